@@ -1,0 +1,1 @@
+"""The command line: thin; every subcommand calls a function that a test can call."""

@@ -1,0 +1,37 @@
+"""The console script `reframe-firecrest`: gathers the subcommands."""
+
+from __future__ import annotations
+
+import typer
+
+from reframe_firecrest._version import __version__
+from reframe_firecrest.cli.sandbox import sandbox
+
+app = typer.Typer(
+    name="reframe-firecrest",
+    help="Run ReFrame regression tests on systems that are reached only through FirecREST.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(sandbox)
+
+
+def _print_version(*, value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Options that stand before the subcommand."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
