@@ -1,0 +1,82 @@
+# make demo: see it work; make test: the whole test suite; make help: the rest.
+#
+# PYTHON=...  the Python to use (3.10 or newer; otherwise the first such one on the PATH)
+# VENV=...    the virtual environment, made on first use
+
+VENV ?= .venv
+PYTHON ?=
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+BIN = $(VENV)/bin
+DEMO = .sandbox
+PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-slurm lint clean distclean
+.SUFFIXES:
+
+help:
+	@echo "make demo        start the sandbox, run the sample checks through it, stop it again"
+	@echo "make test        the whole test suite, with the coverage of the package"
+	@echo "make test-unit   the tests that need no gateway"
+	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
+	@echo "make lint        ruff and mypy"
+	@echo "make clean       remove what the above left, make distclean: $(VENV) too"
+
+# The sandbox's files lie below TMPDIR, so everything that the demo writes is in one directory.
+demo: $(VENV)/.installed-sandbox
+	@rm -rf $(DEMO) && mkdir -p $(DEMO)/tmp
+	@TMPDIR="$(CURDIR)/$(DEMO)/tmp" $(BIN)/reframe-firecrest sandbox -- \
+	    $(BIN)/reframe -C config/sandbox.py -c checks -R -r \
+	    --prefix=$(DEMO)/reframe --report-file=$(DEMO)/report.json
+	@rm -rf $(DEMO)/tmp
+	@echo "report: $(DEMO)/report.json, performance logs: $(DEMO)/reframe/perflogs"
+
+test: $(VENV)/.installed-dev
+	@$(BIN)/pytest -q -n $(JOBS) --cov --cov-report=term $(PYTEST_ARGS)
+
+test-unit: $(VENV)/.installed-dev
+	@$(BIN)/pytest -q -n $(JOBS) -m "not e2e" $(PYTEST_ARGS)
+
+test-slurm: $(VENV)/.installed-dev
+	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	@rm -rf $(DEMO) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf stage output perflogs reframe.log reframe.out
+
+distclean: clean
+	@rm -rf $(VENV)
+
+# A stamp is newer than pyproject.toml as long as the installation is up to date. The package itself
+# is installed in place, so changes of the code need no new installation.
+$(VENV)/.installed-sandbox: EXTRA = sandbox
+$(VENV)/.installed-dev: EXTRA = dev
+$(VENV)/.installed-sandbox $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "installing reframe-firecrest[$(EXTRA)] into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]'
+	@touch $@
+
+# Only a Python that really starts counts: version managers put commands on the PATH for versions
+# that are not installed.
+$(VENV)/bin/python:
+	@python=; for candidate in $(PYTHONS); do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
+	        python=$$candidate; break; \
+	    fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "no Python 3.10 or newer among: $(PYTHONS); install one, or name it with PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	fi; \
+	if ! "$$python" -m venv "$(VENV)"; then \
+	    rm -rf "$(VENV)"; \
+	    echo "$$python can't make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; \
+	    exit 1; \
+	fi
