@@ -60,7 +60,7 @@ $(VENV)/.installed-sandbox: EXTRA = sandbox
 $(VENV)/.installed-dev: EXTRA = dev
 $(VENV)/.installed-sandbox $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing reframe-firecrest[$(EXTRA)] into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(EXTRA)]'
 	@touch $@
 
 # Only a Python that really starts counts: version managers put commands on the PATH for versions
