@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from reframe_firecrest._version import __version__
@@ -25,9 +27,10 @@ def _print_version(*, value: bool) -> None:
 @app.callback()
 def _options(
     *,
-    version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
-    ),
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
 ) -> None:
     """Options that stand before the subcommand."""
 

@@ -1,0 +1,99 @@
+"""Everything that can go wrong, as a tree.
+
+    FirecrestError
+    ├── SettingsError             a setting is missing or wrong; the line says which, where and how to mend it
+    ├── StagingError              the local side: a stage directory that can't be packed or unpacked
+    │   └── HostileArchiveError   an archive from the remote side that tries what it must not
+    ├── JobLostError              Slurm has not known the job for longer than the grace time
+    └── GatewayError              the remote side
+        ├── TransientError        nothing happened there; asking again is safe
+        ├── UncertainError        something may have happened there; look before repeating
+        └── FinalError            repeating won't help
+            ├── AuthError         the identity provider or the gateway refuses who we are
+            ├── NotFoundError     no such path, job or system
+            ├── ForbiddenError    the user may not do that there
+            ├── TooLargeError     above the limit for a direct transfer
+            ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
+            ├── RejectedError     Slurm or the gateway understood the request and said no
+            └── ProtocolError     an answer that is not what the API promises
+
+Whether to repeat is read from the class: `TransientError` yes, `UncertainError` only if the operation
+may be done twice, `FinalError` never.
+"""
+
+from __future__ import annotations
+
+
+class FirecrestError(Exception):
+    """Root of all errors of this package."""
+
+
+class SettingsError(FirecrestError):
+    """A setting is missing or wrong."""
+
+
+class StagingError(FirecrestError):
+    """A stage directory can't be packed or unpacked."""
+
+
+class HostileArchiveError(StagingError):
+    """An archive from the remote side has members that must not be unpacked."""
+
+
+class JobLostError(FirecrestError):
+    """Slurm has not known the job for longer than the grace time."""
+
+
+class GatewayError(FirecrestError):
+    """The remote side failed.
+
+    Args:
+        message: one line for the user.
+        status: the HTTP status, if there was an answer.
+        retry_after: seconds after which the gateway wants to be asked again, if it said so.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class TransientError(GatewayError):
+    """Nothing happened on the remote side; asking again is safe."""
+
+
+class UncertainError(GatewayError):
+    """Something may have happened on the remote side; look before repeating."""
+
+
+class FinalError(GatewayError):
+    """Repeating won't help."""
+
+
+class AuthError(FinalError):
+    """The identity provider or the gateway refuses who we are."""
+
+
+class NotFoundError(FinalError):
+    """No such path, job or system."""
+
+
+class ForbiddenError(FinalError):
+    """The user may not do that there."""
+
+
+class TooLargeError(FinalError):
+    """Above the gateway's limit for a direct transfer."""
+
+
+class OperationTimeoutError(FinalError):
+    """The gateway cut the operation off; what it left behind is incomplete."""
+
+
+class RejectedError(FinalError):
+    """Slurm or the gateway understood the request and said no."""
+
+
+class ProtocolError(FinalError):
+    """An answer that is not what the API promises."""

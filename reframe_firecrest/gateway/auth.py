@@ -1,0 +1,105 @@
+"""Access tokens: fetched once for all, renewed in time, never printed.
+
+FirecREST refuses tokens that have less than 30 s left ("expires too soon"), and identity providers
+commonly issue them for 300 s, so a run of any length meets renewal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy
+from reframe_firecrest.settings import Settings
+
+RENEW_BEFORE = 60.0
+"""Seconds of validity below which a token is renewed: the server's 30 s and time for slow requests."""
+SHORT_RENEW_BEFORE = 35.0
+"""The same where tokens live so briefly that the wider margin would use most of them up."""
+
+
+class _TokenAnswer(BaseModel):
+    access_token: str
+    expires_in: float = 300.0
+
+
+@dataclass(frozen=True)
+class _Token:
+    value: str
+    renew_at: float
+
+
+class TokenSource:
+    """Client credentials turned into tokens.
+
+    Concurrent callers share one request: the first fetches, the others wait for it.
+    """
+
+    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+        self._token: _Token | None = None
+        self._lock = asyncio.Lock()
+
+    async def auth_headers(self) -> dict[str, str]:
+        """Return the header that authenticates a request; pyfirecrest calls this for each.
+
+        Raises:
+            AuthError: the identity provider refuses the credentials.
+            TransientError: it can't be reached.
+        """
+        async with self._lock:
+            if self._token is None or time.monotonic() >= self._token.renew_at:
+                self._token = await self._fetch()
+            return {"Authorization": f"Bearer {self._token.value}"}
+
+    def discard(self) -> None:
+        """Forget the token: the gateway has refused it."""
+        self._token = None
+
+    async def _fetch(self) -> _Token:
+        settings = self._settings
+        where = str(settings.token_url)
+        try:
+            answer = await self._client.post(
+                where,
+                data={
+                    "grant_type": "client_credentials",
+                    "client_id": settings.client_id,
+                    "client_secret": settings.client_secret.get_secret_value(),
+                },
+                timeout=policy.TOKEN.timeout,
+            )
+        except httpx.HTTPError as error:
+            # No token was used up by asking, so asking again is always safe.
+            raise errors.TransientError(
+                f"the identity provider {where} can't be reached ({type(error).__name__}); "
+                "check AUTH_TOKEN_URL and the network"
+            ) from None
+        if answer.status_code in (400, 401, 403):
+            raise errors.AuthError(
+                f"the identity provider {where} refuses client {settings.client_id!r} "
+                f"(HTTP {answer.status_code}); check FIRECREST_CLIENT_ID and FIRECREST_CLIENT_SECRET",
+                status=answer.status_code,
+            )
+        if answer.status_code == 404:
+            raise errors.AuthError(
+                f"there is no token endpoint at {where} (HTTP 404); check AUTH_TOKEN_URL",
+                status=404,
+            )
+        if answer.status_code != 200:
+            raise errors.TransientError(f"the identity provider {where} answers HTTP {answer.status_code}")
+        try:
+            token = _TokenAnswer.model_validate_json(answer.content)
+        except ValidationError:
+            # The text is not shown: it may hold a token.
+            raise errors.ProtocolError(
+                f"the identity provider {where} does not answer with a token; check AUTH_TOKEN_URL"
+            ) from None
+        margin = RENEW_BEFORE if token.expires_in >= 2 * RENEW_BEFORE else SHORT_RENEW_BEFORE
+        return _Token(token.access_token, time.monotonic() + max(token.expires_in - margin, 1.0))

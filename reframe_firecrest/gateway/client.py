@@ -1,0 +1,111 @@
+"""pyfirecrest's asynchronous client with the calls that it has no public method for.
+
+pyfirecrest's own `extract`, `compress` and `download` ask more than once, or fall back to a transfer job
+whose id they keep to themselves. Here each call is one request, and what comes back is the caller's to
+judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import firecrest.v2
+import httpx
+
+CHUNK = 1 << 20
+"""Bytes held in memory at a time while a large file is sent or received."""
+
+
+@dataclass
+class Wire:
+    """What went over the wire, counted for the user's summary and for the benchmark."""
+
+    requests: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+
+class CountingTransport(httpx.AsyncHTTPTransport):
+    """HTTP with a count of every request, wherever in the client it comes from."""
+
+    def __init__(self, wire: Wire, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._wire = wire
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request."""
+        wire = self._wire
+        wire.requests += 1
+        wire.bytes_sent += int(request.headers.get("content-length", 0))
+        wire.in_flight += 1
+        wire.most_in_flight = max(wire.most_in_flight, wire.in_flight)
+        try:
+            response = await super().handle_async_request(request)
+        finally:
+            wire.in_flight -= 1
+        wire.bytes_received += int(response.headers.get("content-length", 0))
+        return response
+
+
+class Client(firecrest.v2.AsyncFirecrest):
+    """One request per call."""
+
+    def __init__(self, url: str, authorization: object, http: httpx.AsyncClient) -> None:
+        # verify=False spares the parent's own, never used session the loading of certificates.
+        super().__init__(url, authorization=authorization, verify=False)
+        self._session = http
+        self.num_retries_rate_limit = 0
+        # Its log lines name presigned URLs, which are secrets.
+        self.disable_client_logging = True
+
+    async def get_json(self, endpoint: str, params: Mapping[str, object] | None = None) -> Any:
+        """GET an endpoint; return the decoded answer."""
+        response = await self._get_request(endpoint=endpoint, params=params)
+        return self._check_response(response, 200)
+
+    async def post_json(self, endpoint: str, body: Mapping[str, object], expected: int) -> Any:
+        """POST a JSON body; return the decoded answer, an empty one for status 204."""
+        response = await self._post_request(endpoint=endpoint, json_data=body)
+        return self._check_response(response, expected)
+
+    async def delete(self, endpoint: str, params: Mapping[str, object] | None, expected: int) -> Any:
+        """DELETE; return the decoded answer, an empty one for status 204."""
+        response = await self._delete_request(endpoint=endpoint, params=params)
+        return self._check_response(response, expected)
+
+    async def upload_direct(self, system: str, content: bytes, directory: str, name: str) -> None:
+        """Put a small file into a directory."""
+        response = await self._post_request(
+            endpoint=f"/filesystem/{system}/ops/upload",
+            params={"path": directory},
+            files={"file": (name, content)},
+        )
+        self._check_response(response, 204)
+
+    async def download_direct(self, system: str, path: str) -> bytes:
+        """Fetch a small file."""
+        response = await self._get_request(
+            endpoint=f"/filesystem/{system}/ops/download", params={"path": path}
+        )
+        self._check_response(response, 200, return_json=False)
+        return bytes(response.content)
+
+    async def send_parts(self, transfer: Mapping[str, Any], local: Path) -> None:
+        """Send a local file to the presigned URLs of a transfer that was opened before."""
+        upload = firecrest.v2.AsyncExternalUpload(client=self, transfer_info=transfer, local_file=str(local))
+        upload.chunk_size = CHUNK
+        await upload.upload_file_to_stage()
+
+    async def fetch_object(self, url: str, local: Path) -> None:
+        """Stream a presigned URL into a local file."""
+        async with self._session.stream("GET", url, timeout=self.timeout) as response:
+            response.raise_for_status()
+            with await asyncio.to_thread(local.open, "wb") as file:
+                async for chunk in response.aiter_bytes(CHUNK):
+                    file.write(chunk)

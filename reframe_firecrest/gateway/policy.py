@@ -1,0 +1,140 @@
+"""Which outcome of a request means what, and how long to go on: retrying as data.
+
+Sources: ``err_*`` recordings of a real FirecREST v2 gateway, and its behaviour when sshd's sessions,
+slurmctld or slurmdbd are gone.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+from reframe_firecrest import errors
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How one operation may be treated.
+
+    Attributes:
+        name: what the user would call it.
+        idempotent: doing it twice has the effect of doing it once.
+        timeout: seconds until an unanswered request counts as lost. The gateway itself gives up on
+            a file operation after 5 s and on a Slurm command after 10 s.
+    """
+
+    name: str
+    idempotent: bool = True
+    timeout: float = 30.0
+
+
+CONNECT = Operation("asking for the system")
+MKDIR = Operation("creating a directory")
+LIST_FILES = Operation("listing files")
+UPLOAD = Operation("uploading", timeout=120.0)
+DOWNLOAD = Operation("downloading", timeout=120.0)
+EXTRACT = Operation("unpacking an archive")
+# Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
+TRANSFER = Operation("queueing a transfer")
+ARCHIVE = Operation("packing files")
+REMOVE = Operation("removing files")
+SUBMIT = Operation("submitting a job", idempotent=False)
+LIST_JOBS = Operation("listing jobs")
+CANCEL = Operation("cancelling a job")
+TOKEN = Operation("fetching a token", timeout=15.0)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an operation is repeated.
+
+    Attributes:
+        first_contact: seconds, until the gateway has answered once.
+        outage: seconds, from then on.
+        pause: seconds before the first repetition; doubles up to `pause_max`.
+    """
+
+    first_contact: float = 10.0
+    outage: float = 1800.0
+    pause: float = 0.5
+    pause_max: float = 20.0
+
+    def pause_before(self, attempt: int, retry_after: float | None) -> float:
+        """Seconds to wait before repetition `attempt` (1 is the first), with jitter."""
+        if retry_after is not None:
+            return retry_after + random.uniform(0, 0.25)  # noqa: S311 - spreads load, not secrets
+        step = min(self.pause_max, self.pause * 2.0 ** min(attempt - 1, 10))
+        return step * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, not secrets
+
+
+UNCERTAIN_REPEATS = 4
+"""A 500 that comes this often in a row for an idempotent operation is an answer, not an accident."""
+
+_STATUS: dict[int, type[errors.GatewayError]] = {
+    400: errors.RejectedError,
+    401: errors.AuthError,
+    403: errors.ForbiddenError,
+    404: errors.NotFoundError,
+    408: errors.OperationTimeoutError,
+    413: errors.TooLargeError,
+    # sshd's sessions are exhausted: the gateway could not even open a channel.
+    424: errors.TransientError,
+    425: errors.TransientError,
+    429: errors.TransientError,
+    500: errors.UncertainError,
+    502: errors.UncertainError,
+    # The health check fails: the gateway refuses before it acts, until its next tick.
+    503: errors.TransientError,
+    504: errors.UncertainError,
+}
+
+_MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
+    # Answers with status 500 whose text is more definite than the status.
+    (re.compile("Unable to open a new SSH channel"), errors.TransientError),
+    (
+        re.compile("sbatch: error: Batch job submission failed: Unable to contact"),
+        errors.UncertainError,
+    ),
+    (
+        re.compile("sbatch: error: Batch job submission failed: (Socket|Connection) timed out"),
+        errors.UncertainError,
+    ),
+    (re.compile("std_err:sbatch: error:"), errors.RejectedError),
+    (re.compile("sbatch: error: Batch job submission failed"), errors.RejectedError),
+    (re.compile("No SSH credentials found for user"), errors.AuthError),
+    (re.compile("Disk quota exceeded|No space left on device"), errors.RejectedError),
+    (re.compile("Remote process failed with exit status:124"), errors.OperationTimeoutError),
+    (re.compile("Remote process failed with exit status:"), errors.RejectedError),
+)
+
+
+def classify(status: int, message: str) -> type[errors.GatewayError]:
+    """Return the class of error that an HTTP answer means.
+
+    Args:
+        status: the HTTP status.
+        message: the text of the answer, including what it says of the cause.
+    """
+    if status >= 500:
+        for pattern, kind in _MESSAGES:
+            if pattern.search(message):
+                return kind
+    if status in _STATUS:
+        return _STATUS[status]
+    return errors.UncertainError if status >= 500 else errors.RejectedError
+
+
+def may_repeat(operation: Operation, error: errors.GatewayError, uncertain_so_far: int) -> bool:
+    """Tell whether an operation may be sent again after an error.
+
+    Args:
+        operation: what was asked.
+        error: what came of it.
+        uncertain_so_far: how many answers of an unclear kind it has had in a row, this one included.
+    """
+    if isinstance(error, errors.TransientError):
+        return True
+    if isinstance(error, errors.UncertainError) and operation.idempotent:
+        return error.status is None or error.status != 500 or uncertain_so_far < UNCERTAIN_REPEATS
+    return False

@@ -1,0 +1,162 @@
+"""What the session asks of a gateway, in plain data, whatever the version of the API behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class SystemInfo:
+    """What the gateway says of a system.
+
+    Attributes:
+        name: the system's name, as in the API's paths.
+        scheduler_version: the scheduler's version, such as ``22.05.8``; None where it is not told.
+        max_direct_upload: bytes that a direct upload may have.
+    """
+
+    name: str
+    scheduler_version: tuple[int, ...] | None
+    max_direct_upload: int
+
+
+class FileKind(str, Enum):
+    """The kinds of directory entries that matter here."""
+
+    FILE = "-"
+    DIRECTORY = "d"
+    LINK = "l"
+    OTHER = "?"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One entry of a listing.
+
+    Attributes:
+        path: relative to the directory that was listed.
+        size: bytes.
+        mtime: modification time as the gateway prints it, to the second; only compared for equality
+            and order, never with a local clock.
+        target: where a link points to.
+    """
+
+    path: str
+    kind: FileKind
+    size: int
+    mtime: str
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class JobPart:
+    """One entry of Slurm's list: a job, a task of an array or a part of a heterogeneous job.
+
+    Attributes:
+        job_id: as Slurm prints it, such as ``12``, ``12_3``, ``12_[4-7]`` or ``12+1``.
+        state: Slurm's state, without decoration such as ``by 1001``.
+        reason: why it is pending, as Slurm says.
+        exit_code: None while unknown.
+        nodes: node set in Slurm's notation.
+        end: seconds since the epoch, None while running.
+        working_directory: as reported by Slurm.
+    """
+
+    job_id: str
+    name: str
+    state: str
+    reason: str | None
+    exit_code: int | None
+    nodes: str
+    submitted: float | None
+    end: float | None
+    working_directory: str
+
+    @property
+    def base_id(self) -> str:
+        """The id that was submitted: without array index or component number."""
+        return self.job_id.partition("_")[0].partition("+")[0]
+
+
+WaitForJob = Callable[[str], Awaitable[Sequence[JobPart]]]
+"""Waits until a job has ended and returns its parts: how a gateway follows its transfer jobs."""
+
+
+class Gateway(Protocol):
+    """The seam between the session and one system behind one gateway.
+
+    Paths are absolute remote paths. Every method raises a `GatewayError`: what is transient has been
+    repeated within the settings' limits before, so the caller need not repeat anything.
+    """
+
+    async def connect(self) -> SystemInfo:
+        """Return what the gateway says of the system; proves URL, credentials and system name."""
+        ...
+
+    async def make_directory(self, path: str) -> None:
+        """Create a directory and its parents; fine if it exists."""
+        ...
+
+    async def list_tree(self, path: str) -> list[RemoteFile]:
+        """List everything below a directory, hidden entries included."""
+        ...
+
+    async def upload(self, local: Path, remote: str) -> None:
+        """Bring a local file to a remote path, of any size."""
+        ...
+
+    async def download(self, remote: str, local: Path, *, size_hint: int) -> None:
+        """Bring a remote file of about `size_hint` bytes to a local path, of any size."""
+        ...
+
+    async def extract(self, archive: str, directory: str) -> None:
+        """Unpack a gzipped tar archive into an existing directory."""
+        ...
+
+    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[str]:
+        """Pack regular files, named relative to `directory`, into gzipped tar archives.
+
+        Returns the paths of the archives, `target` or names derived from it; together they hold all
+        the files, and possibly others.
+        """
+        ...
+
+    async def remove(self, path: str) -> None:
+        """Remove a file or a tree; fine if there is none."""
+        ...
+
+    async def submit(self, script: str, directory: str, account: str | None) -> str:
+        """Submit a script that lies on the system; returns the job id.
+
+        Raises:
+            UncertainError: the job may or may not have been queued.
+        """
+        ...
+
+    async def jobs(self, seen_since: float) -> list[JobPart]:
+        """List the user's jobs, at least those that were active at or after a time.
+
+        Args:
+            seen_since: seconds since the epoch.
+        """
+        ...
+
+    async def job(self, job_id: str) -> list[JobPart]:
+        """Ask for one job; returns its parts, none if Slurm does not know it."""
+        ...
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job; fine if it has ended."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+    def stats(self) -> dict[str, int]:
+        """Count what went over the wire: requests, bytes, most in flight."""
+        ...

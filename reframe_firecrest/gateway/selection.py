@@ -1,0 +1,66 @@
+r"""Which files a remote `find` is to select, written as one of its regular expressions.
+
+The gateway runs ``find . -type f -regex '<pattern>'`` inside a double-quoted shell string, so quotes, ``$``,
+backticks and backslashes must not stand in a pattern, except for the ``\(``, ``\|`` and ``\)`` of the Emacs
+syntax. Every other special character is replaced by ``.``, which matches it and hardly anything else; what
+is selected too much is dropped on unpacking, where only the names that were asked for are taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+MAX_PATTERN = 60_000
+"""Bytes; Linux accepts 131,072 for a single argument of a command."""
+
+_PLAIN = re.compile(r"[^A-Za-z0-9_/=@%,:-]")
+
+
+def _literal(text: str) -> str:
+    # Beyond ASCII, one character is several bytes where the remote locale is C.
+    return re.sub(
+        r"[^\x00-\x7f]+", ".*", _PLAIN.sub(lambda m: "." if m.group() < "\x7f" else m.group(), text)
+    )
+
+
+def patterns(paths: Iterable[str], limit: int = MAX_PATTERN) -> list[str]:
+    """Return patterns that together select all the paths.
+
+    Args:
+        paths: regular files, relative to the directory in which `find` starts.
+        limit: most bytes of one pattern.
+    """
+    by_directory: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(paths):
+        directory, _, name = path.rpartition("/")
+        by_directory[f"{directory}/" if directory else ""].append(_literal(name))
+    found: list[str] = []
+    current: list[str] = []
+    size = 0
+    for directory, names in by_directory.items():
+        prefix = "./" + _literal(directory)
+        for chunk in _chunks(names, limit - len(prefix) - 16):
+            alternative = prefix + (chunk[0] if len(chunk) == 1 else r"\(" + r"\|".join(chunk) + r"\)")
+            if current and size + len(alternative) + 2 > limit:
+                found.append(r"\|".join(current))
+                current, size = [], 0
+            current.append(alternative)
+            size += len(alternative) + 2
+    if current:
+        found.append(r"\|".join(current))
+    return found
+
+
+def _chunks(names: list[str], limit: int) -> Iterable[list[str]]:
+    chunk: list[str] = []
+    size = 0
+    for name in names:
+        if chunk and size + len(name) + 2 > limit:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(name)
+        size += len(name) + 2
+    if chunk:
+        yield chunk

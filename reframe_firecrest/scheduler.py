@@ -1,0 +1,186 @@
+"""The scheduler that ReFrame calls. Nothing here blocks on the network, and `poll` never raises."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import reframe.core.runtime as rt
+from reframe.core.exceptions import ConfigError, JobBlockedError, JobError, JobSchedulerError
+from reframe.core.logging import VERBOSE, getlogger
+from reframe.core.schedulers.slurm import SlurmJobScheduler
+
+from reframe_firecrest.errors import SettingsError
+from reframe_firecrest.job import FirecrestJob
+from reframe_firecrest.launcher import FirecrestSrun
+from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
+from reframe_firecrest.session.registry import get_session
+from reframe_firecrest.session.session import Session
+from reframe_firecrest.settings import Place, Settings, read_settings
+from reframe_firecrest.states import PENDING
+
+WAIT_STEP = 1.0
+"""Seconds after which `wait` looks at its job again, so that messages are shown and limits are kept."""
+
+OPTIONS = "firecrest"
+"""The key of `sched_options` under which this package's settings stand."""
+
+
+class FirecrestScheduler(SlurmJobScheduler):
+    """Runs jobs on a Slurm system that is reached only through FirecREST."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if self._multi_clusters:
+            raise ConfigError(
+                "'slurm_multi_cluster_mode' does not work with firecrest-scheduler: FirecREST knows one "
+                "cluster per system; define a system for each"
+            )
+        # FirecREST's submit takes no options, so they stand in the script.
+        self._sched_access_in_submit = False
+        self._settings = self._read_settings()
+        self._session: Session = get_session(self._settings, rt.runtime().stage_prefix)
+        self._handles: dict[FirecrestJob, Handle] = {}
+
+    def _read_settings(self) -> Settings:
+        partition = str(self._config_prefix).partition("@")[2].partition("/")[0]
+        prefixes = (
+            (self._config_prefix, f"partition {partition!r}"),
+            ("systems/0/sched_options", "its system"),
+        )
+        places = [
+            Place(
+                f"sched_options['{OPTIONS}'] of {name}", rt.runtime().get_option(f"{prefix}/{OPTIONS}") or {}
+            )
+            for prefix, name in prefixes
+        ]
+        try:
+            return read_settings(places, os.environ)
+        except SettingsError as error:
+            raise ConfigError(str(error)) from None
+
+    @property
+    def scheduler_version(self) -> tuple[int, ...] | None:
+        """Slurm's version on the system, None while the gateway has not told."""
+        return self._session.scheduler_version
+
+    def make_job(self, *args: Any, **kwargs: Any) -> FirecrestJob:
+        """Create a job descriptor."""
+        return FirecrestJob(*args, **kwargs)
+
+    def submit(self, job: FirecrestJob) -> None:
+        """Hand a job over to the session."""
+        self._handles[job] = handle = self._session.submit(
+            JobSpec(
+                name=job.name,
+                directory=os.path.abspath(job.workdir),  # noqa: PTH100 - links must stay as ReFrame wrote them
+                script=job.script_filename,
+                outputs=(job.stdout, job.stderr),
+                account=self._settings.account,
+                cpus_per_task=self._assumed_cpus(job),
+            )
+        )
+        job._jobid = f"firecrest-{handle.number}"
+        job._submit_time = handle.submitted
+
+    def _assumed_cpus(self, job: FirecrestJob) -> int | None:
+        if self.scheduler_version is None and isinstance(job.launcher, FirecrestSrun):
+            cpus: int | None = job.num_cpus_per_task
+            return cpus
+        return None
+
+    # --- what is known ------------------------------------------------------------------------------
+
+    def poll(self, *jobs: FirecrestJob | None) -> None:
+        """Copy what the session knows; never raises, never waits."""
+        self._show_messages()
+        waiting = [job for job in jobs if job is not None]
+        for job in waiting:
+            self._refresh(job)
+        self._cancel_hopeless(waiting)
+
+    def _refresh(self, job: FirecrestJob) -> JobView | None:
+        handle = self._handles.get(job)
+        if handle is None:
+            return None
+        view = handle.view
+        if view.job_id is not None:
+            job._jobid = view.job_id
+        job._nodespec = view.nodes
+        # Slurm's final states reach ReFrame together with the outputs, never before.
+        if view.phase in (Phase.SUBMITTED, Phase.RETRIEVING):
+            job._state = "COMPLETING" if view.phase is Phase.RETRIEVING else view.state
+        elif handle.ended.is_set():
+            job._state = view.state
+            job._exitcode = view.exit_code
+            if job._completion_time is None:
+                job._completion_time = view.completed
+            if view.error is not None and job._exception is None and not job.is_cancelling:
+                self._handles.pop(job)
+                job._exception = JobError(view.error, jobid=job.jobid)
+        return view
+
+    def finished(self, job: FirecrestJob) -> bool:
+        """Tell whether a job has ended and its outputs are local."""
+        handle = self._handles.get(job)
+        if handle is None:
+            return True
+        self._refresh(job)
+        return handle.ended.is_set()
+
+    def wait(self, job: FirecrestJob) -> None:
+        """Wait until a job has ended; returns at once if it has."""
+        handle = self._handles.get(job)
+        while handle is not None and not handle.ended.wait(WAIT_STEP):
+            self.poll(job)
+        self.poll(job)
+        if handle is not None and job.is_array and handle.view.phase is Phase.DONE:
+            self._merge_files(job)
+
+    # --- cancelling ---------------------------------------------------------------------------------
+
+    def cancel_many(self, jobs: Iterable[FirecrestJob]) -> None:
+        """Cancel jobs; returns at once."""
+        cancelled = [job for job in jobs if job in self._handles]
+        for job in cancelled:
+            job._is_cancelling = True
+        self._session.cancel([self._handles[job] for job in cancelled])
+
+    def _cancel_hopeless(self, jobs: Sequence[FirecrestJob]) -> None:
+        """Cancel what has been pending for too long, or is blocked for one of the configured reasons."""
+        now = time.time()
+        for job in jobs:
+            handle = self._handles.get(job)
+            if handle is None or handle.ended.is_set() or job.is_cancelling:
+                continue
+            view = handle.view
+            pending = view.phase is Phase.SUBMITTED and any(
+                state in PENDING for state in (view.state or "PENDING").split(",")
+            )
+            if not pending:
+                continue
+            # A reason can go on after a comma: "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]".
+            reason = (view.reason or "").partition(",")[0].strip()
+            if reason and reason in (self._cancel_reasons or []):
+                self.cancel_many([job])
+                job._exception = JobBlockedError(
+                    f"job cancelled because it was blocked due to reason: {view.reason}", jobid=job.jobid
+                )
+            elif job.max_pending_time and now - handle.submitted >= job.max_pending_time:
+                self.cancel_many([job])
+                job._exception = JobError("maximum pending time exceeded", jobid=job.jobid)
+
+    def _show_messages(self) -> None:
+        for level, text in self._session.take_messages():
+            getlogger().log(max(level, VERBOSE) if level < VERBOSE else level, f"[S] {text}")
+
+    # --- nodes --------------------------------------------------------------------------------------
+
+    def allnodes(self) -> set[Any]:
+        """Refuse flexible tests: which nodes there are is not asked yet."""
+        raise JobSchedulerError(
+            "firecrest-scheduler does not choose nodes for flexible tests; set num_tasks, "
+            "or give --flex-alloc-nodes a number"
+        )

@@ -1,0 +1,1 @@
+"""The session room: owns the lives of jobs. Knows neither ReFrame nor URLs."""

@@ -1,0 +1,138 @@
+"""Group commit: whatever waits while a transfer is under way travels in the next one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from reframe_firecrest.errors import AuthError, FirecrestError, TransientError, UncertainError
+
+Item = TypeVar("Item")
+
+
+@dataclass
+class _Waiting(Generic[Item]):
+    item: Item
+    done: asyncio.Future[None]
+
+
+class Group(Generic[Item]):
+    """Collects items and works on them together.
+
+    If a group fails, its members are worked on one by one, so that whoever is to blame fails alone.
+
+    Args:
+        work: does it for a group; raises a `FirecrestError` if it fails as a whole.
+        weigh: an item's size in bytes.
+        limit: bytes that a group may have; a larger item goes alone.
+        linger: seconds of quiet to wait for before a group sets out.
+        longest_linger: seconds after which it sets out anyhow.
+        lanes: groups that may be under way at a time.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[None]],
+        weigh: Callable[[Item], int],
+        limit: Callable[[], int],
+        *,
+        linger: float = 0.05,
+        longest_linger: float = 0.4,
+        lanes: int = 2,
+    ) -> None:
+        self._work = work
+        self._weigh = weigh
+        self._limit = limit
+        self._linger = linger
+        self._longest_linger = longest_linger
+        self._lanes = lanes
+        self._waiting: list[_Waiting[Item]] = []
+        self._pumps: set[asyncio.Task[None]] = set()
+        self._lingering = False
+
+    async def join(self, item: Item) -> None:
+        """Have an item worked on with others; returns when it is done.
+
+        Raises:
+            FirecrestError: it failed.
+        """
+        waiting = _Waiting(item, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._pump()
+        await waiting.done
+
+    def _pump(self) -> None:
+        if self._waiting and not self._lingering and len(self._pumps) < self._lanes:
+            task = asyncio.get_running_loop().create_task(self._send())
+            self._pumps.add(task)
+            task.add_done_callback(self._after)
+
+    def _after(self, task: asyncio.Task[None]) -> None:
+        self._pumps.discard(task)
+        self._pump()
+
+    async def _send(self) -> None:
+        self._lingering = True
+        try:
+            await self._gather()
+        finally:
+            self._lingering = False
+        group = self._take()
+        self._pump()
+        if group:
+            await self._work_on(group)
+
+    async def _gather(self) -> None:
+        """Wait until nothing has come for a while."""
+        waited = 0.0
+        count = -1
+        while count != len(self._waiting) and waited < self._longest_linger:
+            count = len(self._waiting)
+            await asyncio.sleep(self._linger)
+            waited += self._linger
+
+    def _take(self) -> list[_Waiting[Item]]:
+        """Take what fits together; who has given up waiting is left out."""
+        self._waiting = [waiting for waiting in self._waiting if not waiting.done.done()]
+        group: list[_Waiting[Item]] = []
+        room = self._limit()
+        for waiting in list(self._waiting):
+            weight = self._weigh(waiting.item)
+            if group and weight > room:
+                continue
+            group.append(waiting)
+            self._waiting.remove(waiting)
+            room -= weight
+            if room <= 0:
+                break
+        return group
+
+    async def _work_on(self, group: list[_Waiting[Item]]) -> None:
+        try:
+            await self._work([waiting.item for waiting in group])
+        except _NOBODYS_FAULT as error:
+            self._settle(group, error)
+        except FirecrestError as error:
+            if len(group) == 1:
+                self._settle(group, error)
+            else:
+                await asyncio.gather(*(self._work_on([waiting]) for waiting in group))
+        except Exception as error:  # noqa: BLE001 - it is handed to those who wait
+            self._settle(group, error)
+        else:
+            self._settle(group, None)
+
+    def _settle(self, group: list[_Waiting[Item]], error: Exception | None) -> None:
+        for waiting in group:
+            if waiting.done.done():
+                continue
+            if error is None:
+                waiting.done.set_result(None)
+            else:
+                waiting.done.set_exception(error)
+
+
+_NOBODYS_FAULT = (AuthError, TransientError, UncertainError)
+"""Errors that would only come again, however small the group."""

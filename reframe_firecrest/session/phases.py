@@ -1,0 +1,123 @@
+"""The phases of a job, what may follow what, and what ReFrame's thread gets to see."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+
+class Phase(str, Enum):
+    """Where a job is on its way; see docs/architecture.md."""
+
+    QUEUED = "queued"
+    STAGING = "staging"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    RETRIEVING = "retrieving"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELLED})
+
+_NEXT: Mapping[Phase, Phase] = {
+    Phase.QUEUED: Phase.STAGING,
+    Phase.STAGING: Phase.SUBMITTING,
+    Phase.SUBMITTING: Phase.SUBMITTED,
+    Phase.SUBMITTED: Phase.RETRIEVING,
+    Phase.RETRIEVING: Phase.DONE,
+}
+
+
+def may_follow(before: Phase, after: Phase) -> bool:
+    """Tell whether a job may go from one phase to another."""
+    if before in FINAL:
+        return False
+    return after in (_NEXT[before], Phase.FAILED, Phase.CANCELLED)
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What ReFrame's thread hands over: plain data, read while that thread could still vouch for it.
+
+    Attributes:
+        name: the job's name, as in ``--job-name``.
+        directory: the stage directory, absolute.
+        script: the script's name in it.
+        outputs: names of the files for standard output and error.
+        account: account to charge.
+        cpus_per_task: what the launcher's ``srun`` asks for where it could not know Slurm's version.
+    """
+
+    name: str
+    directory: str
+    script: str
+    outputs: tuple[str, ...]
+    account: str | None = None
+    cpus_per_task: int | None = None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """What is known of a job; immutable, so that another thread may read it at any time.
+
+    Attributes:
+        phase: see `Phase`.
+        job_id: Slurm's id, once there is one.
+        state: Slurm's state.
+        exit_code: the job's.
+        nodes: its nodes in Slurm's notation.
+        completed: seconds since the epoch at which Slurm saw it end.
+        reason: why Slurm keeps it pending.
+        error: one line, if something other than the job itself failed.
+    """
+
+    phase: Phase = Phase.QUEUED
+    job_id: str | None = None
+    state: str | None = None
+    exit_code: int | None = None
+    nodes: str = ""
+    completed: float | None = None
+    reason: str | None = None
+    error: str | None = None
+
+
+_numbers = itertools.count(1)
+
+
+@dataclass(eq=False)
+class Handle:
+    """One job, shared by ReFrame's thread and the loop.
+
+    The loop writes `view`; ReFrame's thread reads it. `ended` is set in every final phase.
+
+    Attributes:
+        number: the job's identity in this process.
+        submitted: seconds since the epoch at which ReFrame handed it over.
+    """
+
+    spec: JobSpec
+    number: int = field(default_factory=lambda: next(_numbers))
+    submitted: float = field(default_factory=time.time)
+    view: JobView = field(default_factory=JobView)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def advance(self, phase: Phase, **news: Any) -> bool:
+        """Move to a phase, if that may follow; tell whether it did."""
+        if not may_follow(self.view.phase, phase):
+            return False
+        self.view = replace(self.view, phase=phase, **news)
+        if phase in FINAL:
+            self.ended.set()
+        return True
+
+    def learn(self, **news: Any) -> None:
+        """Note what became known without a change of phase; nothing is noted in a final phase."""
+        if self.view.phase not in FINAL:
+            self.view = replace(self.view, **news)

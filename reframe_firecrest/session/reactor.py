@@ -1,0 +1,123 @@
+"""The one thread that owns the event loop, and the workers for what would hold it.
+
+Python's stock executor refuses work once the interpreter is on its way out, which is just when the last
+cancels have to be delivered; so the workers are threads of our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import queue
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+WORKERS = 3
+"""Enough to pack, unpack and resolve a name at the same time; more would only compete for the processor."""
+
+
+class Workers(ThreadPoolExecutor):
+    """Daemon threads, started at once, that serve until the process is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1)
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        for number in range(WORKERS):
+            threading.Thread(
+                target=self._serve, name=f"reframe-firecrest-worker-{number}", daemon=True
+            ).start()
+
+    def _serve(self) -> None:
+        while True:
+            self._tasks.get()()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a call."""
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is the caller's, who gets it with the future
+                future.set_exception(error)
+
+        self._tasks.put(run)
+        return future
+
+
+class Reactor:
+    """An event loop on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(Workers())
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._thread = threading.Thread(target=self._run, name="reframe-firecrest", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def call(self, function: Callable[..., object], *args: Any) -> None:
+        """Have the loop call a function soon; returns at once."""
+        self._loop.call_soon_threadsafe(function, *args)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task, on the loop's thread only; it is kept from being collected while it runs."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def run(self, work: Coroutine[Any, Any, Result], timeout: float) -> Result:
+        """Run a coroutine on the loop and wait for it, from another thread.
+
+        Args:
+            work: the coroutine.
+            timeout: seconds.
+
+        Raises:
+            TimeoutError: it takes longer; it is cancelled.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def at_exit(self, work: Callable[[], Coroutine[Any, Any, None]], timeout: float) -> None:
+        """Have something done before the process ends.
+
+        Args:
+            work: makes the coroutine.
+            timeout: seconds after which the process ends all the same.
+        """
+
+        def drain() -> None:
+            try:
+                self.run(work(), timeout)
+            except (TimeoutError, asyncio.TimeoutError, asyncio.CancelledError):
+                return
+
+        atexit.register(drain)
+
+
+_reactor: Reactor | None = None
+_lock = threading.Lock()
+
+
+def reactor() -> Reactor:
+    """Return the process's reactor; the first call starts it."""
+    global _reactor  # noqa: PLW0603 - there is one per process by design
+    with _lock:
+        if _reactor is None:
+            _reactor = Reactor()
+        return _reactor

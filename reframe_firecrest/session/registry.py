@@ -1,0 +1,51 @@
+"""Which session serves which partition: one per gateway and system in a process."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import time
+
+from reframe_firecrest.gateway.policy import Patience
+from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.gateway.v2 import GatewayV2
+from reframe_firecrest.paths import PathMap
+from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.session import Session
+from reframe_firecrest.settings import Settings
+
+_sessions: dict[tuple[object, ...], Session] = {}
+_run: list[str] = []
+
+
+def run_name() -> str:
+    """Return the name of this run: the same for the whole process, different for any other."""
+    if not _run:
+        host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname().partition(".")[0])[:32]
+        _run.append(f"{time.strftime('%Y%m%d-%H%M%S')}-{host}-{secrets.token_hex(3)}")
+    return _run[0]
+
+
+def _make_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
+    return GatewayV2(settings, wait_for_job, Patience(outage=settings.outage))
+
+
+def get_session(settings: Settings, stage_prefix: str) -> Session:
+    """Return the session for a partition, a new one if none of its kind is there.
+
+    Args:
+        settings: the partition's.
+        stage_prefix: below which ReFrame's stage directories lie, absolute.
+    """
+    key = (*settings.session_key, stage_prefix)
+    if key not in _sessions:
+        real = os.path.realpath(stage_prefix)
+        paths = PathMap(
+            local=stage_prefix,
+            remote=f"{settings.basedir}/{settings.namespace}/{run_name()}",
+            aliases=(real,) if real != stage_prefix else (),
+        )
+        _sessions[key] = Session(settings, paths, reactor(), _make_gateway)
+    return _sessions[key]

@@ -1,0 +1,220 @@
+"""The owner of jobs: one session per gateway and system, shared by partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway.protocol import Gateway, SystemInfo, WaitForJob
+from reframe_firecrest.paths import PathMap
+from reframe_firecrest.session.group import Group
+from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, Phase
+from reframe_firecrest.session.reactor import Reactor
+from reframe_firecrest.session.stage_in import Cargo, StageDirectory, StageIn
+from reframe_firecrest.session.stage_out import Harvest, StageOut
+from reframe_firecrest.session.submission import Submitter
+from reframe_firecrest.session.watcher import Watcher, wait_for
+from reframe_firecrest.settings import Settings
+from reframe_firecrest.states import Summary
+
+TRANSFER = ".transfer"
+"""Directory for archives under way, below the run's remote directory."""
+
+EXIT_PATIENCE = 15.0
+"""Seconds that the end of the process waits for the last requests."""
+
+Message = tuple[int, str]
+
+MakeGateway = Callable[[Settings, WaitForJob], Gateway]
+
+
+class Session:
+    """Moves jobs through staging, submission, run and retrieval.
+
+    The public methods are called on ReFrame's thread and return at once; everything else runs on the loop.
+
+    Args:
+        settings: the partition's settings.
+        paths: where local stage directories lie on the system.
+        reactor: the loop.
+        make_gateway: makes the gateway, on the loop.
+    """
+
+    def __init__(
+        self, settings: Settings, paths: PathMap, reactor: Reactor, make_gateway: MakeGateway
+    ) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._reactor = reactor
+        self._make_gateway = make_gateway
+        self._messages: SimpleQueue[Message] = SimpleQueue()
+        self._handles: dict[Handle, asyncio.Task[None]] = {}
+        self._directories: dict[str, StageDirectory] = {}
+        self._cancels: set[asyncio.Task[None]] = set()
+        self._system: SystemInfo | None = None
+        self._scratch = Path(tempfile.mkdtemp(prefix="reframe-firecrest-"))
+        reactor.run(self._open(), timeout=30.0)
+        reactor.at_exit(self.close, EXIT_PATIENCE)
+
+    # --- on ReFrame's thread ------------------------------------------------------------------------
+
+    @property
+    def scheduler_version(self) -> tuple[int, ...] | None:
+        """Slurm's version there, None as long as the gateway has not told."""
+        return self._system.scheduler_version if self._system else None
+
+    def submit(self, spec: JobSpec) -> Handle:
+        """Take a job over."""
+        handle = Handle(spec)
+        self._reactor.call(self._accept, handle)
+        return handle
+
+    def cancel(self, handles: Iterable[Handle]) -> None:
+        """Cancel jobs: final at once on this side, the requests go out in parallel behind it."""
+        for handle in handles:
+            self._reactor.call(self._cancel, handle, handle.view.phase)
+            handle.advance(Phase.CANCELLED, state="CANCELLED", error=None)
+
+    def take_messages(self) -> list[Message]:
+        """Return what has to be logged since the last call: level and text."""
+        taken = []
+        while True:
+            try:
+                taken.append(self._messages.get_nowait())
+            except Empty:
+                return taken
+
+    # --- on the loop --------------------------------------------------------------------------------
+
+    def _log(self, text: str, level: int = logging.DEBUG) -> None:
+        self._messages.put((level, text))
+
+    def _warn(self, text: str) -> None:
+        self._log(text, logging.WARNING)
+
+    async def _open(self) -> None:
+        gateway = self._make_gateway(self._settings, lambda job_id: wait_for(self._watcher, job_id))
+        self._gateway = gateway
+        self._watcher = Watcher(gateway, self._settings, self._reactor)
+        root = self._paths.remote
+        transfer = f"{root}/{TRANSFER}"
+        self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch)
+        self._stage_out = StageOut(gateway, root, transfer, self._scratch, self._warn)
+        self._submitter = Submitter(gateway, self._settings.outage, self._warn)
+        self._inbound: Group[Cargo] = Group(
+            self._stage_in.send, lambda cargo: cargo.load.size, self._group_limit
+        )
+        self._outbound: Group[Harvest] = Group(self._stage_out.fetch, lambda _job: 0, lambda: 1)
+        self._ready = self._reactor.spawn(self._connect(transfer))
+
+    async def _connect(self, transfer: str) -> None:
+        """Prove that the gateway, the system and the base directory are there."""
+        self._system = await self._gateway.connect()
+        try:
+            await self._gateway.make_directory(transfer)
+        except (errors.ForbiddenError, errors.RejectedError, errors.NotFoundError) as error:
+            raise errors.ForbiddenError(
+                f"the base directory {self._settings.basedir} can't be written on "
+                f"{self._settings.system!r}; check FIRECREST_BASEDIR ({error})"
+            ) from None
+
+    def _group_limit(self) -> int:
+        """Bytes of inputs that travel together: an archive of them goes through directly for certain."""
+        return self._system.max_direct_upload if self._system else 1
+
+    def _accept(self, handle: Handle) -> None:
+        if handle.view.phase in FINAL:
+            return
+        task = self._reactor.spawn(self._live(handle))
+        self._handles[handle] = task
+        task.add_done_callback(lambda _task: self._handles.pop(handle, None))
+
+    async def _live(self, handle: Handle) -> None:
+        try:
+            # The start is shared: one job's cancel must not end it for the others.
+            await asyncio.shield(self._ready)
+            await self._run(handle)
+        except asyncio.CancelledError:
+            return
+        except errors.FirecrestError as error:
+            self._fail(handle, str(error))
+        except Exception as error:  # noqa: BLE001 - one job's accident must not take the session along
+            self._log(f"internal error: {type(error).__name__}: {error}", logging.ERROR)
+            self._fail(handle, f"internal error of reframe-firecrest: {type(error).__name__}: {error}")
+
+    async def _run(self, handle: Handle) -> None:
+        spec = handle.spec
+        directory = self._directory(spec.directory)
+        handle.advance(Phase.STAGING)
+        cargo = await self._stage_in.prepare(directory, spec, self.scheduler_version)
+        await self._inbound.join(cargo)
+        if not handle.advance(Phase.SUBMITTING):
+            return
+        remote = self._paths.remote_directory(spec.directory)
+        job_id = await self._submitter.submit(f"{remote}/{spec.script}", remote, spec.account)
+        if not handle.advance(Phase.SUBMITTED, job_id=job_id, state="PENDING"):
+            # Cancelled while the request was out.
+            await self._cancel_remote(job_id)
+            return
+        self._log(f"job {job_id}: {spec.name} in {remote}")
+        parts = await self._watcher.follow(job_id, lambda summary: _tell(handle, summary))
+        handle.advance(Phase.RETRIEVING)
+        ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
+        await self._outbound.join(Harvest(directory, spec.outputs, ran))
+        handle.advance(Phase.DONE)
+
+    def _directory(self, local: str) -> StageDirectory:
+        if local not in self._directories:
+            self._directories[local] = StageDirectory(local, self._paths.relative(local))
+        return self._directories[local]
+
+    def _fail(self, handle: Handle, error: str) -> None:
+        handle.advance(Phase.FAILED, state="FAILED", error=error)
+
+    def _cancel(self, handle: Handle, phase: Phase) -> None:
+        """Undo what a job has come to; `phase` is where it was when it was cancelled."""
+        task = self._handles.get(handle)
+        # A submit under way is let finish, for only then is there an id to cancel.
+        if task is not None and phase is not Phase.SUBMITTING:
+            task.cancel()
+        job_id = handle.view.job_id
+        if job_id is not None and phase in (Phase.SUBMITTED, Phase.SUBMITTING):
+            cancel = self._reactor.spawn(self._cancel_remote(job_id))
+            self._cancels.add(cancel)
+            cancel.add_done_callback(self._cancels.discard)
+
+    async def _cancel_remote(self, job_id: str) -> None:
+        try:
+            await self._gateway.cancel(job_id)
+        except errors.GatewayError as error:
+            self._warn(f"job {job_id} may still be there; remove it with: scancel {job_id} ({error})")
+
+    async def close(self) -> None:
+        """Deliver what is under way, clear the transfer directory, close the connections."""
+        submitting = [task for handle, task in self._handles.items() if handle.view.phase is Phase.CANCELLED]
+        await asyncio.gather(*submitting, *self._cancels, return_exceptions=True)
+        try:
+            if self._ready.done() and not self._ready.cancelled() and self._ready.exception() is None:
+                await self._gateway.remove(f"{self._paths.remote}/{TRANSFER}")
+        except errors.GatewayError as error:
+            self._warn(f"the transfer directory could not be removed: {error}")
+        finally:
+            self._ready.cancel()
+            await self._gateway.close()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _tell(handle: Handle, summary: Summary) -> None:
+    handle.learn(
+        state=summary.state,
+        exit_code=summary.exit_code,
+        nodes=summary.nodes,
+        completed=summary.end,
+        reason=summary.reason,
+    )

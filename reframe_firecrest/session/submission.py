@@ -1,0 +1,78 @@
+"""Submits a job exactly once in effect, also when the answer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway.protocol import Gateway, JobPart
+
+LOOKS = (1.0, 2.0, 4.0)
+"""Seconds before each look for a job whose submission is uncertain."""
+
+ATTEMPTS = 3
+"""Submissions of one job, each of which was found to have left nothing."""
+
+
+class Submitter:
+    """Submits jobs and remembers their ids.
+
+    Args:
+        gateway: where to.
+        outage: seconds for which a gateway that can't tell is asked again.
+        warn: told of what was uncertain.
+    """
+
+    def __init__(self, gateway: Gateway, outage: float, warn: Callable[[str], None]) -> None:
+        self._gateway = gateway
+        self._outage = outage
+        self._warn = warn
+        self._ids: set[str] = set()
+
+    async def submit(self, script: str, directory: str, account: str | None) -> str:
+        """Submit a script; returns the job's id.
+
+        When the answer is uncertain, the job is looked for by its working directory, which no other run
+        uses, before anything is sent again.
+
+        Raises:
+            GatewayError: it was refused, or it can't be told whether it was queued.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            asked = time.time()
+            try:
+                job_id: str | None = await self._gateway.submit(script, directory, account)
+            except errors.UncertainError as error:
+                self._warn(
+                    f"the answer to a submission was lost; looking for the job in {directory}: {error}"
+                )
+                job_id = await self._find(directory, asked)
+                if job_id is None and attempt == ATTEMPTS:
+                    raise
+            if job_id is not None:
+                self._ids.add(job_id)
+                return job_id
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _find(self, directory: str, asked: float) -> str | None:
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            for part in await self._list(asked):
+                if part.working_directory == directory and part.base_id not in self._ids:
+                    return part.base_id
+        return None
+
+    async def _list(self, asked: float) -> Sequence[JobPart]:
+        """List jobs, for as long as it takes: without an answer nothing may be sent again."""
+        begun = time.monotonic()
+        while True:
+            try:
+                return await self._gateway.jobs(asked)
+            except errors.FinalError:
+                raise
+            except errors.GatewayError:
+                if time.monotonic() - begun > self._outage:
+                    raise
+                await asyncio.sleep(5.0)

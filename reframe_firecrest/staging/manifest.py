@@ -1,0 +1,107 @@
+"""What lies in a stage directory, and what of it has to travel."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from reframe_firecrest.errors import StagingError
+
+
+class Kind(str, Enum):
+    """What an entry is once links have been followed."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    DANGLING = "dangling link"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a stage directory.
+
+    Attributes:
+        source: the local path whose content travels.
+        size: bytes.
+        mtime_ns: modification time, nanoseconds since the epoch.
+        mode: permission bits.
+        target: where a dangling link points to.
+    """
+
+    source: str
+    kind: Kind
+    size: int
+    mtime_ns: int
+    mode: int
+    target: str = ""
+
+    @property
+    def mark(self) -> tuple[object, ...]:
+        """What changes when the entry does."""
+        return (self.kind, self.size, self.mtime_ns, self.mode, self.target)
+
+
+Manifest = Mapping[str, Entry]
+"""Entries by their path relative to the stage directory."""
+
+
+def scan(directory: str) -> dict[str, Entry]:
+    """List a stage directory, following links.
+
+    Links are followed because what they point to (ReFrame's ``readonly_files``, for one) does not exist on
+    the remote side. A link to a directory that contains it is refused.
+
+    Args:
+        directory: absolute path.
+
+    Raises:
+        StagingError: something can't be read, or links run in a circle.
+    """
+    try:
+        return dict(_walk(directory, "", (os.path.realpath(directory),)))
+    except OSError as error:
+        raise StagingError(f"{error.filename}: {error.strerror}") from None
+
+
+def _walk(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
+    with os.scandir(directory) as listing:
+        found = sorted(listing, key=lambda item: item.name)
+    for item in found:
+        path = prefix + item.name
+        try:
+            info = item.stat()
+        except FileNotFoundError:
+            if item.is_symlink():
+                info = item.stat(follow_symlinks=False)
+                yield path, _entry(item.path, Kind.DANGLING, info, str(Path(item.path).readlink()))
+            continue
+        if stat.S_ISREG(info.st_mode):
+            yield path, _entry(item.path, Kind.FILE, info)
+        elif stat.S_ISDIR(info.st_mode):
+            real = os.path.realpath(item.path)
+            if real in above:
+                raise StagingError(f"{item.path} links back to {real}, which contains it; remove the link")
+            yield path, _entry(item.path, Kind.DIRECTORY, info)
+            yield from _walk(item.path, f"{path}/", (*above, real))
+        # Sockets, pipes and devices hold nothing that could travel.
+
+
+def _entry(source: str, kind: Kind, info: os.stat_result, target: str = "") -> Entry:
+    # A directory's time changes with its entries, which speak for themselves.
+    mtime = 0 if kind is Kind.DIRECTORY else info.st_mtime_ns
+    size = info.st_size if kind is Kind.FILE else 0
+    return Entry(source, kind, size, mtime, stat.S_IMODE(info.st_mode) & 0o777, target)
+
+
+def changed(manifest: Manifest, known: Mapping[str, tuple[object, ...]]) -> dict[str, Entry]:
+    """Return the entries that differ from what the other side has.
+
+    Args:
+        manifest: what is there now.
+        known: the marks of what was sent or fetched last.
+    """
+    return {path: entry for path, entry in manifest.items() if known.get(path) != entry.mark}

@@ -1,0 +1,166 @@
+"""Archives on their way in, unpacked as hostile.
+
+Nothing but what was asked for is taken, nothing outside the stage directory is touched, and each file is
+either whole or not there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tarfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from reframe_firecrest.errors import HostileArchiveError, StagingError
+
+PERMISSIONS = 0o755
+"""No archive may set more: no setuid, no writing by others."""
+
+
+@dataclass
+class Unpacked:
+    """What came of an archive, by the members' names.
+
+    Attributes:
+        placed: files that are in their place now.
+        refused: files that were not taken, with the reason.
+    """
+
+    placed: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where an archived file goes.
+
+    Attributes:
+        directory: the stage directory, absolute.
+        path: relative to it.
+        size: bytes that the listing promised; more than twice as many and 1 MiB on top are not taken.
+    """
+
+    directory: str
+    path: str
+    size: int
+
+
+def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
+    """Take the wanted files out of a gzipped tar archive.
+
+    Args:
+        archive: a local file.
+        wanted: destinations by the members' names, without a ``./`` in front.
+
+    Raises:
+        StagingError: the archive is damaged, or the stage directory can't be written.
+    """
+    result = Unpacked()
+    try:
+        with tarfile.open(archive, mode="r|gz") as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                if name in wanted and name not in result.placed:
+                    try:
+                        _take(tar, member, wanted[name])
+                    except HostileArchiveError as error:
+                        result.refused[name] = str(error)
+                    else:
+                        result.placed.add(name)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise StagingError(f"an archive from the remote side is damaged: {error}") from None
+    except OSError as error:
+        raise StagingError(f"{error.filename or archive}: {error.strerror or error}") from None
+    return result
+
+
+def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, goal: Destination) -> None:
+    content = tar.extractfile(member) if member.isreg() else None
+    if content is None:
+        raise HostileArchiveError(f"{goal.path} is not a plain file in the archive")
+    if member.size > 2 * goal.size + (1 << 20):
+        raise HostileArchiveError(f"{goal.path} was listed with {goal.size} bytes, but has {member.size}")
+    _place(content, goal, member)
+
+
+def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> None:
+    """Write a file beside its place, then move it there in one step."""
+    parent = safe_directory(goal.directory, str(PurePosixPath(goal.path).parent))
+    target = parent / PurePosixPath(goal.path).name
+    _clear_directory(target)
+    partial = parent / f".{secrets.token_hex(8)}.part"
+    try:
+        # O_NOFOLLOW and O_EXCL: no link that a job left behind decides where the bytes go.
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            shutil.copyfileobj(content, out, 1 << 20)
+            os.fchmod(out.fileno(), (member.mode & PERMISSIONS) | 0o600)
+        os.utime(partial, (member.mtime, member.mtime))
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _clear_directory(target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        raise StagingError(f"{target} is a directory here and a file on the remote side")
+
+
+def safe_directory(root: str, relative: str) -> Path:
+    """Create a directory below a stage directory, without ever following a link out of it.
+
+    Args:
+        root: the stage directory, absolute.
+        relative: path below it.
+
+    Raises:
+        HostileArchiveError: the path leaves the stage directory.
+    """
+    current = Path(root)
+    for part in PurePosixPath(relative).parts:
+        if part in ("..", "/"):
+            raise HostileArchiveError(f"{relative!r} leads out of the stage directory")
+        current /= part
+        if current.is_symlink():
+            if not _inside(root, current):
+                raise HostileArchiveError(f"{current} is a link that leads out of the stage directory")
+        elif not current.is_dir():
+            current.mkdir()
+    return current
+
+
+def _inside(root: str, path: Path) -> bool:
+    real_root = os.path.realpath(root)
+    return os.path.commonpath([real_root, os.path.realpath(path)]) == real_root
+
+
+def place_link(directory: str, path: str, target: str) -> bool:
+    """Make a link as the job made it, if it stays within the stage directory.
+
+    Args:
+        directory: the stage directory, absolute.
+        path: the link's place, relative to it.
+        target: where it points to, relative to the link's place.
+
+    Returns:
+        Whether it was made: links that lead out, and absolute ones, are left out.
+
+    Raises:
+        HostileArchiveError: its place leads out of the stage directory.
+    """
+    if target.startswith("/"):
+        return False
+    parent = safe_directory(directory, str(PurePosixPath(path).parent))
+    if not _inside(directory, parent / target):
+        return False
+    link = parent / PurePosixPath(path).name
+    if link.is_symlink() or not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        return True
+    return False

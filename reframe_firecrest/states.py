@@ -1,0 +1,107 @@
+"""What Slurm's states mean, and how the parts of a job add up to one. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ClusterShell.NodeSet import NodeSet, NodeSetParseError
+
+from reframe_firecrest.gateway.protocol import JobPart
+
+ENDED = frozenset(
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "TIMEOUT",
+    }
+)
+"""States after which a job does nothing more; the same as in ReFrame's `slurm` backend."""
+
+PENDING = frozenset(
+    {
+        "CONFIGURING",
+        "PENDING",
+        "PREEMPTED",
+        "REQUEUED",
+        "REQUEUE_FED",
+        "REQUEUE_HOLD",
+        "RESV_DEL_HOLD",
+        "SPECIAL_EXIT",
+        "SUSPENDED",
+    }
+)
+"""States in which a job waits for resources."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A job as the sum of its parts.
+
+    Attributes:
+        state: the parts' states joined by commas, as ReFrame's `slurm` backend does.
+        exit_code: the highest of the parts, None while one of them goes on.
+        nodes: every node of every part, in Slurm's notation.
+        end: seconds since the epoch at which the last part ended.
+        reason: why it is pending.
+        ended: no part will do anything more.
+        several: it has parts, so a list may lag behind some of them.
+    """
+
+    state: str
+    exit_code: int | None
+    nodes: str
+    end: float | None
+    reason: str | None
+    ended: bool
+    several: bool
+
+
+def expand_nodes(nodes: str) -> list[str]:
+    """Expand a node set such as ``nid[001-003],login1`` into names, in order.
+
+    Raises:
+        ValueError: it is no node set.
+    """
+    if not nodes:
+        return []
+    try:
+        return list(NodeSet(nodes))
+    except NodeSetParseError as error:
+        raise ValueError(f"{nodes!r} is no node set: {error}") from None
+
+
+def parts_of(job_id: str, listed: Sequence[JobPart]) -> list[JobPart]:
+    """Pick a job's parts out of a list, each once.
+
+    While an array runs, the list has each task twice: as ``408_1`` and under the raw id that the task has for
+    itself. The first raw id is the array's own, so it is dropped where numbered tasks stand beside it.
+    """
+    mine = {part.job_id: part for part in listed if part.base_id == job_id}
+    numbered = [part for part in mine.values() if part.job_id != job_id]
+    return numbered or list(mine.values())
+
+
+def summarise(parts: Sequence[JobPart]) -> Summary:
+    """Add the parts of a job up.
+
+    Args:
+        parts: at least one.
+    """
+    ended = all(part.state in ENDED for part in parts)
+    ends = [part.end for part in parts if part.end is not None]
+    codes = [part.exit_code or 0 for part in parts]
+    return Summary(
+        state=",".join(part.state for part in parts),
+        exit_code=max(codes) if ended else None,
+        nodes=",".join(dict.fromkeys(part.nodes for part in parts if part.nodes)),
+        end=max(ends) if ended and ends else None,
+        reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
+        ended=ended,
+        several=len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
+    )
