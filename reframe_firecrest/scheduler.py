@@ -1,4 +1,4 @@
-"""The scheduler that ReFrame calls. Nothing here blocks on the network, and `poll` never raises."""
+"""The scheduler that ReFrame calls. Nothing here blocks on the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reframe_firecrest.job import FirecrestJob
 from reframe_firecrest.launcher import FirecrestSrun
 from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.registry import get_session
-from reframe_firecrest.session.session import Session
+from reframe_firecrest.session.session import Message, Session
 from reframe_firecrest.settings import Place, Settings, read_settings
 from reframe_firecrest.states import PENDING
 
@@ -40,9 +40,19 @@ class FirecrestScheduler(SlurmJobScheduler):
             )
         # FirecREST's submit takes no options, so they stand in the script.
         self._sched_access_in_submit = False
-        self._settings = self._read_settings()
-        self._session: Session = get_session(self._settings, rt.runtime().stage_prefix)
+        self._opened: tuple[Settings, Session] | None = None
         self._handles: dict[FirecrestJob, Handle] = {}
+
+    def _open(self) -> tuple[Settings, Session]:
+        """Read the settings and start the session on first use: listing tests needs neither.
+
+        Raises:
+            ConfigError: a setting is missing or wrong.
+        """
+        if self._opened is None:
+            settings = self._read_settings()
+            self._opened = settings, get_session(settings, rt.runtime().stage_prefix)
+        return self._opened
 
     def _read_settings(self) -> Settings:
         partition = str(self._config_prefix).partition("@")[2].partition("/")[0]
@@ -64,7 +74,7 @@ class FirecrestScheduler(SlurmJobScheduler):
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:
         """Slurm's version on the system, None while the gateway has not told."""
-        return self._session.scheduler_version
+        return self._opened[1].scheduler_version if self._opened else None
 
     def make_job(self, *args: Any, **kwargs: Any) -> FirecrestJob:
         """Create a job descriptor."""
@@ -72,13 +82,14 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def submit(self, job: FirecrestJob) -> None:
         """Hand a job over to the session."""
-        self._handles[job] = handle = self._session.submit(
+        settings, session = self._open()
+        self._handles[job] = handle = session.submit(
             JobSpec(
                 name=job.name,
                 directory=os.path.abspath(job.workdir),  # noqa: PTH100 - links must stay as ReFrame wrote them
                 script=job.script_filename,
                 outputs=(job.stdout, job.stderr),
-                account=self._settings.account,
+                account=settings.account,
                 cpus_per_task=self._assumed_cpus(job),
             )
         )
@@ -94,8 +105,14 @@ class FirecrestScheduler(SlurmJobScheduler):
     # --- what is known ------------------------------------------------------------------------------
 
     def poll(self, *jobs: FirecrestJob | None) -> None:
-        """Copy what the session knows; never raises, never waits."""
-        self._show_messages()
+        """Copy what the session knows; never waits.
+
+        Raises:
+            ConfigError: a setting is missing or wrong. ReFrame polls once before the first test starts and
+                ends the run with this line; later, nothing is raised.
+        """
+        _, session = self._open()
+        _show(session.take_messages())
         waiting = [job for job in jobs if job is not None]
         for job in waiting:
             self._refresh(job)
@@ -146,7 +163,8 @@ class FirecrestScheduler(SlurmJobScheduler):
         cancelled = [job for job in jobs if job in self._handles]
         for job in cancelled:
             job._is_cancelling = True
-        self._session.cancel([self._handles[job] for job in cancelled])
+        if cancelled:
+            self._open()[1].cancel([self._handles[job] for job in cancelled])
 
     def _cancel_hopeless(self, jobs: Sequence[FirecrestJob]) -> None:
         """Cancel what has been pending for too long, or is blocked for one of the configured reasons."""
@@ -172,10 +190,6 @@ class FirecrestScheduler(SlurmJobScheduler):
                 self.cancel_many([job])
                 job._exception = JobError("maximum pending time exceeded", jobid=job.jobid)
 
-    def _show_messages(self) -> None:
-        for level, text in self._session.take_messages():
-            getlogger().log(max(level, VERBOSE) if level < VERBOSE else level, f"[S] {text}")
-
     # --- nodes --------------------------------------------------------------------------------------
 
     def allnodes(self) -> set[Any]:
@@ -184,3 +198,9 @@ class FirecrestScheduler(SlurmJobScheduler):
             "firecrest-scheduler does not choose nodes for flexible tests; set num_tasks, "
             "or give --flex-alloc-nodes a number"
         )
+
+
+def _show(messages: Iterable[Message]) -> None:
+    """Log what the session has to say; ReFrame's log context belongs to this thread."""
+    for level, text in messages:
+        getlogger().log(max(level, VERBOSE), f"[S] {text}")

@@ -11,6 +11,9 @@ from reframe_firecrest.errors import AuthError, FirecrestError, TransientError, 
 
 Item = TypeVar("Item")
 
+HEAVY_LANES = 4
+"""Large items under way at a time: each may wait in Slurm's queue and takes room on the local disk."""
+
 
 @dataclass
 class _Waiting(Generic[Item]):
@@ -26,7 +29,7 @@ class Group(Generic[Item]):
     Args:
         work: does it for a group; raises a `FirecrestError` if it fails as a whole.
         weigh: an item's size in bytes.
-        limit: bytes that a group may have; a larger item goes alone.
+        limit: bytes that a group may have; a larger item goes alone and holds nobody up.
         linger: seconds of quiet to wait for before a group sets out.
         longest_linger: seconds after which it sets out anyhow.
         lanes: groups that may be under way at a time.
@@ -51,6 +54,7 @@ class Group(Generic[Item]):
         self._waiting: list[_Waiting[Item]] = []
         self._pumps: set[asyncio.Task[None]] = set()
         self._lingering = False
+        self._heavy = asyncio.Semaphore(HEAVY_LANES)
 
     async def join(self, item: Item) -> None:
         """Have an item worked on with others; returns when it is done.
@@ -58,6 +62,10 @@ class Group(Generic[Item]):
         Raises:
             FirecrestError: it failed.
         """
+        if self._weigh(item) > self._limit():
+            async with self._heavy:
+                await self._work([item])
+            return
         waiting = _Waiting(item, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._pump()

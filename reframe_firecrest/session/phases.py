@@ -95,7 +95,8 @@ _numbers = itertools.count(1)
 class Handle:
     """One job, shared by ReFrame's thread and the loop.
 
-    The loop writes `view`; ReFrame's thread reads it. `ended` is set in every final phase.
+    The loop moves it on and ReFrame's thread may cancel it, so changes of `view` are guarded; reading it
+    is not, because a view never changes. `ended` is set in every final phase.
 
     Attributes:
         number: the job's identity in this process.
@@ -107,17 +108,29 @@ class Handle:
     submitted: float = field(default_factory=time.time)
     view: JobView = field(default_factory=JobView)
     ended: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def advance(self, phase: Phase, **news: Any) -> bool:
         """Move to a phase, if that may follow; tell whether it did."""
+        with self._lock:
+            return self._advance(phase, news)
+
+    def cancel(self) -> JobView | None:
+        """Cancel, if the job has not ended; return how it stood until then."""
+        with self._lock:
+            before = self.view
+            return before if self._advance(Phase.CANCELLED, {"state": "CANCELLED"}) else None
+
+    def learn(self, **news: Any) -> None:
+        """Note what became known without a change of phase; nothing is noted in a final phase."""
+        with self._lock:
+            if self.view.phase not in FINAL:
+                self.view = replace(self.view, **news)
+
+    def _advance(self, phase: Phase, news: Mapping[str, Any]) -> bool:
         if not may_follow(self.view.phase, phase):
             return False
         self.view = replace(self.view, phase=phase, **news)
         if phase in FINAL:
             self.ended.set()
         return True
-
-    def learn(self, **news: Any) -> None:
-        """Note what became known without a change of phase; nothing is noted in a final phase."""
-        if self.view.phase not in FINAL:
-            self.view = replace(self.view, **news)

@@ -7,7 +7,6 @@ cancels have to be delivered; so the workers are threads of our own.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import queue
 import threading
 from collections.abc import Callable, Coroutine
@@ -92,22 +91,6 @@ class Reactor:
         except BaseException:
             future.cancel()
             raise
-
-    def at_exit(self, work: Callable[[], Coroutine[Any, Any, None]], timeout: float) -> None:
-        """Have something done before the process ends.
-
-        Args:
-            work: makes the coroutine.
-            timeout: seconds after which the process ends all the same.
-        """
-
-        def drain() -> None:
-            try:
-                self.run(work(), timeout)
-            except (TimeoutError, asyncio.TimeoutError, asyncio.CancelledError):
-                return
-
-        atexit.register(drain)
 
 
 _reactor: Reactor | None = None

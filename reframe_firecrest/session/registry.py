@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import re
 import secrets
 import socket
+import sys
 import time
 
 from reframe_firecrest.gateway.policy import Patience
@@ -32,6 +35,14 @@ def _make_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
     return GatewayV2(settings, wait_for_job, Patience(outage=settings.outage))
 
 
+def _end(session: Session) -> None:
+    """Close a session at the end of the process; what it has to say then goes to standard error."""
+    session.shutdown()
+    for level, text in session.take_messages():
+        if level >= logging.WARNING:
+            print(f"reframe-firecrest: {text}", file=sys.stderr)
+
+
 def get_session(settings: Settings, stage_prefix: str) -> Session:
     """Return the session for a partition, a new one if none of its kind is there.
 
@@ -47,5 +58,6 @@ def get_session(settings: Settings, stage_prefix: str) -> Session:
             remote=f"{settings.basedir}/{settings.namespace}/{run_name()}",
             aliases=(real,) if real != stage_prefix else (),
         )
-        _sessions[key] = Session(settings, paths, reactor(), _make_gateway)
+        _sessions[key] = session = Session(settings, paths, reactor(), _make_gateway)
+        atexit.register(_end, session)
     return _sessions[key]

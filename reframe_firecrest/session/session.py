@@ -7,6 +7,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -14,7 +15,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Gateway, SystemInfo, WaitForJob
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.group import Group
-from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, Phase
+from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.stage_in import Cargo, StageDirectory, StageIn
 from reframe_firecrest.session.stage_out import Harvest, StageOut
@@ -57,10 +58,10 @@ class Session:
         self._handles: dict[Handle, asyncio.Task[None]] = {}
         self._directories: dict[str, StageDirectory] = {}
         self._cancels: set[asyncio.Task[None]] = set()
+        self._cancelling: set[str] = set()
         self._system: SystemInfo | None = None
         self._scratch = Path(tempfile.mkdtemp(prefix="reframe-firecrest-"))
         reactor.run(self._open(), timeout=30.0)
-        reactor.at_exit(self.close, EXIT_PATIENCE)
 
     # --- on ReFrame's thread ------------------------------------------------------------------------
 
@@ -78,8 +79,9 @@ class Session:
     def cancel(self, handles: Iterable[Handle]) -> None:
         """Cancel jobs: final at once on this side, the requests go out in parallel behind it."""
         for handle in handles:
-            self._reactor.call(self._cancel, handle, handle.view.phase)
-            handle.advance(Phase.CANCELLED, state="CANCELLED", error=None)
+            before = handle.cancel()
+            if before is not None:
+                self._reactor.call(self._cancel, handle, before)
 
     def take_messages(self) -> list[Message]:
         """Return what has to be logged since the last call: level and text."""
@@ -89,6 +91,16 @@ class Session:
                 taken.append(self._messages.get_nowait())
             except Empty:
                 return taken
+
+    def shutdown(self) -> None:
+        """Deliver what is under way before the process ends, in `EXIT_PATIENCE` seconds at most."""
+        try:
+            self._reactor.run(self._close(), EXIT_PATIENCE)
+        except (FuturesTimeoutError, KeyboardInterrupt):
+            for job_id in sorted(self._cancelling):
+                self._warn(f"job {job_id} may still be there; remove it with: scancel {job_id}")
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     # --- on the loop --------------------------------------------------------------------------------
 
@@ -105,13 +117,16 @@ class Session:
         root = self._paths.remote
         transfer = f"{root}/{TRANSFER}"
         self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch)
-        self._stage_out = StageOut(gateway, root, transfer, self._scratch, self._warn)
+        self._stage_out = StageOut(
+            gateway, root, transfer, self._scratch, limit=self._group_limit, warn=self._warn
+        )
         self._submitter = Submitter(gateway, self._settings.outage, self._warn)
         self._inbound: Group[Cargo] = Group(
             self._stage_in.send, lambda cargo: cargo.load.size, self._group_limit
         )
-        self._outbound: Group[Harvest] = Group(self._stage_out.fetch, lambda _job: 0, lambda: 1)
         self._ready = self._reactor.spawn(self._connect(transfer))
+        # Whoever needs the gateway is told; where nobody does, the error is nobody's concern.
+        self._ready.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _connect(self, transfer: str) -> None:
         """Prove that the gateway, the system and the base directory are there."""
@@ -125,8 +140,8 @@ class Session:
             ) from None
 
     def _group_limit(self) -> int:
-        """Bytes of inputs that travel together: an archive of them goes through directly for certain."""
-        return self._system.max_direct_upload if self._system else 1
+        """Bytes of files that travel together: an archive of them goes through directly for certain."""
+        return int(0.7 * self._system.max_direct_upload) if self._system else 1
 
     def _accept(self, handle: Handle) -> None:
         if handle.view.phase in FINAL:
@@ -166,7 +181,7 @@ class Session:
         parts = await self._watcher.follow(job_id, lambda summary: _tell(handle, summary))
         handle.advance(Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
-        await self._outbound.join(Harvest(directory, spec.outputs, ran))
+        await self._stage_out.fetch(Harvest(directory, spec.outputs, ran))
         handle.advance(Phase.DONE)
 
     def _directory(self, local: str) -> StageDirectory:
@@ -177,25 +192,28 @@ class Session:
     def _fail(self, handle: Handle, error: str) -> None:
         handle.advance(Phase.FAILED, state="FAILED", error=error)
 
-    def _cancel(self, handle: Handle, phase: Phase) -> None:
-        """Undo what a job has come to; `phase` is where it was when it was cancelled."""
+    def _cancel(self, handle: Handle, before: JobView) -> None:
+        """Undo what a job has come to; `before` is how it stood when it was cancelled."""
+        # A submit under way is let finish: only then is there an id, and the job's own task cancels it.
+        if before.phase is Phase.SUBMITTING:
+            return
         task = self._handles.get(handle)
-        # A submit under way is let finish, for only then is there an id to cancel.
-        if task is not None and phase is not Phase.SUBMITTING:
+        if task is not None:
             task.cancel()
-        job_id = handle.view.job_id
-        if job_id is not None and phase in (Phase.SUBMITTED, Phase.SUBMITTING):
-            cancel = self._reactor.spawn(self._cancel_remote(job_id))
+        if before.phase is Phase.SUBMITTED and before.job_id is not None:
+            cancel = self._reactor.spawn(self._cancel_remote(before.job_id))
             self._cancels.add(cancel)
             cancel.add_done_callback(self._cancels.discard)
 
     async def _cancel_remote(self, job_id: str) -> None:
+        self._cancelling.add(job_id)
         try:
             await self._gateway.cancel(job_id)
         except errors.GatewayError as error:
             self._warn(f"job {job_id} may still be there; remove it with: scancel {job_id} ({error})")
+        self._cancelling.discard(job_id)
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         """Deliver what is under way, clear the transfer directory, close the connections."""
         submitting = [task for handle, task in self._handles.items() if handle.view.phase is Phase.CANCELLED]
         await asyncio.gather(*submitting, *self._cancels, return_exceptions=True)
@@ -207,7 +225,6 @@ class Session:
         finally:
             self._ready.cancel()
             await self._gateway.close()
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def _tell(handle: Handle, summary: Summary) -> None:

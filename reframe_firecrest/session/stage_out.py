@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import posixpath
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Gateway, RemoteFile
+from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.stage_in import StageDirectory
 from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.plan import Plan, make_plan, remember
@@ -20,7 +21,7 @@ LOOKS_FOR_OUTPUT = 3
 """Listings until the output of a job that ran must have shown: a compute node's files may take a while."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Harvest:
     """What is to be brought back for one job.
 
@@ -28,11 +29,35 @@ class Harvest:
         directory: its stage directory.
         outputs: names of its standard output and error.
         ran: it was on a node, so there must be outputs.
+        listing: how the remote side stands, once it has been listed.
+        plan: what of it has to be fetched.
     """
 
     directory: StageDirectory
     outputs: tuple[str, ...]
     ran: bool
+    listing: Sequence[RemoteFile] = ()
+    plan: Plan | None = None
+
+    @property
+    def wanted(self) -> dict[str, Destination]:
+        """The files to fetch, by their names below the run's remote directory."""
+        directory = self.directory
+        files = self.plan.files if self.plan else {}
+        return {
+            f"{directory.relative}/{path}": Destination(directory.local, path, file.size)
+            for path, file in files.items()
+        }
+
+    def take_listing(self, listing: Sequence[RemoteFile]) -> None:
+        """Plan by a listing."""
+        self.listing = listing
+        self.plan = make_plan(listing, self.directory.remote, self.outputs)
+
+    def shown_by(self, listing: Sequence[RemoteFile]) -> bool:
+        """Tell whether a listing shows the output that the job must have."""
+        output = posixpath.basename(self.outputs[0])
+        return not self.ran or any(entry.path.startswith(output) for entry in listing)
 
 
 class StageOut:
@@ -43,11 +68,19 @@ class StageOut:
         root: the run's remote directory.
         transfer: remote directory for archives under way.
         scratch: local directory for the same.
+        limit: bytes of files that travel together.
         warn: told of what was not taken, in one line.
     """
 
     def __init__(
-        self, gateway: Gateway, root: str, transfer: str, scratch: Path, warn: Callable[[str], None]
+        self,
+        gateway: Gateway,
+        root: str,
+        transfer: str,
+        scratch: Path,
+        *,
+        limit: Callable[[], int],
+        warn: Callable[[str], None],
     ) -> None:
         self._gateway = gateway
         self._root = root
@@ -55,24 +88,69 @@ class StageOut:
         self._scratch = scratch
         self._warn = warn
         self._numbers = itertools.count(1)
+        self._listing: Group[Harvest] = Group(self._list, lambda _job: 0, limit)
+        # Those that were listed together arrive together, so there is nothing to linger for.
+        self._bringing: Group[Harvest] = Group(
+            self._bring, lambda job: job.plan.size if job.plan else 0, limit, linger=0.0
+        )
 
-    async def fetch(self, harvest: Sequence[Harvest]) -> None:
-        """Fetch for all jobs together.
+    async def fetch(self, job: Harvest) -> None:
+        """Fetch for a job, together with whatever else has ended.
 
         Raises:
             FirecrestError: something that should be there can't be brought back.
         """
-        listings = await self._list(harvest)
-        plans = [
-            make_plan(listing, job.directory.remote, job.outputs)
-            for job, listing in zip(harvest, listings, strict=True)
-        ]
-        wanted = {
-            f"{job.directory.relative}/{path}": Destination(job.directory.local, path, file.size)
-            for job, plan in zip(harvest, plans, strict=True)
-            for path, file in plan.files.items()
-        }
-        got = await self._bring(wanted, sum(plan.size for plan in plans)) if wanted else Unpacked()
+        await self._listing.join(job)
+        if job.wanted:
+            await self._bringing.join(job)
+        await asyncio.to_thread(self._settle, job)
+
+    async def _list(self, jobs: Sequence[Harvest]) -> None:
+        if len(jobs) > 1:
+            relatives = [job.directory.relative for job in jobs]
+            top = posixpath.commonpath(relatives)
+            try:
+                together = await self._gateway.list_tree(posixpath.normpath(f"{self._root}/{top}"))
+            except (errors.RejectedError, errors.ForbiddenError, errors.OperationTimeoutError):
+                # Something in one of them can't be listed, or all of it takes too long: one by one then.
+                pass
+            else:
+                listings = split(together, [posixpath.relpath(path, top or ".") for path in relatives])
+                lacking = []
+                for job, listing in zip(jobs, listings, strict=True):
+                    if job.shown_by(listing):
+                        job.take_listing(listing)
+                    else:
+                        lacking.append(job)
+                jobs = lacking
+        await asyncio.gather(*(self._list_one(job) for job in jobs))
+
+    async def _list_one(self, job: Harvest) -> None:
+        for look in range(LOOKS_FOR_OUTPUT):
+            if look:
+                await asyncio.sleep(1.0)
+            listing = await self._gateway.list_tree(f"{self._root}/{job.directory.relative}")
+            if job.shown_by(listing):
+                break
+        job.take_listing(listing)
+
+    async def _bring(self, jobs: Sequence[Harvest]) -> None:
+        wanted: dict[str, Destination] = {}
+        for job in jobs:
+            wanted.update(job.wanted)
+        size = sum(job.plan.size for job in jobs if job.plan)
+        number = next(self._numbers)
+        archives = await self._gateway.archive(self._root, list(wanted), f"{self._transfer}/out-{number}")
+        got = Unpacked()
+        for archive in archives:
+            local = self._scratch / posixpath.basename(archive)
+            try:
+                await self._gateway.download(archive, local, size_hint=size)
+                part = await asyncio.to_thread(unpack, local, wanted)
+            finally:
+                await asyncio.to_thread(local.unlink, missing_ok=True)
+            got.placed |= part.placed
+            got.refused.update(part.refused)
         for name, reason in got.refused.items():
             self._warn(f"not taken from the remote side: {name}: {reason}")
         missing = sorted(wanted.keys() - got.placed - got.refused.keys())
@@ -81,74 +159,32 @@ class StageOut:
                 f"{self._root}/{missing[0]} is listed on the remote side but could not be packed there"
                 + (f", and so are {len(missing) - 1} more" if len(missing) > 1 else "")
             )
-        await asyncio.to_thread(self._settle, harvest, plans, listings)
 
-    async def _list(self, harvest: Sequence[Harvest]) -> list[list[RemoteFile]]:
-        relatives = [job.directory.relative for job in harvest]
-        if len(relatives) > 1:
-            top = posixpath.commonpath(relatives)
-            try:
-                together = await self._gateway.list_tree(posixpath.join(self._root, top))
-            except (errors.RejectedError, errors.ForbiddenError, errors.OperationTimeoutError):
-                # Something in one of them can't be listed, or all of it takes too long: one by one then.
-                pass
-            else:
-                listings = _split(together, [posixpath.relpath(path, top) for path in relatives])
-                return [
-                    listing if _complete(job, listing) else await self._list_one(job)
-                    for job, listing in zip(harvest, listings, strict=True)
-                ]
-        return list(await asyncio.gather(*(self._list_one(job) for job in harvest)))
-
-    async def _list_one(self, job: Harvest) -> list[RemoteFile]:
-        for look in range(LOOKS_FOR_OUTPUT):
-            listing = await self._gateway.list_tree(f"{self._root}/{job.directory.relative}")
-            if _complete(job, listing):
-                break
-            if look + 1 < LOOKS_FOR_OUTPUT:
-                await asyncio.sleep(1.0)
-        return listing
-
-    async def _bring(self, wanted: dict[str, Destination], size: int) -> Unpacked:
-        number = next(self._numbers)
-        archives = await self._gateway.archive(self._root, list(wanted), f"{self._transfer}/out-{number}")
-        result = Unpacked()
-        for archive in archives:
-            local = self._scratch / posixpath.basename(archive)
-            try:
-                await self._gateway.download(archive, local, size_hint=size)
-                part = await asyncio.to_thread(unpack, local, wanted)
-            finally:
-                await asyncio.to_thread(local.unlink, missing_ok=True)
-            result.placed |= part.placed
-            result.refused.update(part.refused)
-        return result
-
-    def _settle(
-        self, harvest: Sequence[Harvest], plans: Sequence[Plan], listings: Sequence[list[RemoteFile]]
-    ) -> None:
+    def _settle(self, job: Harvest) -> None:
         """Make directories and links, and remember how both sides stand now."""
-        for job, plan, listing in zip(harvest, plans, listings, strict=True):
-            directory = job.directory
-            for path in plan.directories:
-                try:
-                    safe_directory(directory.local, path)
-                except (errors.HostileArchiveError, FileExistsError) as error:
-                    self._warn(f"not made here: directory {path}: {error}")
-            for path, target in plan.links.items():
-                if not place_link(directory.local, path, target):
-                    self._warn(
-                        f"not made here: link {path}, which points to {target} outside {directory.local}"
-                    )
-            directory.remote.update(remember(listing))
-            alike = {*plan.files, *plan.directories}
-            directory.marks.update(
-                {path: entry.mark for path, entry in scan(directory.local).items() if path in alike}
-            )
+        directory, plan = job.directory, job.plan or Plan()
+        for path in plan.directories:
+            try:
+                safe_directory(directory.local, path)
+            except (errors.HostileArchiveError, FileExistsError) as error:
+                self._warn(f"not made here: directory {path}: {error}")
+        for path, target in plan.links.items():
+            if not place_link(directory.local, path, target):
+                self._warn(f"not made here: link {path}, which points to {target} outside {directory.local}")
+        directory.remote.update(remember(job.listing))
+        alike = {*plan.files, *plan.directories}
+        directory.marks.update(
+            {path: entry.mark for path, entry in scan(directory.local).items() if path in alike}
+        )
 
 
-def _split(listing: Sequence[RemoteFile], directories: Sequence[str]) -> list[list[RemoteFile]]:
-    """Sort the entries of one listing into the directories that they are in."""
+def split(listing: Sequence[RemoteFile], directories: Sequence[str]) -> list[list[RemoteFile]]:
+    """Sort the entries of one listing into the directories that they are in.
+
+    Args:
+        listing: of something that contains all the directories.
+        directories: relative to what was listed; none contains another.
+    """
     found: dict[str, list[RemoteFile]] = {directory: [] for directory in directories}
     depths = sorted({directory.count("/") + 1 for directory in directories})
     for entry in listing:
@@ -156,14 +192,6 @@ def _split(listing: Sequence[RemoteFile], directories: Sequence[str]) -> list[li
         for depth in depths:
             directory = "/".join(parts[:depth])
             if directory in found and len(parts) > depth:
-                found[directory].append(
-                    RemoteFile("/".join(parts[depth:]), entry.kind, entry.size, entry.mtime, entry.target)
-                )
+                found[directory].append(replace(entry, path="/".join(parts[depth:])))
                 break
     return [found[directory] for directory in directories]
-
-
-def _complete(job: Harvest, listing: Sequence[RemoteFile]) -> bool:
-    """Tell whether a listing shows the output that the job must have."""
-    output = posixpath.basename(job.outputs[0])
-    return not job.ran or any(entry.path.startswith(output) for entry in listing)

@@ -24,6 +24,10 @@ LEVEL = 4
 """Of gzip: packs twice as fast as its default and makes archives a few per cent larger."""
 
 
+HEADER = 1024
+"""Bytes: a tar header and the padding of the last block."""
+
+
 @dataclass(frozen=True)
 class Load:
     """What one stage directory adds to an archive.
@@ -40,8 +44,11 @@ class Load:
 
     @property
     def size(self) -> int:
-        """Bytes before compression."""
-        return sum(len(self.replaced.get(path, b"")) or entry.size for path, entry in self.entries.items())
+        """Bytes before compression, with what the archive needs to name each entry."""
+        return sum(
+            HEADER + (len(self.replaced[path]) if path in self.replaced else entry.size)
+            for path, entry in self.entries.items()
+        )
 
 
 @dataclass(frozen=True)

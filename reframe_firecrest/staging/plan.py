@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
-from reframe_firecrest.staging.pack import Sent
+from reframe_firecrest.staging.pack import HEADER, Sent
 
 ZONES = 15 * 3600
 """Seconds; no time zone is further from UTC, and listings are in the system's own."""
@@ -51,8 +51,8 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """Bytes to fetch, before compression."""
-        return sum(file.size for file in self.files.values())
+        """Bytes to fetch before compression, with what the archive needs to name each entry."""
+        return sum(HEADER + file.size for file in self.files.values())
 
 
 def make_plan(listing: Iterable[RemoteFile], known: Known, always: Iterable[str]) -> Plan:
