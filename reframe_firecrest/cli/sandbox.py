@@ -1,0 +1,149 @@
+"""`reframe-firecrest sandbox`: a FirecREST-compatible gateway on this machine."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from reframe_firecrest.sandbox import Sandbox, SandboxConfig
+
+_EXTRA = ("fastapi", "jwt", "python_multipart", "uvicorn")
+_SECRET = "FIRECREST_CLIENT_SECRET"  # noqa: S105  a variable's name
+
+
+def sandbox(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(help="Run this with the sandbox's variables, then stop.", metavar="COMMAND"),
+    ] = None,
+    *,
+    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    root: Annotated[
+        Path | None,
+        typer.Option(help="The directory that clients see; a new one, removed at exit, by default."),
+    ] = None,
+    runner: Annotated[
+        str, typer.Option(help="What runs jobs: embedded (processes here) or slurm.")
+    ] = "embedded",
+    system: Annotated[str, typer.Option(help="The system's name.")] = "sandbox",
+    nodes: Annotated[int, typer.Option(help="Embedded: nodes that it pretends to have.")] = 4,
+    cpus: Annotated[int, typer.Option(help="Embedded: CPUs of each node.")] = 16,
+    latency: Annotated[float, typer.Option(help="Seconds added to every request.")] = 0.0,
+    rate_limit: Annotated[float | None, typer.Option(help="429 above so many API requests a second.")] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="A JSON list of rules: which requests fail, and how.")
+    ] = None,
+    token_lifetime: Annotated[int, typer.Option(help="Of an access token, in seconds.")] = 300,
+    list_gap: Annotated[
+        float, typer.Option(help="Seconds for which a finished job is missing from the list.")
+    ] = 0.0,
+    env_file: Annotated[
+        Path | None, typer.Option(help="Write the client's variables to this file, mode 0600.")
+    ] = None,
+) -> None:
+    """Serve a FirecREST v2-compatible API on loopback.
+
+    Without COMMAND it serves until Ctrl-C and prints the variables that a client needs;
+    with COMMAND (after --) it runs that with them, stops every job and exits with its code.
+    """
+    _require_extra()
+    config = _configure(
+        faults,
+        host=host,
+        port=port,
+        root=root,
+        runner=runner,
+        system=system,
+        nodes=nodes,
+        cpus=cpus,
+        latency=latency,
+        rate_limit=rate_limit,
+        token_lifetime=token_lifetime,
+        list_gap=list_gap,
+    )
+    raise typer.Exit(_run(config, command or [], env_file))
+
+
+def _require_extra() -> None:
+    try:
+        for module in _EXTRA:
+            importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        _fail(
+            f"the sandbox needs the module {error.name!r}; "
+            "install it with: pip install 'reframe-firecrest[sandbox]'"
+        )
+
+
+def _configure(faults: Path | None, **options: Any) -> SandboxConfig:
+    from pydantic import ValidationError  # noqa: PLC0415  only where the extra is known to be there
+
+    from reframe_firecrest.sandbox import SandboxConfig  # noqa: PLC0415
+    from reframe_firecrest.sandbox.disturb.faults import load_faults  # noqa: PLC0415
+
+    credentials = {"client_id": "FIRECREST_CLIENT_ID", "client_secret": _SECRET}
+    given = {name: os.environ[key] for name, key in credentials.items() if os.environ.get(key)}
+    where = ""
+    try:
+        if faults is not None:
+            where = f"--faults {faults}: "
+            options["faults"] = load_faults(faults)
+            where = ""
+        return SandboxConfig.model_validate(options | given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        option = credentials.get(place) or "--" + place.replace("_", "-")
+        _fail(f"{where or option + ': '}{place + ': ' if where else ''}{first['msg']}")
+    except (OSError, ValueError) as error:
+        _fail(f"{where}{error}")
+
+
+def _run(config: SandboxConfig, command: list[str], env_file: Path | None) -> int:
+    from reframe_firecrest.sandbox import Sandbox, SandboxError  # noqa: PLC0415  needs the extra
+    from reframe_firecrest.sandbox.running import (  # noqa: PLC0415
+        run_around,
+        stop_requests,
+        write_env_file,
+    )
+
+    try:
+        with stop_requests() as stop, Sandbox(config) as running:
+            variables = running.environment()
+            if env_file is not None:
+                write_env_file(env_file, variables)
+            if stop.is_set():
+                return 0
+            if command:
+                return run_around(command, variables)
+            _announce(running, env_file)
+            stop.wait()
+            return 0
+    except SandboxError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or ''}: {error.strerror or error}")
+
+
+def _announce(running: Sandbox, env_file: Path | None) -> None:
+    from reframe_firecrest.sandbox.running import export_lines  # noqa: PLC0415  needs the extra
+
+    if env_file is not None:
+        typer.echo(f"# Serving {running.url} until Ctrl-C; for a client: . {env_file}")
+        return
+    variables = running.environment()
+    if os.environ.get(_SECRET):
+        # It may be another gateway's, and is known to whoever set it.
+        del variables[_SECRET]
+    typer.echo(f"# Serving until Ctrl-C; a client needs:\n{export_lines(variables)}", nl=False)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"reframe-firecrest sandbox: {message}", err=True)
+    raise typer.Exit(2)

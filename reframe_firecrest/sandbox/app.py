@@ -1,0 +1,144 @@
+"""Puts the rooms together: one application, one way to answer errors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reframe_firecrest._version import __version__
+from reframe_firecrest.sandbox import auth, compute, status, storage
+from reframe_firecrest.sandbox.disturb import control
+from reframe_firecrest.sandbox.disturb.middleware import Disturbance
+from reframe_firecrest.sandbox.errors import GatewayError
+from reframe_firecrest.sandbox.filesystem import reading, writing
+from reframe_firecrest.sandbox.gateway import Gateway
+from reframe_firecrest.sandbox.models import ERROR_RESPONSES
+from reframe_firecrest.sandbox.transfer import router as transfer
+
+APP_VERSION = f"2.x.x-sandbox-{__version__}"
+"""What the header `f7t-appversion` says: the API's generation, and who speaks."""
+
+
+def build_app(gateway: Gateway) -> ASGIApp:
+    """Return the application that serves this gateway."""
+    api = build_api()
+    api.state.gateway = gateway
+    return Disturbance(
+        api,
+        counts=gateway.counts,
+        faults=gateway.faults,
+        latency=gateway.config.latency,
+        rate_limit=gateway.config.rate_limit,
+    )
+
+
+def build_api() -> FastAPI:
+    """Return the routes; they work once `state.gateway` is set."""
+    api = FastAPI(title="FirecREST", version=APP_VERSION, lifespan=_run_the_runner)
+    filesystem = APIRouter(
+        prefix="/filesystem/{system_name}",
+        tags=["filesystem"],
+        dependencies=[Depends(auth.authenticated)],
+        responses=ERROR_RESPONSES,
+    )
+    filesystem.include_router(transfer.router, prefix="/transfer")
+    for room in (reading, writing):
+        filesystem.include_router(room.router, prefix="/ops")
+    for router in (
+        status.liveness_router,
+        status.router,
+        compute.router,
+        filesystem,
+        auth.router,
+        storage.router,
+        control.router,
+    ):
+        api.include_router(router)
+    api.add_exception_handler(GatewayError, _answer_refusal)
+    api.add_exception_handler(RequestValidationError, _answer_invalid)
+    api.add_exception_handler(HTTPException, _answer_http)
+    api.add_exception_handler(Exception, _answer_bug)
+    api.add_middleware(_VersionHeader)
+    return api
+
+
+@asynccontextmanager
+async def _run_the_runner(api: FastAPI) -> AsyncIterator[None]:
+    runner = api.state.gateway.runner
+    await runner.start()
+    try:
+        yield
+    finally:
+        await runner.stop()
+
+
+class _VersionHeader:
+    """Names the application's version in every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_version(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                header = (b"f7t-appversion", APP_VERSION.encode())
+                message = {**message, "headers": [*message["headers"], header]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_version if scope["type"] == "http" else send)
+
+
+def _user(request: Request) -> str | None:
+    user: str | None = getattr(request.state, "user", None)
+    return user
+
+
+def _answer(request: Request, error: GatewayError) -> JSONResponse:
+    user = _user(request)
+    headers = error.headers | ({"f7t-authusername": user} if user else {})
+    return JSONResponse(error.body(user), error.status, headers=headers)
+
+
+async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, GatewayError):
+        raise error
+    return _answer(request, error)
+
+
+async def _answer_http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    return _answer(request, GatewayError(error.status_code, str(error.detail)))
+
+
+async def _answer_bug(request: Request, error: Exception) -> JSONResponse:
+    return _answer(request, GatewayError(500, f"{error.args}"))
+
+
+async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = error.errors()
+    user = _user(request)
+    count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''}"
+    body = {
+        "errorType": "validation",
+        "message": f"{count}: " + "; ".join(str(problem["msg"]) for problem in problems),
+        "causedBy": None,
+        "data": {
+            "fields": [
+                {
+                    "location": str(problem["loc"][0]),
+                    "name": str(problem["loc"][1]) if len(problem["loc"]) > 1 else None,
+                    "message": problem["msg"],
+                }
+                for problem in problems
+            ]
+        },
+        "user": user,
+    }
+    return JSONResponse(body, 400, headers={"f7t-authusername": user} if user else None)

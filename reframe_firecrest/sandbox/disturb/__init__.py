@@ -1,0 +1,1 @@
+"""Trouble on demand: latency, a rate limit, faults; and the count of what was asked."""

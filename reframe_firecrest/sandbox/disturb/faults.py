@@ -1,0 +1,117 @@
+"""Rules for faults: which request they hit, how, and how often."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+
+
+class FaultKind(str, Enum):
+    """What happens to a request that a rule hits."""
+
+    STATUS = "status"
+    """It is answered with the rule's status and never carried out."""
+    HANG = "hang"
+    """It waits for the rule's seconds and is then carried out."""
+    CUT = "cut"
+    """Its connection is dropped and it is never carried out."""
+    LOSE_REPLY = "lose-reply"
+    """It is carried out, and the connection dropped instead of the answer."""
+    GARBLE = "garble"
+    """It is carried out, and half of the answer's body arrives."""
+    OUTAGE = "outage"
+    """Like `status`, for the rule's seconds from its first hit on."""
+
+
+class FaultRule(BaseModel):
+    """One rule; the first that matches a request is used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(description="regular expression, searched for in the request's path")
+    kind: FaultKind
+    method: str | None = None
+    status: int = Field(default=503, ge=400, le=599)
+    headers: dict[str, str] = Field(default_factory=dict)
+    times: int = Field(default=1, ge=1, description="how many requests it hits")
+    after: int = Field(default=0, ge=0, description="how many matching requests it lets pass first")
+    seconds: float = Field(default=30.0, ge=0)
+
+    @field_validator("path")
+    @classmethod
+    def _compiles(cls, path: str) -> str:
+        try:
+            re.compile(path)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return path
+
+
+_RULES = TypeAdapter(tuple[FaultRule, ...])
+
+
+def load_faults(path: Path) -> tuple[FaultRule, ...]:
+    """Read a JSON list of rules.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: it isn't JSON, or not a list of rules (`pydantic.ValidationError`).
+    """
+    return _RULES.validate_python(json.loads(path.read_text(encoding="utf-8")))
+
+
+class _Armed:
+    """A rule and how much of it is left."""
+
+    def __init__(self, rule: FaultRule) -> None:
+        self.rule = rule
+        self.pattern = re.compile(rule.path)
+        self.to_pass = rule.after
+        self.to_hit = rule.times
+        self.ends: float | None = None
+
+    def hits(self, method: str, path: str) -> bool:
+        if self.rule.method not in (None, method) or not self.pattern.search(path):
+            return False
+        if self.to_pass > 0:
+            self.to_pass -= 1
+            return False
+        if self.rule.kind is FaultKind.OUTAGE:
+            now = time.monotonic()
+            if self.ends is None:
+                self.ends = now + self.rule.seconds
+            return now < self.ends
+        if self.to_hit == 0:
+            return False
+        self.to_hit -= 1
+        return True
+
+
+class Faults:
+    """The rules in force; they can be changed from any thread while the sandbox serves."""
+
+    def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
+        self._lock = threading.Lock()
+        self._armed = [_Armed(rule) for rule in rules]
+
+    def add(self, *rules: FaultRule) -> None:
+        """Put rules behind those in force."""
+        with self._lock:
+            self._armed += [_Armed(rule) for rule in rules]
+
+    def clear(self) -> None:
+        """Take all rules out of force."""
+        with self._lock:
+            self._armed.clear()
+
+    def hitting(self, method: str, path: str) -> FaultRule | None:
+        """Return the rule that hits this request, and use it up by one."""
+        with self._lock:
+            return next((armed.rule for armed in self._armed if armed.hits(method, path)), None)

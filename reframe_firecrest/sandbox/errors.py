@@ -1,0 +1,131 @@
+"""What the sandbox answers when it can't do what was asked.
+
+::
+
+    GatewayError            any refusal: a status and the body that FirecREST v2 sends with it
+    ├── CommandError       a file operation's command failed; the status follows its message
+    ├── OperationTimeoutError   408, the command ran longer than the site allows
+    ├── OutputLimitError      413, the command printed more than the gateway buffers
+    ├── PathError         400, the path is relative or leaves the sandbox's root
+    ├── JobNotFoundError         404
+    └── SchedulerError     500 (403 for a quota), the scheduler's own complaint
+
+Bodies and statuses are those of the recorded gateway (eth-cscs/firecrest-v2 after 2.5.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_STATUS_OF_COMPLAINT = (
+    ("No such file or directory", 404),
+    ("Permission denied", 403),
+    ("Operation not permitted", 403),
+    ("File exists", 400),
+    ("invalid user", 400),
+)
+
+
+class GatewayError(Exception):
+    """A request is refused with this HTTP status and error body."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        caused_by: list[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.caused_by = caused_by
+        self.headers = dict(headers or {})
+
+    def body(self, user: str | None) -> dict[str, Any]:
+        """Return the JSON body, as FirecREST v2 words it."""
+        return {
+            "errorType": "error",
+            "message": self.message,
+            "causedBy": self.caused_by,
+            "data": None,
+            "user": user,
+        }
+
+
+class CommandError(GatewayError):
+    """A command of a file operation failed; 404, 403, 400 or 500 by what it complained of."""
+
+    def __init__(self, exit_status: int, stderr: str) -> None:
+        message = f"Remote process failed with exit status:{exit_status}"
+        if stderr:
+            message += f" and error message:{stderr.strip()}"
+        status = next((code for text, code in _STATUS_OF_COMPLAINT if text in stderr), 500)
+        super().__init__(status, message)
+
+
+class OperationTimeoutError(GatewayError):
+    """A file operation ran longer than the site allows."""
+
+    def __init__(self) -> None:
+        super().__init__(408, "Command execution timeout limit exceeded.")
+
+
+class OutputLimitError(GatewayError):
+    """A command printed more than the gateway is willing to hold."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "Command output exceeded buffer limit.")
+
+
+class PathError(GatewayError):
+    """A path is relative, or leads out of the sandbox's root directory."""
+
+    @classmethod
+    def relative(cls, path: str) -> PathError:
+        """Return the refusal of a path that doesn't start with a slash."""
+        return cls(400, f"The provided path ({path}) is not an absolute path.")
+
+    @classmethod
+    def outside(cls, path: str, system: str) -> PathError:
+        """Return the refusal of a path that no file system of the system holds."""
+        return cls(
+            400,
+            f"The provided path ({path}) does not match any of the defined filesystem paths "
+            f"for the requested system ({system}).",
+        )
+
+
+class JobNotFoundError(GatewayError):
+    """No job of that id is known."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "Job not found.")
+
+
+class SchedulerError(GatewayError):
+    """A scheduler command failed."""
+
+    @classmethod
+    def answered(cls, exit_status: int, stderr: str) -> SchedulerError:
+        """Return the error of a command that ran and complained."""
+        return cls(500, _unexpected(exit_status, stderr))
+
+    @classmethod
+    def query_answered(cls, exit_status: int, stderr: str) -> SchedulerError:
+        """Return the error of a job query, which the real gateway wraps once more."""
+        return cls(500, "Error executing Slurm command.", caused_by=[_unexpected(exit_status, stderr)])
+
+    @classmethod
+    def over_quota(cls, stderr: str) -> SchedulerError:
+        """Return the refusal of a submission beyond an accounting or QOS limit."""
+        return cls(
+            403,
+            "Job submission rejected: accounting/QOS policy limit exceeded. " + stderr.strip(),
+        )
+
+
+def _unexpected(exit_status: int, stderr: str) -> str:
+    return f"Unexpected Slurm command response. exit_status:{exit_status} std_err:{stderr}"

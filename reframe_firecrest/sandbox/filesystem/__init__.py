@@ -1,0 +1,1 @@
+"""The section `filesystem/ops` of the API: quick operations on files, one command each."""

@@ -1,0 +1,90 @@
+"""What all rooms share: the configuration, the runner, the storage, and how to reach them."""
+
+import grp
+import os
+import pwd
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from reframe_firecrest.sandbox.auth import TokenAuthority
+from reframe_firecrest.sandbox.config import SandboxConfig
+from reframe_firecrest.sandbox.disturb.counts import Counts
+from reframe_firecrest.sandbox.disturb.faults import Faults
+from reframe_firecrest.sandbox.errors import GatewayError
+from reframe_firecrest.sandbox.runners.base import Runner
+from reframe_firecrest.sandbox.storage import ObjectStore
+
+
+@dataclass(frozen=True)
+class LocalUser:
+    """Who the sandbox, its file operations and its jobs run as."""
+
+    name: str
+    group: str
+    uid: int
+    gid: int
+
+    @classmethod
+    def current(cls) -> "LocalUser":
+        """Return the user of this process; ids stand in for names that don't exist."""
+        uid, gid = os.getuid(), os.getgid()
+        return cls(user_name(uid), group_name(gid), uid, gid)
+
+
+def user_name(uid: int) -> str:
+    """Return the user's name, or the id where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_name(gid: int) -> str:
+    """Return the group's name, or the id where it has none."""
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The parts of one running sandbox."""
+
+    config: SandboxConfig
+    user: LocalUser
+    root: Path
+    """What clients see; absolute and without symbolic links."""
+    url: str
+    authority: TokenAuthority
+    runner: Runner
+    store: ObjectStore
+    counts: Counts
+    faults: Faults
+
+    @cached_property
+    def home(self) -> Path:
+        """The user's directory below the root, where transfer jobs write their logs."""
+        return self.root / self.user.name
+
+
+def _gateway(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+async def _system(request: Request, system_name: str) -> Gateway:
+    gateway = _gateway(request)
+    if system_name != gateway.config.system:
+        raise GatewayError(404, "System not found")
+    return gateway
+
+
+AnyGateway = Annotated[Gateway, Depends(_gateway)]
+"""A route's access to the gateway."""
+SystemGateway = Annotated[Gateway, Depends(_system)]
+"""The same for a route below a system's name; another system's name gets 404."""

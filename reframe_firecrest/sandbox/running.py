@@ -1,0 +1,86 @@
+"""A sandbox for the command line: until it is told to stop, or around one command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENCE = 10.0
+
+
+def export_lines(variables: Mapping[str, str]) -> str:
+    """Return shell lines that set variables for later commands."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
+    """Write the lines to a file that only its owner can read, all at once.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(export_lines(variables))
+        Path(partial).replace(path)
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """While the context lasts, Ctrl-C, SIGTERM and SIGHUP set the event and do nothing else."""
+    asked = threading.Event()
+
+    def note(_signum: int, _frame: FrameType | None) -> None:
+        asked.set()
+
+    previous = {signum: signal.signal(signum, note) for signum in _STOP_SIGNALS}
+    try:
+        yield asked
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
+
+
+def run_around(command: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Run a command with more variables and return its exit code, 128 + n for signal n.
+
+    Ctrl-C reaches the command by itself; SIGTERM and SIGHUP are passed on to it, and a
+    command that doesn't heed them is killed after ten seconds.
+
+    Raises:
+        OSError: the command can't be started.
+    """
+    process = subprocess.Popen(command, env={**os.environ, **variables})  # noqa: S603  the user's own command line
+
+    def pass_on(signum: int, _frame: FrameType | None) -> None:
+        if signum != signal.SIGINT:
+            process.send_signal(signum)
+            threading.Thread(target=_kill_after_patience, args=(process,), daemon=True).start()
+
+    previous = {signum: signal.signal(signum, pass_on) for signum in _STOP_SIGNALS}
+    try:
+        code = process.wait()
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
+    return code if code >= 0 else 128 - code
+
+
+def _kill_after_patience(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()

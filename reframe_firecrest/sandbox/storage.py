@@ -1,0 +1,206 @@
+"""An object store that speaks the part of S3 that transfers need: presigned URLs.
+
+Parts are PUT, a POST puts them together, a GET fetches the object. Objects lie in files of
+a private directory, next to the root that clients see.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+import shutil
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+from xml.sax.saxutils import escape
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+
+PUBLIC_PREFIX = "/storage"
+PRIVATE_PREFIX = "/__storage"
+"""For the sandbox's own transfer jobs: neither counted nor disturbed."""
+_ALGORITHM = "SANDBOX-HMAC-SHA256"
+_DATE_FORMAT = "%Y%m%dT%H%M%SZ"
+_WRITE_SIZE = 1024 * 1024
+_PART = re.compile(r"<Part\b[^>]*>(.*?)</Part>", re.DOTALL)
+_PART_NUMBER = re.compile(r"<PartNumber>\s*(\d+)\s*</PartNumber>")
+_PART_ETAG = re.compile(r"<ETag>\s*(?:&quot;|\")?([0-9a-f]+)")
+
+router = APIRouter(include_in_schema=False)
+
+
+class StorageError(Exception):
+    """The store refuses a request, in S3's words."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class ObjectStore:
+    """Objects below a directory, reached by signed URLs."""
+
+    def __init__(self, directory: Path, *, lifetime: int) -> None:
+        self._directory = directory
+        self._lifetime = lifetime
+        self._key = secrets.token_bytes(32)
+
+    def presign(self, method: str, url_prefix: str, path: str, **query: str) -> str:
+        """Return a URL that allows one method on one object.
+
+        Args:
+            method: GET, PUT or POST.
+            url_prefix: the server's URL and `PUBLIC_PREFIX` or `PRIVATE_PREFIX`.
+            path: bucket and key.
+            query: `uploadId` and `partNumber`, where they belong to what is allowed.
+        """
+        parameters = {
+            **query,
+            "X-Amz-Algorithm": _ALGORITHM,
+            "X-Amz-Date": datetime.now(timezone.utc).strftime(_DATE_FORMAT),
+            "X-Amz-Expires": str(self._lifetime),
+        }
+        parameters["X-Amz-Signature"] = self._signature(method, path, parameters)
+        return f"{url_prefix}/{quote(path)}?{urlencode(parameters)}"
+
+    def check(self, method: str, path: str, query: dict[str, str]) -> None:
+        """Check a request against the signature in its URL.
+
+        Raises:
+            StorageError: 403; the URL was made for something else, or has expired.
+        """
+        parameters = {k: v for k, v in query.items() if k != "X-Amz-Signature"}
+        expected = self._signature(method, path, parameters)
+        if not hmac.compare_digest(expected.encode(), query.get("X-Amz-Signature", "").encode()):
+            raise StorageError(403, "SignatureDoesNotMatch", "The signature does not match.")
+        signed = datetime.strptime(parameters["X-Amz-Date"], _DATE_FORMAT)
+        age = time.time() - signed.replace(tzinfo=timezone.utc).timestamp()
+        if age > int(parameters["X-Amz-Expires"]):
+            raise StorageError(403, "AccessDenied", "Request has expired")
+
+    def _signature(self, method: str, path: str, parameters: dict[str, str]) -> str:
+        text = "\n".join([method, path, urlencode(sorted(parameters.items()))])
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+    def new_upload(self) -> str:
+        """Start a multipart upload and return its id."""
+        upload_id = secrets.token_hex(16)
+        self._upload(upload_id).mkdir(parents=True)
+        return upload_id
+
+    async def put_part(self, upload_id: str, number: int, request: Request) -> str:
+        """Write a part from a request's body and return its ETag."""
+        digest = hashlib.md5(usedforsecurity=False)
+        partial = self._upload(upload_id) / f"{number}.partial"
+
+        def write(content: bytes) -> None:
+            with partial.open("ab") as file:
+                file.write(content)
+            digest.update(content)
+
+        try:
+            await asyncio.to_thread(partial.write_bytes, b"")
+        except FileNotFoundError:
+            raise _no_such_upload() from None
+        pending = bytearray()
+        async for chunk in request.stream():
+            pending += chunk
+            if len(pending) >= _WRITE_SIZE:
+                await asyncio.to_thread(write, bytes(pending))
+                pending.clear()
+        await asyncio.to_thread(write, bytes(pending))
+        etag = digest.hexdigest()
+        partial.rename(partial.with_name(f"{number}-{etag}"))
+        return etag
+
+    def complete(self, upload_id: str, path: str, parts: list[tuple[int, str]]) -> str:
+        """Put an object together from its parts and return its ETag.
+
+        Raises:
+            StorageError: 404 or 400; no such upload, or not these parts.
+        """
+        upload = self._upload(upload_id)
+        if not upload.is_dir():
+            raise _no_such_upload()
+        files = [upload / f"{number}-{etag}" for number, etag in parts]
+        if not files or parts != sorted(parts) or not all(file.is_file() for file in files):
+            raise StorageError(400, "InvalidPart", "One or more parts could not be found.")
+        target = self._object(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        assembled = upload / "assembled"
+        with assembled.open("wb") as whole:
+            for file in files:
+                with file.open("rb") as part:
+                    shutil.copyfileobj(part, whole, _WRITE_SIZE)
+        assembled.rename(target)
+        shutil.rmtree(upload)
+        digest = hashlib.md5(b"".join(bytes.fromhex(etag) for _, etag in parts), usedforsecurity=False)
+        return f"{digest.hexdigest()}-{len(parts)}"
+
+    def find(self, path: str) -> Path:
+        """Return the file of an object.
+
+        Raises:
+            StorageError: 404; there is no such object (yet).
+        """
+        file = self._object(path)
+        if not file.is_file():
+            raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
+        return file
+
+    def _upload(self, upload_id: str) -> Path:
+        return self._directory / "uploads" / upload_id
+
+    def _object(self, path: str) -> Path:
+        return self._directory / "objects" / hashlib.sha256(path.encode()).hexdigest()
+
+
+def _no_such_upload() -> StorageError:
+    return StorageError(404, "NoSuchUpload", "The specified upload does not exist.")
+
+
+@router.api_route(PUBLIC_PREFIX + "/{path:path}", methods=["GET", "PUT", "POST"])
+@router.api_route(PRIVATE_PREFIX + "/{path:path}", methods=["GET", "PUT", "POST"])
+async def serve(request: Request, path: str) -> Response:
+    """Serve a presigned URL."""
+    store: ObjectStore = request.app.state.gateway.store
+    query = dict(request.query_params)
+    try:
+        store.check(request.method, path, query)
+        if request.method == "PUT":
+            etag = await store.put_part(query["uploadId"], int(query["partNumber"]), request)
+            return Response(headers={"ETag": f'"{etag}"'})
+        if request.method == "POST":
+            parts = _listed_parts((await request.body()).decode(errors="replace"))
+            etag = await asyncio.to_thread(store.complete, query["uploadId"], path, parts)
+            return _completed(path, etag)
+        return FileResponse(store.find(path), media_type="binary/octet-stream")
+    except StorageError as refused:
+        return _xml(refused.status, "Error", {"Code": refused.code, "Message": str(refused)})
+
+
+def _listed_parts(body: str) -> list[tuple[int, str]]:
+    parts = []
+    for part in _PART.findall(body):
+        number, etag = _PART_NUMBER.search(part), _PART_ETAG.search(part)
+        if number is None or etag is None:
+            raise StorageError(400, "MalformedXML", "The XML you provided was not well-formed.")
+        parts.append((int(number[1]), etag[1].strip()))
+    return parts
+
+
+def _completed(path: str, etag: str) -> Response:
+    bucket, _, key = path.partition("/")
+    content = {"Bucket": bucket, "Key": key, "ETag": f'"{etag}"'}
+    return _xml(200, "CompleteMultipartUploadResult", content)
+
+
+def _xml(status: int, element: str, content: dict[str, Any]) -> Response:
+    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in content.items())
+    text = f'<?xml version="1.0" encoding="utf-8"?>\n<{element}>{inner}</{element}>'
+    return Response(text, status, media_type="application/xml")

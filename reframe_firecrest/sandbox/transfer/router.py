@@ -1,0 +1,183 @@
+"""Routes of the transfers: each queues a job and tells where to follow it."""
+
+import uuid
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from reframe_firecrest.sandbox import storage
+from reframe_firecrest.sandbox.errors import GatewayError
+from reframe_firecrest.sandbox.filesystem.archives import pack_command, pack_matching_command
+from reframe_firecrest.sandbox.filesystem.operations import Operations
+from reframe_firecrest.sandbox.filesystem.reading import PathQuery
+from reframe_firecrest.sandbox.gateway import Gateway, SystemGateway
+from reframe_firecrest.sandbox.records import JobDescription
+from reframe_firecrest.sandbox.transfer.models import (
+    CompressRequest,
+    CopyRequest,
+    DataTransferAnswer,
+    DownloadRequest,
+    ExtractRequest,
+    MoveRequest,
+    S3Directives,
+    TransferAnswer,
+    TransferJob,
+    TransferJobLogs,
+    UploadRequest,
+)
+from reframe_firecrest.sandbox.transfer.scripts import command_script, worker_script
+
+router = APIRouter()
+
+
+@router.post("/upload", status_code=201, response_model_exclude_none=True)
+async def post_upload(request: UploadRequest, gateway: SystemGateway) -> DataTransferAnswer:
+    """Offer URLs for the parts of a file, and queue the job that will write it."""
+    path = Operations(gateway).path(request.path)
+    size = request.transfer_directives.file_size
+    if size is None:
+        raise GatewayError(400, "file_size is required to upload by the s3 method.")
+    key = _new_key(gateway, path)
+    upload_id = gateway.store.new_upload()
+    public, private = gateway.url + storage.PUBLIC_PREFIX, gateway.url + storage.PRIVATE_PREFIX
+    orders = {
+        "what": "ingress",
+        "path": path,
+        "url": gateway.store.presign("GET", private, key),
+        "poll": gateway.config.transfer_poll,
+    }
+    job = await _queue(gateway, "IngressFileTransfer", worker_script(orders), request.account)
+    directives = S3Directives(
+        parts_upload_urls=_part_urls(gateway, public, key, upload_id, size),
+        complete_upload_url=gateway.store.presign("POST", public, key, uploadId=upload_id),
+        max_part_size=gateway.config.max_part_size,
+    )
+    return DataTransferAnswer(transfer_job=job, transfer_directives=directives)
+
+
+@router.post("/download", status_code=201, response_model_exclude_none=True)
+async def post_download(request: DownloadRequest, gateway: SystemGateway) -> DataTransferAnswer:
+    """Queue the job that will put a file into the storage, and tell where it will be."""
+    operations = Operations(gateway)
+    path = operations.path(request.path)
+    size = int((await operations.run("stat", "--dereference", "-c", "%s", "--", path)).text)
+    key = _new_key(gateway, path)
+    upload_id = gateway.store.new_upload()
+    private = gateway.url + storage.PRIVATE_PREFIX
+    orders = {
+        "what": "egress",
+        "path": path,
+        "part_size": gateway.config.max_part_size,
+        "part_urls": _part_urls(gateway, private, key, upload_id, size),
+        "complete_url": gateway.store.presign("POST", private, key, uploadId=upload_id),
+    }
+    job = await _queue(gateway, "OutgressFileTransfer", worker_script(orders), request.account)
+    url = gateway.store.presign("GET", gateway.url + storage.PUBLIC_PREFIX, key)
+    return DataTransferAnswer(transfer_job=job, transfer_directives=S3Directives(download_url=url))
+
+
+@router.post("/mv", status_code=201)
+async def post_mv(request: MoveRequest, gateway: SystemGateway) -> TransferAnswer:
+    """Queue a job that moves a file or directory."""
+    operations = Operations(gateway)
+    source = operations.path(request.path, follow=False)
+    target = operations.path(request.target_path)
+    command = ["mv", "--", source, target]
+    return await _queue_command(gateway, "Move", "moved", command, request.account)
+
+
+@router.post("/cp", status_code=201)
+async def post_cp(request: CopyRequest, gateway: SystemGateway) -> TransferAnswer:
+    """Queue a job that copies a file or directory."""
+    operations = Operations(gateway)
+    source = operations.path(request.path, follow=request.dereference)
+    target = operations.path(request.target_path)
+    if request.dereference:
+        await operations.refuse_links_out(source)
+    links = ["--dereference"] if request.dereference else []
+    command = ["cp", *links, "-R", "--", source, target]
+    return await _queue_command(gateway, "Copy", "copied", command, request.account)
+
+
+@router.delete("/rm")
+async def delete_rm(
+    path: PathQuery, gateway: SystemGateway, account: Annotated[str | None, Query()] = None
+) -> TransferAnswer:
+    """Queue a job that removes a file or directory."""
+    target = Operations(gateway).path(path, follow=False)
+    return await _queue_command(gateway, "Delete", "deleted", ["rm", "-R", "--", target], account)
+
+
+@router.post("/compress", status_code=201)
+async def post_compress(request: CompressRequest, gateway: SystemGateway) -> TransferAnswer:
+    """Queue a job that makes an archive."""
+    operations = Operations(gateway)
+    source = operations.path(request.path, follow=request.dereference)
+    target = operations.path(request.target_path)
+    if request.dereference:
+        await operations.refuse_links_out(source)
+    if request.match_pattern:
+        operations.path(str(Path(source).parent))
+        command = pack_matching_command(
+            source, target, pattern=request.match_pattern, dereference=request.dereference
+        )
+    else:
+        command = pack_command(
+            source, target, compression=request.compression, dereference=request.dereference
+        )
+    return await _queue_command(gateway, "Compress", "compressed", command, request.account)
+
+
+@router.post("/extract", status_code=201)
+async def post_extract(request: ExtractRequest, gateway: SystemGateway) -> TransferAnswer:
+    """Queue a job that unpacks an archive."""
+    operations = Operations(gateway)
+    source, target = operations.path(request.path), operations.path(request.target_path)
+    command = ["tar", *request.compression.tar_flags, "-xf", source, "-C", target]
+    return await _queue_command(gateway, "Extract", "extracted", command, request.account)
+
+
+def _new_key(gateway: Gateway, path: str) -> str:
+    return f"{gateway.user.name}/{uuid.uuid4()}/{Path(path).name}"
+
+
+def _part_urls(gateway: Gateway, prefix: str, key: str, upload_id: str, size: int) -> list[str]:
+    count = ceil(size / gateway.config.max_part_size)
+    return [
+        gateway.store.presign("PUT", prefix, key, uploadId=upload_id, partNumber=str(number))
+        for number in range(1, count + 1)
+    ]
+
+
+async def _queue_command(
+    gateway: Gateway, verb: str, done: str, command: Sequence[str], account: str | None
+) -> TransferAnswer:
+    script = command_script(f"{verb} Files", done, command)
+    return TransferAnswer(transfer_job=await _queue(gateway, f"{verb}Files", script, account))
+
+
+async def _queue(gateway: Gateway, name: str, script: str, account: str | None) -> TransferJob:
+    unique = uuid.uuid4()
+    logs = TransferJobLogs(
+        output_log=f"{gateway.home}/.f7t_file_handling_job_{unique}.log",
+        error_log=f"{gateway.home}/.f7t_file_handling_job_error_{unique}.log",
+    )
+    description = JobDescription(
+        name=name,
+        account=account,
+        working_directory=str(gateway.home),
+        standard_input="/dev/null",
+        standard_output=logs.output_log,
+        standard_error=logs.error_log,
+        env={"PATH": "/bin:/usr/bin/:/usr/local/bin/"},
+        script=script,
+    )
+    return TransferJob(
+        job_id=await gateway.runner.submit(description),
+        system=gateway.config.system,
+        working_directory=str(gateway.home),
+        logs=logs,
+    )
