@@ -1,0 +1,93 @@
+"""A session over the gateway in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from reframe_firecrest.paths import PathMap
+from reframe_firecrest.session.phases import Handle, JobSpec
+from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.session import Session
+from reframe_firecrest.settings import Settings
+from tests.session.fakes import FakeGateway
+
+PATIENCE = 15.0
+
+
+def eventually(condition: Callable[[], object], what: str = "the condition") -> None:
+    """Wait until something becomes true."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not become true within {PATIENCE} s"
+        time.sleep(0.005)
+
+
+@dataclass
+class Stage:
+    """A stage prefix, its remote counterpart, and a session between them."""
+
+    local: Path
+    remote: Path
+    gateway: FakeGateway
+    settings: Settings
+    _sessions: list[Session] = field(default_factory=list)
+
+    @property
+    def session(self) -> Session:
+        if not self._sessions:
+            paths = PathMap(str(self.local), str(self.remote))
+            self._sessions.append(
+                Session(self.settings, paths, reactor(), lambda _settings, _wait: self.gateway)
+            )
+        return self._sessions[0]
+
+    def directory(self, name: str, files: Mapping[str, str] | None = None) -> Path:
+        """Make a stage directory with a job script."""
+        path = self.local / name
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "job.sh").write_text(f"#!/bin/bash\ncd {path}\n")
+        for file, text in (files or {}).items():
+            (path / file).write_text(text)
+        return path
+
+    def submit(self, name: str, script: str = "job.sh", files: Mapping[str, str] | None = None) -> Handle:
+        """Hand over a job with a stage directory of its own."""
+        path = self.directory(name, files)
+        return self.session.submit(JobSpec(f"rfm_{name}", str(path), script, ("job.out", "job.err")))
+
+    def submitted(self, *handles: Handle) -> list[str]:
+        """Wait until Slurm knows the jobs; return their ids."""
+        eventually(lambda: all(handle.view.job_id for handle in handles), "submission")
+        return [str(handle.view.job_id) for handle in handles]
+
+    def close(self) -> None:
+        for session in self._sessions:
+            session.shutdown()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    settings = Settings.model_validate(
+        {
+            "url": "http://127.0.0.1:1",
+            "token_url": "http://127.0.0.1:1",
+            "client_id": "me",
+            "client_secret": "hidden",
+            "system": "fake",
+            "basedir": str(tmp_path / "remote"),
+            "poll_min": 0.1,
+            "poll_max": 0.2,
+            "lost_after": 5,
+            "outage": 2,
+        }
+    )
+    local = tmp_path / "stage"
+    local.mkdir()
+    made = Stage(local, tmp_path / "remote" / "run", FakeGateway(), settings)
+    yield made
+    made.close()

@@ -1,0 +1,163 @@
+"""A gateway in memory, over a directory that plays the remote side: what the session's tests steer."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tarfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from reframe_firecrest.errors import GatewayError, NotFoundError
+from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile, SystemInfo
+
+END = 1_700_000_000.0
+
+
+class FakeGateway:
+    """Does what it is told, counts what it is asked, and fails as often as a test wants it to.
+
+    Attributes:
+        calls: how often each method was called.
+        failures: errors to raise, by method, first in first out.
+        blocked: methods that wait until their event is set.
+        hidden: ids that the list does not show; asked singly, they are known.
+        unknown: ids that are not known at all.
+    """
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.failures: dict[str, list[GatewayError]] = {}
+        self.blocked: dict[str, asyncio.Event] = {}
+        self.hidden: set[str] = set()
+        self.unknown: set[str] = set()
+        self.parts: dict[str, list[JobPart]] = {}
+        self.single: dict[str, list[JobPart]] = {}
+        self.late: dict[str, int] = {}
+        self.submitted: list[tuple[str, str, str | None]] = []
+        self.cancelled: list[str] = []
+        self.uploaded: list[list[str]] = []
+        self.max_direct_upload = 1 << 20
+        self.version: tuple[int, ...] | None = (23, 2)
+        self.closed = False
+        self._next = 100
+
+    async def _enter(self, method: str) -> None:
+        self.calls[method] += 1
+        if method in self.blocked:
+            await self.blocked[method].wait()
+        if self.failures.get(method):
+            raise self.failures[method].pop(0)
+
+    async def connect(self) -> SystemInfo:
+        await self._enter("connect")
+        return SystemInfo("fake", self.version, self.max_direct_upload)
+
+    async def make_directory(self, path: str) -> None:
+        await self._enter("make_directory")
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+    async def list_tree(self, path: str) -> list[RemoteFile]:
+        await self._enter("list_tree")
+        root = Path(path)
+        if not root.is_dir():
+            raise NotFoundError(f"{path}: no such directory", status=404)
+        found = [_entry(root, item) for item in sorted(root.rglob("*"))]
+        return [entry for entry in found if not self._is_late(path, entry)]
+
+    def _is_late(self, path: str, entry: RemoteFile) -> bool:
+        for name, looks in self.late.items():
+            if entry.path.endswith(name) and looks > 0:
+                self.late[name] -= 1
+                return True
+        return False
+
+    async def upload(self, local: Path, remote: str) -> None:
+        await self._enter("upload")
+        shutil.copyfile(local, remote)
+        with tarfile.open(local) as tar:
+            self.uploaded.append([member.name for member in tar if not member.isdir()])
+
+    async def download(self, remote: str, local: Path, *, size_hint: int) -> None:
+        await self._enter("download")
+        shutil.copyfile(remote, local)
+
+    async def extract(self, archive: str, directory: str) -> None:
+        await self._enter("extract")
+        with tarfile.open(archive) as tar:
+            tar.extractall(directory, filter="fully_trusted")
+
+    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[str]:
+        await self._enter("archive")
+        with tarfile.open(f"{target}.tgz", "w:gz") as tar:
+            for name in files:
+                tar.add(Path(directory, name), f"./{name}")
+        return [f"{target}.tgz"]
+
+    async def remove(self, path: str) -> None:
+        await self._enter("remove")
+        shutil.rmtree(path, ignore_errors=True)
+
+    async def submit(self, script: str, directory: str, account: str | None) -> str:
+        await self._enter("submit")
+        return self.start(script, directory, account)
+
+    def start(self, script: str, directory: str, account: str | None = None) -> str:
+        """Have Slurm take a job; the lost answer to a submission is simulated by calling this."""
+        self._next += 1
+        job_id = str(self._next)
+        self.submitted.append((script, directory, account))
+        self.parts[job_id] = [JobPart(job_id, "rfm", "PENDING", "Resources", None, "", END, None, directory)]
+        return job_id
+
+    def finish(
+        self, job_id: str, state: str = "COMPLETED", code: int = 0, files: Mapping[str, str] | None = None
+    ) -> None:
+        """End a job that was on two nodes and wrote its output and the given files."""
+        [part] = self.parts[job_id]
+        self.parts[job_id] = [
+            replace(part, state=state, reason=None, exit_code=code, nodes="nid[001-002]", end=END)
+        ]
+        directory = Path(part.working_directory)
+        for name, text in {"job.out": "out", "job.err": "", **(files or {})}.items():
+            (directory / name).write_text(text)
+
+    async def jobs(self, seen_since: float) -> list[JobPart]:
+        await self._enter("jobs")
+        return [
+            part
+            for job_id, parts in self.parts.items()
+            if job_id not in self.hidden | self.unknown
+            for part in parts
+        ]
+
+    async def job(self, job_id: str) -> list[JobPart]:
+        await self._enter("job")
+        if job_id in self.unknown:
+            return []
+        return self.single.get(job_id, self.parts.get(job_id, []))
+
+    async def cancel(self, job_id: str) -> None:
+        await self._enter("cancel")
+        self.cancelled.append(job_id)
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def stats(self) -> dict[str, int]:
+        return dict(self.calls)
+
+
+def _entry(root: Path, item: Path) -> RemoteFile:
+    info = item.lstat()
+    kind = FileKind.DIRECTORY
+    if item.is_symlink():
+        kind = FileKind.LINK
+    elif item.is_file():
+        kind = FileKind.FILE
+    mtime = datetime.fromtimestamp(int(info.st_mtime), timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    target = str(item.readlink()) if item.is_symlink() else None
+    return RemoteFile(str(item.relative_to(root)), kind, info.st_size, mtime, target)

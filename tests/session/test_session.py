@@ -1,0 +1,398 @@
+"""The lives of jobs, from ReFrame's thread to the gateway and back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reframe_firecrest import errors
+from reframe_firecrest.session.phases import Phase
+from reframe_firecrest.session.reactor import reactor
+from tests.session.conftest import Stage, eventually
+from tests.session.fakes import END
+
+
+def block(stage: Stage, method: str) -> asyncio.Event:
+    event = asyncio.Event()
+    stage.gateway.blocked[method] = event
+    return event
+
+
+def release(event: asyncio.Event) -> None:
+    reactor().call(event.set)
+
+
+def done(*handles: object) -> bool:
+    return all(handle.ended.is_set() for handle in handles)  # type: ignore[attr-defined]
+
+
+def test_a_job_goes_there_runs_and_comes_back(stage: Stage) -> None:
+    handle = stage.submit("a", files={"input.txt": "in"})
+    [job_id] = stage.submitted(handle)
+    remote = stage.remote / "a"
+    assert stage.gateway.submitted == [(f"{remote}/job.sh", str(remote), None)]
+    assert (remote / "input.txt").read_text() == "in"
+    assert (remote / "job.sh").read_text() == f"#!/bin/bash\ncd {remote}\n"
+    stage.gateway.finish(job_id, "FAILED", 3, files={"result.txt": "made"})
+    assert handle.ended.wait(10)
+    view = handle.view
+    assert (view.phase, view.state, view.exit_code) == (Phase.DONE, "FAILED", 3)
+    assert (view.nodes, view.completed) == ("nid[001-002]", END)
+    assert (stage.local / "a/result.txt").read_text() == "made"
+    assert (stage.local / "a/job.out").read_text() == "out"
+    # The local script stays as ReFrame wrote it: it was translated in the archive only.
+    assert str(stage.local) in (stage.local / "a/job.sh").read_text()
+
+
+def test_submit_returns_while_the_gateway_does_not_answer(stage: Stage) -> None:
+    event = block(stage, "connect")
+    begun = time.monotonic()
+    handle = stage.submit("a")
+    assert time.monotonic() - begun < 2
+    assert handle.view.phase is Phase.QUEUED
+    release(event)
+    stage.submitted(handle)
+
+
+def test_what_waits_travels_together(stage: Stage) -> None:
+    event = block(stage, "connect")
+    handles = [stage.submit(f"t{number}") for number in range(20)]
+    release(event)
+    ids = stage.submitted(*handles)
+    assert stage.gateway.calls["upload"] == stage.gateway.calls["extract"] == 1
+    listing = block(stage, "list_tree")
+    for job_id in ids:
+        stage.gateway.finish(job_id)
+    eventually(lambda: all(handle.view.phase is Phase.RETRIEVING for handle in handles))
+    release(listing)
+    eventually(lambda: done(*handles))
+    assert all(handle.view.phase is Phase.DONE for handle in handles)
+    assert stage.gateway.calls["download"] <= 3
+    assert stage.gateway.calls["list_tree"] <= 3
+
+
+def test_one_status_request_serves_all_jobs(stage: Stage) -> None:
+    handles = [stage.submit(f"t{number}") for number in range(10)]
+    stage.submitted(*handles)
+    before = stage.gateway.calls["jobs"]
+    time.sleep(1.0)
+    assert 1 <= stage.gateway.calls["jobs"] - before <= 11
+    assert stage.gateway.calls["job"] == 0
+
+
+def test_looks_widen_while_nothing_changes(stage: Stage) -> None:
+    stage.settings = stage.settings.model_copy(update={"poll_max": 5.0})
+    stage.submitted(stage.submit("a"))
+    time.sleep(2.0)
+    # 0.1 s steps would make 20; growing by a quarter they make 8.
+    assert stage.gateway.calls["jobs"] <= 12
+
+
+def test_a_run_after_a_build_sends_only_what_changed(stage: Stage) -> None:
+    build = stage.submit("a", files={"source.c": "int x;", "data.bin": "1" * 1000})
+    [job_id] = stage.submitted(build)
+    stage.gateway.finish(job_id, files={"program": "built there"})
+    assert build.ended.wait(10)
+    (stage.local / "a/run.sh").write_text("#!/bin/bash\n")
+    (stage.local / "a/data.bin").write_text("changed")
+    run = stage.submit("a", script="run.sh")
+    [job_id] = stage.submitted(run)
+    assert sorted(stage.gateway.uploaded[1]) == ["a/data.bin", "a/job.sh", "a/run.sh"]
+    assert (stage.remote / "a/program").read_text() == "built there"
+    stage.gateway.finish(job_id)
+    assert run.ended.wait(10)
+
+
+def test_a_file_rewritten_alike_in_the_same_second_is_seen(stage: Stage) -> None:
+    handle = stage.submit("a", files={"notes": "1"})
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id, files={"notes": "2"})
+    assert handle.ended.wait(10)
+    assert (stage.local / "a/notes").read_text() == "2"
+    again = stage.submit("a")
+    [job_id] = stage.submitted(again)
+    stamp = (stage.remote / "a/notes").stat().st_mtime
+    stage.gateway.finish(job_id, files={"notes": "3"})
+    os.utime(stage.remote / "a/notes", (stamp, stamp))
+    assert again.ended.wait(10)
+    assert (stage.local / "a/notes").read_text() == "3"
+
+
+def test_what_was_not_touched_stays_there(stage: Stage) -> None:
+    handle = stage.submit("a", files={"input.txt": "in"})
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id)
+    (stage.local / "a/input.txt").write_text("kept by ReFrame")
+    assert handle.ended.wait(10)
+    assert (stage.local / "a/input.txt").read_text() == "kept by ReFrame"
+
+
+def test_one_bad_directory_fails_one_test(stage: Stage) -> None:
+    event = block(stage, "connect")
+    good, bad = stage.submit("good"), stage.submit("bad")
+    (stage.local / "bad/loop").symlink_to(stage.local / "bad")
+    release(event)
+    assert bad.ended.wait(10)
+    assert bad.view.phase is Phase.FAILED
+    assert "links back" in str(bad.view.error)
+    assert stage.submitted(good)
+
+
+def test_a_group_that_fails_is_tried_one_by_one(stage: Stage) -> None:
+    event = block(stage, "connect")
+    handles = [stage.submit(f"t{number}") for number in range(3)]
+    stage.gateway.failures["extract"] = [
+        errors.RejectedError("tar: no"),
+        errors.RejectedError("tar: still no"),
+    ]
+    release(event)
+    eventually(lambda: all(handle.view.job_id or handle.ended.is_set() for handle in handles))
+    failed = [handle for handle in handles if handle.view.phase is Phase.FAILED]
+    assert [handle.view.error for handle in failed] == ["tar: still no"]
+
+
+def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
+    stage.gateway.max_direct_upload = 100_000
+    slow = asyncio.Event()
+    upload = stage.gateway.upload
+
+    async def stall(local: Path, remote: str) -> None:
+        if local.stat().st_size > 100_000:
+            await slow.wait()
+        await upload(local, remote)
+
+    stage.gateway.upload = stall  # type: ignore[method-assign]
+    path = stage.directory("large")
+    (path / "blob").write_bytes(os.urandom(300_000))
+    large, small = stage.submit("large"), stage.submit("small")
+    stage.submitted(small)
+    assert large.view.phase is Phase.STAGING
+    release(slow)
+    stage.submitted(large)
+
+
+@pytest.mark.parametrize("method", ["connect", "make_directory"])
+def test_a_session_that_can_not_start_fails_every_test_with_the_reason(stage: Stage, method: str) -> None:
+    stage.gateway.failures[method] = [errors.ForbiddenError("no such luck")]
+    handles = [stage.submit("a"), stage.submit("b")]
+    eventually(lambda: done(*handles))
+    assert all("no such luck" in str(handle.view.error) for handle in handles)
+    assert "\n" not in str(handles[0].view.error)
+    late = stage.submit("c")
+    assert late.ended.wait(5)
+    assert stage.gateway.calls["connect"] == 1
+
+
+def test_a_base_directory_that_can_not_be_written_is_named(stage: Stage) -> None:
+    stage.gateway.failures["make_directory"] = [errors.ForbiddenError("Permission denied")]
+    handle = stage.submit("a")
+    assert handle.ended.wait(5)
+    assert "FIRECREST_BASEDIR" in str(handle.view.error)
+
+
+def test_an_accident_in_one_job_is_reported_and_stays_there(stage: Stage) -> None:
+    handle, other = stage.submit("a"), stage.submit("b")
+    ids = stage.submitted(handle, other)
+    stage.gateway.finish(ids[0])
+    (stage.remote / "a" / "job.out").unlink()
+    stage.gateway.finish(ids[1])
+    # Its output never shows; it is fetched all the same, and ReFrame's check decides.
+    assert handle.ended.wait(10)
+    assert other.ended.wait(10)
+    assert other.view.phase is Phase.DONE
+
+
+def test_output_that_shows_late_is_waited_for(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.late["job.out"] = 1
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert (stage.local / "a/job.out").read_text() == "out"
+
+
+def test_links_and_empty_directories_come_back(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    (stage.remote / "a/empty/deep").mkdir(parents=True)
+    (stage.remote / "a/link").symlink_to("job.out")
+    (stage.remote / "a/out").symlink_to("/etc/passwd")
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert (stage.local / "a/empty/deep").is_dir()
+    assert (stage.local / "a/link").read_text() == "out"
+    assert not (stage.local / "a/out").is_symlink()
+    assert any("points to /etc/passwd" in text for _level, text in stage.session.take_messages())
+
+
+# --- lists that lie ---------------------------------------------------------------------------------
+
+
+def test_a_job_missing_from_the_list_is_asked_for_singly(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id)
+    stage.gateway.hidden.add(job_id)
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+    assert stage.gateway.calls["job"] >= 1
+
+
+def test_a_job_that_nobody_knows_is_lost_not_completed(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.unknown.add(job_id)
+    time.sleep(1.0)
+    assert not handle.ended.is_set()
+    assert handle.ended.wait(15)
+    assert handle.view.phase is Phase.FAILED
+    assert "it is lost" in str(handle.view.error)
+    assert stage.gateway.calls["download"] == 0
+
+
+def test_an_array_is_over_when_all_its_tasks_are(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id)
+    [part] = stage.gateway.parts[job_id]
+    tasks = [replace(part, job_id=f"{job_id}_{number}", exit_code=number) for number in range(3)]
+    running = replace(tasks[2], state="RUNNING", end=None, exit_code=0)
+    # The list already lacks the task that has just ended; asked singly, it is there and running.
+    stage.gateway.parts[job_id] = tasks[:2]
+    stage.gateway.single[job_id] = [*tasks[:2], running]
+    eventually(lambda: stage.gateway.calls["job"] >= 1)
+    assert not handle.ended.is_set()
+    stage.gateway.single[job_id] = tasks
+    assert handle.ended.wait(10)
+    assert handle.view.state == "COMPLETED,COMPLETED,COMPLETED"
+    assert handle.view.exit_code == 2
+
+
+def test_an_outage_is_ridden_out(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.failures["jobs"] = [errors.UncertainError("500")] * 5
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+
+
+def test_an_outage_that_lasts_too_long_is_a_failure_that_says_so(stage: Stage) -> None:
+    handle = stage.submit("a")
+    stage.submitted(handle)
+    stage.gateway.failures["jobs"] = [errors.TransientError("gone")] * 1000
+    assert handle.ended.wait(10)
+    assert handle.view.error == "gone"
+
+
+# --- submission -------------------------------------------------------------------------------------
+
+
+def test_a_submission_whose_answer_was_lost_is_adopted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    (stage.remote / "a").mkdir(parents=True)
+    job_id = stage.gateway.start("job.sh", str(stage.remote / "a"))
+    handle = stage.submit("a")
+    assert stage.submitted(handle) == [job_id]
+    assert stage.gateway.calls["submit"] == 1
+
+
+def test_a_submission_that_left_nothing_is_repeated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    stage.submitted(stage.submit("a"))
+    assert stage.gateway.calls["submit"] == 2
+    assert len(stage.gateway.submitted) == 1
+
+
+def test_a_run_job_does_not_adopt_the_build_job_of_the_same_directory(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    build = stage.submit("a")
+    [build_id] = stage.submitted(build)
+    stage.gateway.finish(build_id)
+    assert build.ended.wait(10)
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    [run_id] = stage.submitted(stage.submit("a"))
+    assert run_id != build_id
+
+
+def test_a_refused_submission_fails_that_test_only(stage: Stage) -> None:
+    stage.gateway.failures["submit"] = [errors.RejectedError("sbatch: error: invalid partition")]
+    handles = [stage.submit("a"), stage.submit("b")]
+    eventually(lambda: all(handle.view.job_id or handle.ended.is_set() for handle in handles))
+    failed = [handle for handle in handles if handle.ended.is_set()]
+    assert [handle.view.error for handle in failed] == ["sbatch: error: invalid partition"]
+
+
+# --- cancelling -------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_job_is_final_at_once_and_nothing_is_fetched(stage: Stage) -> None:
+    handles = [stage.submit("a"), stage.submit("b")]
+    ids = stage.submitted(*handles)
+    stage.session.cancel(handles)
+    assert done(*handles)
+    assert {handle.view.phase for handle in handles} == {Phase.CANCELLED}
+    eventually(lambda: sorted(stage.gateway.cancelled) == sorted(ids))
+    stage.close()
+    assert stage.gateway.calls["list_tree"] == stage.gateway.calls["download"] == 0
+
+
+def test_a_queued_job_that_is_cancelled_is_never_submitted(stage: Stage) -> None:
+    event = block(stage, "upload")
+    handle = stage.submit("a")
+    eventually(lambda: stage.gateway.calls["upload"])
+    stage.session.cancel([handle])
+    release(event)
+    stage.close()
+    assert stage.gateway.calls["submit"] == 0
+
+
+def test_a_job_cancelled_while_it_is_submitted_is_cancelled_there_too(stage: Stage) -> None:
+    event = block(stage, "submit")
+    handle = stage.submit("a")
+    eventually(lambda: stage.gateway.calls["submit"])
+    stage.session.cancel([handle])
+    assert handle.ended.is_set()
+    release(event)
+    eventually(lambda: stage.gateway.cancelled == ["101"])
+
+
+def test_the_end_of_the_process_delivers_what_is_under_way(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    event = block(stage, "cancel")
+    stage.session.cancel([handle])
+    eventually(lambda: stage.gateway.calls["cancel"])
+    reactor().call(reactor()._loop.call_later, 0.2, event.set)
+    stage.close()
+    assert stage.gateway.cancelled == [job_id]
+    assert not (stage.remote / ".transfer").exists()
+    assert stage.gateway.closed
+
+
+def test_a_cancel_that_fails_names_the_command_that_helps(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.failures["cancel"] = [errors.TransientError("gone")]
+    stage.session.cancel([handle])
+    stage.close()
+    assert any(f"scancel {job_id}" in text for _level, text in stage.session.take_messages())
+
+
+def test_nothing_of_a_cancelled_or_ended_job_changes_any_more(stage: Stage) -> None:
+    handle = stage.submit("a")
+    stage.submitted(handle)
+    stage.session.cancel([handle])
+    view = handle.view
+    handle.learn(state="RUNNING")
+    assert not handle.advance(Phase.DONE)
+    assert handle.view is view
