@@ -15,7 +15,7 @@ import httpx
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.gateway.auth import TokenSource
-from reframe_firecrest.gateway.client import Client, CountingTransport, Wire
+from reframe_firecrest.gateway.client import Client, CountingClient, Wire
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.protocol import JobPart, RemoteFile, SystemInfo, WaitForJob
 from reframe_firecrest.gateway.selection import patterns
@@ -42,9 +42,16 @@ class GatewayV2:
         settings: where it is and who we are.
         wait_for_job: follows a transfer job to its end.
         patience: how long failures are ridden out.
+        transport: what carries the requests, if not the network.
     """
 
-    def __init__(self, settings: Settings, wait_for_job: WaitForJob, patience: Patience) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        wait_for_job: WaitForJob,
+        patience: Patience,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._system = settings.system
         self._where = f"{settings.system!r} at {str(settings.url).rstrip('/')}"
         self._settings = settings
@@ -52,7 +59,7 @@ class GatewayV2:
         self._patience = patience
         self._wire = Wire()
         trusted = ssl.create_default_context(cafile=str(settings.ca_bundle)) if settings.ca_bundle else True
-        self._http = httpx.AsyncClient(transport=CountingTransport(self._wire, verify=trusted))
+        self._http = CountingClient(self._wire, verify=trusted, transport=transport)
         self._tokens = TokenSource(settings, self._http)
         self._client = Client(str(settings.url), self._tokens, self._http)
         self._client.timeout = httpx.Timeout(30.0, connect=10.0)
