@@ -12,7 +12,9 @@ from pathlib import Path
 
 from reframe_firecrest.sandbox.errors import OperationTimeoutError, OutputLimitError
 
-_INHERITED = frozenset({"HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"})
+_INHERITED = frozenset(
+    ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "SLURM_CONF", "TMPDIR", "TZ", "USER")
+)
 _INHERITED_PREFIXES = ("LC_", "LMOD_", "MODULE")
 _CHUNK = 65536
 
@@ -50,7 +52,7 @@ async def run_command(
     output_limit: int,
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
-    cwd: str | None = None,
+    cwd: str | Path | None = None,
 ) -> Finished:
     """Run a command to its end.
 

@@ -23,6 +23,11 @@ from reframe_firecrest.sandbox.disturb.middleware import CuttableProtocol
 from reframe_firecrest.sandbox.gateway import Gateway, LocalUser
 from reframe_firecrest.sandbox.runners.base import Runner
 from reframe_firecrest.sandbox.runners.embedded.runner import EmbeddedRunner
+from reframe_firecrest.sandbox.runners.slurm.runner import (
+    SlurmRunner,
+    SlurmUnavailableError,
+    probe_slurm,
+)
 from reframe_firecrest.sandbox.storage import ObjectStore
 
 if TYPE_CHECKING:
@@ -160,7 +165,11 @@ def _listen(config: SandboxConfig) -> socket.socket:
 
 def _make_runner(config: SandboxConfig, user: LocalUser, root: Path, private: Path) -> Runner:
     if config.runner == "slurm":
-        raise SandboxError("the slurm runner isn't there yet")
+        try:
+            version = probe_slurm()
+        except SlurmUnavailableError as error:
+            raise SandboxError(str(error)) from None
+        return SlurmRunner(config, user=user.name, home=root / user.name, version=version)
     return EmbeddedRunner(
         config,
         spool=private / "spool",

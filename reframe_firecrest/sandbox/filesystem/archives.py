@@ -1,20 +1,13 @@
-"""Packs and unpacks tar archives, within the root and within a time limit."""
+"""The commands that make tar archives."""
 
 from __future__ import annotations
 
 import os
-import tarfile
-import time
-import zlib
 from enum import Enum
-from lzma import LZMAError
-from typing import IO, TYPE_CHECKING, Literal, cast
-
-from reframe_firecrest.sandbox.errors import CommandError, OperationTimeoutError
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 ReadMode = Literal["r:*", "r:bz2", "r:gz", "r:xz"]
@@ -60,47 +53,3 @@ def pack_matching_command(source: str, target: str, *, pattern: str, dereference
         ' | tar $4 -czf "$3" --null --no-recursion --files-from -'
     )
     return ("bash", "-c", script, "bash", os.path.dirname(source), pattern, target, links)  # noqa: PTH120
-
-
-class _UntilDeadline:
-    """A file that can't be read any more once its time is up."""
-
-    def __init__(self, file: IO[bytes], deadline: float) -> None:
-        self._file = file
-        self._deadline = deadline
-
-    def read(self, size: int = -1) -> bytes:
-        if time.monotonic() > self._deadline:
-            raise OperationTimeoutError
-        return self._file.read(size)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._file, name)
-
-
-def unpack(source: Path, target: Path, *, compression: Compression, seconds: float) -> None:
-    """Unpack an archive below a directory that exists.
-
-    Python's `data` filter keeps every member below the target: no absolute names, no `..`,
-    no links or existing links that lead out.
-
-    Raises:
-        CommandError: as GNU tar fails, or a member was refused.
-        OperationTimeoutError: it took longer than `seconds`; what was unpacked stays.
-    """
-    if not target.is_dir():
-        raise _tar_failed(f"tar: {target}: Cannot open: No such file or directory")
-    try:
-        with source.open("rb") as file:
-            limited = cast("IO[bytes]", _UntilDeadline(file, time.monotonic() + seconds))
-            with tarfile.open(fileobj=limited, mode=compression.read_mode) as archive:
-                archive.extractall(target, filter="data")
-    except OSError as error:
-        name = error.filename or source
-        raise _tar_failed(f"tar: {name}: Cannot open: {error.strerror or error}") from None
-    except (tarfile.TarError, EOFError, LZMAError, zlib.error) as error:
-        raise _tar_failed(f"tar: {source}: {error}") from None
-
-
-def _tar_failed(complaint: str) -> CommandError:
-    return CommandError(2, f"{complaint}\ntar: Error is not recoverable: exiting now")

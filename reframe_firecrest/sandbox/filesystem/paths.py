@@ -35,7 +35,7 @@ def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
     if not follow:
         place = os.path.join(place, name)  # noqa: PTH118  pathlib would resolve nothing here either
     for candidate in (path, place):
-        if not _below(candidate, root):
+        if not below(candidate, root):
             raise PathError.outside(candidate, system)
     if "'" in path:
         raise CommandError(2, "bash: -c: line 1: unexpected EOF while looking for matching `''")
@@ -45,14 +45,15 @@ def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
 def links_out(path: str, root: Path) -> str | None:
     """Return a symbolic link at or below the path that leads out of the root, if there is one."""
     if os.path.islink(path):  # noqa: PTH114  strings throughout: these are the client's own
-        return None if _below(os.path.realpath(path), root) else path
+        return None if below(os.path.realpath(path), root) else path
     for directory, subdirectories, files in os.walk(path):
         for name in (*subdirectories, *files):
             entry = os.path.join(directory, name)  # noqa: PTH118
-            if os.path.islink(entry) and not _below(os.path.realpath(entry), root):  # noqa: PTH114
+            if os.path.islink(entry) and not below(os.path.realpath(entry), root):  # noqa: PTH114
                 return entry
     return None
 
 
-def _below(path: str, root: Path) -> bool:
+def below(path: str, root: Path) -> bool:
+    """Tell whether a resolved path is the root or below it."""
     return path == str(root) or path.startswith(f"{str(root).rstrip('/')}/")

@@ -11,7 +11,6 @@ from reframe_firecrest.sandbox.errors import CommandError, GatewayError, Operati
 from reframe_firecrest.sandbox.filesystem.archives import (
     pack_command,
     pack_matching_command,
-    unpack,
 )
 from reframe_firecrest.sandbox.filesystem.models import (
     ChmodRequest,
@@ -24,6 +23,7 @@ from reframe_firecrest.sandbox.filesystem.models import (
 )
 from reframe_firecrest.sandbox.filesystem.operations import Operations
 from reframe_firecrest.sandbox.filesystem.reading import PathQuery
+from reframe_firecrest.sandbox.filesystem.unpacking import unpack
 from reframe_firecrest.sandbox.gateway import SystemGateway
 
 router = APIRouter()
@@ -130,5 +130,6 @@ async def post_extract(request: ExtractRequest, gateway: SystemGateway) -> None:
         Path(source),
         Path(target),
         compression=request.compression,
+        root=gateway.root,
         seconds=gateway.config.operation_timeout,
     )

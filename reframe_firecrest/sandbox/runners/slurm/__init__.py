@@ -1,0 +1,1 @@
+"""The Slurm that this machine belongs to, asked through its own commands."""
