@@ -2,8 +2,10 @@ r"""Which files a remote `find` is to select, written as one of its regular expr
 
 The gateway runs ``find . -type f -regex '<pattern>'`` inside a double-quoted shell string, so quotes, ``$``,
 backticks and backslashes must not stand in a pattern, except for the ``\(``, ``\|`` and ``\)`` of the Emacs
-syntax. Every other special character is replaced by ``.``, which matches it and hardly anything else; what
-is selected too much is dropped on unpacking, where only the names that were asked for are taken.
+syntax. Every other special character is replaced by ``.``, which matches it and hardly anything else, or by
+``[^/]`` where it is a newline, which ``.`` does not match; what is selected too much is dropped on unpacking,
+where only the names that were asked for are taken. No pattern selects names that are no text in the remote
+locale.
 """
 
 from __future__ import annotations
@@ -15,14 +17,18 @@ from collections.abc import Iterable
 MAX_PATTERN = 60_000
 """Bytes; Linux accepts 131,072 for a single argument of a command."""
 
-_PLAIN = re.compile(r"[^A-Za-z0-9_/=@%,:-]")
+_SPECIAL = re.compile(r"[^\x00-\x7f]+|[^A-Za-z0-9_/=@%,:-]")
 
 
 def _literal(text: str) -> str:
-    # Beyond ASCII, one character is several bytes where the remote locale is C.
-    return re.sub(
-        r"[^\x00-\x7f]+", ".*", _PLAIN.sub(lambda m: "." if m.group() < "\x7f" else m.group(), text)
-    )
+    return _SPECIAL.sub(_stand_in, text)
+
+
+def _stand_in(found: re.Match[str]) -> str:
+    if not found.group().isascii():
+        # One character is several bytes where the remote locale is C.
+        return "[^/]*"
+    return "[^/]" if found.group() == "\n" else "."
 
 
 def patterns(paths: Iterable[str], limit: int = MAX_PATTERN) -> list[str]:
