@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.settings import Settings
 
 RENEW_BEFORE = 60.0
@@ -31,6 +31,7 @@ class _TokenAnswer(BaseModel):
 @dataclass(frozen=True)
 class _Token:
     value: str
+    fetched_at: float
     renew_at: float
 
 
@@ -58,13 +59,21 @@ class TokenSource:
                 self._token = await self._fetch()
             return {"Authorization": f"Bearer {self._token.value}"}
 
-    def discard(self) -> None:
-        """Forget the token: the gateway has refused it."""
-        self._token = None
+    def discard(self, asked_at: float) -> None:
+        """Forget the token that the gateway has refused.
+
+        Of many requests that are refused with one token, the first to say so brings a new one about.
+
+        Args:
+            asked_at: when the refused request was begun, by the monotonic clock.
+        """
+        if self._token is not None and self._token.fetched_at <= asked_at:
+            self._token = None
 
     async def _fetch(self) -> _Token:
         settings = self._settings
         where = str(settings.token_url)
+        asked_at = time.monotonic()
         try:
             answer = await self._client.post(
                 where,
@@ -78,8 +87,7 @@ class TokenSource:
         except httpx.HTTPError as error:
             # No token was used up by asking, so asking again is always safe.
             raise errors.TransientError(
-                f"the identity provider {where} can't be reached ({type(error).__name__}); "
-                "check AUTH_TOKEN_URL and the network"
+                f"the identity provider {where} gives no token: {translate.unreachable(error)}"
             ) from None
         if answer.status_code in (400, 401, 403):
             raise errors.AuthError(
@@ -92,14 +100,15 @@ class TokenSource:
                 f"there is no token endpoint at {where} (HTTP 404); check AUTH_TOKEN_URL",
                 status=404,
             )
-        if answer.status_code != 200:
+        if answer.status_code in (408, 429) or answer.status_code >= 500:
             raise errors.TransientError(f"the identity provider {where} answers HTTP {answer.status_code}")
         try:
-            token = _TokenAnswer.model_validate_json(answer.content)
-        except ValidationError:
+            token = _TokenAnswer.model_validate_json(answer.content if answer.status_code == 200 else b"")
+        except ValueError:
             # The text is not shown: it may hold a token.
             raise errors.ProtocolError(
                 f"the identity provider {where} does not answer with a token; check AUTH_TOKEN_URL"
             ) from None
         margin = RENEW_BEFORE if token.expires_in >= 2 * RENEW_BEFORE else SHORT_RENEW_BEFORE
-        return _Token(token.access_token, time.monotonic() + max(token.expires_in - margin, 1.0))
+        # Its time runs from when it was made, which is before the answer was here.
+        return _Token(token.access_token, asked_at, asked_at + max(token.expires_in - margin, 1.0))

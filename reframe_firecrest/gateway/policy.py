@@ -71,6 +71,9 @@ class Patience:
 UNCERTAIN_REPEATS = 4
 """A 500 that comes this often in a row for an idempotent operation is an answer, not an accident."""
 
+JOB_HAS_ENDED = "already completing or completed|Invalid job id"
+"""How scancel puts it that there is nothing left to cancel; the gateway's status for it is 500."""
+
 _STATUS: dict[int, type[errors.GatewayError]] = {
     400: errors.RejectedError,
     401: errors.AuthError,
@@ -92,6 +95,12 @@ _STATUS: dict[int, type[errors.GatewayError]] = {
 _MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     # Answers with status 500 whose text is more definite than the status.
     (re.compile("Unable to open a new SSH channel"), errors.TransientError),
+    # Nobody listens where the gateway looks for sshd, so no command has run.
+    (
+        re.compile(r"^(\(111, 'Connection refused'\)|\[Errno 111\] Connection refused)"),
+        errors.TransientError,
+    ),
+    (re.compile(f"scancel: error: .*({JOB_HAS_ENDED})"), errors.RejectedError),
     (
         re.compile("sbatch: error: Batch job submission failed: Unable to contact"),
         errors.UncertainError,
@@ -120,6 +129,9 @@ def classify(status: int, message: str) -> type[errors.GatewayError]:
         for pattern, kind in _MESSAGES:
             if pattern.search(message):
                 return kind
+    if status < 400:
+        # Redirects and pages of something else: nobody who speaks FirecREST.
+        return errors.ProtocolError
     if status in _STATUS:
         return _STATUS[status]
     return errors.UncertainError if status >= 500 else errors.RejectedError

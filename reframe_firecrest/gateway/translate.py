@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import httpx
 from firecrest.FirecrestException import FirecrestException, MultipartUploadException
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.policy import Operation, classify
@@ -17,7 +17,12 @@ from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile
 
 MAX_MESSAGE = 400
 
+NOT_FIRECREST = "the answer is not what FirecREST v2 promises; check FIRECREST_URL"
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
+"""What follows the question mark of a presigned URL is a secret."""
+_STORAGE_STATUS = re.compile(r"^Failed to [^:]*: (\d{3}):")
 _LONG_IDS = re.compile(r"\s*\[X-(Request|Correlation)-ID[^\]]*\]")
 
 
@@ -33,36 +38,58 @@ def error_of(operation: Operation, error: Exception, where: str) -> errors.Gatew
     if isinstance(error, errors.GatewayError):
         return error
     if isinstance(error, MultipartUploadException):
-        # Its text holds presigned URLs.
-        return errors.TransientError(f"{what}: the S3 storage did not take the data")
+        return _of_multipart(what, str(error))
     if isinstance(error, FirecrestException) and error.responses:
         return _of_response(what, error.responses[-1])
     if isinstance(error, httpx.HTTPStatusError):
         return _of_response(what, error.response)
     if isinstance(error, _NOT_SENT):
-        return errors.TransientError(
-            f"{what}: {where} can't be reached ({type(error).__name__}); check FIRECREST_URL and the network"
-        )
+        return errors.TransientError(f"{what}: {unreachable(error)}")
     if isinstance(error, httpx.HTTPError):
         return errors.UncertainError(f"{what}: the connection broke ({type(error).__name__})")
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | ValidationError | KeyError | TypeError):
-        return errors.ProtocolError(
-            f"{what}: the answer is not what FirecREST v2 promises; check FIRECREST_URL"
-        )
+        return errors.ProtocolError(f"{what}: {NOT_FIRECREST}")
     if isinstance(error, OSError):
         return errors.FinalError(f"{what}: {error.strerror or error}")
     return errors.FinalError(f"{what}: {type(error).__name__}")
 
 
+def unreachable(error: httpx.HTTPError) -> str:
+    """Say which host did not answer and what to do about it."""
+    try:
+        host = error.request.url.netloc.decode("ascii")
+    except RuntimeError:
+        host = "the host"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            f"the certificate of {host} is not trusted; set FIRECREST_CA_BUNDLE to a file that vouches for it"
+        )
+    return f"{host} can't be reached from here ({type(error).__name__}); check its URL and the network"
+
+
+def _of_multipart(what: str, text: str) -> errors.GatewayError:
+    # The text goes on with presigned URLs, so nothing of it is shown.
+    found = _STORAGE_STATUS.match(text)
+    if found is None:
+        return errors.ProtocolError(f"{what}: {NOT_FIRECREST}")
+    status = int(found.group(1))
+    kind: type[errors.GatewayError] = errors.RejectedError
+    if status >= 500 or status in (408, 429):
+        kind = errors.TransientError
+    return kind(f"{what}: the S3 storage did not take the data (HTTP {status})", status=status)
+
+
 def _of_response(what: str, response: httpx.Response) -> errors.GatewayError:
     text = _message_of(response)
     kind = classify(response.status_code, text)
-    brief = re.sub(r"\s+", " ", text).strip()[:MAX_MESSAGE]
+    if kind is errors.ProtocolError:
+        return kind(f"{what}: {NOT_FIRECREST} (HTTP {response.status_code})", status=response.status_code)
+    brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
     brief = re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
     message = f"{what}: {brief}" if brief else f"{what}: HTTP {response.status_code}"
     if kind is errors.AuthError:
-        message += " (HTTP 401)" if response.status_code == 401 else ""
+        message += "; check FIRECREST_CLIENT_ID and what this client may do there"
     return kind(message, status=response.status_code, retry_after=_retry_after(response))
 
 
@@ -126,6 +153,19 @@ class _Job(BaseModel):
 
 class _Jobs(BaseModel):
     jobs: list[_Job] | None = None
+
+
+class _Submitted(BaseModel):
+    job_id: Annotated[_Text, Field(pattern="^[A-Za-z0-9]+$")] = Field(alias="jobId")
+
+
+def job_id_of(answer: object) -> str:
+    """Turn the answer to a submission into the job's id.
+
+    Raises:
+        ValueError: there is none in it.
+    """
+    return _Submitted.model_validate(answer).job_id
 
 
 def jobs_of(answer: object) -> list[JobPart]:
@@ -204,6 +244,45 @@ def files_of(answer: object) -> list[RemoteFile]:
         )
         for entry in _Files.model_validate(answer).output or []
     ]
+
+
+# --- transfers --------------------------------------------------------------------------------------
+
+
+class _Logs(BaseModel):
+    error: str | None = Field(default=None, alias="errorLog")
+
+
+class _TransferJob(BaseModel):
+    job_id: Annotated[_Text, Field(pattern="^[A-Za-z0-9]+$")] = Field(alias="jobId")
+    logs: _Logs | None = None
+
+
+class _Directives(BaseModel):
+    download_url: SecretStr | None = Field(default=None, alias="downloadUrl")
+
+
+class Transfer(BaseModel):
+    """A transfer that the gateway has opened: the job that carries it out, and for a download, the URL."""
+
+    job: _TransferJob = Field(alias="transferJob")
+    directives: _Directives | None = Field(default=None, alias="transferDirectives")
+
+    @property
+    def download_url(self) -> str:
+        """The presigned URL; it is a secret.
+
+        Raises:
+            KeyError: the gateway named none.
+        """
+        if self.directives is None or self.directives.download_url is None:
+            raise KeyError("downloadUrl")
+        return self.directives.download_url.get_secret_value()
+
+
+def transfer_of(answer: object) -> Transfer:
+    """Turn the answer of ``/filesystem/{system}/transfer/...`` into a transfer."""
+    return Transfer.model_validate(answer)
 
 
 # --- systems ----------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from posixpath import basename, dirname
 from typing import TypeVar
@@ -76,6 +77,7 @@ class GatewayV2:
         attempt = uncertain = 0
         renewed = False
         while True:
+            asked_at = time.monotonic()
             try:
                 async with self._slots:
                     result = await asyncio.wait_for(ask(), operation.timeout)
@@ -85,14 +87,19 @@ class GatewayV2:
                 )
             except Exception as problem:  # noqa: BLE001 - translated and raised or repeated below
                 error = translate.error_of(operation, problem, self._where)
-                if error.status is not None and not isinstance(error, errors.AuthError):
+                # A proxy answers 502 or 503 for a gateway that isn't there.
+                if (
+                    error.status is not None
+                    and error.status < 500
+                    and not isinstance(error, errors.AuthError)
+                ):
                     self._answered = True
             else:
                 self._answered = True
                 return result
             if isinstance(error, errors.AuthError) and error.status == 401 and not renewed and self._answered:
                 renewed = True
-                self._tokens.discard()
+                self._tokens.discard(asked_at)
                 continue
             uncertain = uncertain + 1 if isinstance(error, errors.UncertainError) else 0
             attempt += 1
@@ -110,7 +117,14 @@ class GatewayV2:
         async def ask() -> Sequence[translate.System]:
             return translate.systems_of(await self._client.get_json("/status/systems"))
 
-        systems = await self._call(policy.CONNECT, ask)
+        url = str(self._settings.url).rstrip("/")
+        try:
+            systems = await self._call(policy.CONNECT, ask)
+        except errors.NotFoundError as error:
+            raise errors.NotFoundError(
+                f"there is no FirecREST v2 at {url} (HTTP {error.status}); check FIRECREST_URL",
+                status=error.status,
+            ) from None
         for system in systems:
             if system.name == self._system:
                 limit = system.data_operation and system.data_operation.max_ops_file_size
@@ -118,8 +132,7 @@ class GatewayV2:
                 return SystemInfo(system.name, system.scheduler_version, self._max_direct)
         known = ", ".join(sorted(system.name for system in systems)) or "none"
         raise errors.NotFoundError(
-            f"the gateway {str(self._settings.url).rstrip('/')} has no system {self._system!r}; "
-            f"it has: {known}; check FIRECREST_SYSTEM"
+            f"the gateway {url} has no system {self._system!r}; it has: {known}; check FIRECREST_SYSTEM"
         )
 
     # --- files --------------------------------------------------------------------------------------
@@ -146,20 +159,30 @@ class GatewayV2:
         size = (await asyncio.to_thread(local.stat)).st_size
         if size <= self._max_direct:
             content = await asyncio.to_thread(local.read_bytes)
-            await self._call(
-                policy.UPLOAD,
-                lambda: self._client.upload_direct(self._system, content, dirname(remote), basename(remote)),
-            )
-            return
+            try:
+                await self._call(
+                    policy.UPLOAD,
+                    lambda: self._client.upload_direct(
+                        self._system, content, dirname(remote), basename(remote)
+                    ),
+                )
+            except (errors.TooLargeError, errors.OperationTimeoutError):
+                # A proxy's limit can be lower than the gateway's, and a slow file system takes more than 5 s.
+                pass
+            else:
+                return
         body = self._with_account(
             {"path": remote, "transfer_directives": {"file_size": size, "transfer_method": "s3"}}
         )
-        transfer = await self._call(
-            policy.TRANSFER, lambda: self._client.post_json(self._fs("transfer/upload"), body, 201)
-        )
+
+        async def ask() -> tuple[translate.Transfer, Mapping[str, object]]:
+            opened = await self._client.post_json(self._fs("transfer/upload"), body, 201)
+            return translate.transfer_of(opened), opened
+
+        transfer, opened = await self._call(policy.TRANSFER, ask)
         # 50 kB/s is slower than any line over which it would make sense.
         patient = Operation(policy.UPLOAD.name, timeout=policy.UPLOAD.timeout + size / 50_000)
-        await self._call(patient, lambda: self._client.send_parts(transfer, local))
+        await self._call(patient, lambda: self._client.send_parts(opened, local))
         await self._finish_transfer(transfer, f"uploading {size} bytes")
 
     async def download(self, remote: str, local: Path, *, size_hint: int) -> None:
@@ -170,20 +193,18 @@ class GatewayV2:
                 content = await self._call(
                     policy.DOWNLOAD, lambda: self._client.download_direct(self._system, remote)
                 )
-            except errors.TooLargeError:
+            except (errors.TooLargeError, errors.OperationTimeoutError):
                 pass
             else:
                 await asyncio.to_thread(local.write_bytes, content)
                 return
         body = self._with_account({"source_path": remote, "transfer_directives": {"transferMethod": "s3"}})
-        transfer = await self._call(
-            policy.TRANSFER, lambda: self._client.post_json(self._fs("transfer/download"), body, 201)
-        )
+        transfer = await self._open_transfer("transfer/download", body)
         await self._finish_transfer(transfer, "downloading a large file")
         patient = Operation(policy.DOWNLOAD.name, timeout=policy.DOWNLOAD.timeout + size_hint / 50_000)
 
         async def ask() -> None:
-            await self._client.fetch_object(str(transfer["transferDirectives"]["downloadUrl"]), local)
+            await self._client.fetch_object(transfer.download_url, local)
 
         await self._call(patient, ask)
 
@@ -221,30 +242,33 @@ class GatewayV2:
             )
         except errors.OperationTimeoutError:
             # What lies under the first name is incomplete; it is never looked at again.
-            archive = archive.replace(".tgz", "-job.tgz")
+            archive = archive.removesuffix(".tgz") + "-job.tgz"
             await self._transfer_job(
                 "transfer/compress", {**body, "target_path": archive}, "packing many files"
             )
         return archive
 
     async def _transfer_job(self, endpoint: str, body: dict[str, object], what: str) -> None:
-        transfer = await self._call(
-            policy.TRANSFER,
-            lambda: self._client.post_json(self._fs(endpoint), self._with_account(body), 201),
-        )
-        await self._finish_transfer(transfer, what)
+        await self._finish_transfer(await self._open_transfer(endpoint, self._with_account(body)), what)
+
+    async def _open_transfer(self, endpoint: str, body: dict[str, object]) -> translate.Transfer:
+        async def ask() -> translate.Transfer:
+            return translate.transfer_of(await self._client.post_json(self._fs(endpoint), body, 201))
+
+        return await self._call(policy.TRANSFER, ask)
 
     def _with_account(self, body: dict[str, object]) -> dict[str, object]:
         account = self._settings.account
         return {**body, "account": account} if account else body
 
-    async def _finish_transfer(self, transfer: dict[str, dict[str, object]], what: str) -> None:
-        job = str(transfer["transferJob"]["jobId"])
+    async def _finish_transfer(self, transfer: translate.Transfer, what: str) -> None:
+        job = transfer.job.job_id
+        log = (transfer.job.logs and transfer.job.logs.error) or "not told"
         for part in await self._wait_for_job(job):
             if part.state != "COMPLETED" or part.exit_code:
                 raise errors.RejectedError(
                     f"{what} on {self._where} failed: transfer job {job} ended as {part.state} with "
-                    f"exit code {part.exit_code}; its log is {transfer['transferJob'].get('logs')}"
+                    f"exit code {part.exit_code}; its log on the system: {log}"
                 )
 
     async def remove(self, path: str) -> None:
@@ -256,9 +280,12 @@ class GatewayV2:
         except errors.NotFoundError:
             return
         except errors.OperationTimeoutError:
-            transfer = await self._call(
-                policy.TRANSFER, lambda: self._client.delete(self._fs("transfer/rm"), {"path": path}, 200)
-            )
+
+            async def ask() -> translate.Transfer:
+                answer = await self._client.delete(self._fs("transfer/rm"), {"path": path}, 200)
+                return translate.transfer_of(answer)
+
+            transfer = await self._call(policy.TRANSFER, ask)
             await self._finish_transfer(transfer, "removing a large directory")
 
     # --- jobs ---------------------------------------------------------------------------------------
@@ -273,11 +300,13 @@ class GatewayV2:
             job["account"] = account
 
         async def ask() -> str:
-            answer = await self._client.post_json(self._jobs(), {"job": job}, 201)
-            job_id = str(answer["jobId"])
-            if not job_id.isalnum():
-                raise errors.UncertainError(f"submitting a job on {self._where}: no job id in the answer")
-            return job_id
+            try:
+                return translate.job_id_of(await self._client.post_json(self._jobs(), {"job": job}, 201))
+            except ValueError:
+                # Accepted, but not in a way that can be read: the job may be there.
+                raise errors.UncertainError(
+                    f"{policy.SUBMIT.name} on {self._where} failed: no job id in the answer"
+                ) from None
 
         return await self._call(policy.SUBMIT, ask)
 
@@ -306,9 +335,8 @@ class GatewayV2:
         """Cancel a job."""
         try:
             await self._call(policy.CANCEL, lambda: self._client.delete(self._jobs(job_id), None, 204))
-        except errors.GatewayError as error:
-            # A job that has ended is answered with a 500 whose text is scancel's.
-            if "already completing or completed" not in str(error) and "Invalid job id" not in str(error):
+        except errors.RejectedError as error:
+            if not re.search(policy.JOB_HAS_ENDED, str(error)):
                 raise
 
     # --- the end ------------------------------------------------------------------------------------
