@@ -74,7 +74,7 @@ def _walk(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple
         path = prefix + item.name
         try:
             info = item.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if item.is_symlink():
                 info = item.stat(follow_symlinks=False)
                 yield path, _entry(item.path, Kind.DANGLING, info, str(Path(item.path).readlink()))

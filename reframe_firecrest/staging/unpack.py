@@ -6,6 +6,7 @@ either whole or not there.
 
 from __future__ import annotations
 
+import gzip
 import os
 import secrets
 import shutil
@@ -17,6 +18,17 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from reframe_firecrest.errors import HostileArchiveError, StagingError
+
+_DAMAGED = (
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+    # What else tarfile raises on headers that nobody would write.
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
 
 PERMISSIONS = 0o755
 """No archive may set more: no setuid, no writing by others."""
@@ -62,30 +74,52 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
     """
     result = Unpacked()
     try:
-        with tarfile.open(archive, mode="r|gz") as tar:
+        _verify(archive)
+        with gzip.open(archive) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
             for member in tar:
                 name = member.name.removeprefix("./")
                 if name in wanted and name not in result.placed:
                     try:
-                        _take(tar, member, wanted[name])
+                        _take(tar, member, wanted, name, result.placed)
                     except HostileArchiveError as error:
                         result.refused[name] = str(error)
                     else:
                         result.placed.add(name)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except _DAMAGED as error:
         raise StagingError(f"an archive from the remote side is damaged: {error}") from None
     except OSError as error:
         raise StagingError(f"{error.filename or archive}: {error.strerror or error}") from None
     return result
 
 
-def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, goal: Destination) -> None:
-    content = tar.extractfile(member) if member.isreg() else None
-    if content is None:
+def _verify(archive: Path) -> None:
+    """Read an archive to its end, where its checksum stands: a damaged one must not leave a single file."""
+    with gzip.open(archive) as plain:
+        while plain.read(1 << 20):
+            pass
+
+
+def _take(
+    tar: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    wanted: Mapping[str, Destination],
+    name: str,
+    placed: set[str],
+) -> None:
+    goal = wanted[name]
+    first = member.linkname.removeprefix("./")
+    if member.islnk() and first in placed:
+        # tar writes the second name of one file as a link to the first.
+        original = Path(wanted[first].directory, wanted[first].path)
+        with original.open("rb") as content:
+            _place(content, goal, member)
+        return
+    content_in = tar.extractfile(member) if member.isreg() else None
+    if content_in is None:
         raise HostileArchiveError(f"{goal.path} is not a plain file in the archive")
-    if member.size > 2 * goal.size + (1 << 20):
+    if not 0 <= member.size <= 2 * goal.size + (1 << 20):
         raise HostileArchiveError(f"{goal.path} was listed with {goal.size} bytes, but has {member.size}")
-    _place(content, goal, member)
+    _place(content_in, goal, member)
 
 
 def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> None:
@@ -100,10 +134,17 @@ def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> No
         with os.fdopen(handle, "wb") as out:
             shutil.copyfileobj(content, out, 1 << 20)
             os.fchmod(out.fileno(), (member.mode & PERMISSIONS) | 0o600)
-        os.utime(partial, (member.mtime, member.mtime))
+        _date(partial, member)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _date(path: Path, member: tarfile.TarInfo) -> None:
+    try:
+        os.utime(path, (member.mtime, member.mtime))
+    except (ValueError, OverflowError):
+        raise HostileArchiveError(f"{member.name} has an impossible modification time") from None
 
 
 def _clear_directory(target: Path) -> None:
@@ -123,7 +164,7 @@ def safe_directory(root: str, relative: str) -> Path:
     """
     current = Path(root)
     for part in PurePosixPath(relative).parts:
-        if part in ("..", "/"):
+        if part in ("..", "/") or "\0" in part:
             raise HostileArchiveError(f"{relative!r} leads out of the stage directory")
         current /= part
         if current.is_symlink():
@@ -148,12 +189,13 @@ def place_link(directory: str, path: str, target: str) -> bool:
         target: where it points to, relative to the link's place.
 
     Returns:
-        Whether it was made: links that lead out, and absolute ones, are left out.
+        Whether it was made: links that lead out, absolute ones, and those that go up after having gone down
+        (another link in between can make them lead out later), are left out.
 
     Raises:
         HostileArchiveError: its place leads out of the stage directory.
     """
-    if target.startswith("/"):
+    if target.startswith("/") or "\0" in target or _turns_back(target):
         return False
     parent = safe_directory(directory, str(PurePosixPath(path).parent))
     if not _inside(directory, parent / target):
@@ -164,3 +206,9 @@ def place_link(directory: str, path: str, target: str) -> bool:
         link.symlink_to(target)
         return True
     return False
+
+
+def _turns_back(target: str) -> bool:
+    parts = PurePosixPath(target).parts
+    down = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
+    return ".." in parts[down:]
