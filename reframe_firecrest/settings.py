@@ -7,6 +7,7 @@ the environment. Secrets are read from the environment or a file only.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ ENVIRONMENT = {
 
 SECRET_VARIABLE = "FIRECREST_CLIENT_SECRET"  # noqa: S105 - the name of the variable, not the secret
 MAX_SECRET_BYTES = 65536
+SECRET_KEYS = frozenset({"client_secret_env", "client_secret_file"})
+"""Keys that say where the secret is; the more specific place wins, whichever of them it uses."""
 
 
 def _absolute(value: str) -> str:
@@ -57,10 +60,24 @@ def _plain_relative(value: str) -> str:
     return value
 
 
-def _existing_file(value: Path) -> Path:
+def _certificates(value: Path) -> Path:
     if not value.is_file():
         raise ValueError("is not an existing file")
+    try:
+        ssl.create_default_context(cafile=str(value))
+    except OSError as error:
+        raise ValueError(f"holds no certificates that can be read: {error.strerror or error}") from None
     return value
+
+
+def _no_credentials(value: AnyHttpUrl) -> AnyHttpUrl:
+    if value.username or value.password:
+        # URLs are shown in messages.
+        raise ValueError("must hold neither user name nor password")
+    return value
+
+
+_Url = Annotated[AnyHttpUrl, AfterValidator(_no_credentials)]
 
 
 class Settings(BaseModel):
@@ -85,15 +102,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    url: AnyHttpUrl
-    token_url: AnyHttpUrl
+    url: _Url
+    token_url: _Url
     client_id: Annotated[str, Field(min_length=1)]
     client_secret: SecretStr
     system: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     basedir: Annotated[str, AfterValidator(_absolute)]
     namespace: Annotated[str, AfterValidator(_plain_relative)] = "reframe-firecrest"
     account: Annotated[str, Field(min_length=1)] | None = None
-    ca_bundle: Annotated[Path, AfterValidator(_existing_file)] | None = None
+    ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
@@ -104,7 +121,6 @@ class Settings(BaseModel):
     def session_key(self) -> tuple[object, ...]:
         """What partitions must share to share a session: all but the account."""
         values = self.model_dump(exclude={"account"})
-        values["client_secret"] = self.client_secret.get_secret_value()
         return tuple(values[name] for name in sorted(values))
 
 
@@ -136,7 +152,7 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
     for place in places:
         _refuse_unknown(place)
         for key, value in place.values.items():
-            if value is not None and key not in values:
+            if value is not None and key not in values and not _outranked(key, place, origin):
                 values[key], origin[key] = value, place.name
     for key, variable in ENVIRONMENT.items():
         if key not in values and environment.get(variable):
@@ -152,11 +168,13 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
         raise SettingsError(_explain(error, origin, places)) from None
 
 
+def _outranked(key: str, place: Place, origin: Mapping[str, str]) -> bool:
+    """Tell whether a more specific place says already where the secret is."""
+    return key in SECRET_KEYS and any(origin.get(other, place.name) != place.name for other in SECRET_KEYS)
+
+
 def _refuse_unknown(place: Place) -> None:
-    known = (set(Settings.model_fields) - {"client_secret"}) | {
-        "client_secret_env",
-        "client_secret_file",
-    }
+    known = (set(Settings.model_fields) - {"client_secret"}) | SECRET_KEYS
     if "client_secret" in place.values:
         raise SettingsError(
             f"'client_secret' must not stand in {place.name}: put the secret into {SECRET_VARIABLE}, "
