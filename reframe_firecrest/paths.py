@@ -66,6 +66,8 @@ class PathMap:
 
 
 _PATH_TAIL = re.compile(r"[\w.+~/@-]*\Z")
+_END_OF_A_WORD = "})]*?"
+"""After one of these a path goes on, as in ``${HOME}/x``, ``$(pwd)/x`` or ``*/x``."""
 _MORE_OF_A_NAME = re.compile(r"[\w.+~@-]")
 _LOOK_BACK = 200
 
@@ -76,5 +78,7 @@ def _is_whole_path(text: str, start: int, end: int) -> bool:
         return False
     before = _PATH_TAIL.search(text[max(0, start - _LOOK_BACK) : start])
     tail = before.group() if before else ""
+    if not tail and text[start - 1 : start] and text[start - 1] in _END_OF_A_WORD:
+        return False
     # A flag may stick to its path, as in -I/path; any other word before it makes it part of another path.
     return not tail or (tail.startswith("-") and "/" not in tail)
