@@ -21,6 +21,18 @@ LOOKS_FOR_OUTPUT = 3
 """Listings until the output of a job that ran must have shown: a compute node's files may take a while."""
 
 
+ONE_BY_ONE = (
+    errors.ForbiddenError,
+    errors.OperationTimeoutError,
+    errors.RejectedError,
+    errors.TooLargeError,
+)
+"""Answers to a common listing after which each directory is listed alone.
+
+A directory that can't be read makes the gateway refuse the whole listing; it also limits time and length.
+"""
+
+
 @dataclass(eq=False)
 class Harvest:
     """What is to be brought back for one job.
@@ -111,8 +123,7 @@ class StageOut:
             top = posixpath.commonpath(relatives)
             try:
                 together = await self._gateway.list_tree(posixpath.normpath(f"{self._root}/{top}"))
-            except (errors.RejectedError, errors.ForbiddenError, errors.OperationTimeoutError):
-                # Something in one of them can't be listed, or all of it takes too long: one by one then.
+            except ONE_BY_ONE:
                 pass
             else:
                 listings = split(together, [posixpath.relpath(path, top or ".") for path in relatives])

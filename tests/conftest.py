@@ -1,0 +1,92 @@
+"""What several rooms' tests share."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+START_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class GatewayUnderTest:
+    """The gateway that the end-to-end tests run through.
+
+    Attributes:
+        name: for the test's report.
+        variables: the environment of a client.
+        embedded: it is our sandbox with its embedded runner.
+    """
+
+    name: str
+    variables: Mapping[str, str]
+    embedded: bool = False
+
+
+_VARIABLES = (
+    "FIRECREST_URL",
+    "AUTH_TOKEN_URL",
+    "FIRECREST_CLIENT_ID",
+    "FIRECREST_CLIENT_SECRET",
+    "FIRECREST_SYSTEM",
+    "FIRECREST_BASEDIR",
+    "FIRECREST_ACCOUNT",
+    "FIRECREST_CA_BUNDLE",
+)
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[GatewayUnderTest]:
+    """The one gateway of the end-to-end tests.
+
+    The one that FIRECREST_URL and its companions name; otherwise our sandbox, over a real Slurm where
+    SANDBOX_RUNNER=slurm (see ci/slurm.sh), over its embedded runner where nothing is said.
+    """
+    if os.environ.get("FIRECREST_URL"):
+        given = {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
+        yield GatewayUnderTest(given["FIRECREST_URL"], given)
+    elif os.environ.get("SANDBOX_RUNNER") == "slurm":
+        yield from _sandbox_over_slurm()
+    else:
+        from reframe_firecrest.sandbox import Sandbox, SandboxConfig  # noqa: PLC0415 - needs the extra
+
+        with Sandbox(SandboxConfig(nodes=4, cpus=16)) as sandbox:
+            yield GatewayUnderTest("sandbox", sandbox.environment(), embedded=True)
+
+
+def _sandbox_over_slurm() -> Iterator[GatewayUnderTest]:
+    """Start the sandbox as the user whose jobs Slurm runs: our stage directories are closed to that user."""
+    user, scratch = os.environ["SLURM_LAB_USER"], os.environ["SLURM_LAB_SCRATCH"]
+    python = os.environ.get("SLURM_LAB_PYTHON", sys.executable)
+    account = pwd.getpwnam(user)
+    place = Path(tempfile.mkdtemp(prefix="sandbox-", dir=scratch))
+    os.chown(place, account.pw_uid, account.pw_gid)
+    env_file = place / "client.env"
+    command = [
+        *("runuser", "-u", user, "--", "env", f"TMPDIR={place}", f"SLURM_CONF={os.environ['SLURM_CONF']}"),
+        *(python, "-c", "from reframe_firecrest.cli.main import main; main()"),
+        *("sandbox", "--runner", "slurm", "--root", str(place / "root"), "--env-file", str(env_file)),
+    ]
+    with subprocess.Popen(command, cwd=scratch, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline(), "the sandbox over Slurm did not start"
+            script = f". {env_file}; env -0"
+            answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+            variables = dict(line.split("=", 1) for line in answer.stdout.split("\0") if "=" in line)
+            given = {name: variables[name] for name in _VARIABLES if name in variables}
+            yield GatewayUnderTest("sandbox over Slurm", given)
+        finally:
+            process.terminate()
+            process.wait(START_PATIENCE)
+            shutil.rmtree(place, ignore_errors=True)

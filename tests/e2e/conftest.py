@@ -1,0 +1,135 @@
+"""Runs ReFrame as a user would, and reads its report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import PROJECT, GatewayUnderTest
+
+TIMEOUT = 240.0
+SUITE = Path(__file__).parent / "suite"
+SLURM_COMMANDS = ("sacct", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun", "module", "modulecmd")
+
+
+@dataclass
+class Outcome:
+    """What a run of ReFrame left.
+
+    Attributes:
+        code: its exit code.
+        output: everything that it printed.
+        report: its JSON report, empty if it wrote none.
+        strays: Slurm and module commands that were called on this side.
+    """
+
+    code: int
+    output: str
+    report: dict[str, Any]
+    strays: list[str]
+
+    def cases(self) -> dict[str, dict[str, Any]]:
+        """The test cases of the first run by name."""
+        return {case["display_name"]: case for case in self.report["runs"][0]["testcases"]}
+
+
+@dataclass
+class ReFrame:
+    """ReFrame in a directory of its own that the job's user can't look into.
+
+    Attributes:
+        directory: prefix of stage and output directories.
+        gateway: reached through the environment.
+    """
+
+    directory: Path
+    gateway: GatewayUnderTest
+    _running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(
+        self,
+        checks: Sequence[str],
+        *options: str,
+        config: Path = PROJECT / "config/sandbox.py",
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[str]:
+        """Start `reframe -r`."""
+        command = [
+            *(sys.executable, "-m", "reframe.frontend.cli"),
+            *("-C", str(config), "--prefix", str(self.directory)),
+            *("--report-file", str(self.directory / "report.json"), "-r"),
+        ]
+        command[1:3] = ["-c", "from reframe.frontend.cli import main; import sys; sys.exit(main())"]
+        for check in checks:
+            command += ["-c", check]
+        variables = {
+            "HOME": str(self.directory),
+            "PATH": f"{self._poisoned_path()}:{os.environ['PATH']}",
+            "PYTHONPATH": str(PROJECT),
+            **{name: os.environ[name] for name in ("COVERAGE_PROCESS_CONFIG",) if name in os.environ},
+            **self.gateway.variables,
+            **(environment or {}),
+        }
+        process = subprocess.Popen(
+            [*command, *options],
+            cwd=self.directory,
+            env={name: value for name, value in variables.items() if value},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._running.append(process)
+        return process
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = TIMEOUT) -> Outcome:
+        """Wait for the end and collect what there is."""
+        output, _ = process.communicate(timeout=timeout)
+        report = self.directory / "report.json"
+        strays = self.directory / "strays"
+        return Outcome(
+            process.returncode,
+            output,
+            json.loads(report.read_text()) if report.exists() else {},
+            strays.read_text().split() if strays.exists() else [],
+        )
+
+    def run(self, checks: Sequence[str], *options: str, timeout: float = TIMEOUT, **more: Any) -> Outcome:
+        """Run `reframe -r` to its end."""
+        return self.finish(self.start(checks, *options, **more), timeout)
+
+    def _poisoned_path(self) -> Path:
+        """Make a directory of commands that must not be called here; each tells on its caller."""
+        path = self.directory / "poison"
+        if not path.exists():
+            path.mkdir()
+            for name in SLURM_COMMANDS:
+                command = path / name
+                command.write_text(f"#!/bin/sh\necho {name} >> {self.directory}/strays\nexit 1\n")
+                command.chmod(0o755)
+        return path
+
+    def close(self) -> None:
+        for process in self._running:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+@pytest.fixture
+def reframe(gateway: GatewayUnderTest, tmp_path: Path) -> Iterator[ReFrame]:
+    # A path that was never translated would go unnoticed if the job's user could follow it.
+    tmp_path.chmod(0o700)
+    made = ReFrame(tmp_path, gateway)
+    yield made
+    made.close()
