@@ -49,7 +49,7 @@ class JobsMetadata(CamelModel):
 class Attachment(CamelModel):
     """A command to run inside a job."""
 
-    command: str | None = None
+    command: str = ""
 
 
 @router.post("", status_code=201)
@@ -87,7 +87,7 @@ async def get_metadata(job_id: JobId, gateway: SystemGateway) -> JobsMetadata:
 @router.put("/{job_id}/attach", status_code=204)
 async def attach(job_id: JobId, attachment: Attachment, gateway: SystemGateway) -> None:
     """Run a command inside a running job."""
-    await gateway.runner.attach(job_id, attachment.command or "")
+    await gateway.runner.attach(job_id, attachment.command)
 
 
 @router.delete("/{job_id}", status_code=204)

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reframe_firecrest.sandbox.errors import OperationTimeoutError, OutputLimitError
+from reframe_firecrest.sandbox.errors import GatewayError, OperationTimeoutError, OutputLimitError
 
 _INHERITED = frozenset(
     ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "SLURM_CONF", "TMPDIR", "TZ", "USER")
@@ -80,33 +80,40 @@ async def run_command(
         )
     except FileNotFoundError:
         return Finished(b"", f"bash: line 1: {argv[0]}: command not found", 127)
+    failure: GatewayError | None = None
+
+    def kill(reason: GatewayError) -> None:
+        nonlocal failure
+        failure = failure or reason
+        signal_group(process.pid, signal.SIGKILL)
+
+    timer = asyncio.get_running_loop().call_later(timeout, kill, OperationTimeoutError())
     try:
-        stdout, stderr, _ = await asyncio.wait_for(
-            asyncio.gather(
-                _read(process.stdout, output_limit),
-                _read(process.stderr, output_limit),
-                _feed(process.stdin, stdin),
-            ),
-            timeout,
+        stdout, stderr, _ = await asyncio.gather(
+            _read(process.stdout, output_limit, kill),
+            _read(process.stderr, output_limit, kill),
+            _feed(process.stdin, stdin),
         )
-        status = await asyncio.wait_for(process.wait(), timeout)
-    except asyncio.TimeoutError:
-        raise OperationTimeoutError from None
+        status = await process.wait()
     finally:
+        timer.cancel()
         if process.returncode is None:
             signal_group(process.pid, signal.SIGKILL)
-            await process.wait()
+    if failure is not None:
+        raise failure
     return Finished(stdout, stderr.decode(errors="replace"), status)
 
 
-async def _read(stream: asyncio.StreamReader | None, limit: int) -> bytes:
-    if stream is None:
-        return b""
+async def _read(
+    stream: asyncio.StreamReader | None, limit: int, kill: Callable[[GatewayError], None]
+) -> bytes:
     content = bytearray()
-    while chunk := await stream.read(_CHUNK):
-        content += chunk
+    # What a killed process has left in the pipe has to be read, or its end is never noticed.
+    while stream is not None and (chunk := await stream.read(_CHUNK)):
+        if len(content) <= limit:
+            content += chunk
         if len(content) > limit:
-            raise OutputLimitError
+            kill(OutputLimitError())
     return bytes(content)
 
 

@@ -94,8 +94,8 @@ class JobDescription(CamelModel):
     standard_error: str | None = None
     env: dict[str, str] | list[str] = Field(default_factory=lambda: {"F7T_version": "v2.0.0"})
     constraints: str | None = None
-    script: str | None = None
-    script_path: str | None = None
+    script: str = ""
+    script_path: str = ""
 
     def exported(self) -> str:
         """Return the value of `sbatch --export` that the real gateway builds.

@@ -50,8 +50,13 @@ def base_environment(exported: str, *, home: str) -> dict[str, str]:
     return env
 
 
-def slurm_variables(job: EmbeddedJob, allocation: Allocation, *, cluster: str, user: str) -> dict[str, str]:
-    """Return the `SLURM_*` variables of a batch script."""
+def slurm_variables(
+    job: EmbeddedJob, allocation: Allocation, *, cluster: str, user: str, home: str
+) -> dict[str, str]:
+    """Return the `SLURM_*` variables of a batch script.
+
+    The real gateway calls sbatch in the user's home, whatever the job's directory is.
+    """
     spec, nodes = job.spec, folded_nodes(allocation.nodes)
     number, count = str(job.number), str(len(allocation.nodes))
     variables = {
@@ -76,7 +81,7 @@ def slurm_variables(job: EmbeddedJob, allocation: Allocation, *, cluster: str, u
         "SLURM_NPROCS": str(allocation.tasks),
         "SLURM_NTASKS": str(allocation.tasks),
         "SLURM_PROCID": "0",
-        "SLURM_SUBMIT_DIR": spec.directory,
+        "SLURM_SUBMIT_DIR": home,
         "SLURM_SUBMIT_HOST": socket.gethostname(),
         "SLURM_TASKS_PER_NODE": repeated(share.tasks for share in allocation.shares),
     }

@@ -292,7 +292,7 @@ class EmbeddedRunner:
 
 def _read(description: JobDescription) -> JobSpec:
     if not description.script_path:
-        return read_spec(description, description.script or "", "sbatch")
+        return read_spec(description, description.script, "sbatch")
     path = Path(description.working_directory, description.script_path)
     try:
         script = path.read_text(encoding="utf-8", errors="surrogateescape")

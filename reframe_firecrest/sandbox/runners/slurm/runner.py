@@ -126,7 +126,7 @@ class SlurmRunner:
         if description.script_path:
             argv += ["--", description.script_path]
         else:
-            script = (description.script or "").encode()
+            script = description.script.encode()
         # The job inherits what sbatch has, so the messages' language is left alone.
         finished = await _run(argv, stdin=script, env=login_environment(), cwd=self._home)
         if finished.status != 0 and _QUOTA.search(finished.stderr):
