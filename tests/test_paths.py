@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reframe_firecrest.paths import PathMap
+
+LOCAL = "/home/me/run/stage"
+REMOTE = "/scratch/me/reframe-firecrest/r1"
+MAP = PathMap(LOCAL, REMOTE)
+OWN = f"{LOCAL}/daint/gpu/gnu/hello"
+
+NAMES = st.text(alphabet=string.ascii_letters + string.digits + "._-+@~", min_size=1, max_size=8).filter(
+    lambda name: name not in (".", "..")
+)
+RELATIVE = st.lists(NAMES, max_size=4).map("/".join)
+BEFORE = st.sampled_from(
+    ["", "\n", " ", "cd ", '"', "'", "X=", "PATH=$PATH:", "-I", "-Wl,-rpath,", "(", "{", ">", "2>", "`", ","]
+)
+AFTER = st.sampled_from(["", "\n", " ", '"', "'", ":", ";", ")", "}", "`", ",", " && ls"])
+
+
+@given(RELATIVE, BEFORE, AFTER)
+def test_every_path_below_the_stage_prefix_is_translated(relative: str, before: str, after: str) -> None:
+    tail = f"/{relative}" if relative else ""
+    assert MAP.translate(f"{before}{LOCAL}{tail}{after}", OWN) == f"{before}{REMOTE}{tail}{after}"
+
+
+@given(st.lists(st.one_of(RELATIVE.map(lambda path: f" {LOCAL}/{path} "), st.text(max_size=20))))
+def test_translating_there_and_back_gives_the_same_text(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    back = PathMap(REMOTE, LOCAL)
+    if REMOTE not in text:
+        assert back.translate(MAP.translate(text, OWN), f"{REMOTE}/own") == text
+
+
+@given(st.text(alphabet=string.printable).filter(lambda text: LOCAL not in text))
+def test_a_text_without_the_stage_prefix_stays_as_it_is(text: str) -> None:
+    assert MAP.translate(text, OWN) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{LOCAL}2/x",
+        f"{LOCAL}-old",
+        f"{LOCAL}.bak",
+        f"{LOCAL}é",
+        f"/mnt{LOCAL}/x",
+        f"backup{LOCAL}/x",
+        f"../..{LOCAL}",
+        f"~{LOCAL}/x",
+        f"$HOME{LOCAL}/x",
+        f"${{ROOT}}{LOCAL}/x",
+        f"$(pwd){LOCAL}/x",
+        f"/nfs/*{LOCAL}/x",
+        f"-I/usr{LOCAL}/x",
+        LOCAL.removesuffix("/stage"),
+    ],
+)
+def test_what_only_contains_the_prefix_as_a_piece_is_not_touched(text: str) -> None:
+    assert MAP.translate(text, OWN) == text
+
+
+def test_another_tests_stage_directory_is_translated_too() -> None:
+    fixture = f"{LOCAL}/daint/gpu/gnu/build_fixture"
+    assert MAP.translate(f"{fixture}/stream.x", OWN) == f"{REMOTE}/daint/gpu/gnu/build_fixture/stream.x"
+
+
+def test_both_spellings_of_a_linked_stage_prefix_are_translated() -> None:
+    linked = PathMap("/home/me/stage", REMOTE, aliases=("/gpfs/u1/me/stage",))
+    script = "cd /home/me/stage/a\ncp /gpfs/u1/me/stage/b .\n"
+    assert linked.translate(script, "/home/me/stage/a") == f"cd {REMOTE}/a\ncp {REMOTE}/b .\n"
+    assert linked.relative("/gpfs/u1/me/stage/b") == "b"
+
+
+def test_the_longer_of_two_prefixes_wins() -> None:
+    nested = PathMap("/a/stage", REMOTE, aliases=("/a/stage/deep",))
+    assert nested.translate("/a/stage/deep/x", "/a/stage/deep/x") == f"{REMOTE}/x"
+
+
+def test_what_was_translated_is_not_translated_again() -> None:
+    below = PathMap("/scratch/me", "/scratch/me/remote")
+    assert below.translate("/scratch/me/x", "/scratch/me/x") == "/scratch/me/remote/x"
+
+
+class TestOutsideTheStagePrefix:
+    OUTSIDE = "/tmp/rfm.abc/detect"
+
+    def test_its_own_directory_is_translated(self) -> None:
+        remote = MAP.remote_directory(self.OUTSIDE)
+        assert remote.startswith(f"{REMOTE}/")
+        assert MAP.translate(f"cd {self.OUTSIDE}/x", self.OUTSIDE) == f"cd {remote}/x"
+
+    def test_whoever_asks_later_finds_the_same_place(self) -> None:
+        again = PathMap(LOCAL, REMOTE)
+        assert again.remote_directory(self.OUTSIDE) == MAP.remote_directory(self.OUTSIDE)
+
+    @given(RELATIVE, RELATIVE)
+    def test_two_directories_never_share_a_place(self, one: str, other: str) -> None:
+        first, second = f"/tmp/{one}", f"/tmp/{other}"
+        assert (MAP.relative(first) == MAP.relative(second)) == (first == second)
+
+    def test_no_place_of_a_test_is_taken(self) -> None:
+        assert not MAP.relative(self.OUTSIDE).startswith("daint/")
+
+
+@given(RELATIVE.filter(bool))
+def test_a_stage_directory_keeps_its_path_below_the_remote_root(relative: str) -> None:
+    assert MAP.remote_directory(f"{LOCAL}/{relative}") == f"{REMOTE}/{relative}"
+    assert MAP.relative(f"{LOCAL}/{relative}") == relative

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reframe.core.schedulers.slurm import slurm_state_completed
+
+from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.states import ENDED, PENDING, expand_nodes, parts_of, summarise
+
+
+def part(job_id: str, state: str = "COMPLETED", **changes: object) -> JobPart:
+    values: dict[str, object] = {
+        "job_id": job_id,
+        "name": "rfm_hello",
+        "state": state,
+        "reason": None,
+        "exit_code": 0,
+        "nodes": "nid001",
+        "submitted": 100.0,
+        "end": 200.0,
+        "working_directory": "/scratch",
+        **changes,
+    }
+    return JobPart(**values)  # type: ignore[arg-type] # the keys are checked by the call itself
+
+
+@pytest.mark.parametrize("state", sorted(ENDED))
+def test_reframe_agrees_that_a_state_is_final(state: str) -> None:
+    assert slurm_state_completed(state)
+
+
+@pytest.mark.parametrize("state", [*sorted(PENDING), "RUNNING", "COMPLETING", "", "SOMETHING_NEW"])
+def test_a_job_in_any_other_state_goes_on(state: str) -> None:
+    assert not summarise([part("1", state)]).ended
+    assert not slurm_state_completed(state)
+
+
+class TestPartsOfAJob:
+    def test_a_running_array_counts_each_task_once(self) -> None:
+        listed = [part(job_id, "RUNNING") for job_id in ("408_0", "408_1", "408", "409")]
+        assert [item.job_id for item in parts_of("408", listed)] == ["408_0", "408_1"]
+
+    def test_a_pending_array_is_one_part(self) -> None:
+        listed = [part("9_[0-3]", "PENDING"), part("10", "PENDING")]
+        assert [item.job_id for item in parts_of("9", listed)] == ["9_[0-3]"]
+
+    def test_a_heterogeneous_job_has_its_components(self) -> None:
+        listed = [part("123+0"), part("123+1"), part("1230")]
+        assert [item.job_id for item in parts_of("123", listed)] == ["123+0", "123+1"]
+
+    def test_a_job_that_is_listed_twice_counts_once_as_listed_last(self) -> None:
+        listed = [part("7", "RUNNING"), part("7", "COMPLETED")]
+        assert [item.state for item in parts_of("7", listed)] == ["COMPLETED"]
+
+    def test_a_job_that_is_not_listed_has_none(self) -> None:
+        assert parts_of("7", [part("77"), part("7777")]) == []
+
+
+class TestSum:
+    def test_it_ends_with_its_last_part(self) -> None:
+        going = [part("9_0"), part("9_1", "RUNNING", end=None)]
+        assert not summarise(going).ended
+        assert summarise(going).exit_code is None
+        assert summarise(going).end is None
+        done = summarise([part("9_0", end=200.0), part("9_1", end=300.0)])
+        assert done.ended
+        assert done.end == 300.0
+
+    def test_one_failed_task_fails_the_array(self) -> None:
+        total = summarise([part("9_0"), part("9_1", "FAILED", exit_code=3)])
+        assert total.exit_code == 3
+        assert total.state == "COMPLETED,FAILED"
+
+    def test_the_exit_code_of_a_running_job_is_not_believed(self) -> None:
+        assert summarise([part("1", "RUNNING", exit_code=0)]).exit_code is None
+
+    def test_the_nodes_of_all_parts_are_named_once(self) -> None:
+        total = summarise([part("1+0", nodes="nid[001-002]"), part("1+1", nodes=""), part("1+2")])
+        assert total.nodes == "nid[001-002],nid001"
+        assert expand_nodes(total.nodes) == ["nid001", "nid002"]
+
+    def test_the_reason_is_that_of_a_part_that_waits(self) -> None:
+        parts = [part("9_0", "RUNNING", reason="Old"), part("9_[1-3]", "PENDING", reason="Resources")]
+        assert summarise(parts).reason == "Resources"
+
+    @pytest.mark.parametrize(
+        ("job_id", "several"), [("9", False), ("9_0", True), ("9_[0-3]", True), ("9+0", True)]
+    )
+    def test_a_list_that_may_lag_behind_is_told_apart(self, job_id: str, several: bool) -> None:
+        assert summarise([part(job_id)]).several is several
+
+    @given(st.lists(st.sampled_from(sorted(ENDED | PENDING | {"RUNNING"})), min_size=1, max_size=5))
+    def test_reframe_reads_the_joined_states_as_we_do(self, states: list[str]) -> None:
+        total = summarise([part(f"9_{number}", state) for number, state in enumerate(states)])
+        assert slurm_state_completed(total.state) == total.ended
+
+
+class TestNodes:
+    @pytest.mark.parametrize(
+        ("nodes", "names"),
+        [
+            ("", []),
+            ("nid001", ["nid001"]),
+            ("nid[008-010],login1", ["login1", "nid008", "nid009", "nid010"]),
+            ("x1000c0s0b[0-1]n0", ["x1000c0s0b0n0", "x1000c0s0b1n0"]),
+        ],
+    )
+    def test_a_node_set_is_expanded_without_slurm(self, nodes: str, names: list[str]) -> None:
+        assert expand_nodes(nodes) == names
+
+    def test_what_is_no_node_set_is_told(self) -> None:
+        with pytest.raises(ValueError, match=r"'nid\[001' is no node set"):
+            expand_nodes("nid[001")
