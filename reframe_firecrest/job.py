@@ -6,10 +6,13 @@ ReFrame re-imports this module when it restores a session, so nothing is registe
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
+import reframe.core.runtime as rt
 from reframe.core.schedulers.slurm import _SlurmJob
 
+from reframe_firecrest.environs import emit_environment
 from reframe_firecrest.states import expand_nodes
 
 _numbers = itertools.count(1)
@@ -26,6 +29,18 @@ class FirecrestJob(_SlurmJob):
         super().__init__(*args, **kwargs)
         self._number = next(_numbers)
         self._nodelist: list[str] = []
+
+    def prepare(
+        self,
+        commands: Iterable[str],
+        environs: Iterable[Any] | None = None,
+        prepare_cmds: Iterable[str] | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Write the job script; what belongs to the environment is written, never run here."""
+        emitted = emit_environment(environs or (), rt.runtime().modules_system)
+        super().prepare(commands, [], [*(prepare_cmds or ()), *emitted], *args, **kwargs)
 
     @property
     def nodelist(self) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from reframe.core.backends import register_launcher, register_scheduler
 from reframe.core.fields import ConstantField
 
+from reframe_firecrest.builds import build_remotely_by_default
 from reframe_firecrest.launcher import FirecrestSrun
 from reframe_firecrest.scheduler import FirecrestScheduler
 
@@ -16,3 +17,4 @@ register_scheduler("firecrest-scheduler")(FirecrestScheduler)
 register_launcher("firecrest-srun")(FirecrestSrun)
 # Public suites branch on the launcher being called "srun".
 FirecrestSrun.registered_name = ConstantField("srun")
+build_remotely_by_default()

@@ -10,11 +10,13 @@ from typing import Any
 import reframe.core.runtime as rt
 from reframe.core.exceptions import ConfigError, JobBlockedError, JobError, JobSchedulerError
 from reframe.core.logging import VERBOSE, getlogger
-from reframe.core.schedulers.slurm import SlurmJobScheduler
+from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
 
-from reframe_firecrest.errors import SettingsError
+from reframe_firecrest.errors import FirecrestError, SettingsError
+from reframe_firecrest.gateway.protocol import Cluster, NodeInfo
 from reframe_firecrest.job import FirecrestJob
 from reframe_firecrest.launcher import FirecrestSrun
+from reframe_firecrest.nodes import default_partition, describe, select
 from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Message, Session
@@ -192,12 +194,47 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     # --- nodes --------------------------------------------------------------------------------------
 
+    def _cluster(self) -> Cluster:
+        try:
+            return self._open()[1].cluster()
+        except FirecrestError as error:
+            raise JobSchedulerError(str(error)) from None
+
     def allnodes(self) -> set[Any]:
-        """Refuse flexible tests: which nodes there are is not asked yet."""
-        raise JobSchedulerError(
-            "firecrest-scheduler does not choose nodes for flexible tests; set num_tasks, "
-            "or give --flex-alloc-nodes a number"
-        )
+        """Return the system's nodes."""
+        return _slurm_nodes(self._cluster().nodes)
+
+    def _get_default_partition(self) -> str | None:
+        configured = self._open()[0].default_partition
+        found = default_partition(self._cluster().partitions, configured)
+        if found is None:
+            self.log("no partition is given, so nodes of all partitions count; see 'default_partition'")
+        return found
+
+    def _get_actual_partition(self, options: Sequence[str]) -> str | None:  # noqa: ARG002 - ReFrame's
+        # ReFrame asks srun, which is not here.
+        return None
+
+    def _get_reservation_nodes(self, resv: str) -> set[Any]:
+        cluster = self._cluster()
+        for reservation in cluster.reservations:
+            if reservation.name == resv:
+                return self._named(cluster, reservation.nodes)
+        known = ", ".join(sorted(entry.name for entry in cluster.reservations)) or "none"
+        raise JobSchedulerError(f"there is no reservation {resv!r} on the system; it has: {known}")
+
+    def _get_nodes_by_name(self, nodespec: str) -> set[Any]:
+        return self._named(self._cluster(), nodespec)
+
+    def _named(self, cluster: Cluster, nodespec: str) -> set[Any]:
+        try:
+            return _slurm_nodes(select(cluster.nodes, nodespec))
+        except ValueError as error:
+            raise JobSchedulerError(str(error)) from None
+
+
+def _slurm_nodes(nodes: Iterable[NodeInfo]) -> set[Any]:
+    return {_SlurmNode(describe(node)) for node in nodes}
 
 
 def _show(messages: Iterable[Message]) -> None:

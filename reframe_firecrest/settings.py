@@ -93,6 +93,8 @@ class Settings(BaseModel):
         namespace: directory below `basedir` in which the runs lie.
         account: account that jobs are charged to; None leaves it to the job script and Slurm.
         ca_bundle: file with the certificates to trust; None trusts the usual ones.
+        default_partition: where Slurm puts a job that names no partition; flexible tests need it, and
+            FirecREST does not tell it.
         max_in_flight: requests that may be open at a time.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
@@ -111,6 +113,7 @@ class Settings(BaseModel):
     namespace: Annotated[str, AfterValidator(_plain_relative)] = "reframe-firecrest"
     account: Annotated[str, Field(min_length=1)] | None = None
     ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
+    default_partition: Annotated[str, Field(min_length=1)] | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0

@@ -30,6 +30,7 @@ class Operation:
 
 
 CONNECT = Operation("asking for the system")
+STATUS = Operation("asking for nodes")
 MKDIR = Operation("creating a directory")
 LIST_FILES = Operation("listing files")
 UPLOAD = Operation("uploading", timeout=120.0)

@@ -82,6 +82,49 @@ class JobPart:
         return self.job_id.partition("_")[0].partition("+")[0]
 
 
+@dataclass(frozen=True)
+class NodeInfo:
+    """A node, with the numbers of its CPUs.
+
+    Attributes:
+        states: in the gateway's words, upper case.
+    """
+
+    name: str
+    states: tuple[str, ...]
+    partitions: tuple[str, ...]
+    features: tuple[str, ...]
+    cpus: int
+    allocated: int
+    idle: int
+
+
+@dataclass(frozen=True)
+class PartitionInfo:
+    """A partition of the scheduler, with the numbers of its nodes and CPUs."""
+
+    name: str
+    nodes: int
+    cpus: int
+
+
+@dataclass(frozen=True)
+class ReservationInfo:
+    """A reservation, with its nodes in Slurm's notation."""
+
+    name: str
+    nodes: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a system consists of, as its scheduler sees it."""
+
+    nodes: Sequence[NodeInfo]
+    partitions: Sequence[PartitionInfo]
+    reservations: Sequence[ReservationInfo]
+
+
 WaitForJob = Callable[[str], Awaitable[Sequence[JobPart]]]
 """Waits until a job has ended and returns its parts: how a gateway follows its transfer jobs."""
 
@@ -95,6 +138,10 @@ class Gateway(Protocol):
 
     async def connect(self) -> SystemInfo:
         """Return what the gateway says of the system; proves URL, credentials and system name."""
+        ...
+
+    async def cluster(self) -> Cluster:
+        """Return the system's nodes, partitions and reservations."""
         ...
 
     async def make_directory(self, path: str) -> None:

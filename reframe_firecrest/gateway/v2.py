@@ -14,11 +14,11 @@ from typing import TypeVar
 import httpx
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy, translate
+from reframe_firecrest.gateway import cluster, policy, translate
 from reframe_firecrest.gateway.auth import TokenSource
 from reframe_firecrest.gateway.client import Client, CountingClient, Wire
 from reframe_firecrest.gateway.policy import Operation, Patience
-from reframe_firecrest.gateway.protocol import JobPart, RemoteFile, SystemInfo, WaitForJob
+from reframe_firecrest.gateway.protocol import Cluster, JobPart, RemoteFile, SystemInfo, WaitForJob
 from reframe_firecrest.gateway.selection import patterns
 from reframe_firecrest.settings import Settings
 
@@ -134,6 +134,22 @@ class GatewayV2:
         raise errors.NotFoundError(
             f"the gateway {url} has no system {self._system!r}; it has: {known}; check FIRECREST_SYSTEM"
         )
+
+    async def cluster(self) -> Cluster:
+        """Ask for nodes, partitions and reservations at the same time."""
+        nodes, partitions, reservations = await asyncio.gather(
+            *(self._status(what) for what in ("nodes", "partitions", "reservations"))
+        )
+        return Cluster(
+            cluster.nodes_of(nodes),
+            cluster.partitions_of(partitions),
+            cluster.reservations_of(reservations),
+        )
+
+    async def _status(self, what: str) -> object:
+        endpoint = f"/status/{self._system}/{what}"
+        answer: object = await self._call(policy.STATUS, lambda: self._client.get_json(endpoint))
+        return answer
 
     # --- files --------------------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Gateway, SystemInfo, WaitForJob
+from reframe_firecrest.gateway.protocol import Cluster, Gateway, SystemInfo, WaitForJob
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
@@ -29,6 +30,12 @@ TRANSFER = ".transfer"
 
 EXIT_PATIENCE = 15.0
 """Seconds that the end of the process waits for the last requests."""
+
+CLUSTER_AGE = 30.0
+"""Seconds for which nodes count as known: long enough for the setup of many tests."""
+
+CLUSTER_PATIENCE = 60.0
+"""Seconds that a flexible test's setup waits for the nodes."""
 
 Message = tuple[int, str]
 
@@ -60,6 +67,7 @@ class Session:
         self._cancels: set[asyncio.Task[None]] = set()
         self._cancelling: set[str] = set()
         self._system: SystemInfo | None = None
+        self._cluster: tuple[float, Cluster] | None = None
         self._scratch = Path(tempfile.mkdtemp(prefix="reframe-firecrest-"))
         reactor.run(self._open(), timeout=30.0)
 
@@ -82,6 +90,25 @@ class Session:
             before = handle.cancel()
             if before is not None:
                 self._reactor.call(self._cancel, handle, before)
+
+    def cluster(self) -> Cluster:
+        """Return the system's nodes, partitions and reservations: the one call that waits for the network.
+
+        ReFrame chooses nodes for flexible tests in the middle of their setup, so it has to wait. The answer
+        serves for `CLUSTER_AGE` seconds.
+
+        Raises:
+            FirecrestError: the gateway did not tell within `CLUSTER_PATIENCE` seconds.
+        """
+        if self._cluster is None or time.monotonic() > self._cluster[0]:
+            try:
+                found = self._reactor.run(self._ask_cluster(), CLUSTER_PATIENCE)
+            except FuturesTimeoutError:
+                raise errors.TransientError(
+                    f"{self._settings.system!r} did not tell its nodes within {CLUSTER_PATIENCE:.0f} s"
+                ) from None
+            self._cluster = time.monotonic() + CLUSTER_AGE, found
+        return self._cluster[1]
 
     def take_messages(self) -> list[Message]:
         """Return what has to be logged since the last call: level and text."""
@@ -127,6 +154,10 @@ class Session:
         self._ready = self._reactor.spawn(self._connect(transfer))
         # Whoever needs the gateway is told; where nobody does, the error is nobody's concern.
         self._ready.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def _ask_cluster(self) -> Cluster:
+        await asyncio.shield(self._ready)
+        return await self._gateway.cluster()
 
     async def _connect(self, transfer: str) -> None:
         """Prove that the gateway, the system and the base directory are there."""

@@ -12,7 +12,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from reframe_firecrest.errors import GatewayError, NotFoundError
-from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile, SystemInfo
+from reframe_firecrest.gateway.protocol import (
+    Cluster,
+    FileKind,
+    JobPart,
+    NodeInfo,
+    PartitionInfo,
+    RemoteFile,
+    ReservationInfo,
+    SystemInfo,
+)
 
 END = 1_700_000_000.0
 
@@ -55,6 +64,14 @@ class FakeGateway:
     async def connect(self) -> SystemInfo:
         await self._enter("connect")
         return SystemInfo("fake", self.version, self.max_direct_upload)
+
+    async def cluster(self) -> Cluster:
+        await self._enter("cluster")
+        nodes = [
+            NodeInfo("nid001", ("IDLE",), ("normal",), ("mc",), 16, 0, 16),
+            NodeInfo("nid002", ("DRAIN",), ("normal", "debug"), ("mc", "gpu"), 16, 0, 0),
+        ]
+        return Cluster(nodes, [PartitionInfo("normal", 2, 32)], [ReservationInfo("res", "nid002")])
 
     async def make_directory(self, path: str) -> None:
         await self._enter("make_directory")

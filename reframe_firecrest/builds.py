@@ -1,0 +1,48 @@
+"""Makes remote builds the default for partitions that are reached through FirecREST.
+
+ReFrame's ``build_locally`` is True unless a test says otherwise, which would compile on the laptop. Here "not
+said" gets a value of its own, so that an explicit True is still honoured, and other partitions keep
+ReFrame's default. ReFrame (4.10) has no hook for this, so a default and one private method are replaced.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reframe.core.pipeline import CompileOnlyRegressionTest, RegressionTest, RunOnlyRegressionTest
+
+from reframe_firecrest.scheduler import FirecrestScheduler
+
+VARIABLE = "build_locally"
+
+
+class _Unset:
+    """ReFrame's default, recognisable as such: true, like the default itself."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Unset:
+        # ReFrame copies defaults from class to class and into each test.
+        return self
+
+    def __repr__(self) -> str:
+        return "True"
+
+
+UNSET = _Unset()
+
+
+def build_remotely_by_default() -> None:
+    """Have tests whose ``build_locally`` was never set build where their partition is."""
+    for test in (RegressionTest, CompileOnlyRegressionTest, RunOnlyRegressionTest):
+        # Past the type check, which is for what tests say.
+        test._rfm_var_space[VARIABLE]._p_default_value = UNSET
+    original = RegressionTest._setup_build_job
+
+    def setup_build_job(self: Any, **options: Any) -> None:
+        if self.build_locally is UNSET:
+            self.build_locally = not isinstance(self.current_partition.scheduler, FirecrestScheduler)
+        original(self, **options)
+
+    RegressionTest._setup_build_job = setup_build_job

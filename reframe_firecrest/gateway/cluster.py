@@ -1,0 +1,82 @@
+"""Nodes, partitions and reservations: the answers of ``/status/{system}/…`` as plain data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from reframe_firecrest.gateway.protocol import NodeInfo, PartitionInfo, ReservationInfo
+
+
+def _names(value: Any) -> list[str]:
+    """Some versions give lists, some a string with commas."""
+    if value is None:
+        return []
+    items = value.split(",") if isinstance(value, str) else value
+    return [str(item).strip() for item in items if str(item).strip() not in ("", "(null)")]
+
+
+_Names = Annotated[list[str], BeforeValidator(_names)]
+
+
+class _Node(BaseModel):
+    name: str
+    state: _Names = []
+    partitions: _Names = []
+    features: _Names = []
+    cpus: int | None = None
+    allocated: int | None = Field(default=None, alias="allocCpus")
+    idle: int | None = Field(default=None, alias="idleCpus")
+
+
+class _Nodes(BaseModel):
+    nodes: list[_Node] | None = None
+
+
+class _Partition(BaseModel):
+    name: str
+    state: _Names = Field(default=[], alias="partition")
+    nodes: int | None = Field(default=None, alias="totalNodes")
+    cpus: int | None = None
+
+
+class _Partitions(BaseModel):
+    partitions: list[_Partition] | None = None
+
+
+class _Reservation(BaseModel):
+    name: str
+    nodes: str = Field(default="", alias="nodeList")
+
+
+class _Reservations(BaseModel):
+    reservations: list[_Reservation] | None = None
+
+
+def nodes_of(answer: object) -> list[NodeInfo]:
+    """Turn the answer of ``/status/{system}/nodes`` into nodes."""
+    return [
+        NodeInfo(
+            name=node.name,
+            states=tuple(state.upper() for state in node.state),
+            partitions=tuple(dict.fromkeys(node.partitions)),
+            features=tuple(node.features),
+            cpus=node.cpus or 0,
+            allocated=node.allocated or 0,
+            idle=node.idle or 0,
+        )
+        for node in _Nodes.model_validate(answer).nodes or []
+    ]
+
+
+def partitions_of(answer: object) -> list[PartitionInfo]:
+    """Turn the answer of ``/status/{system}/partitions`` into partitions."""
+    found = _Partitions.model_validate(answer).partitions or []
+    return [PartitionInfo(part.name, part.nodes or 0, part.cpus or 0) for part in found]
+
+
+def reservations_of(answer: object) -> list[ReservationInfo]:
+    """Turn the answer of ``/status/{system}/reservations`` into reservations."""
+    found = _Reservations.model_validate(answer).reservations or []
+    return [ReservationInfo(entry.name, entry.nodes) for entry in found]
