@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway.policy import Patience, classify, may_repeat
+
+OPERATIONS = [
+    policy.CONNECT,
+    policy.MKDIR,
+    policy.LIST_FILES,
+    policy.UPLOAD,
+    policy.DOWNLOAD,
+    policy.EXTRACT,
+    policy.ARCHIVE,
+    policy.REMOVE,
+    policy.LIST_JOBS,
+    policy.CANCEL,
+    policy.TRANSFER,
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (500, "Error executing Slurm command. Unable to open a new SSH channel.", errors.TransientError),
+        (500, "(111, 'Connection refused')", errors.TransientError),
+        (500, "std_err:sacct: error: ... 127.0.0.1:16819: Connection refused", errors.UncertainError),
+        (
+            500,
+            "std_err:sbatch: error: Batch job submission failed: Unable to contact slurm controller",
+            errors.UncertainError,
+        ),
+        (
+            500,
+            "std_err:sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+            errors.UncertainError,
+        ),
+        (500, "std_err:sbatch: error: Batch job submission failed: Invalid qos", errors.RejectedError),
+        (500, "std_err:sbatch: error: CPU count per node can not be satisfied", errors.RejectedError),
+        (
+            500,
+            "Remote process failed with exit status:1 and error message:No space left",
+            errors.RejectedError,
+        ),
+        (500, "", errors.UncertainError),
+        (502, "", errors.UncertainError),
+        (429, "", errors.TransientError),
+        (424, "", errors.TransientError),
+        (503, "", errors.TransientError),
+        (418, "", errors.RejectedError),
+        (599, "", errors.UncertainError),
+        (200, "", errors.ProtocolError),
+        (302, "", errors.ProtocolError),
+    ],
+)
+def test_an_answer_means(status: int, message: str, kind: type[errors.GatewayError]) -> None:
+    assert classify(status, message) is kind
+
+
+@pytest.mark.parametrize("operation", [*OPERATIONS, policy.SUBMIT])
+def test_everything_may_be_repeated_when_nothing_happened(operation: policy.Operation) -> None:
+    assert may_repeat(operation, errors.TransientError("x", status=503), 0)
+
+
+@pytest.mark.parametrize("operation", [*OPERATIONS, policy.SUBMIT])
+def test_nothing_is_repeated_that_will_not_get_better(operation: policy.Operation) -> None:
+    assert not may_repeat(operation, errors.RejectedError("x", status=400), 0)
+
+
+@pytest.mark.parametrize("status", [None, 500, 502, 504])
+def test_a_submit_of_unknown_outcome_is_never_repeated(status: int | None) -> None:
+    assert not may_repeat(policy.SUBMIT, errors.UncertainError("x", status=status), 1)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_anything_else_of_unknown_outcome_is_repeated(operation: policy.Operation) -> None:
+    assert may_repeat(operation, errors.UncertainError("x"), 100)
+
+
+def test_an_internal_error_that_comes_again_and_again_is_an_answer() -> None:
+    error = errors.UncertainError("x", status=500)
+    repeated = [may_repeat(policy.LIST_FILES, error, number) for number in range(1, 6)]
+    assert repeated == [True, True, True, False, False]
+
+
+class TestPauses:
+    @given(st.integers(1, 10_000))
+    def test_they_grow_up_to_a_limit(self, attempt: int) -> None:
+        pause = Patience(pause=0.5, pause_max=20).pause_before(attempt, None)
+        assert 0.25 <= pause <= 20
+
+    def test_they_differ_so_that_many_do_not_come_back_at_once(self) -> None:
+        patience = Patience()
+        assert len({patience.pause_before(5, None) for _ in range(20)}) > 1
+
+    @given(st.floats(0, 600))
+    def test_what_the_gateway_asks_for_is_obeyed(self, retry_after: float) -> None:
+        assert retry_after <= Patience().pause_before(1, retry_after) <= retry_after + 0.25
