@@ -21,6 +21,13 @@ _numbers = itertools.count(1)
 class FirecrestJob(_SlurmJob):
     """A job behind a gateway.
 
+    A test may say what it wants back, in a hook after its setup, as ``self.job.exclude = ["*.img"]``.
+
+    Attributes:
+        retrieve: patterns of files to bring back; None leaves it to the partition's settings.
+        exclude: patterns of files to leave there.
+        max_file_size: bytes; larger files are left there.
+
     Its id changes from a provisional one to Slurm's, so its identity is a number of its own: ReFrame keeps
     jobs in sets.
     """
@@ -29,6 +36,9 @@ class FirecrestJob(_SlurmJob):
         super().__init__(*args, **kwargs)
         self._number = next(_numbers)
         self._nodelist: list[str] = []
+        self.retrieve: list[str] | None = None
+        self.exclude: list[str] | None = None
+        self.max_file_size: int | None = None
 
     def prepare(
         self,

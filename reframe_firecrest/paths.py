@@ -9,11 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 OUTSIDE = "_outside"
 """Directory for what lies outside the stage prefix, such as ReFrame's own detection job."""
+
+
+STAGE_DEPTH = 4
+"""ReFrame's stage directories lie at ``<system>/<partition>/<environ>/<test>`` below the stage prefix."""
+
+
+def outside(directory: str) -> str:
+    """Return where a directory lies that is not below the stage prefix, relative to the remote root.
+
+    A function of the path alone, so that whoever asks later finds the same place.
+    """
+    digest = hashlib.sha256(directory.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return f"{OUTSIDE}/{digest}/{PurePosixPath(directory).name}"
 
 
 @dataclass(frozen=True)
@@ -24,47 +38,83 @@ class PathMap:
         local: the stage prefix, absolute, without a slash at the end.
         remote: where its contents lie on the system, absolute, without a slash at the end.
         aliases: other spellings of the stage prefix, such as the one with symbolic links resolved.
+        present: other local directories, with where the same lies on the system already.
+        sent: other local directories that are sent when a script names them.
     """
 
     local: str
     remote: str
     aliases: tuple[str, ...] = ()
+    present: tuple[tuple[str, str], ...] = ()
+    sent: tuple[str, ...] = ()
+
+    def _stage_roots(self) -> tuple[str, ...]:
+        return (self.local, *self.aliases)
 
     def relative(self, directory: str) -> str:
-        """Return where a local directory lies below the remote root, as a relative path.
-
-        A function of the path alone, so that whoever asks later finds the same place.
-        """
-        for root in (self.local, *self.aliases):
+        """Return where a local directory lies below the remote root, as a relative path."""
+        for root in self._stage_roots():
             if directory == root or directory.startswith(f"{root}/"):
                 return str(PurePosixPath(directory).relative_to(root))
-        digest = hashlib.sha256(directory.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-        return f"{OUTSIDE}/{digest}/{PurePosixPath(directory).name}"
+        return outside(directory)
 
     def remote_directory(self, directory: str) -> str:
         """Return the remote path of a local directory."""
         return str(PurePosixPath(self.remote) / self.relative(directory))
 
+    def roots(self, own_directory: str) -> dict[str, str]:
+        """Return the local directories that have a place on the system, with that place.
+
+        Args:
+            own_directory: the test's stage directory, which may lie outside the stage prefix.
+        """
+        roots = dict.fromkeys(self._stage_roots(), self.remote)
+        for directory in (own_directory, *self.sent):
+            if not any(directory.startswith(f"{root}/") for root in self._stage_roots()):
+                roots[directory] = self.remote_directory(directory)
+        return {**roots, **{local: remote for local, remote in self.present if local != remote}}
+
     def translate(self, text: str, own_directory: str) -> str:
-        """Replace local stage paths in a text by the remote ones.
+        """Replace local paths in a text by the remote ones.
 
         Args:
             text: a script.
-            own_directory: the test's stage directory, which may lie outside the stage prefix.
+            own_directory: the test's stage directory.
         """
-        roots = dict.fromkeys((self.local, *self.aliases), self.remote)
-        if not any(own_directory == root or own_directory.startswith(f"{root}/") for root in roots):
-            roots[own_directory] = self.remote_directory(own_directory)
-        found = re.compile("|".join(re.escape(root) for root in sorted(roots, key=len, reverse=True)))
+        roots = self.roots(own_directory)
 
         def replace(match: re.Match[str]) -> str:
             if _is_whole_path(text, match.start(), match.end()):
                 return roots[match.group()]
             return match.group()
 
-        return found.sub(replace, text)
+        return _any_of(roots).sub(replace, text)
+
+    def named(self, text: str) -> set[str]:
+        """Return the local directories that a text names and that have to be on the system for it.
+
+        These are stage directories, of whatever test, and those of the path map that are sent.
+        """
+        found = set()
+        stage_roots = self._stage_roots()
+        for match in _any_of((*stage_roots, *self.sent)).finditer(text):
+            if not _is_whole_path(text, match.start(), match.end()):
+                continue
+            root = match.group()
+            below = _COMPONENTS.match(text, match.end())
+            if root not in stage_roots:
+                found.add(root)
+            elif below is not None:
+                found.add(self.local + below.group())
+        return found
 
 
+def _any_of(roots: Iterable[str]) -> re.Pattern[str]:
+    # The longest first: one root may lie in another.
+    return re.compile("|".join(re.escape(root) for root in sorted(roots, key=len, reverse=True)))
+
+
+_COMPONENTS = re.compile(rf"(?:/[^/\s'\":;,|&<>()$`]+){{{STAGE_DEPTH}}}")
 _PATH_TAIL = re.compile(r"[\w.+~/@-]*\Z")
 _END_OF_A_WORD = "})]*?"
 """After one of these a path goes on, as in ``${HOME}/x``, ``$(pwd)/x`` or ``*/x``."""

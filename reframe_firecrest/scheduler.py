@@ -21,6 +21,7 @@ from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Message, Session
 from reframe_firecrest.settings import Place, Settings, read_settings
+from reframe_firecrest.staging.selection import Selection
 from reframe_firecrest.states import PENDING
 
 WAIT_STEP = 1.0
@@ -92,6 +93,7 @@ class FirecrestScheduler(SlurmJobScheduler):
                 script=job.script_filename,
                 outputs=(job.stdout, job.stderr),
                 account=settings.account,
+                selection=_selection(settings, job),
                 cpus_per_task=self._assumed_cpus(job),
             )
         )
@@ -231,6 +233,16 @@ class FirecrestScheduler(SlurmJobScheduler):
             return _slurm_nodes(select(cluster.nodes, nodespec))
         except ValueError as error:
             raise JobSchedulerError(str(error)) from None
+
+
+def _selection(settings: Settings, job: FirecrestJob) -> Selection:
+    """What a test says of what it wants back, or else its partition."""
+    limit = settings.max_file_size if job.max_file_size is None else job.max_file_size
+    return Selection(
+        retrieve=tuple(settings.retrieve if job.retrieve is None else job.retrieve),
+        exclude=tuple(settings.exclude if job.exclude is None else job.exclude),
+        max_file_size=None if limit is None else int(limit),
+    )
 
 
 def _slurm_nodes(nodes: Iterable[NodeInfo]) -> set[Any]:

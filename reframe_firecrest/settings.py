@@ -17,6 +17,7 @@ from pydantic import (
     AfterValidator,
     AnyHttpUrl,
     BaseModel,
+    ByteSize,
     ConfigDict,
     Field,
     SecretStr,
@@ -80,6 +81,9 @@ def _no_credentials(value: AnyHttpUrl) -> AnyHttpUrl:
 _Url = Annotated[AnyHttpUrl, AfterValidator(_no_credentials)]
 
 
+_Absolute = Annotated[str, AfterValidator(_absolute)]
+
+
 class Settings(BaseModel):
     """What one partition needs to know to reach its system.
 
@@ -95,6 +99,11 @@ class Settings(BaseModel):
         ca_bundle: file with the certificates to trust; None trusts the usual ones.
         default_partition: where Slurm puts a job that names no partition; flexible tests need it, and
             FirecREST does not tell it.
+        path_map: local directories outside the stage prefix that scripts name, with where the same lies on
+            the system; None has the directory sent, once per run, when a script names it.
+        retrieve: patterns of files that are brought back.
+        exclude: patterns of files that are not.
+        max_file_size: bytes, or a text such as ``500MB``; larger files are not brought back.
         max_in_flight: requests that may be open at a time.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
@@ -114,6 +123,10 @@ class Settings(BaseModel):
     account: Annotated[str, Field(min_length=1)] | None = None
     ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
     default_partition: Annotated[str, Field(min_length=1)] | None = None
+    path_map: dict[_Absolute, _Absolute | None] = {}
+    retrieve: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    max_file_size: ByteSize | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
@@ -122,9 +135,14 @@ class Settings(BaseModel):
 
     @property
     def session_key(self) -> tuple[object, ...]:
-        """What partitions must share to share a session: all but the account."""
-        values = self.model_dump(exclude={"account"})
+        """What partitions must share to share a session: all but what goes with each job."""
+        values = self.model_dump(exclude=PER_JOB)
+        values["path_map"] = tuple(sorted(self.path_map.items()))
         return tuple(values[name] for name in sorted(values))
+
+
+PER_JOB = {"account", "default_partition", "retrieve", "exclude", "max_file_size"}
+"""Settings that partitions may differ in and still share a session."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from reframe_firecrest.staging.selection import EVERYTHING, Selection
+
 
 class Phase(str, Enum):
     """Where a job is on its way; see docs/architecture.md."""
@@ -52,6 +54,7 @@ class JobSpec:
         script: the script's name in it.
         outputs: names of the files for standard output and error.
         account: account to charge.
+        selection: what is brought back of what the job makes.
         cpus_per_task: what the launcher's ``srun`` asks for where it could not know Slurm's version.
     """
 
@@ -60,6 +63,7 @@ class JobSpec:
     script: str
     outputs: tuple[str, ...]
     account: str | None = None
+    selection: Selection = EVERYTHING
     cpus_per_task: int | None = None
 
 

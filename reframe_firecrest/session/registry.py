@@ -57,6 +57,8 @@ def get_session(settings: Settings, stage_prefix: str) -> Session:
             local=stage_prefix,
             remote=f"{settings.basedir}/{settings.namespace}/{run_name()}",
             aliases=(real,) if real != stage_prefix else (),
+            present=tuple((local, remote) for local, remote in settings.path_map.items() if remote),
+            sent=tuple(local for local, remote in settings.path_map.items() if not remote),
         )
         _sessions[key] = session = Session(settings, paths, reactor(), _make_gateway)
         atexit.register(_end, session)

@@ -14,11 +14,12 @@ from queue import Empty, SimpleQueue
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Cluster, Gateway, SystemInfo, WaitForJob
+from reframe_firecrest.launchcmd import without_cpus_per_task
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.reactor import Reactor
-from reframe_firecrest.session.stage_in import Cargo, StageDirectory, StageIn
+from reframe_firecrest.session.stage_in import Cargo, Rewrite, StageDirectory, StageIn, unchanged
 from reframe_firecrest.session.stage_out import Harvest, StageOut
 from reframe_firecrest.session.submission import Submitter
 from reframe_firecrest.session.watcher import Watcher, wait_for
@@ -64,6 +65,7 @@ class Session:
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._handles: dict[Handle, asyncio.Task[None]] = {}
         self._directories: dict[str, StageDirectory] = {}
+        self._errands: dict[str, asyncio.Task[None]] = {}
         self._cancels: set[asyncio.Task[None]] = set()
         self._cancelling: set[str] = set()
         self._system: SystemInfo | None = None
@@ -198,8 +200,8 @@ class Session:
         spec = handle.spec
         directory = self._directory(spec.directory)
         handle.advance(Phase.STAGING)
-        cargo = await self._stage_in.prepare(directory, spec, self.scheduler_version)
-        await self._inbound.join(cargo)
+        cargo = await self._stage_in.prepare(directory, self._rewrite_for(spec), spec.script)
+        await asyncio.gather(self._inbound.join(cargo), *(self._bring_along(name) for name in cargo.named))
         if not handle.advance(Phase.SUBMITTING):
             return
         remote = self._paths.remote_directory(spec.directory)
@@ -212,8 +214,25 @@ class Session:
         parts = await self._watcher.follow(job_id, lambda summary: _tell(handle, summary))
         handle.advance(Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
-        await self._stage_out.fetch(Harvest(directory, spec.outputs, ran))
+        await self._stage_out.fetch(Harvest(directory, spec.outputs, ran, spec.selection))
         handle.advance(Phase.DONE)
+
+    def _rewrite_for(self, spec: JobSpec) -> Rewrite:
+        cpus, version = spec.cpus_per_task, self.scheduler_version
+        return (lambda script: without_cpus_per_task(script, cpus, version)) if cpus else unchanged
+
+    async def _bring_along(self, local: str) -> None:
+        """Send a directory that a script names, unless it is there already: a local fixture's, for one."""
+        directory = self._directory(local)
+        if directory.there or any(handle.spec.directory == local for handle in self._handles):
+            return
+        if local not in self._errands:
+            self._errands[local] = self._reactor.spawn(self._send_along(directory))
+        await asyncio.shield(self._errands[local])
+
+    async def _send_along(self, directory: StageDirectory) -> None:
+        if await asyncio.to_thread(Path(directory.local).is_dir):
+            await self._inbound.join(await self._stage_in.prepare(directory))
 
     def _directory(self, local: str) -> StageDirectory:
         if local not in self._directories:

@@ -15,6 +15,8 @@ from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.stage_in import StageDirectory
 from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.plan import Plan, make_plan, remember
+from reframe_firecrest.staging.selection import EVERYTHING, Selection
+from reframe_firecrest.staging.standin import forget, place_stand_in
 from reframe_firecrest.staging.unpack import Destination, Unpacked, place_link, safe_directory, unpack
 
 LOOKS_FOR_OUTPUT = 3
@@ -41,6 +43,7 @@ class Harvest:
         directory: its stage directory.
         outputs: names of its standard output and error.
         ran: it was on a node, so there must be outputs.
+        selection: what is brought back of what the job made.
         listing: how the remote side stands, once it has been listed.
         plan: what of it has to be fetched.
     """
@@ -48,6 +51,7 @@ class Harvest:
     directory: StageDirectory
     outputs: tuple[str, ...]
     ran: bool
+    selection: Selection = EVERYTHING
     listing: Sequence[RemoteFile] = ()
     plan: Plan | None = None
 
@@ -64,7 +68,8 @@ class Harvest:
     def take_listing(self, listing: Sequence[RemoteFile]) -> None:
         """Plan by a listing."""
         self.listing = listing
-        self.plan = make_plan(listing, self.directory.remote, self.outputs)
+        always = [entry.path for entry in listing if entry.path.startswith(self.outputs)]
+        self.plan = make_plan(listing, self.directory.remote, always, self.selection)
 
     def shown_by(self, listing: Sequence[RemoteFile]) -> bool:
         """Tell whether a listing shows the output that the job must have."""
@@ -182,11 +187,26 @@ class StageOut:
         for path, target in plan.links.items():
             if not place_link(directory.local, path, target):
                 self._warn(f"not made here: link {path}, which points to {target} outside {directory.local}")
+        self._leave(job, plan)
         directory.remote.update(remember(job.listing))
-        alike = {*plan.files, *plan.directories}
+        alike = {*plan.files, *plan.directories, *plan.left}
         directory.marks.update(
             {path: entry.mark for path, entry in scan(directory.local).items() if path in alike}
         )
+
+    def _leave(self, job: Harvest, plan: Plan) -> None:
+        """Put stand-ins where files stay on the system; let those be read that have come."""
+        local = job.directory.local
+        for path in plan.files:
+            forget(Path(local, path))
+        sizes = {entry.path: entry.size for entry in job.listing}
+        for path, reason in plan.left.items():
+            where = f"{self._root}/{job.directory.relative}/{path}"
+            try:
+                place_stand_in(local, path, sizes[path], f"{where}: {reason}")
+            except errors.HostileArchiveError as error:
+                self._warn(f"no stand-in was made: {error}")
+            self._warn(f"left on the system: {where}: {reason}")
 
 
 def split(listing: Sequence[RemoteFile], directories: Sequence[str]) -> list[list[RemoteFile]]:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
 from reframe_firecrest.staging.pack import HEADER, Sent
+from reframe_firecrest.staging.selection import EVERYTHING, Selection
 
 ZONES = 15 * 3600
 """Seconds; no time zone is further from UTC, and listings are in the system's own."""
@@ -43,11 +44,13 @@ class Plan:
         files: regular files to fetch.
         directories: directories to make, parents first.
         links: links to make, with their targets.
+        left: files that stay there, with the reason.
     """
 
     files: dict[str, RemoteFile] = field(default_factory=dict)
     directories: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -55,13 +58,16 @@ class Plan:
         return sum(HEADER + file.size for file in self.files.values())
 
 
-def make_plan(listing: Iterable[RemoteFile], known: Known, always: Iterable[str]) -> Plan:
+def make_plan(
+    listing: Iterable[RemoteFile], known: Known, always: Iterable[str], selection: Selection = EVERYTHING
+) -> Plan:
     """Compare a listing with what is known.
 
     Args:
         listing: the stage directory's remote entries.
         known: what was sent, or listed before.
         always: paths to fetch whether they changed or not.
+        selection: what else is fetched of what changed.
     """
     plan = Plan()
     wanted = set(always)
@@ -72,7 +78,11 @@ def make_plan(listing: Iterable[RemoteFile], known: Known, always: Iterable[str]
             if entry.path not in known:
                 plan.links[entry.path] = entry.target
         elif entry.kind is FileKind.FILE and (entry.path in wanted or _is_new(entry, known.get(entry.path))):
-            plan.files[entry.path] = entry
+            reason = None if entry.path in wanted else selection.reason_to_leave(entry.path, entry.size)
+            if reason is None:
+                plan.files[entry.path] = entry
+            else:
+                plan.left[entry.path] = reason
     return plan
 
 

@@ -64,7 +64,8 @@ def unpack(source: Path, target: Path, *, compression: Compression, root: Path, 
     except OSError as error:
         name = error.filename or source
         raise _tar_failed(f"{name}: Cannot open: {error.strerror or error}") from None
-    except (tarfile.TarError, EOFError, LZMAError, zlib.error) as error:
+    # A hard link to something that the archive lacks is a KeyError.
+    except (tarfile.TarError, EOFError, KeyError, LZMAError, zlib.error) as error:
         raise _tar_failed(f"{source}: {error}") from None
 
 

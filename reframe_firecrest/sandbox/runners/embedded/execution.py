@@ -123,7 +123,7 @@ def _write_spool(spool: Path, job: EmbeddedJob, allocation: Allocation) -> Path:
 
 
 def _open_all(source: str, output: str, error: str) -> tuple[int, int, int]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
     opened: list[int] = []
     try:
         opened.append(os.open(source, os.O_RDONLY))
