@@ -137,19 +137,19 @@ class GatewayV2:
 
     async def cluster(self) -> Cluster:
         """Ask for nodes, partitions and reservations at the same time."""
-        nodes, partitions, reservations = await asyncio.gather(
-            *(self._status(what) for what in ("nodes", "partitions", "reservations"))
-        )
         return Cluster(
-            cluster.nodes_of(nodes),
-            cluster.partitions_of(partitions),
-            cluster.reservations_of(reservations),
+            *await asyncio.gather(
+                self._status("nodes", cluster.nodes_of),
+                self._status("partitions", cluster.partitions_of),
+                self._status("reservations", cluster.reservations_of),
+            )
         )
 
-    async def _status(self, what: str) -> object:
-        endpoint = f"/status/{self._system}/{what}"
-        answer: object = await self._call(policy.STATUS, lambda: self._client.get_json(endpoint))
-        return answer
+    async def _status(self, what: str, translation: Callable[[object], Result]) -> Result:
+        async def ask() -> Result:
+            return translation(await self._client.get_json(f"/status/{self._system}/{what}"))
+
+        return await self._call(policy.STATUS, ask)
 
     # --- files --------------------------------------------------------------------------------------
 
