@@ -80,8 +80,8 @@ def parameters(operation: dict[str, Any], whole: dict[str, Any]) -> dict[Any, An
 
 
 def answers(operation: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
-    contents = {
-        status: next((one["schema"] for one in answer.get("content", {}).values()), {})
+    contents: dict[str, dict[str, Any]] = {
+        status: next((one.get("schema", {}) for one in answer.get("content", {}).values()), {})
         for status, answer in operation["responses"].items()
     }
     return {status: shape(schema, whole) for status, schema in contents.items()}

@@ -1,0 +1,163 @@
+"""Latency, rate limit, faults and counts."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from reframe_firecrest.sandbox import FaultRule
+from reframe_firecrest.sandbox.disturb.counts import shape
+from reframe_firecrest.sandbox.disturb.faults import FaultKind, Faults, load_faults
+from tests.sandbox.conftest import Api
+
+Start = Any
+
+
+def fault(kind: FaultKind, path: str = "/status/systems", **options: Any) -> FaultRule:
+    return FaultRule(path=path, kind=kind, **options)
+
+
+def systems(api: Api) -> httpx.Response:
+    return api.http.get("/status/systems")
+
+
+@pytest.fixture
+def faulty(api: Api) -> Any:
+    api.sandbox.reset_stats()
+    yield api
+    api.sandbox.faults.clear()
+
+
+def test_a_status_is_answered_as_often_as_told(faulty: Api) -> None:
+    rule = fault(FaultKind.STATUS, status=502, times=2, after=1, headers={"Retry-After": "7"})
+    faulty.sandbox.faults.add(rule)
+    answers = [systems(faulty) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 502, 502, 200]
+    assert answers[1].headers["retry-after"] == "7"
+    assert answers[1].json()["errorType"] == "error"
+    assert faulty.sandbox.stats().faults == {"status GET /status/systems": 2}
+
+
+def test_a_fault_may_be_for_one_method(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.STATUS, path=".", method="POST"))
+    assert systems(faulty).status_code == 200
+    assert faulty.submit("#!/bin/bash\ntrue\n").status_code == 503
+
+
+def test_a_cut_request_is_never_carried_out(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.CUT, path="/jobs$"))
+    with pytest.raises(httpx.TransportError):
+        faulty.submit("#!/bin/bash\ntrue\n", name="never")
+    assert faulty.listed(name="never") == []
+
+
+def test_a_request_with_a_lost_reply_is_carried_out(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.LOSE_REPLY, path="/jobs$", method="POST"))
+    with pytest.raises(httpx.TransportError):
+        faulty.submit("#!/bin/bash\ntrue\n", name="lost")
+    assert len(faulty.listed(name="lost")) == 1
+
+
+def test_a_garbled_answer_ends_early(faulty: Api) -> None:
+    whole = systems(faulty)
+    faulty.sandbox.faults.add(fault(FaultKind.GARBLE))
+    garbled = systems(faulty)
+    assert garbled.status_code == 200
+    assert len(garbled.content) < len(whole.content) * 0.6
+    with pytest.raises(json.JSONDecodeError):
+        garbled.json()
+
+
+def test_a_request_hangs_and_is_then_carried_out(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.HANG, seconds=0.3))
+    began = time.monotonic()
+    assert systems(faulty).status_code == 200
+    assert time.monotonic() - began >= 0.3
+
+
+def test_an_outage_ends_by_itself(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.OUTAGE, seconds=0.3))
+    assert systems(faulty).status_code == 503
+    assert systems(faulty).status_code == 503
+    time.sleep(0.3)
+    assert systems(faulty).status_code == 200
+
+
+def test_stopping_does_not_wait_for_a_request_that_hangs(start: Start) -> None:
+    api = start(faults=(fault(FaultKind.HANG, seconds=60),))
+    with pytest.raises(httpx.TimeoutException):
+        api.http.get("/status/systems", timeout=0.2)
+    began = time.monotonic()
+    api.sandbox.__exit__(None, None, None)
+    assert time.monotonic() - began < 5
+
+
+def test_latency_is_added_to_every_request_but_those_about_the_sandbox(start: Start) -> None:
+    api = start(latency=0.2)
+    began = time.monotonic()
+    systems(api)
+    assert time.monotonic() - began >= 0.2
+    began = time.monotonic()
+    api.http.get("/__sandbox/stats")
+    assert time.monotonic() - began < 0.2
+
+
+def test_too_many_requests_are_refused(start: Start) -> None:
+    api = start(rate_limit=3)
+    answers = [systems(api) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 2
+    assert answers[-1].headers["retry-after"] == "1"
+    assert api.sandbox.stats().rate_limited == 2
+    api.token()
+
+
+def test_requests_are_counted_and_counts_reset(start: Start) -> None:
+    api = start(latency=0.2)
+    api.http.post("/__sandbox/reset")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: systems(api), range(4)))
+    api.http.get(f"{api.jobs_url}/123")
+    api.upload("x", b"y" * 1000)
+    stats = httpx.get(f"{api.sandbox.url}/__sandbox/stats", trust_env=False).json()
+    assert stats["by_shape"] == {
+        "GET /status/systems": 4,
+        "GET /compute/{system}/jobs/{id}": 1,
+        "POST /filesystem/{system}/ops/upload": 1,
+    }
+    assert stats["total"] == 6
+    assert stats["max_in_flight"] == 4
+    assert stats["bytes_in"] > 1000
+    assert stats["bytes_out"] > 1000
+    api.http.post("/__sandbox/reset")
+    assert api.sandbox.stats().total == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("POST", "/auth/realms/sandbox/protocol/openid-connect/token", "POST token"),
+        ("PUT", "/storage/me/1-2-3/x", "PUT storage"),
+        ("GET", "/compute/a/jobs/7/metadata", "GET /compute/{system}/jobs/{id}/metadata"),
+        ("GET", "/status/systems", "GET /status/systems"),
+    ],
+)
+def test_shapes(method: str, path: str, expected: str) -> None:
+    assert shape(method, path) == expected
+
+
+def test_rules_are_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "faults.json"
+    file.write_text('[{"path": "/jobs$", "kind": "cut"}]')
+    [rule] = load_faults(file)
+    assert Faults([rule]).hitting("GET", "/compute/a/jobs") is rule
+    for wrong in ('[{"path": "(", "kind": "cut"}]', '[{"kind": "cut"}]', '[{"path": "x", "kind": "no"}]'):
+        file.write_text(wrong)
+        with pytest.raises(ValidationError):
+            load_faults(file)
