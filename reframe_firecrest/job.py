@@ -36,6 +36,7 @@ class FirecrestJob(_SlurmJob):
         super().__init__(*args, **kwargs)
         self._number = next(_numbers)
         self._nodelist: list[str] = []
+        self._remotedir: str | None = None
         self.retrieve: list[str] | None = None
         self.exclude: list[str] | None = None
         self.max_file_size: int | None = None
@@ -51,6 +52,11 @@ class FirecrestJob(_SlurmJob):
         """Write the job script; what belongs to the environment is written, never run here."""
         emitted = emit_environment(environs or (), rt.runtime().modules_system)
         super().prepare(commands, [], [*(prepare_cmds or ()), *emitted], *args, **kwargs)
+
+    @property
+    def remotedir(self) -> str | None:
+        """The remote stage directory, once the job has been handed over."""
+        return self._remotedir
 
     @property
     def nodelist(self) -> list[str]:

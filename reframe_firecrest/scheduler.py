@@ -86,14 +86,17 @@ class FirecrestScheduler(SlurmJobScheduler):
     def submit(self, job: FirecrestJob) -> None:
         """Hand a job over to the session."""
         settings, session = self._open()
+        directory = os.path.abspath(job.workdir)  # noqa: PTH100 - links must stay as ReFrame wrote them
+        job._remotedir = session.remote_directory(directory)
         self._handles[job] = handle = session.submit(
             JobSpec(
                 name=job.name,
-                directory=os.path.abspath(job.workdir),  # noqa: PTH100 - links must stay as ReFrame wrote them
+                directory=directory,
                 script=job.script_filename,
                 outputs=(job.stdout, job.stderr),
                 account=settings.account,
                 selection=_selection(settings, job),
+                resubmit_on=tuple(self._resubmit_on_errors or ()),
                 cpus_per_task=self._assumed_cpus(job),
             )
         )

@@ -36,6 +36,9 @@ class FakeSession:
         self.handles.append(Handle(spec))
         return self.handles[-1]
 
+    def remote_directory(self, local: str) -> str:
+        return f"/scratch{local}"
+
     def cancel(self, handles: Iterable[Handle]) -> None:
         for handle in handles:
             handle.cancel()
@@ -117,6 +120,7 @@ def test_submit_hands_over_plain_data_and_gives_an_id(
         "rfm_test", str(tmp_path), "rfm_job.sh", ("rfm_job.out", "rfm_job.err"), "a1"
     )
     assert job.jobid is not None
+    assert job.remotedir == f"/scratch{tmp_path}"
     assert job.submit_time is not None
     assert not job.finished()
 

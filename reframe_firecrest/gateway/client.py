@@ -8,6 +8,7 @@ judge.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,21 @@ import httpx
 
 CHUNK = 1 << 20
 """Bytes held in memory at a time while a large file is sent or received."""
+
+
+class _WithoutQueries(logging.Filter):
+    """Takes the queries out of the URLs that httpx logs: those of presigned URLs are secrets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                value.copy_with(query=None) if isinstance(value, httpx.URL) else value
+                for value in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQueries())
 
 
 @dataclass

@@ -55,6 +55,7 @@ class JobSpec:
         outputs: names of the files for standard output and error.
         account: account to charge.
         selection: what is brought back of what the job makes.
+        resubmit_on: regular expressions; a refusal that one of them matches is only for now.
         cpus_per_task: what the launcher's ``srun`` asks for where it could not know Slurm's version.
     """
 
@@ -64,6 +65,7 @@ class JobSpec:
     outputs: tuple[str, ...]
     account: str | None = None
     selection: Selection = EVERYTHING
+    resubmit_on: tuple[str, ...] = ()
     cpus_per_task: int | None = None
 
 

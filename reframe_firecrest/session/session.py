@@ -86,6 +86,10 @@ class Session:
         self._reactor.call(self._accept, handle)
         return handle
 
+    def remote_directory(self, local: str) -> str:
+        """Return where a stage directory lies on the system."""
+        return self._paths.remote_directory(local)
+
     def cancel(self, handles: Iterable[Handle]) -> None:
         """Cancel jobs: final at once on this side, the requests go out in parallel behind it."""
         for handle in handles:
@@ -205,7 +209,9 @@ class Session:
         if not handle.advance(Phase.SUBMITTING):
             return
         remote = self._paths.remote_directory(spec.directory)
-        job_id = await self._submitter.submit(f"{remote}/{spec.script}", remote, spec.account)
+        job_id = await self._submitter.submit(
+            f"{remote}/{spec.script}", remote, spec.account, spec.resubmit_on
+        )
         if not handle.advance(Phase.SUBMITTED, job_id=job_id, state="PENDING"):
             # Cancelled while the request was out.
             await self._cancel_remote(job_id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import re
 import time
 from collections.abc import Callable, Sequence
 
@@ -11,6 +13,9 @@ from reframe_firecrest.gateway.protocol import Gateway, JobPart
 
 LOOKS = (1.0, 2.0, 4.0)
 """Seconds before each look for a job whose submission is uncertain."""
+
+RESUBMIT_PAUSES = (1.0, 2.0, 3.0)
+"""Seconds before a refused submission is repeated, over and over."""
 
 ATTEMPTS = 3
 """Submissions of one job, each of which was found to have left nothing."""
@@ -31,14 +36,32 @@ class Submitter:
         self._warn = warn
         self._ids: set[str] = set()
 
-    async def submit(self, script: str, directory: str, account: str | None) -> str:
+    async def submit(
+        self, script: str, directory: str, account: str | None, resubmit_on: Sequence[str] = ()
+    ) -> str:
         """Submit a script; returns the job's id.
 
-        When the answer is uncertain, the job is looked for by its working directory, which no other run
-        uses, before anything is sent again.
+        A refusal that one of the expressions in `resubmit_on` matches is repeated until it is not, like
+        ReFrame's `slurm` backend does with ``resubmit_on_errors``.
 
         Raises:
             GatewayError: it was refused, or it can't be told whether it was queued.
+        """
+        for pause in itertools.cycle(RESUBMIT_PAUSES):
+            try:
+                return await self._submit_once(script, directory, account)
+            except errors.RejectedError as error:
+                if not any(re.search(pattern, str(error)) for pattern in resubmit_on):
+                    raise
+                self._warn(f"will submit again in {pause:.0f} s: {error}")
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable: the cycle has no end")
+
+    async def _submit_once(self, script: str, directory: str, account: str | None) -> str:
+        """Submit a script, once in effect.
+
+        When the answer is uncertain, the job is looked for by its working directory, which no other run
+        uses, before anything is sent again.
         """
         for attempt in range(1, ATTEMPTS + 1):
             asked = time.time()
