@@ -90,10 +90,11 @@ def _choose(spec: JobSpec, room: Mapping[str, int]) -> set[str] | None:
         single = next((node for node in others if room[node] >= tasks), None)
         if single is not None:
             return {single}
-    ranked = [*spec.nodelist, *sorted(others, key=lambda node: -room[node])]
-    for count in range(fewest, min(most, len(ranked)) + 1):
-        if sum(room[node] for node in ranked[:count]) >= tasks:
-            return set(ranked[:count])
+    emptiest_first = sorted(others, key=lambda node: -room[node])
+    for count in range(fewest, min(most, len(room)) + 1):
+        for ranked in ([*spec.nodelist, *others], [*spec.nodelist, *emptiest_first]):
+            if sum(room[node] for node in ranked[:count]) >= tasks:
+                return set(ranked[:count])
     return None
 
 
