@@ -29,7 +29,8 @@ class Operation:
     timeout: float = 30.0
 
 
-CONNECT = Operation("asking for the system")
+# Users of a gateway that takes requests and never answers are told within 15 s.
+CONNECT = Operation("asking for the system", timeout=10.0)
 STATUS = Operation("asking for nodes")
 MKDIR = Operation("creating a directory")
 LIST_FILES = Operation("listing files")
@@ -43,7 +44,7 @@ REMOVE = Operation("removing files")
 SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
 CANCEL = Operation("cancelling a job")
-TOKEN = Operation("fetching a token", timeout=15.0)
+TOKEN = Operation("fetching a token", timeout=8.0)
 
 
 @dataclass(frozen=True)
