@@ -27,7 +27,7 @@ URL = "http://gateway.test/hpc"
 TOKEN_URL = "http://idp.test/token"
 SYSTEM = "daint"
 
-FAST = Patience(first_contact=0.05, outage=0.5, pause=0.001, pause_max=0.002)
+FAST = Patience(first_contact=0.05, outage=0.2, pause=0.001, pause_max=0.002)
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "firecrest-api" / "recordings"
 
@@ -100,6 +100,8 @@ class Api:
             self.seen.append(f"{request.method} {where}")
             self.requests.append(request)
             await request.aread()
+            if self.seen[-1] not in self._table:
+                pytest.fail(f"a request that nobody expected: {self.seen[-1]}")
             row = self._table[self.seen[-1]]
             given = row.pop(0) if len(row) > 1 else row[0]
         self.in_flight += 1
