@@ -16,32 +16,23 @@ from reframe_firecrest.scheduler import FirecrestScheduler
 VARIABLE = "build_locally"
 
 
-class _Unset:
-    """ReFrame's default, recognisable as such: true, like the default itself."""
+class Unset:
+    """ReFrame's default, recognisable as such.
 
-    def __bool__(self) -> bool:
-        return True
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Unset:
-        # ReFrame copies defaults from class to class and into each test.
-        return self
-
-    def __repr__(self) -> str:
-        return "True"
-
-
-UNSET = _Unset()
+    The class itself is the value: it is true, like the default, and stays itself when ReFrame copies defaults
+    from class to class and into each test.
+    """
 
 
 def build_remotely_by_default() -> None:
     """Have tests whose ``build_locally`` was never set build where their partition is."""
     for test in (RegressionTest, CompileOnlyRegressionTest, RunOnlyRegressionTest):
         # Past the type check, which is for what tests say.
-        test._rfm_var_space[VARIABLE]._p_default_value = UNSET
+        test._rfm_var_space[VARIABLE]._p_default_value = Unset
     original = RegressionTest._setup_build_job
 
     def setup_build_job(self: Any, **options: Any) -> None:
-        if self.build_locally is UNSET:
+        if self.build_locally is Unset:
             self.build_locally = not isinstance(self.current_partition.scheduler, FirecrestScheduler)
         original(self, **options)
 
