@@ -16,11 +16,11 @@ from reframe_firecrest.scheduler import FirecrestScheduler
 VARIABLE = "build_locally"
 
 
-class Unset:
-    """ReFrame's default, recognisable as such.
+class Unset(int):
+    """ReFrame's default, recognisable as such: true, like the default.
 
-    The class itself is the value: it is true, like the default, and stays itself when ReFrame copies defaults
-    from class to class and into each test.
+    A number, because ReFrame copies defaults from class to class and into each test, by means of its own that
+    trip over objects with a ``__deepcopy__``.
     """
 
 
@@ -28,11 +28,11 @@ def build_remotely_by_default() -> None:
     """Have tests whose ``build_locally`` was never set build where their partition is."""
     for test in (RegressionTest, CompileOnlyRegressionTest, RunOnlyRegressionTest):
         # Past the type check, which is for what tests say.
-        test._rfm_var_space[VARIABLE]._p_default_value = Unset
+        test._rfm_var_space[VARIABLE]._p_default_value = Unset(1)
     original = RegressionTest._setup_build_job
 
     def setup_build_job(self: Any, **options: Any) -> None:
-        if self.build_locally is Unset:
+        if isinstance(self.build_locally, Unset):
             self.build_locally = not isinstance(self.current_partition.scheduler, FirecrestScheduler)
         original(self, **options)
 
