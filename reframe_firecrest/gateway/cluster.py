@@ -1,4 +1,4 @@
-"""Nodes, partitions and reservations: the answers of ``/status/{system}/…`` as plain data."""
+"""Nodes, partitions, reservations and accounts: the answers of ``/status/{system}/…`` as plain data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from reframe_firecrest.gateway.protocol import NodeInfo, PartitionInfo, ReservationInfo
+from reframe_firecrest.gateway.protocol import AccountInfo, NodeInfo, PartitionInfo, ReservationInfo
 
 
 def _names(value: Any) -> list[str]:
@@ -54,6 +54,15 @@ class _Reservations(BaseModel):
     reservations: list[_Reservation] | None = None
 
 
+class _Account(BaseModel):
+    name: str
+    default: bool | None = None
+
+
+class _UserInfo(BaseModel):
+    accounts: list[_Account] | None = None
+
+
 def nodes_of(answer: object) -> list[NodeInfo]:
     """Turn the answer of ``/status/{system}/nodes`` into nodes."""
     return [
@@ -80,3 +89,9 @@ def reservations_of(answer: object) -> list[ReservationInfo]:
     """Turn the answer of ``/status/{system}/reservations`` into reservations."""
     found = _Reservations.model_validate(answer).reservations or []
     return [ReservationInfo(entry.name, entry.nodes) for entry in found]
+
+
+def accounts_of(answer: object) -> list[AccountInfo]:
+    """Turn the answer of ``/status/{system}/userinfo`` into the user's accounts."""
+    found = _UserInfo.model_validate(answer).accounts or []
+    return [AccountInfo(account.name, bool(account.default)) for account in found]

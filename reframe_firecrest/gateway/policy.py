@@ -32,6 +32,7 @@ class Operation:
 # Users of a gateway that takes requests and never answers are told within 15 s.
 CONNECT = Operation("asking for the system", timeout=10.0)
 STATUS = Operation("asking for nodes")
+USER = Operation("asking for the user's accounts")
 MKDIR = Operation("creating a directory")
 LIST_FILES = Operation("listing files")
 UPLOAD = Operation("uploading", timeout=120.0)

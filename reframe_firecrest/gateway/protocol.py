@@ -117,6 +117,18 @@ class ReservationInfo:
 
 
 @dataclass(frozen=True)
+class AccountInfo:
+    """An account that the user may charge.
+
+    Attributes:
+        default: it is charged where a job names none.
+    """
+
+    name: str
+    default: bool = False
+
+
+@dataclass(frozen=True)
 class Cluster:
     """What a system consists of, as its scheduler sees it."""
 
@@ -142,6 +154,10 @@ class Gateway(Protocol):
 
     async def cluster(self) -> Cluster:
         """Return the system's nodes, partitions and reservations."""
+        ...
+
+    async def accounts(self) -> Sequence[AccountInfo]:
+        """Return the accounts that the user may charge, none where the system keeps no account of them."""
         ...
 
     async def make_directory(self, path: str) -> None:

@@ -18,7 +18,14 @@ from reframe_firecrest.gateway import cluster, policy, translate
 from reframe_firecrest.gateway.auth import TokenSource
 from reframe_firecrest.gateway.client import Client, CountingClient, Wire
 from reframe_firecrest.gateway.policy import Operation, Patience
-from reframe_firecrest.gateway.protocol import Cluster, JobPart, RemoteFile, SystemInfo, WaitForJob
+from reframe_firecrest.gateway.protocol import (
+    AccountInfo,
+    Cluster,
+    JobPart,
+    RemoteFile,
+    SystemInfo,
+    WaitForJob,
+)
 from reframe_firecrest.gateway.selection import patterns
 from reframe_firecrest.settings import Settings
 
@@ -145,11 +152,17 @@ class GatewayV2:
             )
         )
 
-    async def _status(self, what: str, translation: Callable[[object], Result]) -> Result:
+    async def accounts(self) -> list[AccountInfo]:
+        """Ask for the user's accounts."""
+        return await self._status("userinfo", cluster.accounts_of, policy.USER)
+
+    async def _status(
+        self, what: str, translation: Callable[[object], Result], operation: Operation = policy.STATUS
+    ) -> Result:
         async def ask() -> Result:
             return translation(await self._client.get_json(f"/status/{self._system}/{what}"))
 
-        return await self._call(policy.STATUS, ask)
+        return await self._call(operation, ask)
 
     # --- files --------------------------------------------------------------------------------------
 

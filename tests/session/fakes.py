@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reframe_firecrest.errors import GatewayError, NotFoundError
 from reframe_firecrest.gateway.protocol import (
+    AccountInfo,
     Cluster,
     FileKind,
     JobPart,
@@ -72,6 +73,10 @@ class FakeGateway:
             NodeInfo("nid002", ("DRAIN",), ("normal", "debug"), ("mc", "gpu"), 16, 0, 0),
         ]
         return Cluster(nodes, [PartitionInfo("normal", 2, 32)], [ReservationInfo("res", "nid002")])
+
+    async def accounts(self) -> list[AccountInfo]:
+        await self._enter("accounts")
+        return [AccountInfo("users"), AccountInfo("staff", default=True)]
 
     async def make_directory(self, path: str) -> None:
         await self._enter("make_directory")
