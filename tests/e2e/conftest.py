@@ -62,13 +62,14 @@ class ReFrame:
         config: Path = PROJECT / "config/sandbox.py",
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
-        """Start `reframe -r`."""
+        """Start ReFrame."""
         command = [
-            *(sys.executable, "-m", "reframe.frontend.cli"),
+            *(sys.executable, "-c", "from reframe.frontend.cli import main; main()"),
             *("-C", str(config), "--prefix", str(self.directory)),
-            *("--report-file", str(self.directory / "report.json"), "-r"),
+            *("--report-file", str(self.directory / "report.json")),
         ]
-        command[1:3] = ["-c", "from reframe.frontend.cli import main; import sys; sys.exit(main())"]
+        if "--dry-run" not in options:
+            command.append("-r")
         for check in checks:
             command += ["-c", check]
         variables = {
@@ -105,7 +106,7 @@ class ReFrame:
         )
 
     def run(self, checks: Sequence[str], *options: str, timeout: float = TIMEOUT, **more: Any) -> Outcome:
-        """Run `reframe -r` to its end."""
+        """Run ReFrame to its end."""
         return self.finish(self.start(checks, *options, **more), timeout)
 
     def _poisoned_path(self) -> Path:
