@@ -184,11 +184,14 @@ class TestConnecting:
         with pytest.raises(errors.GatewayError, match=f"HTTP {status}"):
             call(api, connect, patience=patience)
 
-    @pytest.mark.parametrize("silent", [policy.CONNECT, policy.TOKEN])
-    def test_who_takes_a_request_and_never_answers_is_given_up_within_15_s(
-        self, silent: policy.Operation
+    def test_a_gateway_that_takes_a_request_and_never_answers_is_told_soon_too(
+        self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert silent.timeout < 15
+        assert policy.CONNECT.timeout < 15
+        monkeypatch.setattr(policy, "CONNECT", dataclasses.replace(policy.CONNECT, timeout=0.06))
+        api = Api({CONNECT: never})
+        assert "no answer within" in fails(errors.UncertainError, api, connect)
+        assert api.count(CONNECT) == 1
 
     def test_a_dead_identity_provider_is_told_soon(self) -> None:
         api = Api({CONNECT: answer(200, SYSTEMS)}, tokens=httpx.ConnectError("refused"))

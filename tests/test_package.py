@@ -1,0 +1,173 @@
+"""What importing the package does to ReFrame, and what the rooms may import."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from reframe.core.backends import getlauncher, getscheduler
+from reframe.core.exceptions import ConfigError, ReframeError
+from reframe.core.schedulers.slurm import SlurmJobScheduler
+from reframe.utility import import_module_from_file
+
+import reframe_firecrest
+from reframe_firecrest import job, registration
+from reframe_firecrest.launcher import FirecrestSrun
+from reframe_firecrest.scheduler import FirecrestScheduler
+
+PACKAGE = Path(reframe_firecrest.__file__).parent
+
+
+def python(program: str, *arguments: str) -> str:
+    """Run a program in a Python of its own; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_reframe_finds_scheduler_and_launcher_by_name() -> None:
+    assert getscheduler("firecrest-scheduler") is FirecrestScheduler
+    assert issubclass(FirecrestScheduler, SlurmJobScheduler)
+    assert getlauncher("firecrest-srun") is FirecrestSrun
+
+
+def test_suites_that_branch_on_srun_take_the_launcher_for_it() -> None:
+    assert getlauncher("firecrest-srun")().registered_name == "srun"
+    assert FirecrestSrun.registered_name == "srun"
+    assert getlauncher("srun") is not FirecrestSrun
+
+
+def test_importing_again_registers_nothing_again() -> None:
+    python("import reframe_firecrest, importlib; importlib.reload(reframe_firecrest)")
+
+
+def test_reframe_would_refuse_a_second_registration() -> None:
+    with pytest.raises((ConfigError, ReframeError)):
+        import_module_from_file(registration.__file__, force=True)
+
+
+def test_restoring_a_session_may_import_the_jobs_module_by_its_file() -> None:
+    assert job.__file__ is not None
+    again = import_module_from_file(job.__file__, force=True)
+    assert again.FirecrestJob.__name__ == "FirecrestJob"
+    assert getscheduler("firecrest-scheduler") is FirecrestScheduler
+
+
+def test_nothing_is_left_to_import_once_the_settings_file_is_read() -> None:
+    """ReFrame may have taken site-packages off `sys.path` by the time of the first request."""
+    program = """
+import sys, asyncio, threading
+import reframe_firecrest
+from reframe_firecrest.gateway.policy import Patience
+from reframe_firecrest.gateway.v2 import GatewayV2
+from reframe_firecrest.settings import Settings
+from reframe_firecrest.errors import GatewayError
+sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+settings = Settings.model_validate({
+    "url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9", "client_id": "me",
+    "client_secret": "x", "system": "s", "basedir": "/b"})
+async def work():
+    gateway = GatewayV2(settings, None, Patience(first_contact=0))
+    try:
+        await gateway.connect()
+    except GatewayError as error:
+        print(error)
+    await gateway.close()
+asyncio.run(work())
+"""
+    assert "can't be reached" in python(program)
+
+
+def test_no_network_and_no_settings_are_needed_to_import() -> None:
+    program = """
+import os, socket
+for name in [name for name in os.environ if name.startswith(("FIRECREST_", "AUTH_"))]:
+    del os.environ[name]
+def refuse(*args, **kwargs):
+    raise AssertionError("a connection")
+socket.socket.connect = refuse
+import reframe_firecrest, threading
+assert threading.active_count() == 1, threading.enumerate()
+"""
+    python(program)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the modules that a file imports, by their full names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files_of(*rooms: str) -> list[Path]:
+    return [path for room in rooms for path in sorted(PACKAGE.glob(room))]
+
+
+@pytest.mark.parametrize(
+    ("rooms", "never"),
+    [
+        (["session/*.py", "staging/*.py", "scheduler.py", "job.py", "launcher.py"], ["firecrest", "httpx"]),
+        (["gateway/*.py", "session/*.py", "staging/*.py", "paths.py", "states.py"], ["reframe"]),
+        (["gateway/*.py", "staging/*.py"], ["reframe_firecrest.session", "reframe_firecrest.scheduler"]),
+        (["job.py"], ["reframe_firecrest.registration"]),
+        (
+            ["sandbox/**/*.py"],
+            [
+                "reframe",
+                "firecrest",
+                *(
+                    f"reframe_firecrest.{room}"
+                    for room in ("gateway", "session", "staging", "scheduler", "settings", "states")
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_room_knows_only_the_next_one(rooms: list[str], never: list[str]) -> None:
+    files = files_of(*rooms)
+    assert files
+    for path in files:
+        for name in imports_of(path):
+            for forbidden in never:
+                assert name != forbidden, f"{path.name} imports {name}"
+                assert not name.startswith(f"{forbidden}."), f"{path.name} imports {name}"
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    declared = {Requirement(text).name.lower() for text in requires("reframe-firecrest") or []}
+    packages = {
+        "ClusterShell": "clustershell",
+        "firecrest": "pyfirecrest",
+        "reframe": "reframe-hpc",
+        "jwt": "pyjwt",
+        "multipart": "python-multipart",
+        "python_multipart": "python-multipart",
+        # What the declared ones are made of: httpx's transport, FastAPI's base.
+        "anyio": "httpx",
+        "httpcore": "httpx",
+        "starlette": "fastapi",
+        "click": "typer",
+        "typing_extensions": "pydantic",
+    }
+    for path in PACKAGE.rglob("*.py"):
+        for name in imports_of(path):
+            top = name.partition(".")[0]
+            if top in sys.stdlib_module_names or top == "reframe_firecrest":
+                continue
+            assert packages.get(top, top).lower() in declared, f"{path.name} imports {top}"
