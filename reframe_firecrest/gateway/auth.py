@@ -86,9 +86,8 @@ class TokenSource:
             )
         except httpx.HTTPError as error:
             # No token was used up by asking, so asking again is always safe.
-            raise errors.TransientError(
-                f"the identity provider {where} gives no token: {translate.unreachable(error)}"
-            ) from None
+            reason = translate.unreachable(error, "AUTH_TOKEN_URL")
+            raise errors.TransientError(f"the identity provider {where} gives no token: {reason}") from None
         if answer.status_code in (400, 401, 403):
             raise errors.AuthError(
                 f"the identity provider {where} refuses client {settings.client_id!r} "

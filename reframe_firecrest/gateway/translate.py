@@ -44,7 +44,8 @@ def error_of(operation: Operation, error: Exception, where: str) -> errors.Gatew
     if isinstance(error, httpx.HTTPStatusError):
         return _of_response(what, error.response)
     if isinstance(error, _NOT_SENT):
-        return errors.TransientError(f"{what}: {unreachable(error)}")
+        setting = "FIRECREST_URL" if _host(error) in where else None
+        return errors.TransientError(f"{what}: {unreachable(error, setting)}")
     if isinstance(error, httpx.HTTPError):
         return errors.UncertainError(f"{what}: the connection broke ({type(error).__name__})")
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | ValidationError | KeyError | TypeError):
@@ -54,17 +55,27 @@ def error_of(operation: Operation, error: Exception, where: str) -> errors.Gatew
     return errors.FinalError(f"{what}: {type(error).__name__}")
 
 
-def unreachable(error: httpx.HTTPError) -> str:
-    """Say which host did not answer and what to do about it."""
+def _host(error: httpx.HTTPError) -> str:
     try:
-        host = error.request.url.netloc.decode("ascii")
+        return error.request.url.netloc.decode("ascii")
     except RuntimeError:
-        host = "the host"
+        return "the host"
+
+
+def unreachable(error: httpx.HTTPError, setting: str | None) -> str:
+    """Say which host did not answer and what to do about it.
+
+    Args:
+        error: what httpx raised.
+        setting: the environment variable that names the host; None for one that the gateway named.
+    """
+    host = _host(error)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return (
             f"the certificate of {host} is not trusted; set FIRECREST_CA_BUNDLE to a file that vouches for it"
         )
-    return f"{host} can't be reached from here ({type(error).__name__}); check its URL and the network"
+    check = setting or "with the site whether it can be"
+    return f"{host} can't be reached from here ({type(error).__name__}); check {check} and the network"
 
 
 def _of_multipart(what: str, text: str) -> errors.GatewayError:

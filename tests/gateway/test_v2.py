@@ -172,7 +172,7 @@ class TestConnecting:
 
     def test_a_dead_gateway_is_told_soon(self) -> None:
         api = Api({CONNECT: httpx.ConnectError("refused")})
-        patience = Patience(first_contact=0.02, outage=1000, pause=0.001, pause_max=0.002)
+        patience = Patience(first_contact=0.5, outage=1000, pause=0.001, pause_max=0.002)
         line = fails(errors.TransientError, api, connect, patience=patience)
         assert "can't be reached" in line
         assert len(api.seen) > 1
@@ -180,7 +180,7 @@ class TestConnecting:
     @pytest.mark.parametrize("status", [502, 503, 504])
     def test_a_proxy_that_answers_for_a_dead_gateway_is_told_soon_too(self, status: int) -> None:
         api = Api({CONNECT: httpx.Response(status, text="<html>")})
-        patience = Patience(first_contact=0.02, outage=1000, pause=0.001, pause_max=0.002)
+        patience = Patience(first_contact=0.5, outage=1000, pause=0.001, pause_max=0.002)
         with pytest.raises(errors.GatewayError, match=f"HTTP {status}"):
             call(api, connect, patience=patience)
 
@@ -195,7 +195,7 @@ class TestConnecting:
 
     def test_a_dead_identity_provider_is_told_soon(self) -> None:
         api = Api({CONNECT: answer(200, SYSTEMS)}, tokens=httpx.ConnectError("refused"))
-        patience = Patience(first_contact=0.02, outage=1000, pause=0.001, pause_max=0.002)
+        patience = Patience(first_contact=0.5, outage=1000, pause=0.001, pause_max=0.002)
         assert "identity provider" in fails(errors.TransientError, api, connect, patience=patience)
         assert api.tokens > 1
         assert api.seen == []
