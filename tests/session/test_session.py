@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.session.phases import Phase
+from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.staging.selection import Selection
 from tests.session.conftest import Stage, eventually
 from tests.session.fakes import END
 
@@ -396,3 +397,66 @@ def test_nothing_of_a_cancelled_or_ended_job_changes_any_more(stage: Stage) -> N
     handle.learn(state="RUNNING")
     assert not handle.advance(Phase.DONE)
     assert handle.view is view
+
+
+# --- what a script names ----------------------------------------------------------------------------
+
+
+def test_a_local_fixtures_directory_is_sent_along_once(stage: Stage) -> None:
+    event = block(stage, "connect")
+    fixture = stage.local / "sys/part/env/Fixture"
+    fixture.mkdir(parents=True)
+    (fixture / "answer").write_text("42")
+    handles = []
+    for number in range(3):
+        path = stage.directory(f"sys/part/env/t{number}")
+        (path / "job.sh").write_text(f"#!/bin/bash\ncat {fixture}/answer\n")
+        handles.append(
+            stage.session.submit(JobSpec(f"t{number}", str(path), "job.sh", ("job.out", "job.err")))
+        )
+    release(event)
+    stage.submitted(*handles)
+    remote = stage.remote / "sys/part/env/Fixture"
+    assert (remote / "answer").read_text() == "42"
+    assert f"cat {remote}/answer" in (stage.remote / "sys/part/env/t0/job.sh").read_text()
+    sent = [name for names in stage.gateway.uploaded for name in names]
+    assert sent.count("sys/part/env/Fixture/answer") == 1
+
+
+def test_a_text_that_a_hook_wrote_is_translated_and_a_binary_is_not(stage: Stage) -> None:
+    path = stage.directory("a", {"input.cfg": f"data={stage.local}/a/data\n"})
+    (path / "blob").write_bytes(b"\0" + str(stage.local).encode())
+    stage.submitted(stage.submit("a"))
+    assert (stage.remote / "a/input.cfg").read_text() == f"data={stage.remote}/a/data\n"
+    assert (stage.remote / "a/blob").read_bytes() == b"\0" + str(stage.local).encode()
+
+
+def test_what_is_left_there_is_stood_in_for_and_not_sent_back(stage: Stage) -> None:
+    path = stage.directory("a")
+    spec = JobSpec("a", str(path), "job.sh", ("job.out", "job.err"), selection=Selection(exclude=("*.img",)))
+    handle = stage.session.submit(spec)
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id, files={"big.img": "1" * 100})
+    assert handle.ended.wait(10)
+    assert (path / "big.img").stat().st_size == 100
+    with pytest.raises(PermissionError, match=r"big\.img: an 'exclude' pattern"):
+        (path / "big.img").read_text()
+    assert any("left on the system" in text for _level, text in stage.session.take_messages())
+    again = stage.submit("a")
+    stage.submitted(again)
+    assert (stage.remote / "a/big.img").read_text() == "1" * 100
+
+
+def test_a_refusal_that_is_only_for_now_is_repeated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.RESUBMIT_PAUSES", (0.01,))
+    stage.gateway.failures["submit"] = [errors.RejectedError("sbatch: error: QOS limit")] * 3
+    path = stage.directory("a")
+    spec = JobSpec("a", str(path), "job.sh", ("job.out", "job.err"), resubmit_on=("QOS .*",))
+    stage.submitted(stage.session.submit(spec))
+    assert stage.gateway.calls["submit"] == 4
+
+
+def test_nodes_are_asked_for_once_for_many_tests(stage: Stage) -> None:
+    assert [node.name for node in stage.session.cluster().nodes] == ["nid001", "nid002"]
+    stage.session.cluster()
+    assert stage.gateway.calls["cluster"] == 1
