@@ -112,3 +112,45 @@ class TestOutsideTheStagePrefix:
 def test_a_stage_directory_keeps_its_path_below_the_remote_root(relative: str) -> None:
     assert MAP.remote_directory(f"{LOCAL}/{relative}") == f"{REMOTE}/{relative}"
     assert MAP.relative(f"{LOCAL}/{relative}") == relative
+
+
+# --- directories that a text names ------------------------------------------------------------------
+
+MAPPED = PathMap(
+    "/home/me/stage",
+    "/scratch/run",
+    aliases=("/real/stage",),
+    present=(("/home/me/data", "/store/data"), ("/apps", "/apps")),
+    sent=("/home/me/resources",),
+)
+
+
+def test_stage_directories_are_named_whatever_follows_them() -> None:
+    text = "cat /home/me/stage/sys/part/env/Build/deep/x; cd '/real/stage/sys/part/env/Other'"
+    assert MAPPED.named(text) == {
+        "/home/me/stage/sys/part/env/Build",
+        "/home/me/stage/sys/part/env/Other",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ls /home/me/stage",
+        "ls /home/me/stage/sys/part",
+        "ls /elsewhere/home/me/stage/sys/part/env/Build",
+        "ls /home/me/stage-old/sys/part/env/Build",
+        "ls /home/me/data/x /apps/bin",
+    ],
+)
+def test_nothing_else_is_named(text: str) -> None:
+    assert MAPPED.named(text) == set()
+
+
+def test_mapped_directories_are_translated_and_those_to_be_sent_named() -> None:
+    text = "a /home/me/data/x b /home/me/resources/t c /apps/bin d /home/me/resources-old"
+    sent = MAPPED.remote_directory("/home/me/resources")
+    assert MAPPED.translate(text, "/home/me/stage/s/p/e/t") == (
+        f"a /store/data/x b {sent}/t c /apps/bin d /home/me/resources-old"
+    )
+    assert MAPPED.named(text) == {"/home/me/resources"}
