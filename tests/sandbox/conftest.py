@@ -12,7 +12,7 @@ import pytest
 
 from reframe_firecrest.sandbox import Sandbox, SandboxConfig
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
 
 
@@ -96,7 +96,7 @@ class Api:
 @pytest.fixture(scope="module")
 def module_sandbox() -> Iterator[Sandbox]:
     """One sandbox for a module's tests that leave no trace for each other."""
-    with Sandbox(SandboxConfig(kill_wait=1.0, operation_timeout=1.5)) as sandbox:
+    with Sandbox(SandboxConfig(kill_wait=1.0, operation_timeout=3.0)) as sandbox:
         yield sandbox
 
 

@@ -83,10 +83,10 @@ def test_a_request_hangs_and_is_then_carried_out(faulty: Api) -> None:
 
 
 def test_an_outage_ends_by_itself(faulty: Api) -> None:
-    faulty.sandbox.faults.add(fault(FaultKind.OUTAGE, seconds=0.3))
+    faulty.sandbox.faults.add(fault(FaultKind.OUTAGE, seconds=1.0))
     assert systems(faulty).status_code == 503
     assert systems(faulty).status_code == 503
-    time.sleep(0.3)
+    time.sleep(1.0)
     assert systems(faulty).status_code == 200
 
 
@@ -96,17 +96,17 @@ def test_stopping_does_not_wait_for_a_request_that_hangs(start: Start) -> None:
         api.http.get("/status/systems", timeout=0.2)
     began = time.monotonic()
     api.sandbox.__exit__(None, None, None)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_latency_is_added_to_every_request_but_those_about_the_sandbox(start: Start) -> None:
-    api = start(latency=0.2)
+    api = start(latency=1.0)
     began = time.monotonic()
     systems(api)
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - began >= 1.0
     began = time.monotonic()
     api.http.get("/__sandbox/stats")
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 1.0
 
 
 def test_too_many_requests_are_refused(start: Start) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +78,19 @@ def test_an_operation_is_killed_when_its_time_is_up(api: Api, place: Path) -> No
     answer = api.ops("GET", "checksum", params={"path": str(place / "fifo")})
     assert answer.status_code == 408
     assert answer.json()["message"] == "Command execution timeout limit exceeded."
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
-def test_others_are_served_while_an_operation_hangs(api: Api, place: Path) -> None:
-    os.mkfifo(place / "fifo")
-    job_began = time.monotonic()
-    with pytest.raises(Exception, match="timed out"):
-        api.ops("GET", "head", params={"path": str(place / "fifo")}, timeout=0.2)
-    assert api.http.get("/status/systems").status_code == 200
-    assert time.monotonic() - job_began < 1.2
+def test_others_are_served_while_an_operation_hangs(start: Any) -> None:
+    api = start(operation_timeout=30)
+    fifo = api.home / "fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(api.ops, "GET", "head", params={"path": str(fifo)})
+        assert api.http.get("/status/systems").status_code == 200
+        assert not hanging.done()
+        fifo.write_text("at last\n")
+        assert hanging.result().json()["output"]["content"] == "at last\n"
 
 
 def test_compress_with_a_pattern_takes_regular_files_beside_the_source(api: Api, place: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _FEATURES = "sandbox"
 _STOPPING = 0.5
+_LOGGER = logging.getLogger(__name__)
 
 
 class EmbeddedRunner:
@@ -136,6 +138,9 @@ class EmbeddedRunner:
         try:
             await self._run(job)
             await self._execution.sweep(job)
+        except Exception:
+            _LOGGER.exception("the sandbox lost hold of job %s", job.display_id)
+            job.ending = job.ending or State.FAILED
         finally:
             job.move(_outcome(job))
             self._queue.release(job)
