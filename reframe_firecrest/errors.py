@@ -4,6 +4,7 @@
     ├── SettingsError             a setting is missing or wrong; the line says which, where and how to mend it
     ├── StagingError              the local side: a stage directory that can't be packed or unpacked
     │   └── HostileArchiveError   an archive from the remote side that tries what it must not
+    ├── DetectionError            what a node or a configuration tells can't be used
     ├── JobLostError              Slurm has not known the job for longer than the grace time
     └── GatewayError              the remote side
         ├── TransientError        nothing happened there; asking again is safe
@@ -38,6 +39,10 @@ class StagingError(FirecrestError):
 
 class HostileArchiveError(StagingError):
     """An archive from the remote side has members that must not be unpacked."""
+
+
+class DetectionError(FirecrestError):
+    """What a node tells of itself, or a configuration of its partitions, can't be used."""
 
 
 class JobLostError(FirecrestError):

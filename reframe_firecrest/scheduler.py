@@ -20,15 +20,12 @@ from reframe_firecrest.nodes import default_partition, describe, select
 from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Message, Session
-from reframe_firecrest.settings import Place, Settings, read_settings
+from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
 from reframe_firecrest.staging.selection import Selection
 from reframe_firecrest.states import PENDING
 
 WAIT_STEP = 1.0
 """Seconds after which `wait` looks at its job again, so that messages are shown and limits are kept."""
-
-OPTIONS = "firecrest"
-"""The key of `sched_options` under which this package's settings stand."""
 
 
 class FirecrestScheduler(SlurmJobScheduler):
@@ -59,16 +56,11 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def _read_settings(self) -> Settings:
         partition = str(self._config_prefix).partition("@")[2].partition("/")[0]
-        prefixes = (
-            (self._config_prefix, f"partition {partition!r}"),
-            ("systems/0/sched_options", "its system"),
+        places = places_of(
+            partition,
+            rt.runtime().get_option(f"{self._config_prefix}/{OPTIONS}"),
+            rt.runtime().get_option(f"systems/0/sched_options/{OPTIONS}"),
         )
-        places = [
-            Place(
-                f"sched_options['{OPTIONS}'] of {name}", rt.runtime().get_option(f"{prefix}/{OPTIONS}") or {}
-            )
-            for prefix, name in prefixes
-        ]
         try:
             return read_settings(places, os.environ)
         except SettingsError as error:

@@ -158,6 +158,26 @@ class Place:
     values: Mapping[str, Any]
 
 
+OPTIONS = "firecrest"
+"""The key of `sched_options` under which this package's settings stand."""
+
+
+def places_of(
+    partition: str, of_partition: Mapping[str, Any] | None, of_system: Mapping[str, Any] | None
+) -> list[Place]:
+    """Return the places where the settings of a ReFrame partition may stand, most specific first.
+
+    Args:
+        partition: its name.
+        of_partition: what its `sched_options` say under `OPTIONS`.
+        of_system: what its system's say there.
+    """
+    return [
+        Place(f"sched_options['{OPTIONS}'] of partition {partition!r}", of_partition or {}),
+        Place(f"sched_options['{OPTIONS}'] of its system", of_system or {}),
+    ]
+
+
 def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settings:
     """Make settings of what the places and the environment say; earlier places win.
 
@@ -244,15 +264,16 @@ def _explain(error: ValidationError, origin: Mapping[str, str], places: list[Pla
     looked_in = ", ".join(place.name for place in places)
     if first["type"] == "missing":
         if key == "client_secret":
+            keys = f", and for 'client_secret_file' and 'client_secret_env' in {looked_in}" if places else ""
             return (
                 f"the client's secret is missing (looked in the environment variables {SECRET_VARIABLE} and "
-                f"{ENVIRONMENT['client_secret_file']}, and for 'client_secret_file' and "
-                f"'client_secret_env' in {looked_in}); set one of them"
+                f"{ENVIRONMENT['client_secret_file']}{keys}); set one of them"
             )
         variable = ENVIRONMENT[key]
+        before, after = (f"{looked_in}, and ", " or set it there") if places else ("", "")
         return (
-            f"{key!r} is missing (looked in {looked_in}, and the environment variable {variable}); "
-            f"export {variable}=... or set it there"
+            f"{key!r} is missing (looked in {before}the environment variable {variable}); "
+            f"export {variable}=...{after}"
         )
     reason = str(first["msg"]).removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]

@@ -234,3 +234,12 @@ class TestSessions:
         one = read_settings(places(), ENVIRONMENT)
         other = read_settings(places(), {**ENVIRONMENT, **change})
         assert one.session_key != other.session_key
+
+
+@pytest.mark.parametrize("variable", ["FIRECREST_URL", "FIRECREST_CLIENT_SECRET"])
+def test_without_a_configuration_only_the_environment_is_named(variable: str) -> None:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != variable}
+    with pytest.raises(SettingsError, match=f"looked in the environment variables? {variable}") as caught:
+        read_settings([], environment)
+    assert "in ," not in str(caught.value)
+    assert "sched_options" not in str(caught.value)

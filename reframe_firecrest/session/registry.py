@@ -31,7 +31,13 @@ def run_name() -> str:
     return _run[0]
 
 
-def _make_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
+def make_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
+    """Make the gateway that settings name.
+
+    Args:
+        settings: where it is and who we are.
+        wait_for_job: follows a transfer job to its end.
+    """
     return GatewayV2(settings, wait_for_job, Patience(outage=settings.outage))
 
 
@@ -60,6 +66,6 @@ def get_session(settings: Settings, stage_prefix: str) -> Session:
             present=tuple((local, remote) for local, remote in settings.path_map.items() if remote),
             sent=tuple(local for local, remote in settings.path_map.items() if not remote),
         )
-        _sessions[key] = session = Session(settings, paths, reactor(), _make_gateway)
+        _sessions[key] = session = Session(settings, paths, reactor(), make_gateway)
         atexit.register(_end, session)
     return _sessions[key]
