@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from reframe_firecrest._version import __version__
+from reframe_firecrest.cli.detect import detect
 from reframe_firecrest.cli.sandbox import sandbox
 
 app = typer.Typer(
@@ -15,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(detect)
 app.command()(sandbox)
 
 

@@ -1,0 +1,147 @@
+"""`reframe-firecrest detect`: a starting site configuration, and processor information for ReFrame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from reframe_firecrest.detection.configuration import configuration
+from reframe_firecrest.detection.jobs import Outcome, detect_processors, write_processor
+from reframe_firecrest.detection.survey import survey_system
+from reframe_firecrest.detection.targets import (
+    DEFAULT_TOPOLOGY_PREFIX,
+    Target,
+    targets_of_file,
+    targets_of_survey,
+)
+from reframe_firecrest.errors import FirecrestError
+from reframe_firecrest.settings import read_settings
+
+INCOMPLETE, FAILED = 1, 2
+"""Exit codes: for some partitions, and for the command as a whole."""
+
+
+def detect(
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write the configuration to this file; to standard output by default."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --output.")] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write no configuration; look at the partitions of this one that use firecrest-scheduler."
+        ),
+    ] = None,
+    processors: Annotated[
+        bool,
+        typer.Option("--processors/--no-processors", help="Submit one small job for each partition."),
+    ] = True,
+    topology_prefix: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory for processor information; by default where ReFrame looks: ~/.reframe/topology, "
+            "or what the file of --config says."
+        ),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds that a job may wait in the queue before it is cancelled.")
+    ] = 600.0,
+) -> None:
+    """Write a ReFrame configuration for a system behind FirecREST, and look at its processors.
+
+    Set the FIRECREST_* variables first (see the README). Then, for a system
+    that is new to ReFrame:
+
+        reframe-firecrest detect --output mysite.py
+
+    The configuration has one ReFrame partition for each Slurm partition, or
+    for each kind of nodes in it if their features differ. Read it, and edit
+    what is marked with EDIT; it holds no secret. For a system that ReFrame
+    knows already:
+
+        reframe-firecrest detect --config mysite.py
+
+    The jobs need one node for a few seconds, no internet and no Python. What
+    they tell becomes a processor.json for each partition, so ReFrame needs no
+    detection of its own (remote_detect).
+
+    Exit codes: 0 all was written; 1 processor information is missing for some
+    partitions, which are named with the reason, and the rest was written;
+    2 nothing could be found out, and one line says why.
+    """
+    if config is not None and (output is not None or force or not processors):
+        _fail("--config writes processor information only; leave out --output, --force and --no-processors")
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    prefix = None if topology_prefix is None else topology_prefix.expanduser().absolute()
+    try:
+        if config is not None:
+            targets = targets_of_file(config, os.environ, prefix)
+        else:
+            targets = _write_configuration(output, prefix, console, force=force)
+        if not processors:
+            return
+        found = detect_processors(targets, timeout=timeout, tell=lambda text: console.print(escape(text)))
+    except FirecrestError as error:
+        _fail(str(error))
+    if not _report(found, console):
+        raise typer.Exit(INCOMPLETE)
+
+
+def _write_configuration(
+    output: Path | None, prefix: Path | None, console: Console, *, force: bool
+) -> list[Target]:
+    if output is not None and output.exists() and not force:
+        _fail(f"{output} is there already; name another file, or overwrite it with --force")
+    settings = read_settings([], os.environ)
+    survey = survey_system(settings)
+    text = configuration(survey, prefix)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            _fail(f"{output} can't be written: {error.strerror}")
+        console.print(f"[green]written[/] {escape(str(output))}: {len(survey.groups)} partitions")
+    return targets_of_survey(survey, settings, prefix or DEFAULT_TOPOLOGY_PREFIX.expanduser())
+
+
+def _report(outcomes: Sequence[Outcome], console: Console) -> bool:
+    """Write what was found and say so; tell whether nothing is missing."""
+    complete = True
+    for outcome in outcomes:
+        name = escape(outcome.target.name)
+        reason = outcome.reason
+        if outcome.processor is not None:
+            try:
+                write_processor(outcome)
+            except OSError as error:
+                reason = f"{outcome.target.file} can't be written: {error.strerror}"
+            else:
+                where = escape(str(outcome.target.file))
+                console.print(f"[green]found[/] {name}: {escape(_summary(outcome.processor))} -> {where}")
+                continue
+        complete = False
+        console.print(f"[red]missing[/] {name}: {escape(reason)}")
+    return complete
+
+
+def _summary(processor: Mapping[str, Any]) -> str:
+    cores = len(processor["topology"]["cores"])
+    return (
+        f"{processor['model']} ({processor['arch']}), sockets: {processor['num_sockets']}, "
+        f"cores: {cores}, CPUs: {processor['num_cpus']}"
+    )
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"reframe-firecrest detect: {message}", err=True)
+    raise typer.Exit(FAILED)
