@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class Site:
     account: str | None
 
 
-def connect(variables: dict[str, str]) -> Site:
+@contextmanager
+def connected(variables: dict[str, str]) -> Iterator[Site]:
     auth = firecrest.ClientCredentialsAuth(
         variables["FIRECREST_CLIENT_ID"],
         variables["FIRECREST_CLIENT_SECRET"],
@@ -44,7 +46,10 @@ def connect(variables: dict[str, str]) -> Site:
     client.timeout = 30
     accounts = client.userinfo(variables["FIRECREST_SYSTEM"])["accounts"]
     account = next(one["name"] for one in accounts if one["default"])
-    return Site(client, variables["FIRECREST_SYSTEM"], variables["FIRECREST_BASEDIR"], account)
+    try:
+        yield Site(client, variables["FIRECREST_SYSTEM"], variables["FIRECREST_BASEDIR"], account)
+    finally:
+        client.close_session()
 
 
 def slurm_command() -> list[str]:
@@ -86,7 +91,9 @@ def over_slurm() -> Iterator[Site]:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("# Serving")
             lines = [line.removeprefix("export ") for line in file.read_text().splitlines()]
-            yield connect(dict(shlex.split(line)[0].split("=", 1) for line in lines))
+            variables = dict(shlex.split(line)[0].split("=", 1) for line in lines)
+            with connected(variables) as site:
+                yield site
         finally:
             process.terminate()
             process.communicate(timeout=60)
@@ -97,8 +104,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     if request.param == "slurm":
         yield from over_slurm()
     else:
-        with Sandbox(SandboxConfig()) as sandbox:
-            yield connect(sandbox.environment())
+        with Sandbox(SandboxConfig()) as sandbox, connected(sandbox.environment()) as site:
+            yield site
 
 
 def test_the_system_is_described(site: Site) -> None:
