@@ -23,8 +23,8 @@ _Fits = Callable[[Any, _Cpuinfo], bool]
 def _fits_x86(target: Any, cpuinfo: _Cpuinfo) -> bool:
     vendor = cpuinfo.get("vendor_id", GENERIC)
     flags = set(cpuinfo.get("flags", "").split())
-    if "pni" in flags:
-        # Linux' old name for it; archspec's table has the usual one.
+    if "ssse3" in flags:
+        # It includes sse3, which Linux calls by another name than archspec's table.
         flags.add("sse3")
     return bool(target.vendor in (vendor, GENERIC) and target.features <= flags)
 
