@@ -129,8 +129,8 @@ def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> No
     _clear_directory(target)
     partial = parent / f".{secrets.token_hex(8)}.part"
     try:
-        # O_NOFOLLOW and O_EXCL: no link that a job left behind decides where the bytes go.
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        # O_EXCL follows no link either, so none that a job left behind decides where the bytes go.
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as out:
             shutil.copyfileobj(content, out, 1 << 20)
             os.fchmod(out.fileno(), (member.mode & PERMISSIONS) | 0o600)
