@@ -317,11 +317,11 @@ class TestJobs:
     def test_a_job_that_is_described_sparsely_or_by_numbers_is_understood(self) -> None:
         jobs = [
             {"jobId": 7, "status": {"state": ["RUNNING", "COMPLETING"]}, "nodes": None, "time": None},
-            {"jobId": "8", "status": {"state": "PENDING"}, "nodes": "None assigned", "name": None},
+            {"jobId": "8", "status": {"state": "CANCELLED by 7"}, "nodes": "None assigned", "name": None},
         ]
         one, other = translate.jobs_of({"jobs": jobs})
         assert (one.job_id, one.state, one.nodes) == ("7", "RUNNING,COMPLETING", "")
-        assert other.nodes == ""
+        assert (other.state, other.nodes) == ("CANCELLED", "")
 
     @pytest.mark.parametrize("body", [{"jobs": None}, {"jobs": []}])
     def test_no_jobs_are_no_error(self, body: object) -> None:
