@@ -164,6 +164,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
         "starlette": "fastapi",
         "click": "typer",
         "typing_extensions": "pydantic",
+        "archspec": "reframe-hpc",
     }
     for path in PACKAGE.rglob("*.py"):
         for name in imports_of(path):
