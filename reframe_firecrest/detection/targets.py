@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reframe.core import config as reframe_config
+from reframe.core.exceptions import ReframeError
 from reframe.utility import osext
 
 from reframe_firecrest.detection.groups import reframe_name
@@ -82,7 +83,9 @@ def targets_of_file(file: Path, environment: Mapping[str, str], prefix: Path | N
             configured = osext.expandvars(site.get("general/0/topology_prefix"))
             found.append((system, prefix or Path(configured)))
     except Exception as error:  # a configuration is a program, which may raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())
+        if not isinstance(error, ReframeError | OSError):
+            reason = f"{type(error).__name__}: {reason}"
         raise DetectionError(f"the configuration {file} can't be used: {reason}") from error
     if not found:
         raise DetectionError(
