@@ -121,7 +121,7 @@ def _run(config: SandboxConfig, command: list[str], env_file: Path | None) -> in
             if stop.is_set():
                 return 0
             if command:
-                return run_around(command, variables)
+                return run_around(command, variables, stop)
             _announce(running, env_file)
             stop.wait()
             return 0

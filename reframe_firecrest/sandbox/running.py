@@ -54,24 +54,37 @@ def stop_requests() -> Iterator[threading.Event]:
             signal.signal(signum, handler)
 
 
-def run_around(command: Sequence[str], variables: Mapping[str, str]) -> int:
+def run_around(command: Sequence[str], variables: Mapping[str, str], stop: threading.Event) -> int:
     """Run a command with more variables and return its exit code, 128 + n for signal n.
 
     Ctrl-C reaches the command by itself; SIGTERM and SIGHUP are passed on to it, and a
     command that doesn't heed them is killed after ten seconds.
 
+    Args:
+        command: the program and its arguments.
+        variables: what its environment has besides ours.
+        stop: set if it was already asked to stop; then nothing is run.
+
     Raises:
         OSError: the command can't be started.
     """
-    process = subprocess.Popen(command, env={**os.environ, **variables})  # noqa: S603  the user's own command line
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def pass_on(signum: int, _frame: FrameType | None) -> None:
-        if signum != signal.SIGINT:
+        if process is None:
+            early.append(signum)
+        elif signum != signal.SIGINT:
             process.send_signal(signum)
             threading.Thread(target=_kill_after_patience, args=(process,), daemon=True).start()
 
     previous = {signum: signal.signal(signum, pass_on) for signum in _STOP_SIGNALS}
     try:
+        if stop.is_set() or early:
+            return 128 + signal.SIGTERM
+        process = subprocess.Popen(command, env={**os.environ, **variables})  # noqa: S603  the user's own command line
+        for signum in early:
+            pass_on(signum, None)
         code = process.wait()
     finally:
         for signum, handler in previous.items():

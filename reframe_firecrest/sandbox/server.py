@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -121,7 +122,7 @@ class Sandbox:
     def _start(self, stack: ExitStack) -> None:
         config = self.config
         private = Path(tempfile.mkdtemp(prefix="reframe-firecrest-sandbox-")).resolve()
-        stack.callback(shutil.rmtree, private, ignore_errors=True)
+        stack.callback(_remove, private)
         user = LocalUser.current()
         root = config.root or private / "root"
         try:
@@ -148,6 +149,16 @@ class Sandbox:
             faults=self.faults,
         )
         stack.callback(_serve(self._gateway, listener))
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory, also where jobs have taken the right to do so away."""
+    for parent, subdirectories, _ in os.walk(directory):
+        for name in subdirectories:
+            subdirectory = Path(parent, name)
+            if not subdirectory.is_symlink():
+                subdirectory.chmod(0o700)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _listen(config: SandboxConfig) -> socket.socket:

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from reframe_firecrest.cli import sandbox as cli
 from reframe_firecrest.cli.main import app
+from reframe_firecrest.sandbox.running import run_around
 
 RUN = [sys.executable, "-c", "from reframe_firecrest.cli.main import main; main()", "sandbox"]
 GATEWAY_VARIABLES = ("FIRECREST_CLIENT_ID", "FIRECREST_CLIENT_SECRET")
@@ -164,3 +166,11 @@ def test_slurm_that_is_not_there_is_explained(monkeypatch: pytest.MonkeyPatch) -
     result = CliRunner().invoke(app, ["sandbox", "--runner", "slurm"])
     assert result.exit_code == 2
     assert "no Slurm answers" in result.stderr
+
+
+def test_a_command_is_not_run_after_a_request_to_stop(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    code = run_around(["touch", str(tmp_path / "ran")], {}, stop)
+    assert code == 128 + signal.SIGTERM
+    assert not (tmp_path / "ran").exists()

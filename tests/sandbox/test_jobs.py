@@ -243,6 +243,8 @@ def test_stopping_the_sandbox_ends_its_jobs_and_removes_its_files(start: Start) 
     (api.home / "pid").unlink(missing_ok=True)
     api.submitted("sleep 60 &\necho $! > pid\ntrap '' TERM\nwait\nsleep 60\n")
     pid, root = int(wait_for_file(api.home / "pid")), api.sandbox.root
+    (api.home / "closed" / "deeper").mkdir(parents=True)
+    (api.home / "closed").chmod(0)
     api.sandbox.__exit__(None, None, None)
     assert gone(pid)
     assert not root.exists()
