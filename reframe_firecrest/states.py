@@ -50,6 +50,9 @@ class Summary:
         end: seconds since the epoch at which the last part ended.
         reason: why it is pending.
         ended: no part will do anything more.
+        settled: Slurm has told when each part ended. A job that is over within seconds is entered into the
+            accounting late: for a moment it has its final state, but not yet its end, and its exit code is
+            shown as 0 (measured on Slurm 22.05).
         several: it has parts, so a list may lag behind some of them.
     """
 
@@ -59,6 +62,7 @@ class Summary:
     end: float | None
     reason: str | None
     ended: bool
+    settled: bool
     several: bool
 
 
@@ -103,5 +107,6 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
         end=max(ends) if ended and ends else None,
         reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
         ended=ended,
+        settled=ended and len(ends) == len(parts),
         several=len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
     )

@@ -67,6 +67,11 @@ class TestSum:
         assert done.ended
         assert done.end == 300.0
 
+    def test_it_is_settled_when_every_part_has_an_end(self) -> None:
+        assert summarise([part("1", "FAILED")]).settled
+        assert not summarise([part("1", "FAILED", end=None)]).settled
+        assert not summarise([part("9_0"), part("9_1", end=None)]).settled
+
     def test_one_failed_task_fails_the_array(self) -> None:
         total = summarise([part("9_0"), part("9_1", "FAILED", exit_code=3)])
         assert total.exit_code == 3

@@ -24,6 +24,9 @@ WIDEN = 1.25
 MISSES = 2
 """Lists in a row that a job must be missing from before it is asked for singly."""
 
+UNSETTLED = 10
+"""Looks for which a job that has ended is followed on because Slurm has not told yet when it did."""
+
 
 @dataclass
 class _Followed:
@@ -32,6 +35,7 @@ class _Followed:
     ended: asyncio.Future[list[JobPart]]
     seen: float = field(default_factory=time.time)
     misses: int = 0
+    unsettled: int = 0
     state: str = ""
 
 
@@ -146,8 +150,13 @@ class Watcher:
         return False
 
     def _note(self, job: _Followed, parts: list[JobPart], summary: Summary, now: float) -> bool:
+        job.seen = now
+        if summary.ended and not summary.settled and job.unsettled < UNSETTLED:
+            # Its exit code can't be believed yet.
+            job.unsettled += 1
+            return True
         changed = summary.state != job.state
-        job.state, job.seen = summary.state, now
+        job.state = summary.state
         job.tell(summary)
         if summary.ended:
             self._end(job, parts)

@@ -274,6 +274,30 @@ def test_an_array_is_over_when_all_its_tasks_are(stage: Stage) -> None:
     assert handle.view.exit_code == 2
 
 
+def test_an_exit_code_is_not_believed_before_the_accounting_is_complete(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id, "FAILED", code=7)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, exit_code=0, end=None)]
+    looks = stage.gateway.calls["jobs"]
+    eventually(lambda: stage.gateway.calls["jobs"] >= looks + 2)
+    assert handle.view.state == "PENDING"
+    stage.gateway.parts[job_id] = [part]
+    assert handle.ended.wait(10)
+    assert handle.view.exit_code == 7
+
+
+def test_a_job_whose_end_is_never_told_ends_all_the_same(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, end=None)]
+    assert handle.ended.wait(10)
+    assert handle.view.state == "COMPLETED"
+
+
 def test_an_outage_is_ridden_out(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
