@@ -76,7 +76,6 @@ class ReFrame:
             "HOME": str(self.directory),
             "PATH": f"{self._poisoned_path()}:{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),
-            **{name: os.environ[name] for name in ("COVERAGE_PROCESS_CONFIG",) if name in os.environ},
             **self.gateway.variables,
             **(environment or {}),
         }

@@ -110,7 +110,9 @@ class FakeGateway:
     async def extract(self, archive: str, directory: str) -> None:
         await self._enter("extract")
         with tarfile.open(archive) as tar:
-            tar.extractall(directory, filter="fully_trusted")
+            # Older maintenance releases know no filters, newer ones want one named.
+            trusted = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
+            tar.extractall(directory, **trusted)  # type: ignore[arg-type]
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[str]:
         await self._enter("archive")
