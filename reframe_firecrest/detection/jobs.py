@@ -93,9 +93,10 @@ def _submit(target: Target, stage: str, open_session: OpenSession) -> _Probe:
 
 def _wait(probes: Sequence[_Probe], deadline: float, timeout: float, tell: Callable[[str], None]) -> None:
     while True:
+        # In this order, so that nothing said before a job's end goes untold.
+        waiting = [probe for probe in probes if not probe.handle.ended.is_set()]
         for probe in probes:
             _tell_news(probe, tell)
-        waiting = [probe for probe in probes if not probe.handle.ended.is_set()]
         if not waiting:
             return
         if time.monotonic() > deadline:
