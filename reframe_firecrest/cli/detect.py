@@ -73,9 +73,9 @@ def detect(
     they tell becomes a processor.json for each partition, so ReFrame needs no
     detection of its own (remote_detect).
 
-    Exit codes: 0 all was written; 1 processor information is missing for some
-    partitions, which are named with the reason, and the rest was written;
-    2 nothing could be found out, and one line says why.
+    Exit codes: 0 all was written; 1 processor information is missing for one
+    or more partitions, which are named with the reason, and the rest was
+    written; 2 nothing was found out, and one line says why.
     """
     if config is not None and (output is not None or force or not processors):
         _fail("--config writes processor information only; leave out --output, --force and --no-processors")
