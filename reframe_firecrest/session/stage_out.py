@@ -171,10 +171,19 @@ class StageOut:
             self._warn(f"not taken from the remote side: {name}: {reason}")
         missing = sorted(wanted.keys() - got.placed - got.refused.keys())
         if missing:
+            self._miss(jobs, [wanted[name].path for name in missing])
+
+    def _miss(self, jobs: Sequence[Harvest], paths: Sequence[str]) -> None:
+        """Judge files that were listed but did not come: for one job, all but its output may stay away."""
+        [job] = jobs if len(jobs) == 1 else [None]
+        if job is None or job.plan is None or any(path.startswith(job.outputs) for path in paths):
             raise errors.StagingError(
-                f"{self._root}/{missing[0]} is listed on the remote side but could not be packed there"
-                + (f", and so are {len(missing) - 1} more" if len(missing) > 1 else "")
+                f"{self._root} lists {paths[0]!r}, which could not be packed there"
+                + (f", and so are {len(paths) - 1} more" if len(paths) > 1 else "")
             )
+        for path in paths:
+            del job.plan.files[path]
+            job.plan.left[path] = "it is listed, but could not be packed there"
 
     def _settle(self, job: Harvest) -> None:
         """Make directories and links, and remember how both sides stand now."""

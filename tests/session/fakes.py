@@ -46,6 +46,7 @@ class FakeGateway:
         self.unknown: set[str] = set()
         self.parts: dict[str, list[JobPart]] = {}
         self.single: dict[str, list[JobPart]] = {}
+        self.unpackable: set[str] = set()
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
         self.cancelled: list[str] = []
@@ -118,6 +119,8 @@ class FakeGateway:
         await self._enter("archive")
         with tarfile.open(f"{target}.tgz", "w:gz") as tar:
             for name in files:
+                if name.rpartition("/")[2] in self.unpackable:
+                    continue
                 tar.add(Path(directory, name), f"./{name}")
         return [f"{target}.tgz"]
 

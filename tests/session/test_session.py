@@ -484,3 +484,24 @@ def test_nodes_are_asked_for_once_for_many_tests(stage: Stage) -> None:
     assert [node.name for node in stage.session.cluster().nodes] == ["nid001", "nid002"]
     stage.session.cluster()
     assert stage.gateway.calls["cluster"] == 1
+
+
+def test_a_file_that_can_not_be_packed_is_stood_in_for_and_the_rest_comes(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.unpackable.add("odd")
+    stage.gateway.finish(job_id, files={"odd": "1", "result": "2"})
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+    assert (stage.local / "a/result").read_text() == "2"
+    with pytest.raises(PermissionError, match="could not be packed"):
+        (stage.local / "a/odd").read_text()
+
+
+def test_output_that_can_not_be_packed_fails_the_test(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.unpackable.add("job.out")
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert "could not be packed" in str(handle.view.error)
