@@ -139,3 +139,13 @@ def test_a_survey_that_fails_closes_its_connections_too() -> None:
 def test_a_system_without_partitions_is_an_error() -> None:
     with pytest.raises(DetectionError, match="no partition of 'daint' that has nodes"):
         make_survey(SystemInfo("daint", None, 1), Cluster([], [], []), [], None)
+
+
+def test_a_partition_is_described_by_its_nodes_as_far_as_they_are_known() -> None:
+    nodes = [NodeInfo(f"n{cpus}", ("IDLE",), ("mixed",), (), cpus, 0, cpus) for cpus in (128, 64)]
+    partitions = [PartitionInfo("mixed", 2, 192), PartitionInfo("untold", 7, 448)]
+    found = make_survey(SystemInfo("daint", None, 1), Cluster(nodes, partitions, []), [], None)
+    text = configuration(found)
+    assert '"descr": "Slurm partition mixed: 2 nodes of 64 to 128 CPUs"' in text
+    assert '"descr": "Slurm partition untold"' in text
+    assert '"descr": "daint behind FirecREST",' in text
