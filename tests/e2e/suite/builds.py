@@ -9,7 +9,7 @@ import reframe.utility.sanity as sn
 class Hello(rfm.RegressionTest):
     valid_systems = ["*"]
     valid_prog_environs = ["*"]
-    sourcesdir = "build"
+    sourcesdir = "hello"
     # Only the remote side has a job id.
     postbuild_cmds = ["echo built by job ${SLURM_JOB_ID:-none}"]
 
@@ -53,7 +53,7 @@ class BuiltWithMake(Hello):
 class OnlyBuilt(rfm.CompileOnlyRegressionTest):
     valid_systems = ["*"]
     valid_prog_environs = ["*"]
-    sourcesdir = "build"
+    sourcesdir = "hello"
     build_system = "SingleSource"
     sourcepath = "hello.c"
     prebuild_cmds = ["echo preparing"]
