@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -75,10 +76,13 @@ def detect(
 
     Exit codes: 0 all was written; 1 processor information is missing for one
     or more partitions, which are named with the reason, and the rest was
-    written; 2 nothing was found out, and one line says why.
+    written; 2 nothing was found out, and one line says why; 130 stopped by
+    Ctrl-C or SIGTERM, the jobs are cancelled.
     """
     if config is not None and (output is not None or force or not processors):
         _fail("--config writes processor information only; leave out --output, --force and --no-processors")
+    # A pipeline that is stopped must not leave jobs in the queue any more than Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     prefix = None if topology_prefix is None else topology_prefix.expanduser().absolute()
     try:

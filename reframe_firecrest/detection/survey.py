@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 from dataclasses import dataclass
 
 from reframe_firecrest.detection.groups import NodeGroup, node_groups
-from reframe_firecrest.errors import DetectionError
+from reframe_firecrest.errors import DetectionError, TransientError
 from reframe_firecrest.gateway.protocol import AccountInfo, Cluster, JobPart, SystemInfo
+from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.registry import make_gateway
 from reframe_firecrest.session.session import MakeGateway
 from reframe_firecrest.settings import Settings
+
+PATIENCE = 120.0
+"""Seconds for all that the gateway has to tell."""
 
 
 @dataclass(frozen=True)
@@ -74,4 +79,10 @@ def survey_system(settings: Settings, open_gateway: MakeGateway = make_gateway) 
             await gateway.close()
         return make_survey(system, cluster, accounts, settings.account)
 
-    return asyncio.run(ask())
+    # Not on this thread: Ctrl-C in the middle of a loop leaves a trail of tasks that complain.
+    try:
+        return reactor().run(ask(), PATIENCE)
+    except FuturesTimeoutError:
+        raise TransientError(
+            f"the gateway did not tell about {settings.system!r} within {PATIENCE:.0f} s"
+        ) from None

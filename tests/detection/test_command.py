@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -48,10 +50,10 @@ def write_site(directory: Path, **partitions: list[str]) -> Path:
     return file
 
 
-def run(
+def start(
     directory: Path, *command: str, variables: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a module's `main` as the console script would."""
+) -> subprocess.Popen[str]:
+    """Start a module's `main` as the console script would."""
     environment = {
         "HOME": str(directory),
         "PATH": os.environ["PATH"],
@@ -60,22 +62,46 @@ def run(
         **(variables or {}),
     }
     program = f"from {command[0]} import main; import sys; sys.exit(main())"
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", program, *command[1:]],
         cwd=directory,
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
-        check=False,
     )
+
+
+def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        output, errors = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def run(
+    directory: Path, *command: str, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return finish(start(directory, *command, variables=variables))
 
 
 def detect(
     directory: Path, *options: str, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     return run(directory, "reframe_firecrest.cli.main", "detect", *options, variables=variables)
+
+
+def settings(url: str) -> dict[str, str]:
+    return {
+        "FIRECREST_URL": url,
+        "AUTH_TOKEN_URL": f"{url}/token",
+        "FIRECREST_CLIENT_ID": "me",
+        "FIRECREST_CLIENT_SECRET": "tr0ub4dor",
+        "FIRECREST_SYSTEM": "daint",
+        "FIRECREST_BASEDIR": "/scratch",
+    }
 
 
 class TestWithoutAGateway:
@@ -103,17 +129,24 @@ class TestWithoutAGateway:
         assert "gone.py can't be used" in self.refused(detect(tmp_path, "--config", "gone.py"))
 
     def test_a_gateway_that_is_not_there_is_told_in_one_line(self, tmp_path: Path) -> None:
-        variables = {
-            "FIRECREST_URL": "http://127.0.0.1:9",
-            "AUTH_TOKEN_URL": "http://127.0.0.1:9/token",
-            "FIRECREST_CLIENT_ID": "me",
-            "FIRECREST_CLIENT_SECRET": "tr0ub4dor",
-            "FIRECREST_SYSTEM": "daint",
-            "FIRECREST_BASEDIR": "/scratch",
-        }
+        variables = settings("http://127.0.0.1:9")
         line = self.refused(detect(tmp_path, variables=variables))
         assert "127.0.0.1:9 can't be reached" in line
         assert "tr0ub4dor" not in line
+
+    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+    def test_it_can_be_stopped(self, how: signal.Signals, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.settimeout(60)
+            variables = settings(f"http://127.0.0.1:{silent.getsockname()[1]}")
+            command = ["reframe_firecrest.cli.main", "detect", "--output", "site.py"]
+            process = start(tmp_path, *command, variables=variables)
+            with silent.accept()[0]:
+                process.send_signal(how)
+                done = finish(process)
+        assert done.returncode == 130
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "site.py").exists()
 
     def test_help_shows_how_it_is_used_and_what_the_exit_codes_mean(self, tmp_path: Path) -> None:
         done = detect(tmp_path, "--help", variables={"COLUMNS": "100"})

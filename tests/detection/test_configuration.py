@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import reframe.core.config
 
 from reframe_firecrest.detection.configuration import MOST_JOBS, configuration
 from reframe_firecrest.detection.survey import Survey, make_survey, survey_system
-from reframe_firecrest.errors import AuthError, DetectionError
+from reframe_firecrest.errors import AuthError, DetectionError, TransientError
 from reframe_firecrest.gateway.protocol import AccountInfo, Cluster, NodeInfo, PartitionInfo, SystemInfo
 from tests.gateway.helpers import SECRET, make_settings
 from tests.session.fakes import FakeGateway
@@ -134,6 +135,14 @@ def test_a_survey_that_fails_closes_its_connections_too() -> None:
     with pytest.raises(AuthError):
         survey_system(make_settings(), lambda _settings, _wait: gateway)
     assert gateway.closed
+
+
+def test_a_gateway_that_keeps_silent_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reframe_firecrest.detection.survey.PATIENCE", 0.05)
+    gateway = FakeGateway()
+    gateway.blocked["connect"] = asyncio.Event()
+    with pytest.raises(TransientError, match="did not tell about 'daint'"):
+        survey_system(make_settings(), lambda _settings, _wait: gateway)
 
 
 def test_a_system_without_partitions_is_an_error() -> None:
