@@ -135,7 +135,7 @@ class FirecrestScheduler(SlurmJobScheduler):
                 job._completion_time = view.completed
             if view.error is not None and job._exception is None and not job.is_cancelling:
                 self._handles.pop(job)
-                job._exception = JobError(view.error, jobid=job.jobid)
+                job._exception = JobError(view.error, jobid=view.job_id)
         return view
 
     def finished(self, job: FirecrestJob) -> bool:

@@ -44,6 +44,13 @@ class Execution:
         command = shlex.join([sys.executable, "-I", "-S", str(Path(srun.__file__).resolve())])
         tool.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
         tool.chmod(0o755)
+        # A login shell sets PATH anew, and would find another srun or none.
+        profile = Path(self._home, ".profile")
+        if not profile.exists():
+            profile.write_text(
+                f'[ -z "${{{SPOOL_VARIABLE}}}" ] || PATH={shlex.quote(str(self._tools))}:$PATH\n',
+                encoding="utf-8",
+            )
 
     async def start(self, job: EmbeddedJob, allocation: Allocation) -> None:
         """Start a job's batch script in a session of its own.
