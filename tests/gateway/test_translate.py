@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy, translate
+from reframe_firecrest.gateway import answers, policy, translate
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import FileKind
 from reframe_firecrest.states import parts_of, summarise
@@ -217,7 +217,7 @@ class TestSecrets:
         assert str(error) == f"downloading on {WHERE} failed: HTTP 403"
 
     def test_a_transfers_url_is_not_printed(self) -> None:
-        transfer = translate.transfer_of(
+        transfer = answers.transfer_of(
             {
                 "transferJob": {"jobId": 7, "logs": {"errorLog": "/log"}},
                 "transferDirectives": {"downloadUrl": f"http://s3.test/key?{SIGNATURE}"},
@@ -264,7 +264,7 @@ class TestJobs:
     @pytest.mark.parametrize("recording", recordings("job_info_*"))
     def test_every_recorded_list_is_understood(self, recording: Any) -> None:
         body = last_answer(recording)
-        jobs = translate.jobs_of(body)
+        jobs = answers.jobs_of(body)
         assert [job.job_id for job in jobs] == [job["jobId"] for job in body["jobs"]]
         assert all(job.state.isupper() and " " not in job.state for job in jobs)
         assert all(job.reason != "None" for job in jobs)
@@ -272,45 +272,45 @@ class TestJobs:
     @pytest.mark.parametrize("recording", recordings("job_info_cancelled"))
     def test_a_cancelled_job_is_cancelled_whoever_did_it(self, recording: Any) -> None:
         assert last_answer(recording)["jobs"][0]["status"]["state"] == "CANCELLED by 1001"
-        assert summarise(translate.jobs_of(last_answer(recording))).state == "CANCELLED"
+        assert summarise(answers.jobs_of(last_answer(recording))).state == "CANCELLED"
 
     @pytest.mark.parametrize("recording", recordings("job_info_pending"))
     def test_a_pending_job_has_neither_nodes_nor_exit_code(self, recording: Any) -> None:
-        (job,) = translate.jobs_of(last_answer(recording))
+        (job,) = answers.jobs_of(last_answer(recording))
         assert (job.state, job.nodes, job.exit_code) == ("PENDING", "", None)
 
     @pytest.mark.parametrize("recording", recordings("job_info_completed"))
     def test_a_completed_job_has_all_that_a_report_needs(self, recording: Any) -> None:
-        (job,) = translate.jobs_of(last_answer(recording))
+        (job,) = answers.jobs_of(last_answer(recording))
         assert (job.state, job.exit_code, job.nodes) == ("COMPLETED", 0, "nid001")
         assert job.end == 1795410996
         assert job.working_directory == "/home/fireuser/prove"
 
     @pytest.mark.parametrize("recording", recordings("job_info_failed"))
     def test_a_failed_job_has_its_exit_code(self, recording: Any) -> None:
-        assert summarise(translate.jobs_of(last_answer(recording))).exit_code == 3
+        assert summarise(answers.jobs_of(last_answer(recording))).exit_code == 3
 
     @pytest.mark.parametrize("recording", recordings("job_info_array_pending"))
     def test_a_pending_array_is_one_entry(self, recording: Any) -> None:
-        (job,) = translate.jobs_of(last_answer(recording))
+        (job,) = answers.jobs_of(last_answer(recording))
         assert job.base_id == "13"
         assert not summarise([job]).ended
 
     @pytest.mark.parametrize("recording", recordings("job_info_array_running"))
     def test_a_running_array_counts_each_task_once(self, recording: Any) -> None:
-        parts = parts_of("408", translate.jobs_of(last_answer(recording)))
+        parts = parts_of("408", answers.jobs_of(last_answer(recording)))
         assert [part.job_id for part in parts] == ["408_0", "408_1"]
         assert summarise(parts).state == "RUNNING,RUNNING"
 
     @pytest.mark.parametrize("recording", recordings("job_info_array_done"))
     def test_a_finished_array_has_the_worst_exit_code(self, recording: Any) -> None:
-        total = summarise(parts_of("9", translate.jobs_of(last_answer(recording))))
+        total = summarise(parts_of("9", answers.jobs_of(last_answer(recording))))
         assert total.ended
         assert total.exit_code == 2
 
     def test_a_heterogeneous_job_is_the_sum_of_its_components(self) -> None:
         jobs = [{"jobId": f"123+{number}", "status": {"state": "RUNNING"}} for number in (0, 1)]
-        parts = parts_of("123", translate.jobs_of({"jobs": jobs}))
+        parts = parts_of("123", answers.jobs_of({"jobs": jobs}))
         assert len(parts) == 2
         assert summarise(parts).several
 
@@ -319,19 +319,19 @@ class TestJobs:
             {"jobId": 7, "status": {"state": ["RUNNING", "COMPLETING"]}, "nodes": None, "time": None},
             {"jobId": "8", "status": {"state": "CANCELLED by 7"}, "nodes": "None assigned", "name": None},
         ]
-        one, other = translate.jobs_of({"jobs": jobs})
+        one, other = answers.jobs_of({"jobs": jobs})
         assert (one.job_id, one.state, one.nodes) == ("7", "RUNNING,COMPLETING", "")
         assert (other.state, other.nodes) == ("CANCELLED", "")
 
     @pytest.mark.parametrize("body", [{"jobs": None}, {"jobs": []}])
     def test_no_jobs_are_no_error(self, body: object) -> None:
-        assert translate.jobs_of(body) == []
+        assert answers.jobs_of(body) == []
 
 
 class TestFiles:
     @pytest.mark.parametrize("recording", recordings("ls_recursive_hidden"))
     def test_a_recursive_listing_is_understood(self, recording: Any) -> None:
-        found = {entry.path: entry for entry in translate.files_of(last_answer(recording))}
+        found = {entry.path: entry for entry in answers.files_of(last_answer(recording))}
         assert found["a/b"].kind is FileKind.DIRECTORY
         assert found["small.txt"].kind is FileKind.FILE
         assert found["small.txt"].size == 790
@@ -340,11 +340,11 @@ class TestFiles:
     @pytest.mark.parametrize("recording", recordings("ls*"))
     def test_every_recorded_listing_is_understood(self, recording: Any) -> None:
         body = last_answer(recording)
-        assert len(translate.files_of(body)) == len(body["output"])
+        assert len(answers.files_of(body)) == len(body["output"])
 
     def test_links_have_targets_and_devices_are_nothing_to_fetch(self) -> None:
         entry = {"lastModified": "2026-11-23T05:16:25", "size": "0"}
-        link, pipe = translate.files_of(
+        link, pipe = answers.files_of(
             {
                 "output": [
                     {"name": "l", "type": "l", "linkTarget": "a\\tb", **entry},
@@ -369,7 +369,7 @@ class TestFiles:
         ],
     )
     def test_names_are_unquoted(self, printed: str, name: str) -> None:
-        assert translate.unquote_c(printed) == name
+        assert answers.unquote_c(printed) == name
 
     @given(st.binary(min_size=1, max_size=20).filter(lambda name: not set(name) & set(b"\0/\\\"'")))
     def test_whatever_ls_escapes_is_read_back(self, name: bytes) -> None:
@@ -378,13 +378,13 @@ class TestFiles:
             f"\\{letters[byte]}" if byte in letters else chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
             for byte in name
         )
-        assert translate.unquote_c(printed).encode("utf-8", "surrogateescape") == name
+        assert answers.unquote_c(printed).encode("utf-8", "surrogateescape") == name
 
 
 class TestSystems:
     @pytest.mark.parametrize("recording", recordings("systems*"))
     def test_every_recorded_system_is_understood(self, recording: Any) -> None:
-        (system,) = translate.systems_of(last_answer(recording))
+        (system,) = answers.systems_of(last_answer(recording))
         assert system.name == "mycluster"
         assert system.scheduler_version == (22, 5, 8)
         assert system.data_operation is not None
@@ -398,20 +398,20 @@ class TestSystems:
         self, version: str | None, numbers: tuple[int, ...] | None
     ) -> None:
         body = {"systems": [{"name": "daint", "scheduler": {"version": version}}]}
-        assert translate.systems_of(body)[0].scheduler_version == numbers
+        assert answers.systems_of(body)[0].scheduler_version == numbers
 
 
 @pytest.mark.parametrize(
     ("translation", "answers"),
     [
-        (translate.jobs_of, [[], "text", 7, {"jobs": 7}, {"jobs": [{"jobId": "7"}]}, {"jobs": [None]}]),
+        (answers.jobs_of, [[], "text", 7, {"jobs": 7}, {"jobs": [{"jobId": "7"}]}, {"jobs": [None]}]),
         (
-            translate.files_of,
+            answers.files_of,
             [None, {"output": [{"name": "x"}]}, {"output": "x"}, {"output": [{"name": 3, "type": "-"}]}],
         ),
-        (translate.systems_of, [None, {}, {"systems": None}, {"systems": [{}]}]),
-        (translate.transfer_of, [None, {}, {"transferJob": None}, {"transferJob": {"jobId": None}}]),
-        (translate.job_id_of, [None, [], {}, {"jobId": None}, {"jobId": ""}, {"jobId": "9_1"}]),
+        (answers.systems_of, [None, {}, {"systems": None}, {"systems": [{}]}]),
+        (answers.transfer_of, [None, {}, {"transferJob": None}, {"transferJob": {"jobId": None}}]),
+        (answers.job_id_of, [None, [], {}, {"jobId": None}, {"jobId": ""}, {"jobId": "9_1"}]),
     ],
 )
 def test_an_answer_that_is_not_what_it_should_be_is_told_as_such(
@@ -434,7 +434,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_no_answer_makes_a_translation_fail_in_another_way(body: object) -> None:
-    for translation in (translate.jobs_of, translate.files_of, translate.systems_of, translate.transfer_of):
+    for translation in (answers.jobs_of, answers.files_of, answers.systems_of, answers.transfer_of):
         try:
             translation(body)
         except ValidationError:

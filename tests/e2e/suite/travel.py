@@ -46,6 +46,7 @@ class Travel(rfm.RunOnlyRegressionTest):
                 sn.assert_eq(text("made/deep/result"), "made\n"),
                 sn.assert_eq(text("made/with space"), "space\n"),
                 sn.assert_eq(text("made/ünïcode+[1]"), "unicode\n"),
+                sn.assert_eq(text("made/col:on ü/file"), "colon\n"),
                 sn.assert_eq(text("made/empty"), ""),
                 sn.assert_eq(text("rewritten"), "9876543210"),
                 sn.assert_eq(text("made/link"), "made\n"),

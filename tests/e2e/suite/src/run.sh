@@ -10,6 +10,7 @@ expect link followed
 [ -d "empty dir/deeper" ] || echo "lacking: empty dir"
 [ -x run.sh ] || echo "lacking: executable bit"
 [ "$1" -ef . ] || echo "lacking: $1 is not where the job runs"
+mkdir -p "made/col:on ü" && echo colon > "made/col:on ü/file"
 mkdir -p made/deep "made/nothing in it"
 echo made > made/deep/result
 echo space > "made/with space"

@@ -1,0 +1,224 @@
+"""The API's answers as plain data: jobs, files, transfers, systems.
+
+An answer that lacks a field or has one of a wrong type raises pydantic's `ValidationError`, which
+`translate.error_of` turns into an error of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+
+from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile
+
+# --- jobs -------------------------------------------------------------------------------------------
+
+
+def _text(value: Any) -> str:
+    """Join what some versions of Slurm's REST API give as a list."""
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return "" if value is None else str(value)
+
+
+_Text = Annotated[str, BeforeValidator(_text)]
+
+
+class _Status(BaseModel):
+    state: _Text
+    reason: str | None = Field(default=None, alias="stateReason")
+    exit_code: int | None = Field(default=None, alias="exitCode")
+
+
+class _Time(BaseModel):
+    start: float | None = None
+    end: float | None = None
+    submission: float | None = None
+
+
+class _Job(BaseModel):
+    job_id: _Text = Field(alias="jobId")
+    name: _Text = ""
+    status: _Status
+    time: _Time | None = None
+    nodes: _Text = ""
+    directory: _Text = Field(default="", alias="workingDirectory")
+
+
+class _Jobs(BaseModel):
+    jobs: list[_Job] | None = None
+
+
+class _Submitted(BaseModel):
+    job_id: Annotated[_Text, Field(pattern="^[A-Za-z0-9]+$")] = Field(alias="jobId")
+
+
+def job_id_of(answer: object) -> str:
+    """Turn the answer to a submission into the job's id.
+
+    Raises:
+        ValueError: there is none in it.
+    """
+    return _Submitted.model_validate(answer).job_id
+
+
+def jobs_of(answer: object) -> list[JobPart]:
+    """Turn the answer of ``/compute/{system}/jobs`` into parts of jobs.
+
+    A state can read ``CANCELLED by 1001``, and a reason can be the word "None".
+    """
+    parts = []
+    for job in _Jobs.model_validate(answer).jobs or []:
+        time = job.time or _Time()
+        reason = job.status.reason
+        parts.append(
+            JobPart(
+                job_id=job.job_id,
+                name=job.name,
+                state=job.status.state.split(" ")[0].rstrip("+"),
+                reason=None if reason in (None, "", "None") else reason,
+                exit_code=job.status.exit_code,
+                nodes="" if job.nodes in ("None assigned", "(null)") else job.nodes,
+                submitted=time.submission,
+                end=time.end,
+                working_directory=job.directory,
+            )
+        )
+    return parts
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+class _File(BaseModel):
+    name: str
+    type: str
+    size: int
+    mtime: str = Field(alias="lastModified")
+    target: str | None = Field(default=None, alias="linkTarget")
+
+
+class _Files(BaseModel):
+    output: list[_File] | None = None
+
+
+_ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, '"': 34, "\\": 92, ":": 58}
+_ESCAPED_NAME = re.compile(r"\\([0-7]{3}|[abfnrtv])")
+_ESCAPED_DIRECTORY = re.compile(r"\\([0-7]{3}|[abfnrtv\"\\:])")
+
+
+def unquote_c(path: str) -> str:
+    """Undo the C quoting with which ``ls`` prints names, as far as the gateway left it in place.
+
+    Of the last part, the gateway itself removes the backslash before a quote or a backslash, so that a name
+    with a backslash of its own is ambiguous; control characters and everything beyond ASCII remain as
+    escapes. The directories before it keep all escapes, and ``:`` is one of them (measured).
+    """
+    if "\\" not in path:
+        return path
+    *directories, name = path.split("/")
+    parts = [_unescape(directory, _ESCAPED_DIRECTORY) for directory in directories]
+    return "/".join([*parts, _unescape(name, _ESCAPED_NAME)])
+
+
+def _unescape(text: str, escaped: re.Pattern[str]) -> str:
+    out = bytearray()
+    at = 0
+    for match in escaped.finditer(text):
+        out += text[at : match.start()].encode("utf-8", "surrogateescape")
+        code = match.group(1)
+        out.append(_ESCAPES[code] if code in _ESCAPES else int(code, 8) & 255)
+        at = match.end()
+    out += text[at:].encode("utf-8", "surrogateescape")
+    return out.decode("utf-8", "surrogateescape")
+
+
+def files_of(answer: object) -> list[RemoteFile]:
+    """Turn the answer of ``ops/ls`` into entries."""
+    kinds = {kind.value: kind for kind in FileKind}
+    return [
+        RemoteFile(
+            path=unquote_c(entry.name),
+            kind=kinds.get(entry.type, FileKind.OTHER),
+            size=entry.size,
+            mtime=entry.mtime,
+            target=None if entry.target is None else unquote_c(entry.target),
+        )
+        for entry in _Files.model_validate(answer).output or []
+    ]
+
+
+# --- transfers --------------------------------------------------------------------------------------
+
+
+class _Logs(BaseModel):
+    error: str | None = Field(default=None, alias="errorLog")
+
+
+class _TransferJob(BaseModel):
+    job_id: Annotated[_Text, Field(pattern="^[A-Za-z0-9]+$")] = Field(alias="jobId")
+    logs: _Logs | None = None
+
+
+class _Directives(BaseModel):
+    download_url: SecretStr | None = Field(default=None, alias="downloadUrl")
+
+
+class Transfer(BaseModel):
+    """A transfer that the gateway has opened: the job that carries it out, and for a download, the URL."""
+
+    job: _TransferJob = Field(alias="transferJob")
+    directives: _Directives | None = Field(default=None, alias="transferDirectives")
+
+    @property
+    def download_url(self) -> str:
+        """The presigned URL; it is a secret.
+
+        Raises:
+            KeyError: the gateway named none.
+        """
+        if self.directives is None or self.directives.download_url is None:
+            raise KeyError("downloadUrl")
+        return self.directives.download_url.get_secret_value()
+
+
+def transfer_of(answer: object) -> Transfer:
+    """Turn the answer of ``/filesystem/{system}/transfer/...`` into a transfer."""
+    return Transfer.model_validate(answer)
+
+
+# --- systems ----------------------------------------------------------------------------------------
+
+
+class _Scheduler(BaseModel):
+    version: str | None = None
+
+
+class _DataOperation(BaseModel):
+    max_ops_file_size: int | None = None
+
+
+class System(BaseModel):
+    """One system of ``/status/systems``, as far as this package reads it."""
+
+    name: str
+    scheduler: _Scheduler | None = None
+    data_operation: _DataOperation | None = Field(default=None, alias="dataOperation")
+
+    @property
+    def scheduler_version(self) -> tuple[int, ...] | None:
+        """The scheduler's version as numbers."""
+        found = re.match(r"(\d+(?:\.\d+)*)", (self.scheduler and self.scheduler.version) or "")
+        return tuple(int(number) for number in found.group(1).split(".")) if found else None
+
+
+class _Systems(BaseModel):
+    systems: list[System]
+
+
+def systems_of(answer: object) -> Sequence[System]:
+    """Turn the answer of ``/status/systems`` into systems."""
+    return _Systems.model_validate(answer).systems

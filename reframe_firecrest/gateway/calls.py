@@ -1,0 +1,75 @@
+"""How a request is made: repeated as the policy says, and what goes wrong translated."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy, translate
+from reframe_firecrest.gateway.auth import TokenSource
+from reframe_firecrest.gateway.policy import Operation, Patience
+
+Result = TypeVar("Result")
+
+
+class Caller:
+    """Makes requests to one gateway.
+
+    Args:
+        where: the gateway and system, as the user knows them.
+        tokens: renewed once when the gateway refuses one.
+        patience: how long failures are ridden out.
+        max_in_flight: requests that may be open at a time.
+    """
+
+    def __init__(self, where: str, tokens: TokenSource, patience: Patience, max_in_flight: int) -> None:
+        self.where = where
+        self._tokens = tokens
+        self._patience = patience
+        self._slots = asyncio.Semaphore(max_in_flight)
+        self._answered = False
+
+    async def __call__(self, operation: Operation, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Make a request; returns what it returns.
+
+        Raises:
+            GatewayError: it failed for good, or for longer than patience lasts.
+        """
+        begun = time.monotonic()
+        attempt = uncertain = 0
+        renewed = False
+        while True:
+            asked_at = time.monotonic()
+            try:
+                async with self._slots:
+                    result = await asyncio.wait_for(ask(), operation.timeout)
+            except asyncio.TimeoutError:
+                error: errors.GatewayError = errors.UncertainError(
+                    f"{operation.name} on {self.where} failed: no answer within {operation.timeout:.0f} s"
+                )
+            except Exception as problem:  # noqa: BLE001 - translated and raised or repeated below
+                error = translate.error_of(operation, problem, self.where)
+                # A proxy answers 502 or 503 for a gateway that isn't there.
+                if (
+                    error.status is not None
+                    and error.status < 500
+                    and not isinstance(error, errors.AuthError)
+                ):
+                    self._answered = True
+            else:
+                self._answered = True
+                return result
+            if isinstance(error, errors.AuthError) and error.status == 401 and not renewed and self._answered:
+                renewed = True
+                self._tokens.discard(asked_at)
+                continue
+            uncertain = uncertain + 1 if isinstance(error, errors.UncertainError) else 0
+            attempt += 1
+            limit = self._patience.outage if self._answered else self._patience.first_contact
+            pause = self._patience.pause_before(attempt, error.retry_after)
+            if not policy.may_repeat(operation, error, uncertain) or time.monotonic() + pause - begun > limit:
+                raise error
+            await asyncio.sleep(pause)
