@@ -8,7 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import reframe.core.runtime as rt
-from reframe.core.exceptions import ConfigError, JobBlockedError, JobError, JobSchedulerError
+from reframe.core.exceptions import (
+    ConfigError,
+    ForceExitError,
+    JobBlockedError,
+    JobError,
+    JobSchedulerError,
+)
 from reframe.core.logging import VERBOSE, getlogger
 from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
 
@@ -21,6 +27,7 @@ from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Message, Session
 from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
+from reframe_firecrest.signals import exit_was_requested
 from reframe_firecrest.staging.selection import Selection
 from reframe_firecrest.states import PENDING
 
@@ -108,8 +115,15 @@ class FirecrestScheduler(SlurmJobScheduler):
 
         Raises:
             ConfigError: a setting is missing or wrong. ReFrame polls once before the first test starts and
-                ends the run with this line; later, nothing is raised.
+                ends the run with this line.
+            ForceExitError: ReFrame was told to end and did not notice. Nothing else is raised: it would end
+                the run without a report.
         """
+        if exit_was_requested():
+            raise ForceExitError("a signal to end was lost on its way")
+        self._look(*jobs)
+
+    def _look(self, *jobs: FirecrestJob | None) -> None:
         _, session = self._open()
         _show(session.take_messages())
         waiting = [job for job in jobs if job is not None]
@@ -151,7 +165,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         handle = self._handles.get(job)
         while handle is not None and not handle.ended.wait(WAIT_STEP):
             self.poll(job)
-        self.poll(job)
+        self._look(job)
         if handle is not None and job.is_array and handle.view.phase is Phase.DONE:
             self._merge_files(job)
 

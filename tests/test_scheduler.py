@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ import pytest
 import reframe.core.config as rfm_config
 import reframe.core.runtime as rt
 from reframe.core.backends import getlauncher, getscheduler
-from reframe.core.exceptions import ConfigError, JobBlockedError, JobError
+from reframe.core.exceptions import ConfigError, ForceExitError, JobBlockedError, JobError
 from reframe.core.schedulers import Job
 from reframe.utility import jsonext
 
@@ -289,3 +290,22 @@ def test_the_launcher_learns_slurms_version_from_the_session(make_job: Any, sess
     assert job.launcher.run_command(job) == "srun"
     session.scheduler_version = (22, 5, 8)
     assert job.launcher.run_command(job) == "srun --cpus-per-task=4"
+
+
+def test_a_request_to_end_that_logging_swallowed_is_heard(make_job: Any, session: FakeSession) -> None:
+    job = make_job()
+    job.submit()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        # So does ReFrame's handler, before it raises.
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        with pytest.raises(ForceExitError):
+            job.scheduler.poll(job)
+        # What ReFrame does then must not be hindered.
+        job.cancel()
+        job.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert session.cancelled == session.handles

@@ -126,7 +126,11 @@ class Session:
                 return taken
 
     def shutdown(self) -> None:
-        """Deliver what is under way before the process ends, in `EXIT_PATIENCE` seconds at most."""
+        """Deliver what is under way before the process ends, in `EXIT_PATIENCE` seconds at most.
+
+        Jobs that go on by then are cancelled: nobody would ever look at what they make.
+        """
+        self.cancel([*self._handles])
         try:
             self._reactor.run(self._close(), EXIT_PATIENCE)
         except (FuturesTimeoutError, KeyboardInterrupt):

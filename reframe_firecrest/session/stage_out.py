@@ -14,10 +14,11 @@ from reframe_firecrest.gateway.protocol import Gateway, RemoteFile
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.stage_in import StageDirectory
 from reframe_firecrest.staging.manifest import scan
+from reframe_firecrest.staging.mirror import place_link, relative_target, remove_gone
 from reframe_firecrest.staging.plan import Plan, make_plan, remember
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
 from reframe_firecrest.staging.standin import forget, place_stand_in
-from reframe_firecrest.staging.unpack import Destination, Unpacked, place_link, safe_directory, unpack
+from reframe_firecrest.staging.unpack import Destination, Unpacked, safe_directory, unpack
 
 LOOKS_FOR_OUTPUT = 3
 """Listings until the output of a job that ran must have shown: a compute node's files may take a while."""
@@ -193,14 +194,29 @@ class StageOut:
                 safe_directory(directory.local, path)
             except (errors.HostileArchiveError, FileExistsError) as error:
                 self._warn(f"not made here: directory {path}: {error}")
+        remote = f"{self._root}/{directory.relative}"
         for path, target in plan.links.items():
-            if not place_link(directory.local, path, target):
-                self._warn(f"not made here: link {path}, which points to {target} outside {directory.local}")
+            if not place_link(directory.local, path, relative_target(path, target, remote)):
+                plan.left[path] = f"it is a link to {target}"
         self._leave(job, plan)
+        # What was changed here meanwhile stays, whatever the job did.
+        here = scan(directory.local)
+        untouched = [
+            path for path in plan.gone if path in here and here[path].mark == directory.marks.get(path)
+        ]
+        remove_gone(directory.local, untouched)
+        for path in plan.gone:
+            directory.remote.pop(path, None)
+            directory.marks.pop(path, None)
         directory.remote.update(remember(job.listing))
-        alike = {*plan.files, *plan.directories, *plan.left}
+        alike = {*plan.files, *plan.directories, *plan.left, *plan.links}
+        below_links = tuple(f"{path}/" for path in plan.links)
         directory.marks.update(
-            {path: entry.mark for path, entry in scan(directory.local).items() if path in alike}
+            {
+                path: entry.mark
+                for path, entry in scan(directory.local).items()
+                if path in alike or path.startswith(below_links)
+            }
         )
 
     def _leave(self, job: Harvest, plan: Plan) -> None:
@@ -212,7 +228,7 @@ class StageOut:
         for path, reason in plan.left.items():
             where = f"{self._root}/{job.directory.relative}/{path}"
             try:
-                place_stand_in(local, path, sizes[path], f"{where}: {reason}")
+                place_stand_in(local, path, sizes.get(path, 0), f"{where}: {reason}")
             except errors.HostileArchiveError as error:
                 self._warn(f"no stand-in was made: {error}")
             self._warn(f"left on the system: {where}: {reason}")

@@ -58,10 +58,12 @@ class Sent:
     Attributes:
         size: bytes.
         mtime: seconds since the epoch.
+        is_file: it is a regular file there; otherwise a directory or a dangling link.
     """
 
     size: int
     mtime: int
+    is_file: bool = True
 
 
 def pack(loads: Sequence[Load], archive: Path) -> list[dict[str, Sent]]:
@@ -107,7 +109,7 @@ def _add(tar: tarfile.TarFile, load: Load, path: str, entry: Entry) -> Sent:
     else:
         info.size = entry.size
         _add_file(tar, info, entry)
-    return Sent(info.size, int(info.mtime))
+    return Sent(info.size, int(info.mtime), is_file=entry.kind is Kind.FILE)
 
 
 def _add_file(tar: tarfile.TarFile, info: tarfile.TarInfo, entry: Entry) -> None:

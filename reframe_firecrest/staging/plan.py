@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -12,6 +13,9 @@ from reframe_firecrest.staging.selection import EVERYTHING, Selection
 
 ZONES = 15 * 3600
 """Seconds; no time zone is further from UTC, and listings are in the system's own."""
+
+SUMMER = 3600
+"""Seconds by which a listing shows times of the other half of the year shifted."""
 
 RECENT = 2
 """Seconds before a listing's newest entry within which a file may be written again unseen."""
@@ -45,12 +49,14 @@ class Plan:
         directories: directories to make, parents first.
         links: links to make, with their targets.
         left: files that stay there, with the reason.
+        gone: what was there and is no more.
     """
 
     files: dict[str, RemoteFile] = field(default_factory=dict)
     directories: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -71,19 +77,43 @@ def make_plan(
     """
     plan = Plan()
     wanted = set(always)
-    for entry in sorted(listing, key=lambda item: item.path):
+    entries = sorted(listing, key=lambda item: item.path)
+    zone = _zone(entries, known)
+    for entry in entries:
         if entry.kind is FileKind.DIRECTORY:
             plan.directories.append(entry.path)
         elif entry.kind is FileKind.LINK and entry.target is not None:
-            if entry.path not in known:
+            before = known.get(entry.path)
+            if not isinstance(before, Sent) or before.is_file:
                 plan.links[entry.path] = entry.target
-        elif entry.kind is FileKind.FILE and (entry.path in wanted or _is_new(entry, known.get(entry.path))):
+        elif entry.kind is FileKind.FILE and (
+            entry.path in wanted or _is_new(entry, known.get(entry.path), zone)
+        ):
             reason = None if entry.path in wanted else selection.reason_to_leave(entry.path, entry.size)
             if reason is None:
                 plan.files[entry.path] = entry
             else:
                 plan.left[entry.path] = reason
+    if entries:
+        # A backslash in a name is ambiguous in listings, so such a name proves nothing by its absence.
+        there = {entry.path for entry in entries}
+        plan.gone = [path for path in known if path not in there and "\\" not in path]
     return plan
+
+
+def _zone(entries: Iterable[RemoteFile], known: Known) -> float:
+    """Return the seconds by which listed times differ from those that were sent: the system's time zone.
+
+    Most of what was sent is not touched, so the commonest difference is the zone's.
+    """
+    differences = Counter(
+        _seconds(entry.mtime) - before.mtime
+        for entry in entries
+        if isinstance(before := known.get(entry.path), Sent)
+        and before.size == entry.size
+        and abs(_seconds(entry.mtime) - before.mtime) <= ZONES
+    )
+    return differences.most_common(1)[0][0] if differences else 0.0
 
 
 def remember(listing: Iterable[RemoteFile]) -> dict[str, Listed]:
@@ -96,13 +126,15 @@ def remember(listing: Iterable[RemoteFile]) -> dict[str, Listed]:
     }
 
 
-def _is_new(entry: RemoteFile, before: Sent | Listed | None) -> bool:
+def _is_new(entry: RemoteFile, before: Sent | Listed | None, zone: float) -> bool:
     if before is None or before.size != entry.size:
         return True
     if isinstance(before, Listed):
         return before.mtime != entry.mtime or not before.settled
-    # What was sent is dated days back: a file that still is, whatever the zone, has not been touched.
-    return abs(_seconds(entry.mtime) - before.mtime) > ZONES
+    # What was sent is dated days back, so whatever was written since differs by days; and a sent file put in
+    # the place of another, with its time, differs by some other number of seconds.
+    shift = _seconds(entry.mtime) - before.mtime - zone
+    return shift not in {-SUMMER, 0, SUMMER}
 
 
 def _seconds(mtime: str) -> float:

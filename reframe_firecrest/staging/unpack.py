@@ -168,47 +168,14 @@ def safe_directory(root: str, relative: str) -> Path:
             raise HostileArchiveError(f"{relative!r} leads out of the stage directory")
         current /= part
         if current.is_symlink():
-            if not _inside(root, current):
+            if not is_inside(root, current):
                 raise HostileArchiveError(f"{current} is a link that leads out of the stage directory")
         elif not current.is_dir():
             current.mkdir()
     return current
 
 
-def _inside(root: str, path: Path) -> bool:
+def is_inside(root: str, path: Path) -> bool:
+    """Tell whether a path, with all links followed, lies in a directory."""
     real_root = os.path.realpath(root)
     return os.path.commonpath([real_root, os.path.realpath(path)]) == real_root
-
-
-def place_link(directory: str, path: str, target: str) -> bool:
-    """Make a link as the job made it, if it stays within the stage directory.
-
-    Args:
-        directory: the stage directory, absolute.
-        path: the link's place, relative to it.
-        target: where it points to, relative to the link's place.
-
-    Returns:
-        Whether it was made: links that lead out, absolute ones, and those that go up after having gone down
-        (another link in between can make them lead out later), are left out.
-
-    Raises:
-        HostileArchiveError: its place leads out of the stage directory.
-    """
-    if target.startswith("/") or "\0" in target or _turns_back(target):
-        return False
-    parent = safe_directory(directory, str(PurePosixPath(path).parent))
-    if not _inside(directory, parent / target):
-        return False
-    link = parent / PurePosixPath(path).name
-    if link.is_symlink() or not link.exists():
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
-        return True
-    return False
-
-
-def _turns_back(target: str) -> bool:
-    parts = PurePosixPath(target).parts
-    down = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
-    return ".." in parts[down:]

@@ -72,7 +72,7 @@ def test_directories_come_parents_first_and_links_with_their_targets() -> None:
 
 def test_a_link_that_was_sent_is_not_made_again() -> None:
     link = RemoteFile("link", FileKind.LINK, 3, stamp(NOW), "nowhere")
-    assert make_plan([link], {"link": Sent(0, NOW - BACKDATE)}, []).links == {}
+    assert make_plan([link], {"link": Sent(0, NOW - BACKDATE, is_file=False)}, []).links == {}
 
 
 def test_the_size_covers_what_the_archive_needs_to_name_its_files() -> None:
@@ -99,3 +99,32 @@ class TestASecondLook:
         listing = [file("a.o", mtime=stamp(NOW - 60)), file("rfm_build.out", mtime=stamp(NOW))]
         touched = [file("a.o", mtime=stamp(NOW - 59)), listing[1]]
         assert "a.o" in make_plan(touched, remember(listing), []).files
+
+
+def test_a_sent_file_put_in_the_place_of_another_is_seen() -> None:
+    sent = {name: Sent(1, NOW - BACKDATE - age) for name, age in {"a": 0, "b": 7, "c": 9}.items()}
+    # The job did: cp -p a b
+    times = {"a": "a", "b": "a", "c": "c"}
+    listing = [file(name, mtime=stamp(sent[of].mtime, 2)) for name, of in times.items()]
+    assert list(make_plan(listing, sent, []).files) == ["b"]
+
+
+def test_times_of_the_other_half_of_the_year_are_no_change() -> None:
+    sent = {"winter": Sent(1, NOW - BACKDATE), "summer": Sent(1, NOW - BACKDATE - 9), "w": Sent(1, 5)}
+    listing = [
+        file("winter", mtime=stamp(sent["winter"].mtime, 1)),
+        file("w", mtime=stamp(5, 1)),
+        file("summer", mtime=stamp(sent["summer"].mtime, 2)),
+    ]
+    assert make_plan(listing, sent, []).files == {}
+
+
+def test_what_a_job_removed_is_told_unless_its_name_is_ambiguous() -> None:
+    known = {name: Sent(1, NOW - BACKDATE) for name in ("kept", "gone", "odd\\name")}
+    assert make_plan([file("kept", mtime=stamp(NOW))], known, []).gone == ["gone"]
+    assert make_plan([], known, []).gone == []
+
+
+def test_a_file_that_became_a_link_is_told() -> None:
+    link = RemoteFile("result", FileKind.LINK, 4, stamp(NOW), "other")
+    assert make_plan([link], {"result": Sent(1, NOW - BACKDATE)}, []).links == {"result": "other"}

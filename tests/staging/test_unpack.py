@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reframe_firecrest.errors import HostileArchiveError, StagingError
-from reframe_firecrest.staging.unpack import Destination, Unpacked, place_link, safe_directory, unpack
+from reframe_firecrest.staging.mirror import place_link
+from reframe_firecrest.staging.unpack import Destination, Unpacked, safe_directory, unpack
 
 Change = Callable[[tarfile.TarInfo], object]
 
@@ -337,10 +338,14 @@ class TestLinks:
         assert place_link(str(world.stage), "link", "two")
         assert str((world.stage / "link").readlink()) == "two"
 
-    def test_no_file_of_this_side_gives_way_to_a_link(self, world: World) -> None:
-        (world.stage / "result").write_text("mine")
-        assert not place_link(str(world.stage), "result", "sub")
-        assert (world.stage / "result").read_text() == "mine"
+    def test_a_file_that_became_a_link_there_becomes_one_here_and_a_directory_does_not(
+        self, world: World
+    ) -> None:
+        (world.stage / "result").write_text("sent")
+        assert place_link(str(world.stage), "result", "sub")
+        assert (world.stage / "result").is_symlink()
+        (world.stage / "full").mkdir()
+        assert not place_link(str(world.stage), "full", "sub")
 
     def test_no_link_is_placed_outside(self, world: World) -> None:
         with pytest.raises(HostileArchiveError):
