@@ -200,11 +200,12 @@ class Gateway(Protocol):
         """
         ...
 
-    async def jobs(self, seen_since: float) -> list[JobPart]:
+    async def jobs(self, seen_since: float, names: Sequence[str] = ()) -> list[JobPart]:
         """List the user's jobs, at least those that were active at or after a time.
 
         Args:
             seen_since: seconds since the epoch.
+            names: job names that are enough, where the gateway can be asked for so many; none stands for all.
         """
         ...
 

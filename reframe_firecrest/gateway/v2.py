@@ -29,6 +29,9 @@ from reframe_firecrest.settings import Settings
 
 Result = TypeVar("Result")
 
+MAX_NAMES = 235
+"""Characters of the list's filter by name, which goes to ``sacct --name`` and may name several jobs."""
+
 _WINDOWS = (("1h", 3000), ("8h", 28_000), ("24h", 85_000), ("3d", 258_000))
 _WIDEST_WINDOW = "7d"
 
@@ -137,9 +140,12 @@ class GatewayV2(Filesystem):
 
         return await self._call(policy.SUBMIT, ask)
 
-    async def jobs(self, seen_since: float) -> list[JobPart]:
+    async def jobs(self, seen_since: float, names: Sequence[str] = ()) -> list[JobPart]:
         """List the user's jobs."""
         params = {"time_window": time_window(time.time() - seen_since)}
+        wanted = ",".join(dict.fromkeys(names))
+        if 0 < len(wanted) <= MAX_NAMES and not any("," in name for name in names):
+            params["name"] = wanted
 
         async def ask() -> list[JobPart]:
             return answers.jobs_of(await self._client.get_json(self._jobs(), params))

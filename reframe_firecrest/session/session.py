@@ -221,7 +221,7 @@ class Session:
             await self._cancel_remote(job_id)
             return
         self._log(f"job {job_id}: {spec.name} in {remote}")
-        parts = await self._watcher.follow(job_id, lambda summary: _tell(handle, summary))
+        parts = await self._watcher.follow(job_id, lambda summary: _tell(handle, summary), spec.name)
         handle.advance(Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
         await self._stage_out.fetch(Harvest(directory, spec.outputs, ran, spec.selection))

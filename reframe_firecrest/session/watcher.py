@@ -31,6 +31,7 @@ UNSETTLED = 10
 @dataclass
 class _Followed:
     job_id: str
+    name: str | None
     tell: Callable[[Summary], None]
     ended: asyncio.Future[list[JobPart]]
     seen: float = field(default_factory=time.time)
@@ -55,20 +56,24 @@ class Watcher:
         self._followed: dict[str, _Followed] = {}
         self._news = asyncio.Event()
         self._watching = False
+        self._by_name = True
         self._answered = time.monotonic()
 
-    async def follow(self, job_id: str, tell: Callable[[Summary], None]) -> list[JobPart]:
+    async def follow(
+        self, job_id: str, tell: Callable[[Summary], None], name: str | None = None
+    ) -> list[JobPart]:
         """Follow a job; returns its parts when it has ended.
 
         Args:
             job_id: Slurm's id.
             tell: called with whatever a look shows.
+            name: the job's name, if it is known: a list of few jobs by name is quicker than one of all.
 
         Raises:
             JobLostError: Slurm has not known it for `lost_after` seconds.
             GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
         """
-        followed = _Followed(job_id, tell, asyncio.get_running_loop().create_future())
+        followed = _Followed(job_id, name, tell, asyncio.get_running_loop().create_future())
         self._followed[job_id] = followed
         self._news.set()
         if not self._watching:
@@ -112,7 +117,10 @@ class Watcher:
     async def _look(self) -> bool:
         now = time.time()
         followed = list(self._followed.values())
-        listed = await self._gateway.jobs(min(job.seen for job in followed))
+        names = [job.name for job in followed if job.name] if self._by_name else []
+        if len(names) < len(followed):
+            names = []
+        listed = await self._gateway.jobs(min(job.seen for job in followed), names)
         self._answered = time.monotonic()
         unclear = []
         changed = False
@@ -138,6 +146,9 @@ class Watcher:
         now = time.time()
         parts = parts_of(job.job_id, await self._gateway.job(job.job_id))
         if parts:
+            if job.misses >= MISSES:
+                # The list should have had it: a cancelled job loses its name, and not all filter alike.
+                self._by_name = False
             return self._note(job, parts, summarise(parts), now)
         if now - job.seen > self._settings.lost_after:
             self._end(

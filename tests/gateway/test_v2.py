@@ -406,6 +406,21 @@ class TestLookingAtJobs:
         assert (job.job_id, job.state) == ("7", "RUNNING")
         assert dict(api.requests[0].url.params) == {"time_window": "8h"}
 
+    @pytest.mark.parametrize(
+        ("names", "asked"),
+        [
+            (["rfm_a", "rfm_b", "rfm_a"], "rfm_a,rfm_b"),
+            (["rfm_" + "x" * 100, "rfm_" + "y" * 100], "rfm_" + "x" * 100 + ",rfm_" + "y" * 100),
+            (["rfm_" + "x" * 200, "rfm_" + "y" * 200], None),
+            (["with,comma"], None),
+            ([], None),
+        ],
+    )
+    def test_few_jobs_are_listed_by_name(self, names: list[str], asked: str | None) -> None:
+        api = Api({LIST: answer(200, JOBS)})
+        call(api, lambda gateway: gateway.jobs(time.time(), names))
+        assert api.requests[0].url.params.get("name") == asked
+
     def test_a_job_that_slurm_does_not_know_has_no_parts(self) -> None:
         api = Api({f"{LIST}/7": answer(404, "Job not found.")})
         assert call(api, lambda gateway: gateway.job("7")) == []

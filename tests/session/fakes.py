@@ -46,6 +46,7 @@ class FakeGateway:
         self.unknown: set[str] = set()
         self.parts: dict[str, list[JobPart]] = {}
         self.single: dict[str, list[JobPart]] = {}
+        self.names: list[list[str]] = []
         self.unpackable: set[str] = set()
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
@@ -152,8 +153,9 @@ class FakeGateway:
         for name, text in {"job.out": "out", "job.err": "", **(files or {})}.items():
             (directory / name).write_text(text)
 
-    async def jobs(self, seen_since: float) -> list[JobPart]:
+    async def jobs(self, seen_since: float, names: Sequence[str] = ()) -> list[JobPart]:
         await self._enter("jobs")
+        self.names.append(list(names))
         return [
             part
             for job_id, parts in self.parts.items()

@@ -536,3 +536,13 @@ def test_a_job_that_goes_on_at_the_end_of_the_process_is_not_forgotten(stage: St
     [job_id] = stage.submitted(stage.submit("a"))
     stage.close()
     assert stage.gateway.cancelled == [job_id]
+
+
+def test_the_list_is_asked_for_by_name_until_that_proves_wrong(stage: Stage) -> None:
+    first, second = stage.submit("a"), stage.submit("b")
+    ids = stage.submitted(first, second)
+    eventually(lambda: stage.gateway.names and sorted(stage.gateway.names[-1]) == ["rfm_a", "rfm_b"])
+    stage.gateway.hidden.add(ids[0])
+    stage.gateway.finish(ids[0])
+    assert first.ended.wait(10)
+    eventually(lambda: stage.gateway.names[-1] == [])
