@@ -36,6 +36,9 @@ A directory that can't be read makes the gateway refuse the whole listing; it al
 """
 
 
+NOT_PACKED = "it is listed, but could not be packed there"
+
+
 @dataclass(eq=False)
 class Harvest:
     """What is to be brought back for one job.
@@ -153,8 +156,11 @@ class StageOut:
 
     async def _bring(self, jobs: Sequence[Harvest]) -> None:
         wanted: dict[str, Destination] = {}
+        owners: dict[str, Harvest] = {}
         for job in jobs:
-            wanted.update(job.wanted)
+            found = job.wanted
+            wanted.update(found)
+            owners.update(dict.fromkeys(found, job))
         size = sum(job.plan.size for job in jobs if job.plan)
         number = next(self._numbers)
         archives = await self._gateway.archive(self._root, list(wanted), f"{self._transfer}/out-{number}")
@@ -168,23 +174,14 @@ class StageOut:
                 await asyncio.to_thread(local.unlink, missing_ok=True)
             got.placed |= part.placed
             got.refused.update(part.refused)
-        for name, reason in got.refused.items():
-            self._warn(f"not taken from the remote side: {name}: {reason}")
-        missing = sorted(wanted.keys() - got.placed - got.refused.keys())
-        if missing:
-            self._miss(jobs, [wanted[name].path for name in missing])
-
-    def _miss(self, jobs: Sequence[Harvest], paths: Sequence[str]) -> None:
-        """Judge files that were listed but did not come: for one job, all but its output may stay away."""
-        [job] = jobs if len(jobs) == 1 else [None]
-        if job is None or job.plan is None or any(path.startswith(job.outputs) for path in paths):
-            raise errors.StagingError(
-                f"{self._root} lists {paths[0]!r}, which could not be packed there"
-                + (f", and so are {len(paths) - 1} more" if len(paths) > 1 else "")
-            )
-        for path in paths:
+        absent = {**dict.fromkeys(wanted.keys() - got.placed, NOT_PACKED), **got.refused}
+        for name, reason in absent.items():
+            job, path = owners[name], wanted[name].path
+            # Alone, a job may lack anything but its output; in company, its files may only have gone astray.
+            if len(jobs) > 1 or job.plan is None or path.startswith(job.outputs):
+                raise errors.StagingError(f"{self._root}/{name} did not come: {reason}")
             del job.plan.files[path]
-            job.plan.left[path] = "it is listed, but could not be packed there"
+            job.plan.left[path] = reason
 
     def _settle(self, job: Harvest) -> None:
         """Make directories and links, and remember how both sides stand now."""
