@@ -7,13 +7,14 @@ VENV ?= .venv
 PYTHON ?=
 JOBS ?= 2
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 BIN = $(VENV)/bin
 DEMO = .sandbox
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm lint clean distclean
+.PHONY: help demo test test-unit test-slurm bench lint clean distclean
 .SUFFIXES:
 
 help:
@@ -21,6 +22,7 @@ help:
 	@echo "make test        the whole test suite, with the coverage of the package"
 	@echo "make test-unit   the tests that need no gateway"
 	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
+	@echo "make bench       measure requests, times, bytes and memory, and print a table"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove what the above left, make distclean: $(VENV) too"
 
@@ -41,6 +43,9 @@ test-unit: $(VENV)/.installed-dev
 
 test-slurm: $(VENV)/.installed-dev
 	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python bench/run.py $(BENCH_ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -116,6 +116,10 @@ class Session:
             self._cluster = time.monotonic() + CLUSTER_AGE, found
         return self._cluster[1]
 
+    def stats(self) -> dict[str, int]:
+        """Count what went over the wire so far: requests, bytes, most in flight."""
+        return self._gateway.stats()
+
     def take_messages(self) -> list[Message]:
         """Return what has to be logged since the last call: level and text."""
         taken = []

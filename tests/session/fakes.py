@@ -46,6 +46,7 @@ class FakeGateway:
         self.unknown: set[str] = set()
         self.parts: dict[str, list[JobPart]] = {}
         self.single: dict[str, list[JobPart]] = {}
+        self.hostile: set[str] = set()
         self.names: list[list[str]] = []
         self.unpackable: set[str] = set()
         self.late: dict[str, int] = {}
@@ -121,6 +122,11 @@ class FakeGateway:
         with tarfile.open(f"{target}.tgz", "w:gz") as tar:
             for name in files:
                 if name.rpartition("/")[2] in self.unpackable:
+                    continue
+                if name.rpartition("/")[2] in self.hostile:
+                    member = tarfile.TarInfo(f"./{name}")
+                    member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+                    tar.addfile(member)
                     continue
                 tar.add(Path(directory, name), f"./{name}")
         return [f"{target}.tgz"]

@@ -546,3 +546,14 @@ def test_the_list_is_asked_for_by_name_until_that_proves_wrong(stage: Stage) -> 
     stage.gateway.finish(ids[0])
     assert first.ended.wait(10)
     eventually(lambda: stage.gateway.names[-1] == [])
+
+
+def test_no_stale_copy_is_read_where_a_hostile_member_was_refused(stage: Stage) -> None:
+    handle = stage.submit("a", files={"result": "stale"})
+    [job_id] = stage.submitted(handle)
+    stage.gateway.hostile.add("result")
+    stage.gateway.finish(job_id, files={"result": "new, and longer"})
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+    with pytest.raises(PermissionError, match="not a plain file"):
+        (stage.local / "a/result").read_text()
