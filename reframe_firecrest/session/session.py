@@ -157,9 +157,9 @@ class Session:
         self._watcher = Watcher(gateway, self._settings, self._reactor)
         root = self._paths.remote
         transfer = f"{root}/{TRANSFER}"
-        self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch)
+        self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch, self._log)
         self._stage_out = StageOut(
-            gateway, root, transfer, self._scratch, limit=self._group_limit, warn=self._warn
+            gateway, root, transfer, self._scratch, limit=self._group_limit, warn=self._warn, tell=self._log
         )
         self._submitter = Submitter(gateway, self._settings.outage, self._warn)
         self._inbound: Group[Cargo] = Group(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import posixpath
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,13 +69,22 @@ class StageIn:
         paths: where things lie on the other side.
         transfer: remote directory for archives under way.
         scratch: local directory for the same.
+        tell: told what was sent, in one line.
     """
 
-    def __init__(self, gateway: Gateway, paths: PathMap, transfer: str, scratch: Path) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        paths: PathMap,
+        transfer: str,
+        scratch: Path,
+        tell: Callable[[str], None],
+    ) -> None:
         self._gateway = gateway
         self._paths = paths
         self._transfer = transfer
         self._scratch = scratch
+        self._tell = tell
         self._numbers = itertools.count(1)
 
     async def prepare(
@@ -117,14 +127,20 @@ class StageIn:
         Raises:
             FirecrestError: they did not all arrive.
         """
+        begun = time.monotonic()
         name = f"in-{next(self._numbers)}.tgz"
         local, remote = self._scratch / name, f"{self._transfer}/{name}"
         try:
             sent = await asyncio.to_thread(pack, [item.load for item in cargo], local)
+            size = (await asyncio.to_thread(local.stat)).st_size
             await self._gateway.upload(local, remote)
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)
         await self._gateway.extract(remote, posixpath.dirname(self._transfer))
+        self._tell(
+            f"sent {sum(len(files) for files in sent)} files of {len(cargo)} stage directories, "
+            f"{size / 1000:.0f} kB packed, in {time.monotonic() - begun:.1f} s"
+        )
         for item, files in zip(cargo, sent, strict=True):
             item.directory.there = True
             item.directory.marks.update({path: entry.mark for path, entry in item.load.entries.items()})

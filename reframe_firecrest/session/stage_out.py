@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import posixpath
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,6 +92,7 @@ class StageOut:
         scratch: local directory for the same.
         limit: bytes of files that travel together.
         warn: told of what was not taken, in one line.
+        tell: told what was fetched, in one line.
     """
 
     def __init__(
@@ -102,12 +104,14 @@ class StageOut:
         *,
         limit: Callable[[], int],
         warn: Callable[[str], None],
+        tell: Callable[[str], None],
     ) -> None:
         self._gateway = gateway
         self._root = root
         self._transfer = transfer
         self._scratch = scratch
         self._warn = warn
+        self._tell = tell
         self._numbers = itertools.count(1)
         self._listing: Group[Harvest] = Group(self._list, lambda _job: 0, limit)
         # Those that were listed together arrive together, so there is nothing to linger for.
@@ -162,6 +166,7 @@ class StageOut:
             wanted.update(found)
             owners.update(dict.fromkeys(found, job))
         size = sum(job.plan.size for job in jobs if job.plan)
+        begun = time.monotonic()
         number = next(self._numbers)
         archives = await self._gateway.archive(self._root, list(wanted), f"{self._transfer}/out-{number}")
         got = Unpacked()
@@ -174,6 +179,10 @@ class StageOut:
                 await asyncio.to_thread(local.unlink, missing_ok=True)
             got.placed |= part.placed
             got.refused.update(part.refused)
+        self._tell(
+            f"fetched {len(got.placed)} files of {len(jobs)} jobs, {size / 1000:.0f} kB unpacked, "
+            f"in {time.monotonic() - begun:.1f} s"
+        )
         absent = {**dict.fromkeys(wanted.keys() - got.placed, NOT_PACKED), **got.refused}
         for name, reason in absent.items():
             job, path = owners[name], wanted[name].path
