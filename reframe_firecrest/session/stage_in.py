@@ -139,7 +139,7 @@ class StageIn:
         await self._gateway.extract(remote, posixpath.dirname(self._transfer))
         self._tell(
             f"sent {sum(len(files) for files in sent)} files of {len(cargo)} stage directories, "
-            f"{size / 1000:.0f} kB packed, in {time.monotonic() - begun:.1f} s"
+            f"{size / 1000:.1f} kB packed, in {time.monotonic() - begun:.1f} s"
         )
         for item, files in zip(cargo, sent, strict=True):
             item.directory.there = True

@@ -180,7 +180,7 @@ class StageOut:
             got.placed |= part.placed
             got.refused.update(part.refused)
         self._tell(
-            f"fetched {len(got.placed)} files of {len(jobs)} jobs, {size / 1000:.0f} kB unpacked, "
+            f"fetched {len(got.placed)} files of {len(jobs)} jobs, {size / 1000:.1f} kB unpacked, "
             f"in {time.monotonic() - begun:.1f} s"
         )
         absent = {**dict.fromkeys(wanted.keys() - got.placed, NOT_PACKED), **got.refused}
