@@ -9,12 +9,14 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE = 10.0
+_STEP = 0.2
 
 
 def export_lines(variables: Mapping[str, str]) -> str:
@@ -38,10 +40,37 @@ def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
         raise
 
 
+class StopRequest:
+    """Whether the process was asked to stop, said by a signal handler.
+
+    A plain flag: a handler that sets a `threading.Event` while its own thread is about to wait for it would wait
+    for the event's lock for ever.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def set(self) -> None:
+        """Ask; may be called by a signal handler."""
+        self._asked = True
+
+    def is_set(self) -> bool:
+        """Tell whether it was asked."""
+        return self._asked
+
+    def wait(self) -> None:
+        """Wait until it is asked.
+
+        In steps: a signal that comes just before a thread falls asleep is heard when it wakes up.
+        """
+        while not self._asked:
+            time.sleep(_STEP)
+
+
 @contextlib.contextmanager
-def stop_requests() -> Iterator[threading.Event]:
-    """While the context lasts, Ctrl-C, SIGTERM and SIGHUP set the event and do nothing else."""
-    asked = threading.Event()
+def stop_requests() -> Iterator[StopRequest]:
+    """While the context lasts, Ctrl-C, SIGTERM and SIGHUP are noted as a request and do nothing else."""
+    asked = StopRequest()
 
     def note(_signum: int, _frame: FrameType | None) -> None:
         asked.set()
@@ -54,7 +83,7 @@ def stop_requests() -> Iterator[threading.Event]:
             signal.signal(signum, handler)
 
 
-def run_around(command: Sequence[str], variables: Mapping[str, str], stop: threading.Event) -> int:
+def run_around(command: Sequence[str], variables: Mapping[str, str], stop: StopRequest) -> int:
     """Run a command with more variables and return its exit code, 128 + n for signal n.
 
     Ctrl-C reaches the command by itself; SIGTERM and SIGHUP are passed on to it, and a
@@ -85,11 +114,20 @@ def run_around(command: Sequence[str], variables: Mapping[str, str], stop: threa
         process = subprocess.Popen(command, env={**os.environ, **variables})  # noqa: S603  the user's own command line
         for signum in early:
             pass_on(signum, None)
-        code = process.wait()
+        code = _wait_in_steps(process)
     finally:
         for signum, handler in previous.items():
             signal.signal(signum, handler)
     return code if code >= 0 else 128 - code
+
+
+def _wait_in_steps(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait(_STEP)
+        except subprocess.TimeoutExpired:
+            # Signals are heard here.
+            continue
 
 
 def _kill_after_patience(process: subprocess.Popen[bytes]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from reframe_firecrest.cli import sandbox as cli
 from reframe_firecrest.cli.main import app
-from reframe_firecrest.sandbox.running import run_around
+from reframe_firecrest.sandbox.running import StopRequest, run_around
 
 RUN = [sys.executable, "-c", "from reframe_firecrest.cli.main import main; main()", "sandbox"]
 GATEWAY_VARIABLES = ("FIRECREST_CLIENT_ID", "FIRECREST_CLIENT_SECRET")
@@ -169,8 +169,25 @@ def test_slurm_that_is_not_there_is_explained(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_command_is_not_run_after_a_request_to_stop(tmp_path: Path) -> None:
-    stop = threading.Event()
+    stop = StopRequest()
     stop.set()
     code = run_around(["touch", str(tmp_path / "ran")], {}, stop)
     assert code == 128 + signal.SIGTERM
     assert not (tmp_path / "ran").exists()
+
+
+def _stop(request: StopRequest, _signum: int, _frame: object) -> None:
+    request.set()
+
+
+def test_a_signal_that_comes_while_the_wait_begins_is_heard() -> None:
+    previous = signal.getsignal(signal.SIGALRM)
+    try:
+        for _ in range(200):
+            stop = StopRequest()
+            signal.signal(signal.SIGALRM, functools.partial(_stop, stop))
+            # Microseconds: about as long as it takes to begin to wait.
+            signal.setitimer(signal.ITIMER_REAL, 5e-6)
+            stop.wait()
+    finally:
+        signal.signal(signal.SIGALRM, previous)
