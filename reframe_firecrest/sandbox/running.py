@@ -43,8 +43,8 @@ def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
 class StopRequest:
     """Whether the process was asked to stop, said by a signal handler.
 
-    A plain flag: a handler that sets a `threading.Event` while its own thread is about to wait for it would wait
-    for the event's lock for ever.
+    A plain flag: a handler that sets a `threading.Event` while its own thread is about to wait for it would
+    wait for the event's lock for ever.
     """
 
     def __init__(self) -> None:
