@@ -50,9 +50,10 @@ class Summary:
         end: seconds since the epoch at which the last part ended.
         reason: why it is pending.
         ended: no part will do anything more.
-        settled: Slurm has told when each part ended. A job that is over within seconds is entered into the
-            accounting late: for a moment it has its final state, but not yet its end, and its exit code is
-            shown as 0 (measured on Slurm 22.05).
+        settled: Slurm has told when each part ended, and all of its nodes. A job that is over within
+            seconds is entered into the accounting late: for a moment it has its final state, but not yet its
+            end, and its exit code is shown as 0; for seconds, of several nodes only the first can be shown
+            (measured on Slurm 22.05).
         several: it has parts, so a list may lag behind some of them.
     """
 
@@ -107,6 +108,14 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
         end=max(ends) if ended and ends else None,
         reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
         ended=ended,
-        settled=ended and len(ends) == len(parts),
+        settled=ended and len(ends) == len(parts) and all(_all_nodes_told(part) for part in parts),
         several=len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
     )
+
+
+def _all_nodes_told(part: JobPart) -> bool:
+    try:
+        # A job that never started has no nodes, however many it asked for.
+        return not part.nodes or len(expand_nodes(part.nodes)) >= part.node_count
+    except ValueError:
+        return True

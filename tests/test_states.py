@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,13 @@ class TestSum:
         assert summarise([part("1", "FAILED")]).settled
         assert not summarise([part("1", "FAILED", end=None)]).settled
         assert not summarise([part("9_0"), part("9_1", end=None)]).settled
+
+    def test_it_is_settled_when_all_of_its_nodes_are_told(self) -> None:
+        told = replace(part("1"), nodes="nid[1-4]", node_count=4)
+        assert summarise([told]).settled
+        assert not summarise([replace(told, nodes="nid1")]).settled
+        # One that was cancelled before it started never had any.
+        assert summarise([replace(told, nodes="")]).settled
 
     def test_one_failed_task_fails_the_array(self) -> None:
         total = summarise([part("9_0"), part("9_1", "FAILED", exit_code=3)])

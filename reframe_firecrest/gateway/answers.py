@@ -45,6 +45,7 @@ class _Job(BaseModel):
     status: _Status
     time: _Time | None = None
     nodes: _Text = ""
+    node_count: int | None = Field(default=None, alias="allocationNodes")
     directory: _Text = Field(default="", alias="workingDirectory")
 
 
@@ -85,6 +86,7 @@ def jobs_of(answer: object) -> list[JobPart]:
                 submitted=time.submission,
                 end=time.end,
                 working_directory=job.directory,
+                node_count=job.node_count or 0,
             )
         )
     return parts

@@ -64,6 +64,7 @@ class JobPart:
         nodes: node set in Slurm's notation.
         end: seconds since the epoch, None while running.
         working_directory: as reported by Slurm.
+        node_count: how many nodes it has; 0 where that is not told.
     """
 
     job_id: str
@@ -75,6 +76,7 @@ class JobPart:
     submitted: float | None
     end: float | None
     working_directory: str
+    node_count: int = 0
 
     @property
     def base_id(self) -> str:
