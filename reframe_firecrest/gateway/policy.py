@@ -58,7 +58,7 @@ class Patience:
         pause: seconds before the first repetition; doubles up to `pause_max`.
     """
 
-    first_contact: float = 10.0
+    first_contact: float = 8.0
     outage: float = 1800.0
     pause: float = 0.5
     pause_max: float = 20.0

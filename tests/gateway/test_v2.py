@@ -188,7 +188,7 @@ class TestConnecting:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert policy.CONNECT.timeout < 15
-        monkeypatch.setattr(policy, "CONNECT", dataclasses.replace(policy.CONNECT, timeout=0.06))
+        monkeypatch.setattr(policy, "CONNECT", dataclasses.replace(policy.CONNECT, timeout=1.1))
         api = Api({CONNECT: never})
         assert "no answer within" in fails(errors.UncertainError, api, connect)
         assert api.count(CONNECT) == 1
@@ -211,7 +211,7 @@ class TestOutages:
     def test_once_it_has_answered_an_outage_is_ridden_out(self) -> None:
         down: list[Answer] = [httpx.ConnectError("refused"), answer(502)] * 10
         api = Api({CONNECT: answer(200, SYSTEMS), LIST: [*down, answer(200, JOBS)]})
-        patience = Patience(first_contact=0.0, outage=10, pause=0.001, pause_max=0.002)
+        patience = Patience(first_contact=1.0, outage=30, pause=0.001, pause_max=0.002)
         assert len(call(api, connect, list_jobs, patience=patience)) == 1
         assert api.count(LIST) == 21
 

@@ -83,7 +83,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             "poll_min": 0.1,
             "poll_max": 0.2,
             "lost_after": 5,
-            "outage": 2,
+            "outage": 4,
         }
     )
     local = tmp_path / "stage"
