@@ -10,6 +10,7 @@ from reframe.core.backends import register_launcher, register_scheduler
 from reframe.core.fields import ConstantField
 
 from reframe_firecrest.builds import build_remotely_by_default
+from reframe_firecrest.deprecations import warn_only_where_seen
 from reframe_firecrest.launcher import FirecrestSrun
 from reframe_firecrest.scheduler import FirecrestScheduler
 
@@ -18,3 +19,4 @@ register_launcher("firecrest-srun")(FirecrestSrun)
 # Public suites branch on the launcher being called "srun".
 FirecrestSrun.registered_name = ConstantField("srun")
 build_remotely_by_default()
+warn_only_where_seen()
