@@ -43,6 +43,7 @@ class SandboxConfig(BaseModel):
     latency: float = Field(default=0.0, ge=0, description="added to every request")
     rate_limit: float | None = Field(default=None, gt=0, description="requests a second")
     faults: tuple[FaultRule, ...] = ()
+    fault_seed: int | None = Field(default=None, description="of faults that hit by chance")
     list_gap: float = Field(default=0.0, ge=0, description="how long a finished job is missing from the list")
 
     operation_timeout: float = Field(default=5.0, gt=0)

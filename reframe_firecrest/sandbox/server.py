@@ -55,7 +55,7 @@ class Sandbox:
 
     def __init__(self, config: SandboxConfig | None = None) -> None:
         self.config = config or SandboxConfig()
-        self.faults = Faults(self.config.faults)
+        self.faults = Faults(self.config.faults, self.config.fault_seed)
         """Rules can be added and cleared while it runs."""
         self._counts = Counts()
         self._exit = ExitStack()

@@ -75,6 +75,71 @@ def test_a_garbled_answer_ends_early(faulty: Api) -> None:
         garbled.json()
 
 
+def test_a_truncated_answer_promises_more_than_arrives(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.TRUNCATE))
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
+        systems(faulty)
+    assert systems(faulty).json()["systems"]
+
+
+def test_a_page_takes_the_place_of_an_answer(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.PAGE, path="/jobs$", method="POST"))
+    answer = faulty.submit("#!/bin/bash\ntrue\n", name="paged")
+    assert answer.status_code == 201
+    assert answer.text.startswith("<!DOCTYPE html>")
+    assert len(faulty.listed(name="paged")) == 1
+
+
+def test_an_answer_without_a_body_stays_as_it_is(faulty: Api) -> None:
+    faulty.sandbox.faults.add(
+        *(fault(kind, path="/ops/upload") for kind in (FaultKind.PAGE, FaultKind.GARBLE))
+    )
+    for _ in range(2):
+        assert faulty.upload("x", b"y").status_code == 204
+
+
+def test_a_portal_answers_instead_of_the_gateway(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.PORTAL, path="/jobs$", method="POST"))
+    answer = faulty.submit("#!/bin/bash\ntrue\n", name="nowhere")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html")
+    assert faulty.listed(name="nowhere") == []
+
+
+def test_a_status_may_hide_that_the_request_was_carried_out(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.STATUS_AFTER, path="/jobs$", method="POST", status=502))
+    assert faulty.submit("#!/bin/bash\ntrue\n", name="hidden").status_code == 502
+    assert len(faulty.listed(name="hidden")) == 1
+
+
+@pytest.mark.parametrize(("kind", "jobs"), [(FaultKind.IGNORE, 0), (FaultKind.MUTE, 1)])
+def test_a_request_is_never_answered(faulty: Api, kind: FaultKind, jobs: int) -> None:
+    faulty.sandbox.faults.add(fault(kind, path="/jobs$", method="POST"))
+    with httpx.Client(base_url=faulty.sandbox.url, timeout=0.5, trust_env=False) as impatient:
+        impatient.headers.update(faulty.http.headers)
+        job = {"workingDirectory": str(faulty.home), "script": "#!/bin/bash\ntrue\n", "name": kind.value}
+        with pytest.raises(httpx.ReadTimeout):
+            impatient.post(faulty.jobs_url, json={"job": job})
+    assert len(faulty.listed(name=kind.value)) == jobs
+
+
+def test_a_rule_may_go_by_the_name_that_the_counts_use(faulty: Api) -> None:
+    rule = FaultRule(shape="GET /compute/{system}/jobs", kind=FaultKind.STATUS)
+    faulty.sandbox.faults.add(rule)
+    assert systems(faulty).status_code == 200
+    assert faulty.http.get(f"{faulty.jobs_url}/7").status_code == 404
+    assert faulty.http.get(faulty.jobs_url).status_code == 503
+
+
+def test_chance_hits_the_share_that_it_is_given() -> None:
+    rule = fault(FaultKind.STATUS, share=0.1, times=1000)
+    hits = [Faults([rule], seed=1).hitting("GET", "/status/systems") for _ in range(3)]
+    assert hits == hits[:1] * 3
+    faults = Faults([rule, fault(FaultKind.CUT, share=0.5, times=1000)], seed=1)
+    kinds = [hit and hit.kind for hit in (faults.hitting("GET", "/status/systems") for _ in range(1000))]
+    assert 70 < kinds.count(FaultKind.STATUS) < 130
+    assert 380 < kinds.count(FaultKind.CUT) < 520
+
+
 def test_a_request_hangs_and_is_then_carried_out(faulty: Api) -> None:
     faulty.sandbox.faults.add(fault(FaultKind.HANG, seconds=0.3))
     began = time.monotonic()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PRIVATE_PREFIX = "/__"
 """Paths below it belong to the sandbox itself and are neither counted nor disturbed."""
 _API_PREFIXES = ("/status/", "/filesystem/", "/compute/")
+_PAGE = b"<!DOCTYPE html><html><body><h1>Please log in</h1></body></html>\n"
 
 
 class CuttableProtocol(H11Protocol):
@@ -77,7 +78,8 @@ class Disturbance:
             await asyncio.sleep(self._latency)
         if self._over_rate(scope["path"]):
             self._counts.limited()
-            await _answer(receive, send, 429, "API rate limit exceeded", {"Retry-After": "1"})
+            await _drain(receive)
+            await _answer(send, 429, "API rate limit exceeded", {"Retry-After": "1"})
             return
         rule = self._faults.hitting(scope["method"], scope["path"])
         if rule is None:
@@ -98,20 +100,43 @@ class Disturbance:
         return False
 
     async def _break(self, rule: FaultRule, scope: Scope, receive: Receive, send: Send) -> None:
-        if rule.kind in (FaultKind.STATUS, FaultKind.OUTAGE):
-            await _answer(receive, send, rule.status, "Injected fault.", rule.headers)
-        elif rule.kind is FaultKind.HANG:
+        kind = rule.kind
+        if kind in (FaultKind.STATUS, FaultKind.OUTAGE):
+            await _drain(receive)
+            await _answer(send, rule.status, "Injected fault.", rule.headers)
+        elif kind is FaultKind.PORTAL:
+            await _drain(receive)
+            await _send_all(send, 200, _PAGE, {"Content-Type": "text/html"})
+        elif kind is FaultKind.HANG:
             await asyncio.sleep(rule.seconds)
             await self._app(scope, receive, send)
-        elif rule.kind is FaultKind.CUT:
+        elif kind is FaultKind.IGNORE:
+            await _silence(receive)
+        elif kind is FaultKind.CUT:
             await _drop(scope, receive)
         else:
             answer = _Held()
             await self._app(scope, receive, answer.send)
-            if rule.kind is FaultKind.LOSE_REPLY:
-                await _drop(scope, receive)
-            else:
-                await answer.send_garbled(send)
+            await _spoil(rule, answer, scope, receive, send)
+
+
+async def _spoil(rule: FaultRule, answer: _Held, scope: Scope, receive: Receive, send: Send) -> None:
+    """Give another answer than the one that a request has earned."""
+    if rule.kind is FaultKind.STATUS_AFTER:
+        await _answer(send, rule.status, "Injected fault.", rule.headers)
+    elif rule.kind is FaultKind.MUTE:
+        await _silence(receive)
+    elif rule.kind is FaultKind.LOSE_REPLY:
+        await _drop(scope, receive)
+    elif rule.kind is FaultKind.TRUNCATE:
+        await answer.send_beginning(send)
+        # Unlike an abort this lets what was written go out.
+        scope["state"]["transport"].close()
+        await _silence(receive)
+    elif rule.kind is FaultKind.PAGE:
+        await answer.send_with(send, _PAGE if answer.body else b"")
+    else:
+        await answer.send_with(send, answer.half())
 
 
 class _Held:
@@ -121,35 +146,49 @@ class _Held:
         self._start: dict[str, Any] = {}
         self._body = bytearray()
 
+    @property
+    def body(self) -> bytes:
+        return bytes(self._body)
+
+    def half(self) -> bytes:
+        return self.body[: max(1, len(self._body) // 2)]
+
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._start = dict(message)
         else:
             self._body += message.get("body", b"")
 
-    async def send_garbled(self, send: Send) -> None:
-        body = bytes(self._body[: max(1, len(self._body) // 2)])
-        kept = [(name, value) for name, value in self._start["headers"] if name != b"content-length"]
-        headers = [*kept, (b"content-length", str(len(body)).encode())]
-        await send({**self._start, "headers": headers})
+    async def send_with(self, send: Send, body: bytes) -> None:
+        """Send it with another body, as if that were all there is."""
+        await self._send_start(send, len(body))
         await send({"type": "http.response.body", "body": body})
+
+    async def send_beginning(self, send: Send) -> None:
+        """Promise the whole answer and send half of it."""
+        await self._send_start(send, len(self._body))
+        await send({"type": "http.response.body", "body": self.half(), "more_body": bool(self._body)})
+
+    async def _send_start(self, send: Send, length: int) -> None:
+        kept = [(name, value) for name, value in self._start["headers"] if name != b"content-length"]
+        headers = [*kept, (b"content-length", str(length).encode())]
+        await send({**self._start, "headers": headers})
 
 
 async def _drain(receive: Receive) -> None:
+    """Read what the client sends: it would see a reset connection instead of the answer otherwise."""
     while (message := await receive())["type"] == "http.request":
         if not message.get("more_body"):
             return
 
 
-async def _answer(receive: Receive, send: Send, status: int, message: str, headers: dict[str, str]) -> None:
-    # A client that is still sending would see a reset connection instead of the answer.
-    await _drain(receive)
+async def _answer(send: Send, status: int, message: str, headers: dict[str, str]) -> None:
     body = json.dumps(GatewayError(status, message).body(None)).encode()
-    all_headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        **headers,
-    }
+    await _send_all(send, status, body, {"Content-Type": "application/json", **headers})
+
+
+async def _send_all(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:
+    all_headers = {**headers, "Content-Length": str(len(body))}
     await send(
         {
             "type": "http.response.start",
@@ -162,6 +201,10 @@ async def _answer(receive: Receive, send: Send, status: int, message: str, heade
 
 async def _drop(scope: Scope, receive: Receive) -> None:
     scope["state"]["transport"].abort()
+    await _silence(receive)
+
+
+async def _silence(receive: Receive) -> None:
     # uvicorn answers 500 for an application that returns before it has seen the connection end.
     while (await receive())["type"] != "http.disconnect":
         pass
