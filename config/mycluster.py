@@ -55,7 +55,7 @@ site_configuration = {
                     "system": os.environ.get("FIRECREST_SYSTEM", "mycluster"),
                     # Requests that may be open at a time; a gateway that reaches its clusters
                     # over SSH does not stand many more.
-                    "max_in_flight": 8,
+                    "max_in_flight": 32,
                 },
             },
             "partitions": [

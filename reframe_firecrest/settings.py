@@ -104,7 +104,7 @@ class Settings(BaseModel):
         retrieve: patterns of files that are brought back.
         exclude: patterns of files that are not.
         max_file_size: bytes, or a text such as ``500MB``; larger files are not brought back.
-        max_in_flight: requests that may be open at a time.
+        max_in_flight: requests that may be open at a time, however well the gateway answers.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
         outage: seconds for which an unreachable gateway is waited for once it has answered.
@@ -127,7 +127,7 @@ class Settings(BaseModel):
     retrieve: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     max_file_size: ByteSize | None = None
-    max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
+    max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0

@@ -52,7 +52,7 @@ def test_the_environment_alone_is_enough() -> None:
     assert str(settings.url) == "https://api.example.org/hpc"
     assert settings.system == "daint"
     assert settings.account is None
-    assert settings.max_in_flight == 8
+    assert settings.max_in_flight == 32
     assert secret_of(settings) == SECRET
 
 

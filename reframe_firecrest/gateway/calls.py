@@ -11,6 +11,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.gateway.auth import TokenSource
 from reframe_firecrest.gateway.policy import Operation, Patience
+from reframe_firecrest.gateway.throttle import Throttle
 
 Result = TypeVar("Result")
 
@@ -22,14 +23,14 @@ class Caller:
         where: the gateway and system, as the user knows them.
         tokens: renewed once when the gateway refuses one.
         patience: how long failures are ridden out.
-        max_in_flight: requests that may be open at a time.
+        max_in_flight: requests that may be open at a time, however well the gateway answers.
     """
 
     def __init__(self, where: str, tokens: TokenSource, patience: Patience, max_in_flight: int) -> None:
         self.where = where
         self._tokens = tokens
         self._patience = patience
-        self._slots = asyncio.Semaphore(max_in_flight)
+        self._throttle = Throttle(max_in_flight)
         self._answered = False
 
     async def __call__(self, operation: Operation, ask: Callable[[], Awaitable[Result]]) -> Result:
@@ -44,8 +45,10 @@ class Caller:
         while True:
             asked_at = time.monotonic()
             try:
-                async with self._slots:
+                async with self._throttle.slot():
+                    asked_at = time.monotonic()
                     result = await asyncio.wait_for(ask(), operation.timeout)
+                    self._throttle.answered(time.monotonic() - asked_at)
             except asyncio.TimeoutError:
                 error: errors.GatewayError = errors.UncertainError(
                     f"{operation.name} on {self.where} failed: no answer within {operation.timeout:.0f} s"
@@ -66,6 +69,8 @@ class Caller:
                 renewed = True
                 self._tokens.discard(asked_at)
                 continue
+            if policy.is_strain(error):
+                self._throttle.strained(error.retry_after)
             uncertain = uncertain + 1 if isinstance(error, errors.UncertainError) else 0
             attempt += 1
             limit = self._patience.outage if self._answered else self._patience.first_contact

@@ -140,6 +140,14 @@ def classify(status: int, message: str) -> type[errors.GatewayError]:
     return errors.UncertainError if status >= 500 else errors.RejectedError
 
 
+def is_strain(error: errors.GatewayError) -> bool:
+    """Tell whether an error says that the gateway is asked too much at a time.
+
+    Status 500 is transient only where sshd's sessions are exhausted, or nobody listens there.
+    """
+    return isinstance(error, errors.TransientError) and error.status in (424, 429, 500)
+
+
 def may_repeat(operation: Operation, error: errors.GatewayError, uncertain_so_far: int) -> bool:
     """Tell whether an operation may be sent again after an error.
 
