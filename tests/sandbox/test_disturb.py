@@ -200,6 +200,10 @@ def test_requests_are_counted_and_counts_reset(start: Start) -> None:
     assert stats["max_in_flight"] == 4
     assert stats["bytes_in"] > 1000
     assert stats["bytes_out"] > 1000
+    upload, listing = "POST /filesystem/{system}/ops/upload", "GET /status/systems"
+    assert 1000 < stats["bytes_in_by_shape"][upload] == stats["bytes_in"]
+    assert stats["bytes_out_by_shape"][upload] == 0
+    assert 1000 < stats["bytes_out_by_shape"][listing] < stats["bytes_out"]
     api.http.post("/__sandbox/reset")
     assert api.sandbox.stats().total == 0
 

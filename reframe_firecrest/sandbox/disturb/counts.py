@@ -34,6 +34,8 @@ class Stats(BaseModel):
     by_shape: dict[str, int] = Field(default_factory=dict)
     bytes_in: int = 0
     bytes_out: int = 0
+    bytes_in_by_shape: dict[str, int] = Field(default_factory=dict)
+    bytes_out_by_shape: dict[str, int] = Field(default_factory=dict)
     max_in_flight: int = 0
     rate_limited: int = 0
     faults: dict[str, int] = Field(default_factory=dict)
@@ -50,7 +52,9 @@ class Counts:
     def _clear(self) -> None:
         self._shapes: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
-        self._bytes_in = self._bytes_out = self._rate_limited = 0
+        self._bytes_in: Counter[str] = Counter()
+        self._bytes_out: Counter[str] = Counter()
+        self._rate_limited = 0
         self._max_in_flight = self._in_flight
 
     def begin(self, label: str) -> None:
@@ -65,15 +69,15 @@ class Counts:
         with self._lock:
             self._in_flight -= 1
 
-    def received(self, size: int) -> None:
-        """Add to the bytes of request bodies."""
+    def received(self, label: str, size: int) -> None:
+        """Add to the bytes of the bodies of requests of this shape."""
         with self._lock:
-            self._bytes_in += size
+            self._bytes_in[label] += size
 
-    def sent(self, size: int) -> None:
-        """Add to the bytes of answers' bodies."""
+    def sent(self, label: str, size: int) -> None:
+        """Add to the bytes of the bodies of answers to requests of this shape."""
         with self._lock:
-            self._bytes_out += size
+            self._bytes_out[label] += size
 
     def limited(self) -> None:
         """Note that a request was refused for the rate limit."""
@@ -91,8 +95,10 @@ class Counts:
             return Stats(
                 total=self._shapes.total(),
                 by_shape=dict(self._shapes.most_common()),
-                bytes_in=self._bytes_in,
-                bytes_out=self._bytes_out,
+                bytes_in=self._bytes_in.total(),
+                bytes_out=self._bytes_out.total(),
+                bytes_in_by_shape=dict(self._bytes_in),
+                bytes_out_by_shape=dict(self._bytes_out),
                 max_in_flight=self._max_in_flight,
                 rate_limited=self._rate_limited,
                 faults=dict(self._faults),

@@ -57,16 +57,17 @@ class Disturbance:
             await self._app(scope, receive, send)
             return
 
+        label = shape(scope["method"], scope["path"])
+
         async def counted_receive() -> Message:
             message = await receive()
-            self._counts.received(len(message.get("body", b"")))
+            self._counts.received(label, len(message.get("body", b"")))
             return message
 
         async def counted_send(message: Message) -> None:
-            self._counts.sent(len(message.get("body", b"")))
+            self._counts.sent(label, len(message.get("body", b"")))
             await send(message)
 
-        label = shape(scope["method"], scope["path"])
         self._counts.begin(label)
         try:
             await self._serve(scope, counted_receive, counted_send, label)
