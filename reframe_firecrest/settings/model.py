@@ -1,0 +1,131 @@
+"""The settings of one partition, typed, and what their values may be."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+)
+
+ENVIRONMENT = {
+    "url": "FIRECREST_URL",
+    "token_url": "AUTH_TOKEN_URL",
+    "client_id": "FIRECREST_CLIENT_ID",
+    "client_secret_file": "FIRECREST_CLIENT_SECRET_FILE",
+    "system": "FIRECREST_SYSTEM",
+    "basedir": "FIRECREST_BASEDIR",
+    "account": "FIRECREST_ACCOUNT",
+    "namespace": "FIRECREST_NAMESPACE",
+    "ca_bundle": "FIRECREST_CA_BUNDLE",
+    "max_in_flight": "FIRECREST_MAX_IN_FLIGHT",
+}
+"""Which environment variable stands for which key."""
+
+
+def _absolute(value: str) -> str:
+    if not value.startswith("/") or ".." in value.split("/"):
+        raise ValueError("must be an absolute path without '..'")
+    if re.search(r"['\"\\$`\n\s]", value):
+        # The gateway puts paths between single quotes; one inside is answered with a 500.
+        raise ValueError("must not contain quotes, blanks, '$' or backslashes")
+    return value.rstrip("/") or "/"
+
+
+def _plain_relative(value: str) -> str:
+    if not re.fullmatch(r"[\w.@+-]+(/[\w.@+-]+)*", value) or ".." in value.split("/"):
+        raise ValueError("must consist of letters, digits, '.', '_', '-', '+', '@' and '/'")
+    return value
+
+
+def _certificates(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError("is not an existing file")
+    try:
+        ssl.create_default_context(cafile=str(value))
+    except OSError as error:
+        raise ValueError(f"holds no certificates that can be read: {error.strerror or error}") from None
+    return value
+
+
+def _no_credentials(value: AnyHttpUrl) -> AnyHttpUrl:
+    if value.username or value.password:
+        # URLs are shown in messages.
+        raise ValueError("must hold neither user name nor password")
+    return value
+
+
+_Url = Annotated[AnyHttpUrl, AfterValidator(_no_credentials)]
+
+
+_Absolute = Annotated[str, AfterValidator(_absolute)]
+
+
+class Settings(BaseModel):
+    """What one partition needs to know to reach its system.
+
+    Attributes:
+        url: the gateway's base URL.
+        token_url: the identity provider's token endpoint.
+        client_id: the client's name there.
+        client_secret: its secret; never printed.
+        system: the system's name at the gateway.
+        basedir: remote directory below which everything is staged.
+        namespace: directory below `basedir` in which the runs lie.
+        account: account that jobs are charged to; None leaves it to the job script and Slurm.
+        ca_bundle: file with the certificates to trust; None trusts the usual ones.
+        default_partition: where Slurm puts a job that names no partition; flexible tests need it, and
+            FirecREST does not tell it.
+        path_map: local directories outside the stage prefix that scripts name, with where the same lies on
+            the system; None has the directory sent, once per run, when a script names it.
+        retrieve: patterns of files that are brought back.
+        exclude: patterns of files that are not.
+        max_file_size: bytes, or a text such as ``500MB``; larger files are not brought back.
+        max_in_flight: requests that may be open at a time, however well the gateway answers.
+        poll_min: seconds to the first look at a job, and between looks while something changes.
+        poll_max: seconds between looks when nothing has changed for long.
+        outage: seconds for which an unreachable gateway is waited for once it has answered.
+        lost_after: seconds for which Slurm may not know a job before it counts as lost.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: _Url
+    token_url: _Url
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretStr
+    system: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    basedir: Annotated[str, AfterValidator(_absolute)]
+    namespace: Annotated[str, AfterValidator(_plain_relative)] = "reframe-firecrest"
+    account: Annotated[str, Field(min_length=1)] | None = None
+    ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
+    default_partition: Annotated[str, Field(min_length=1)] | None = None
+    path_map: dict[_Absolute, _Absolute | None] = {}
+    retrieve: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    max_file_size: ByteSize | None = None
+    max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
+    poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
+    outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0
+    lost_after: Annotated[float, Field(ge=5, le=86400)] = 120.0
+
+    @property
+    def session_key(self) -> tuple[object, ...]:
+        """What partitions must share to share a session: all but what goes with each job."""
+        values = self.model_dump(exclude=PER_JOB)
+        values["path_map"] = tuple(sorted(self.path_map.items()))
+        return tuple(values[name] for name in sorted(values))
+
+
+PER_JOB = {"account", "default_partition", "retrieve", "exclude", "max_file_size"}
+"""Settings that partitions may differ in and still share a session."""
