@@ -1,0 +1,135 @@
+"""The command line of `make faults`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.faults.cases import KINDS, Case, every_case, pairs, parse_case, sample
+from tests.faults.running import Outcome
+from tests.faults.sweep import Verdict, judge, judge_all, note, record, survivors
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for; the exit code says whether all of it survived."""
+    options = _parser().parse_args(arguments)
+    expected = {False: record()}
+    if options.slow or any(case.slow for case in options.case):
+        expected[True] = record(slow=True)
+    _show_recording(expected)
+    if options.case:
+        return max(_show_case(case, expected[case.slow]) for case in options.case)
+    cases = _chosen(options, expected)
+    done = survivors(options.log) if options.log else set()
+    cases = [case for case in cases if str(case) not in done]
+    if options.list:
+        print(*cases, sep="\n")
+        return 0
+    return _sweep(cases, expected, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    add = parser.add_argument
+    add("--shape", default="", metavar="REGEX", help="only requests whose shape this is found in")
+    add(
+        "--kind", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)}"
+    )
+    add("--slow", action="store_true", help="on a system where transfer jobs do all work on files")
+    add("--sample", type=int, metavar="N", help="so many of them, of all kinds")
+    add("--pairs", type=int, metavar="N", help="so many pairs of them instead")
+    add("--seed", type=int, default=1, help="of the sample or the pairs (default: 1)")
+    add(
+        "--case", type=parse_case, action="append", default=[], help="only this one; prints what ReFrame says"
+    )
+    add("--jobs", type=int, default=2, metavar="N", help="runs at a time (default: 2)")
+    add(
+        "--log", type=Path, metavar="FILE", help="note results there, and skip what has survived there before"
+    )
+    add("--list", action="store_true", help="only name the cases")
+    return parser
+
+
+def _chosen(options: argparse.Namespace, expected: dict[bool, Outcome]) -> list[Case]:
+    counts = {
+        shape: count
+        for shape, count in expected[options.slow].requests.items()
+        if re.search(options.shape, shape)
+    }
+    cases = every_case(counts, options.kind, slow=options.slow)
+    if options.pairs:
+        return pairs(cases, options.pairs, options.seed)
+    return sample(cases, options.sample, options.seed) if options.sample else cases
+
+
+def _show_recording(expected: dict[bool, Outcome]) -> None:
+    for slow, outcome in expected.items():
+        table = Table(title="undisturbed, on a slow system" if slow else "undisturbed")
+        table.add_column("request")
+        table.add_column("times", justify="right")
+        for shape, count in sorted(outcome.requests.items()):
+            table.add_row(shape, str(count))
+        table.add_row("all", str(sum(outcome.requests.values())))
+        Console(width=110).print(table)
+        print(f"{len(outcome.tests)} tests, {sum(outcome.jobs.values())} jobs, {outcome.seconds:.1f} s\n")
+
+
+def _show_case(case: Case, expected: Outcome) -> int:
+    verdict, outcome = judge(case, expected)
+    print(outcome.output)
+    print(*verdict.differences, sep="\n")
+    word = "survived" if verdict.survived else "did not survive"
+    print(f"{case}: {word} in {verdict.seconds:.1f} s" + ("" if verdict.met else "; it was never met"))
+    return 0 if verdict.survived else 1
+
+
+def _sweep(cases: list[Case], expected: dict[bool, Outcome], options: argparse.Namespace) -> int:
+    begun = time.monotonic()
+    verdicts = []
+    for verdict in judge_all(cases, expected, options.jobs):
+        verdicts.append(verdict)
+        if options.log:
+            note(options.log, verdict)
+        if not verdict.survived:
+            print(f"{verdict.case}: {'; '.join(verdict.differences)}")
+            print(f"    make faults FAULTS_ARGS=\"--case '{verdict.case}'\"", flush=True)
+        elif len(verdicts) % 50 == 0:
+            print(f"{len(verdicts)} of {len(cases)} runs", flush=True)
+    _show(verdicts)
+    survived = sum(verdict.survived for verdict in verdicts)
+    print(f"{len(verdicts)} runs in {time.monotonic() - begun:.0f} s, {survived} survived")
+    return 0 if survived == len(verdicts) else 1
+
+
+def _show(verdicts: list[Verdict]) -> None:
+    table = Table(title="every request, every failure")
+    for column in ("failure", "runs", "survived", "not met", "slowest s"):
+        table.add_column(column, justify="left" if column == "failure" else "right")
+    for kind in dict.fromkeys(verdict.kind for verdict in verdicts if verdict.kind in KINDS):
+        of_kind = [verdict for verdict in verdicts if verdict.kind == kind]
+        _add_row(table, f"{kind}: {KINDS[kind].meaning}", of_kind)
+    of_pairs = [verdict for verdict in verdicts if verdict.kind not in KINDS]
+    if of_pairs:
+        _add_row(table, "pairs", of_pairs)
+    Console(width=110).print(table)
+
+
+def _add_row(table: Table, title: str, verdicts: list[Verdict]) -> None:
+    table.add_row(
+        title,
+        str(len(verdicts)),
+        str(sum(verdict.survived for verdict in verdicts)),
+        str(sum(not verdict.met for verdict in verdicts) or ""),
+        f"{max(verdict.seconds for verdict in verdicts):.1f}",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""Which request fails, and how: cases, their names, and how they are chosen."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reframe_firecrest.sandbox import FaultKind, FaultRule
+
+TIMEOUT = 3.0
+"""Seconds that the client waits for an answer in runs in which one never comes."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of failure.
+
+    Attributes:
+        meaning: for the table of results.
+        rule: what the sandbox is told.
+        unanswered: the client gets to know by waiting only.
+    """
+
+    meaning: str
+    rule: Mapping[str, Any]
+    unanswered: bool = False
+
+
+def _status(status: int, meaning: str, **headers: str) -> Kind:
+    return Kind(meaning, {"kind": FaultKind.STATUS, "status": status, "headers": headers})
+
+
+def _status_after(status: int) -> Kind:
+    return Kind(f"{status} although it acted", {"kind": FaultKind.STATUS_AFTER, "status": status})
+
+
+KINDS: Mapping[str, Kind] = {
+    "cut": Kind("connection cut before it reached the server", {"kind": FaultKind.CUT}),
+    "lost": Kind("reply lost after the server had acted", {"kind": FaultKind.LOSE_REPLY}),
+    "401": _status(401, "401"),
+    "408": _status(408, "408 before it acted"),
+    "408-after": _status_after(408),
+    "424": _status(424, "424"),
+    "429": _status(429, "429 without Retry-After"),
+    "429-later": _status(429, "429 with Retry-After", **{"Retry-After": "1"}),
+    "500": _status(500, "500 before it acted"),
+    "500-after": _status_after(500),
+    "502-after": _status_after(502),
+    "503": _status(503, "503"),
+    "504-after": _status_after(504),
+    "ignored": Kind("never acted, never answered", {"kind": FaultKind.IGNORE}, unanswered=True),
+    "muted": Kind("acted, never answered", {"kind": FaultKind.MUTE}, unanswered=True),
+    "late": Kind(
+        "acted after the client had given up",
+        {"kind": FaultKind.HANG, "seconds": TIMEOUT + 1.5},
+        unanswered=True,
+    ),
+    "truncated": Kind("connection cut in the middle of the body", {"kind": FaultKind.TRUNCATE}),
+    "garbled": Kind("half of the body, as if it were all", {"kind": FaultKind.GARBLE}),
+    "page": Kind("a page of HTML instead of the body", {"kind": FaultKind.PAGE}),
+    "portal": Kind("200 and a page of HTML from something in between", {"kind": FaultKind.PORTAL}),
+}
+
+SLOW_SYSTEM = tuple(
+    FaultRule(
+        shape=f"{method} /filesystem/{{system}}/ops/{name}", kind=FaultKind.STATUS, status=408, times=1000
+    )
+    for method, name in (("POST", "extract"), ("POST", "compress"), ("DELETE", "rm"))
+)
+"""A system where nothing is done within the gateway's 5 s, so that transfer jobs do it all."""
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One failure of one request.
+
+    Attributes:
+        shape: the request's method and path as the sandbox counts them.
+        number: which of the requests of this shape; 1 is the first.
+        kind: a key of `KINDS`.
+    """
+
+    shape: str
+    number: int
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.shape} #{self.number} {self.kind}"
+
+    @property
+    def rule(self) -> FaultRule:
+        """What the sandbox is told."""
+        return FaultRule(shape=self.shape, after=self.number - 1, **KINDS[self.kind].rule)
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """One run.
+
+    Attributes:
+        faults: what fails in it.
+        slow: on top of `SLOW_SYSTEM`.
+    """
+
+    faults: tuple[Fault, ...]
+    slow: bool = False
+
+    def __str__(self) -> str:
+        return ("slow: " if self.slow else "") + " + ".join(map(str, self.faults))
+
+    @property
+    def unanswered(self) -> bool:
+        """Tell whether the client must wait for its timeout."""
+        return any(KINDS[fault.kind].unanswered for fault in self.faults)
+
+    @property
+    def kind(self) -> str:
+        """The kinds of failure in it."""
+        return " + ".join(fault.kind for fault in self.faults)
+
+    def met(self, fired: Mapping[str, int]) -> bool:
+        """Tell whether all of it happened, by the sandbox's count of what fired."""
+        wanted = Counter(f"{fault.rule.kind.value} {fault.shape}" for fault in self.faults)
+        return all(fired.get(label, 0) >= count for label, count in wanted.items())
+
+
+_FAULT = re.compile(r"(?P<shape>[A-Z]+ \S+) #(?P<number>\d+) (?P<kind>\S+)")
+
+
+def parse_case(text: str) -> Case:
+    """Read a case's name.
+
+    Raises:
+        ValueError: it isn't one; the message says what is expected.
+    """
+    slow, faults = text.startswith("slow: "), []
+    for part in text.removeprefix("slow: ").split(" + "):
+        found = _FAULT.fullmatch(part.strip())
+        if found is None or found["kind"] not in KINDS or found["number"] == "0":
+            raise ValueError(
+                f"not a case: {part!r}; expected for example 'POST token #1 cut', with one of the kinds "
+                + ", ".join(KINDS)
+            )
+        faults.append(Fault(found["shape"], int(found["number"]), found["kind"]))
+    return Case(tuple(faults), slow)
+
+
+def every_case(counts: Mapping[str, int], kinds: Sequence[str], *, slow: bool = False) -> list[Case]:
+    """Return one case for each recorded request and each kind of failure.
+
+    Args:
+        counts: how many requests of each shape the undisturbed run made.
+        kinds: keys of `KINDS`.
+        slow: the recording's and the cases' system.
+    """
+    return [
+        Case((Fault(shape, number, kind),), slow)
+        for shape, count in sorted(counts.items())
+        for number in range(1, count + 1)
+        for kind in kinds
+    ]
+
+
+def sample(cases: Sequence[Case], size: int, seed: int) -> list[Case]:
+    """Choose cases so that all kinds of failure and then as many shapes as possible are among them."""
+    chance = random.Random(seed)
+    left = list(cases)
+    chance.shuffle(left)
+    chosen: list[Case] = []
+    while left and len(chosen) < size:
+        kinds = [case.kind for case in chosen]
+        shapes = [case.faults[0].shape for case in chosen]
+        best = min(left, key=lambda case: (kinds.count(case.kind), shapes.count(case.faults[0].shape)))
+        left.remove(best)
+        chosen.append(best)
+    return chosen
+
+
+def pairs(cases: Sequence[Case], count: int, seed: int) -> list[Case]:
+    """Put together cases at random, each of two failures of different requests."""
+    chance = random.Random(seed)
+    found: dict[Case, None] = {}
+    while len(found) < count:
+        one, other = (case.faults[0] for case in chance.sample(cases, 2))
+        if (one.shape, one.number) != (other.shape, other.number):
+            found[Case(tuple(sorted((one, other))))] = None
+    return list(found)

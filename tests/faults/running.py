@@ -1,0 +1,174 @@
+"""One run of ReFrame through a sandbox of its own, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from reframe_firecrest.sandbox import Sandbox, SandboxConfig
+from tests.conftest import GatewayUnderTest
+from tests.e2e.conftest import SUITE, ReFrame
+from tests.faults.cases import SLOW_SYSTEM, TIMEOUT, Case
+
+SETTINGS = Path(__file__).with_name("settings.py")
+CHECKS = SUITE / "disturbed.py"
+PATIENCE = 180.0
+"""Seconds after which a run is killed."""
+ENDING = 3.0
+"""Seconds that cancelled jobs may take to end after ReFrame has."""
+SMALL = 65_536
+
+_COMPARED = ("result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
+_ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
+
+
+@dataclass
+class Outcome:
+    """What a run left.
+
+    Attributes:
+        code: ReFrame's exit code; None if it had to be killed.
+        tests: by test, what the report says of it.
+        jobs: name and state of ReFrame's jobs that the sandbox ran, and how many of them.
+        unfinished: jobs of all kinds that were still there at the end.
+        files: local output files and what is in them, as checksums.
+        remote: paths that were left below the run's directory on the system.
+        requests: how many there were of each shape.
+        faults: how many failures there were, by what the sandbox calls them.
+        seconds: of wall time.
+        output: what ReFrame printed.
+    """
+
+    code: int | None
+    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[str, int] = field(default_factory=dict)
+    unfinished: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    remote: list[str] = field(default_factory=list)
+    requests: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    output: str = ""
+
+
+def run_case(case: Case) -> Outcome:
+    """Run the small suite with a case's failures."""
+    rules = (*(fault.rule for fault in case.faults), *(SLOW_SYSTEM if case.slow else ()))
+    config = SandboxConfig(
+        max_ops_file_size=SMALL, output_limit=2 * SMALL, max_part_size=SMALL, kill_wait=0.5, faults=rules
+    )
+    # The patience for an answer may only be short where none comes: a loaded machine is slow by itself.
+    environment = {"FAULTS_TIMEOUT": str(TIMEOUT)} if case.unanswered else {}
+    return run(config, CHECKS, environment, PATIENCE, options=["--flex-alloc-nodes=all"])
+
+
+def run(
+    config: SandboxConfig,
+    checks: Path,
+    environment: Mapping[str, str],
+    patience: float,
+    options: Sequence[str] = (),
+) -> Outcome:
+    """Run a suite through a new sandbox.
+
+    Args:
+        config: the sandbox's.
+        checks: the suite's file.
+        environment: more variables for ReFrame.
+        patience: seconds after which it is killed.
+        options: more options for ReFrame.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="reframe-firecrest-faults-"))
+    try:
+        with Sandbox(config) as sandbox:
+            reframe = ReFrame(directory, GatewayUnderTest("sandbox", sandbox.environment()))
+            begun = time.monotonic()
+            process = reframe.start(
+                [str(checks)],
+                *options,
+                config=SETTINGS,
+                environment={**environment, "TMPDIR": str(directory)},
+            )
+            try:
+                left = reframe.finish(process, patience)
+                outcome = Outcome(left.code, _tests(left.report), output=left.output)
+            except subprocess.TimeoutExpired:
+                outcome = Outcome(None)
+            finally:
+                reframe.close()
+            outcome.seconds = time.monotonic() - begun
+            _ask(sandbox, outcome)
+            outcome.files = dict(_checksums(directory))
+            outcome.remote = sorted(_remote(Path(sandbox.environment()["FIRECREST_BASEDIR"])))
+        return outcome
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _tests(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        case["display_name"]: {
+            **{key: case[key] for key in _COMPARED},
+            "nodes": len(case["job_nodelist"]),
+            "told its end": case["job_completion_time"] is not None,
+        }
+        for run in report.get("runs", [])
+        for case in run["testcases"]
+    }
+
+
+def _ask(sandbox: Sandbox, outcome: Outcome) -> None:
+    """Ask the sandbox what it did, undisturbed."""
+    stats = sandbox.stats()
+    outcome.requests, outcome.faults = stats.by_shape, stats.faults
+    sandbox.faults.clear()
+    deadline = time.monotonic() + ENDING
+    while True:
+        jobs = _jobs(sandbox)
+        active = [job for job in jobs if not job["status"]["state"].startswith(_ENDED)]
+        if not active or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    outcome.unfinished = sorted(f"{job['name']} {job['status']['state']}" for job in active)
+    ours = [job for job in jobs if job["name"].startswith("rfm_")]
+    outcome.jobs = dict(Counter(f"{job['name']} {job['status']['state']}" for job in ours))
+
+
+def _jobs(sandbox: Sandbox) -> list[dict[str, Any]]:
+    config = sandbox.config
+    with httpx.Client(trust_env=False, timeout=30.0) as http:
+        credentials = {
+            "grant_type": "client_credentials",
+            "client_id": config.client_id,
+            "client_secret": config.client_secret.get_secret_value(),
+        }
+        token = http.post(sandbox.token_url, data=credentials).raise_for_status().json()["access_token"]
+        url = f"{sandbox.url}/compute/{config.system}/jobs"
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = http.get(url, params={"time_window": "7d"}, headers=headers)
+        return list(answer.raise_for_status().json()["jobs"])
+
+
+def _checksums(directory: Path) -> Iterable[tuple[str, str]]:
+    """Name what lies in ReFrame's directories; our own path counts as the same in all runs."""
+    for top in ("output", "stage"):
+        for path in sorted(Path(directory, top).rglob("*")):
+            if path.is_file():
+                content = path.read_bytes().replace(str(directory).encode(), b"@")
+                yield str(path.relative_to(directory)), hashlib.sha256(content).hexdigest()
+
+
+def _remote(home: Path) -> Iterable[str]:
+    for run_directory in home.glob("reframe-firecrest/*"):
+        for path in run_directory.rglob("*"):
+            yield str(path.relative_to(run_directory))

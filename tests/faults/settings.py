@@ -1,0 +1,42 @@
+"""Settings for runs with failures: quick looks, and no time lost where an answer never comes."""
+
+import os
+from dataclasses import replace
+
+import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
+from reframe_firecrest.gateway import policy
+
+if "FAULTS_TIMEOUT" in os.environ:
+    # What is shown is that the client gives up waiting, not that it takes two minutes to.
+    for name, operation in list(vars(policy).items()):
+        if isinstance(operation, policy.Operation):
+            timeout = min(operation.timeout, float(os.environ["FAULTS_TIMEOUT"]))
+            setattr(policy, name, replace(operation, timeout=timeout))
+
+site_configuration = {
+    "systems": [
+        {
+            "name": "faults",
+            "hostnames": [".*"],
+            "modules_system": "nomod",
+            "partitions": [
+                {
+                    "name": "compute",
+                    "scheduler": "firecrest-scheduler",
+                    "launcher": "firecrest-srun",
+                    "environs": ["builtin"],
+                    "max_jobs": 16,
+                    "sched_options": {
+                        "firecrest": {
+                            "poll_min": float(os.environ.get("FAULTS_POLL", "0.2")),
+                            "poll_max": 2.0,
+                            "outage": 60,
+                        },
+                    },
+                },
+            ],
+        },
+    ],
+    "environments": [{"name": "builtin", "cc": "gcc", "cxx": "", "ftn": ""}],
+    "general": [{"poll_rate_min": 10, "poll_rate_max": 10}],
+}
