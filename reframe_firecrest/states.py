@@ -55,6 +55,9 @@ class Summary:
             end, and its exit code is shown as 0; for seconds, of several nodes only the first can be shown
             (measured on Slurm 22.05).
         several: it has parts, so a list may lag behind some of them.
+        elapsed: seconds for which the longest of its parts has run.
+        remaining: seconds until the time limits have ended all that runs of it; None where something is
+            pending or no limit is told.
     """
 
     state: str
@@ -65,6 +68,8 @@ class Summary:
     ended: bool
     settled: bool
     several: bool
+    elapsed: float = 0.0
+    remaining: float | None = None
 
 
 def expand_nodes(nodes: str) -> list[str]:
@@ -110,7 +115,19 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
         ended=ended,
         settled=ended and len(ends) == len(parts) and all(_all_nodes_told(part) for part in parts),
         several=len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
+        elapsed=max(part.elapsed for part in parts),
+        remaining=_remaining(parts),
     )
+
+
+def _remaining(parts: Sequence[JobPart]) -> float | None:
+    left = 0.0
+    for part in parts:
+        if part.state in PENDING or (part.state not in ENDED and part.limit is None):
+            return None
+        if part.state not in ENDED and part.limit is not None:
+            left = max(left, part.limit - part.elapsed)
+    return left
 
 
 def _all_nodes_told(part: JobPart) -> bool:

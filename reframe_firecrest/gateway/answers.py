@@ -34,9 +34,10 @@ class _Status(BaseModel):
 
 
 class _Time(BaseModel):
-    start: float | None = None
     end: float | None = None
     submission: float | None = None
+    elapsed: float | None = None
+    limit: float | None = None
 
 
 class _Job(BaseModel):
@@ -87,6 +88,8 @@ def jobs_of(answer: object) -> list[JobPart]:
                 end=time.end,
                 working_directory=job.directory,
                 node_count=job.node_count or 0,
+                elapsed=time.elapsed or 0.0,
+                limit=time.limit,
             )
         )
     return parts

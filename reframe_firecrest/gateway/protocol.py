@@ -65,6 +65,8 @@ class JobPart:
         end: seconds since the epoch, None while running.
         working_directory: as reported by Slurm.
         node_count: how many nodes it has; 0 where that is not told.
+        elapsed: seconds for which it has run.
+        limit: seconds for which it may run; None where that is not told.
     """
 
     job_id: str
@@ -77,6 +79,8 @@ class JobPart:
     end: float | None
     working_directory: str
     node_count: int = 0
+    elapsed: float = 0.0
+    limit: float | None = None
 
     @property
     def base_id(self) -> str:

@@ -1,28 +1,30 @@
 """One request answers for all jobs; decides when to ask next.
 
 Facts about the list (measured on FirecREST v2): a job that has just ended can be missing from it for about
-a second; a question for a single job is answered rightly from the first instant; pending and running jobs are
-always in it, whatever the time window.
+a second, longer where the accounting is busy; a question for a single job is answered rightly from the first
+instant; pending and running jobs are always in it, whatever the time window.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Gateway, JobPart
+from reframe_firecrest.session import pace
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.states import Summary, parts_of, summarise
 
-WIDEN = 1.25
-"""By which the step between two looks grows while nothing changes."""
-
 MISSES = 2
 """Lists in a row that a job must be missing from before it is asked for singly."""
+
+SINGLES = 3
+"""Jobs that are asked for singly in one look: each question costs the gateway as much as a whole list."""
 
 UNSETTLED = 10
 """Looks for which a job that has ended is followed on because Slurm has not told yet when it did."""
@@ -35,9 +37,19 @@ class _Followed:
     tell: Callable[[Summary], None]
     ended: asyncio.Future[list[JobPart]]
     seen: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
+    looked: float = field(default_factory=time.monotonic)
+    asked: float = 0.0
     misses: int = 0
     unsettled: int = 0
     state: str = ""
+    limit: float | None = None
+
+    def due(self, shortest: float, longest: float) -> float:
+        """When it is to be looked at again, by the monotonic clock."""
+        if self.misses or self.unsettled:
+            return self.looked + shortest
+        return self.looked + pace.step(self.looked - self.since, self.limit, shortest, longest)
 
 
 class Watcher:
@@ -58,6 +70,7 @@ class Watcher:
         self._watching = False
         self._by_name = True
         self._answered = time.monotonic()
+        self._rest = 0.0
 
     async def follow(
         self, job_id: str, tell: Callable[[Summary], None], name: str | None = None
@@ -86,46 +99,46 @@ class Watcher:
             self._followed.pop(job_id, None)
 
     async def _watch(self) -> None:
-        step = self._settings.poll_min
         try:
             while self._followed:
-                if await self._wait(step):
-                    step = self._settings.poll_min
+                await self._wait()
                 if not self._followed:
                     break
+                begun = time.monotonic()
                 try:
-                    changed = await self._look()
+                    await self._look()
                 except errors.GatewayError as error:
                     self._bear(error)
-                    changed = False
-                step = self._settings.poll_min if changed else min(step * WIDEN, self._settings.poll_max)
+                self._rest = time.monotonic() + pace.REST * (time.monotonic() - begun)
         except Exception as error:  # noqa: BLE001 - handed to everybody who waits for an answer
             self._fail(error)
         finally:
             self._watching = False
 
-    async def _wait(self, step: float) -> bool:
-        """Wait for the next look; tell whether a new job shortened the wait."""
-        self._news.clear()
-        try:
-            await asyncio.wait_for(self._news.wait(), step)
-        except asyncio.TimeoutError:
-            return False
-        await asyncio.sleep(min(step, self._settings.poll_min))
-        return True
+    async def _wait(self) -> None:
+        """Wait until the first job is due; a new job may be due before those that were there."""
+        shortest, longest = self._settings.poll_min, self._settings.poll_max
+        while self._followed:
+            due = max(min(job.due(shortest, longest) for job in self._followed.values()), self._rest)
+            pause = due - time.monotonic()
+            if pause <= 0:
+                return
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), pause)
+            except asyncio.TimeoutError:
+                return
 
-    async def _look(self) -> bool:
-        now = time.time()
+    async def _look(self) -> None:
         followed = list(self._followed.values())
-        names = [job.name for job in followed if job.name] if self._by_name else []
-        if len(names) < len(followed):
-            names = []
-        listed = await self._gateway.jobs(min(job.seen for job in followed), names)
+        for job in followed:
+            job.looked = time.monotonic()
+        now = time.time()
+        listed = _by_job(await self._gateway.jobs(min(job.seen for job in followed), self._names(followed)))
         self._answered = time.monotonic()
         unclear = []
-        changed = False
         for job in followed:
-            parts = parts_of(job.job_id, listed)
+            parts = parts_of(job.job_id, listed.get(job.job_id, ()))
             if not parts:
                 job.misses += 1
                 if job.misses >= MISSES:
@@ -136,21 +149,27 @@ class Watcher:
             if summary.ended and summary.several:
                 unclear.append(job)
             else:
-                changed |= self._note(job, parts, summary, now)
-        for result in await asyncio.gather(*(self._ask(job) for job in unclear)):
-            changed |= result
-        return changed
+                self._note(job, parts, summary, now)
+        unclear.sort(key=lambda job: job.asked)
+        await asyncio.gather(*(self._ask(job) for job in unclear[:SINGLES]))
 
-    async def _ask(self, job: _Followed) -> bool:
+    def _names(self, followed: Iterable[_Followed]) -> list[str]:
+        """The names by which a list of these jobs can be asked for, none if it has to be one of all."""
+        names = [job.name for job in followed]
+        known = [name for name in names if name]
+        return known if self._by_name and len(known) == len(names) else []
+
+    async def _ask(self, job: _Followed) -> None:
         """Ask for one job that the list leaves unclear."""
         now = time.time()
+        job.asked = time.monotonic()
         parts = parts_of(job.job_id, await self._gateway.job(job.job_id))
         if parts:
             if job.misses >= MISSES:
                 # The list should have had it: a cancelled job loses its name, and not all filter alike.
                 self._by_name = False
-            return self._note(job, parts, summarise(parts), now)
-        if now - job.seen > self._settings.lost_after:
+            self._note(job, parts, summarise(parts), now)
+        elif now - job.seen > self._settings.lost_after:
             self._end(
                 job,
                 errors.JobLostError(
@@ -158,20 +177,20 @@ class Watcher:
                     f"it ran can't be told (see sacct -j {job.job_id} on the system)"
                 ),
             )
-        return False
 
-    def _note(self, job: _Followed, parts: list[JobPart], summary: Summary, now: float) -> bool:
+    def _note(self, job: _Followed, parts: list[JobPart], summary: Summary, now: float) -> None:
         job.seen = now
         if summary.ended and not summary.settled and job.unsettled < UNSETTLED:
             # Its exit code can't be believed yet.
             job.unsettled += 1
-            return True
-        changed = summary.state != job.state
-        job.state = summary.state
+            return
+        if summary.state != job.state:
+            job.state = summary.state
+            job.since = time.monotonic()
+        job.limit = summary.remaining
         job.tell(summary)
         if summary.ended:
             self._end(job, parts)
-        return changed
 
     def _end(self, job: _Followed, outcome: list[JobPart] | Exception) -> None:
         if job.ended.done():
@@ -190,6 +209,14 @@ class Watcher:
     def _fail(self, error: Exception) -> None:
         for job in list(self._followed.values()):
             self._end(job, error)
+
+
+def _by_job(listed: Iterable[JobPart]) -> Mapping[str, Sequence[JobPart]]:
+    """Sort the parts in a list by the jobs that they belong to."""
+    found: dict[str, list[JobPart]] = defaultdict(list)
+    for part in listed:
+        found[part.base_id].append(part)
+    return found
 
 
 def ignore(_summary: Summary) -> None:

@@ -13,6 +13,7 @@ import pytest
 from reframe_firecrest import errors
 from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.watcher import MISSES, SINGLES
 from reframe_firecrest.staging.selection import Selection
 from tests.session.conftest import Stage, eventually
 from tests.session.fakes import END
@@ -87,14 +88,6 @@ def test_one_status_request_serves_all_jobs(stage: Stage) -> None:
     time.sleep(1.0)
     assert 1 <= stage.gateway.calls["jobs"] - before <= 11
     assert stage.gateway.calls["job"] == 0
-
-
-def test_looks_widen_while_nothing_changes(stage: Stage) -> None:
-    stage.settings = stage.settings.model_copy(update={"poll_max": 5.0})
-    stage.submitted(stage.submit("a"))
-    time.sleep(2.0)
-    # 0.1 s steps would make 20; growing by a quarter they make 8.
-    assert stage.gateway.calls["jobs"] <= 12
 
 
 def test_a_run_after_a_build_sends_only_what_changed(stage: Stage) -> None:
@@ -246,6 +239,18 @@ def test_a_job_missing_from_the_list_is_asked_for_singly(stage: Stage) -> None:
     assert handle.ended.wait(10)
     assert handle.view.phase is Phase.DONE
     assert stage.gateway.calls["job"] >= 1
+
+
+def test_many_jobs_missing_from_the_list_are_not_all_asked_for_at_once(stage: Stage) -> None:
+    jobs = [stage.submit(f"t{number}") for number in range(20)]
+    ids = stage.submitted(*jobs)
+    for job_id in ids:
+        stage.gateway.finish(job_id)
+        stage.gateway.hidden.add(job_id)
+    eventually(lambda: stage.gateway.calls["job"] > 0, "a question for a single job")
+    eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
+    lists = stage.gateway.calls["jobs"]
+    assert len(ids) <= stage.gateway.calls["job"] <= SINGLES * (lists - MISSES + 1)
 
 
 def test_a_job_that_nobody_knows_is_lost_not_completed(stage: Stage) -> None:

@@ -1,0 +1,31 @@
+"""When to look at a job again, from what is known of it. Pure functions.
+
+One request answers for all jobs, so the job that is due first decides for all.
+"""
+
+from __future__ import annotations
+
+SHARE = 0.1
+"""A job is looked at again after this part of the time that it has been in its state: noticing its end late
+adds at most so much to how long it took."""
+
+GRACE = 1.0
+"""Seconds after its time limit at which a job is looked at: Slurm needs a moment to end it."""
+
+REST = 0.5
+"""Between two looks the gateway rests for this part of the time that the last answer took it."""
+
+
+def step(age: float, remaining: float | None, shortest: float, longest: float) -> float:
+    """Return the seconds from one look at a job to the next.
+
+    Args:
+        age: seconds for which it has been in its state.
+        remaining: seconds until its time limit ends it, None where that is not known.
+        shortest: seconds, never fewer.
+        longest: seconds, never more.
+    """
+    wanted = SHARE * age
+    if remaining is not None:
+        wanted = min(wanted, remaining + GRACE)
+    return min(max(wanted, shortest), longest)

@@ -1,0 +1,27 @@
+"""When a job is looked at again."""
+
+from __future__ import annotations
+
+import pytest
+
+from reframe_firecrest.session.pace import GRACE, step
+
+
+@pytest.mark.parametrize(
+    ("age", "remaining", "seconds"),
+    [
+        (0, None, 1),
+        (5, None, 1),
+        (60, None, 6),
+        (3600, None, 15),
+        # The time limit ends it sooner than its age would have it looked at.
+        (120, 4, 4 + GRACE),
+        (3600, 600, 15),
+        # It should have ended by now.
+        (3600, -30, 1),
+    ],
+)
+def test_the_longer_a_job_has_been_in_its_state_the_longer_until_the_next_look(
+    age: float, remaining: float | None, seconds: float
+) -> None:
+    assert step(age, remaining, 1, 15) == pytest.approx(seconds)
