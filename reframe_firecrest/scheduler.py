@@ -97,6 +97,7 @@ class FirecrestScheduler(SlurmJobScheduler):
                 selection=_selection(settings, job),
                 resubmit_on=tuple(self._resubmit_on_errors or ()),
                 cpus_per_task=self._assumed_cpus(job),
+                is_array=bool(job.is_array),
             )
         )
         job._jobid = f"firecrest-{handle.number}"

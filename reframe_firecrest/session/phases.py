@@ -57,6 +57,7 @@ class JobSpec:
         selection: what is brought back of what the job makes.
         resubmit_on: regular expressions; a refusal that one of them matches is only for now.
         cpus_per_task: what the launcher's ``srun`` asks for where it could not know Slurm's version.
+        is_array: the script runs several times in the same directory.
     """
 
     name: str
@@ -67,6 +68,7 @@ class JobSpec:
     selection: Selection = EVERYTHING
     resubmit_on: tuple[str, ...] = ()
     cpus_per_task: int | None = None
+    is_array: bool = False
 
 
 @dataclass(frozen=True)

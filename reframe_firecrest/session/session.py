@@ -162,9 +162,7 @@ class Session:
             gateway, root, transfer, self._scratch, limit=self._group_limit, warn=self._warn, tell=self._log
         )
         self._submitter = Submitter(gateway, self._settings.outage, self._warn)
-        self._inbound: Group[Cargo] = Group(
-            self._stage_in.send, lambda cargo: cargo.load.size, self._group_limit
-        )
+        self._inbound: Group[Cargo] = Group(self._stage_in.send, self._stage_in.weight, self._group_limit)
         self._ready = self._reactor.spawn(self._connect(transfer))
         # Whoever needs the gateway is told; where nobody does, the error is nobody's concern.
         self._ready.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -212,8 +210,10 @@ class Session:
         spec = handle.spec
         directory = self._directory(spec.directory)
         handle.advance(Phase.STAGING)
-        cargo = await self._stage_in.prepare(directory, self._rewrite_for(spec), spec.script)
-        await asyncio.gather(self._inbound.join(cargo), *(self._bring_along(name) for name in cargo.named))
+        # The tasks of an array would copy over what another of them works with.
+        share = self._settings.share_inputs and not spec.is_array
+        cargo = await self._stage_in.prepare(directory, self._rewrite_for(spec), spec.script, share=share)
+        await asyncio.gather(self._send(cargo), *(self._bring_along(name) for name in cargo.named))
         if not handle.advance(Phase.SUBMITTING):
             return
         remote = self._paths.remote_directory(spec.directory)
@@ -228,8 +228,14 @@ class Session:
         parts = await self._watcher.follow(job_id, lambda summary: _tell(handle, summary), spec.name)
         handle.advance(Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
+        directory.job_ended(ran=ran)
         await self._stage_out.fetch(Harvest(directory, spec.outputs, ran, spec.selection))
         handle.advance(Phase.DONE)
+
+    async def _send(self, cargo: Cargo) -> None:
+        """Send a stage directory, unless all of it is there."""
+        if cargo.load.entries or not cargo.directory.there:
+            await self._inbound.join(cargo)
 
     def _rewrite_for(self, spec: JobSpec) -> Rewrite:
         cpus, version = spec.cpus_per_task, self.scheduler_version
@@ -246,7 +252,7 @@ class Session:
 
     async def _send_along(self, directory: StageDirectory) -> None:
         if await asyncio.to_thread(Path(directory.local).is_dir):
-            await self._inbound.join(await self._stage_in.prepare(directory))
+            await self._send(await self._stage_in.prepare(directory))
 
     def _directory(self, local: str) -> StageDirectory:
         if local not in self._directories:

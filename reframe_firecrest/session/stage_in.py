@@ -6,18 +6,24 @@ import asyncio
 import itertools
 import posixpath
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reframe_firecrest.errors import StagingError
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.paths import PathMap
+from reframe_firecrest.session.inputs import Inputs, Parcel
+from reframe_firecrest.staging.inputs import SHARED_FROM, Content, digest_of, with_inputs
 from reframe_firecrest.staging.manifest import Kind, changed, scan
-from reframe_firecrest.staging.pack import Load, Sent, pack
+from reframe_firecrest.staging.pack import Load, Sent, pack, sent_as
 from reframe_firecrest.staging.plan import Listed
 
 TEXT_LIMIT = 65_536
 """Bytes up to which a file may be a text that a hook wrote, with local paths in it."""
+
+STORE = "inputs"
+"""Directory for what several tests have alike, below the transfer directory."""
 
 Rewrite = Callable[[str], str]
 
@@ -39,6 +45,7 @@ class StageDirectory:
         marks: entries that both sides have alike, with their marks here.
         remote: how files are known to stand on the remote side.
         there: it has been sent.
+        promised: files that its job copies there for itself, with their marks here.
     """
 
     local: str
@@ -46,6 +53,14 @@ class StageDirectory:
     marks: dict[str, tuple[object, ...]] = field(default_factory=dict)
     remote: dict[str, Sent | Listed] = field(default_factory=dict)
     there: bool = False
+    promised: dict[str, tuple[Sent, tuple[object, ...]]] = field(default_factory=dict)
+
+    def job_ended(self, *, ran: bool) -> None:
+        """Note that a job has ended: if it ran, it has copied what was promised."""
+        for path, (sent, mark) in self.promised.items():
+            if ran:
+                self.remote[path], self.marks[path] = sent, mark
+        self.promised.clear()
 
 
 @dataclass(frozen=True)
@@ -54,11 +69,15 @@ class Cargo:
 
     Attributes:
         named: other local directories that its texts name.
+        script: the job script's name, if there is one.
+        shareable: files that other tests may have too, by path.
     """
 
     directory: StageDirectory
     load: Load
     named: frozenset[str] = frozenset()
+    script: str | None = None
+    shareable: Mapping[str, Content] = field(default_factory=dict)
 
 
 class StageIn:
@@ -85,10 +104,21 @@ class StageIn:
         self._transfer = transfer
         self._scratch = scratch
         self._tell = tell
+        self._inputs = Inputs()
         self._numbers = itertools.count(1)
 
+    def weight(self, cargo: Cargo) -> int:
+        """Return the bytes that a stage directory adds to an archive."""
+        there = (path for path, content in cargo.shareable.items() if self._inputs.has(content))
+        return cargo.load.size - sum(cargo.load.entries[path].size for path in there)
+
     async def prepare(
-        self, directory: StageDirectory, rewrite: Rewrite = unchanged, script: str | None = None
+        self,
+        directory: StageDirectory,
+        rewrite: Rewrite = unchanged,
+        script: str | None = None,
+        *,
+        share: bool = False,
     ) -> Cargo:
         """Find out what has to travel, and translate what names local paths.
 
@@ -96,11 +126,13 @@ class StageIn:
             directory: what is sent.
             rewrite: what else is done to the script.
             script: the job script's name, if there is one.
+            share: its job may copy what other tests have too.
 
         Raises:
             StagingError: the stage directory can't be read.
         """
-        return await asyncio.to_thread(self._prepare, directory, rewrite, script)
+        cargo = await asyncio.to_thread(self._prepare, directory, rewrite, script)
+        return await asyncio.to_thread(_with_shareable, cargo) if share else cargo
 
     def _prepare(self, directory: StageDirectory, rewrite: Rewrite, script: str | None) -> Cargo:
         entries = changed(scan(directory.local), directory.marks)
@@ -119,7 +151,7 @@ class StageIn:
             if path == script:
                 translated = rewrite(translated)
             replaced[path] = translated.encode("utf-8", "surrogateescape")
-        return Cargo(directory, Load(directory.relative, entries, replaced), frozenset(named))
+        return Cargo(directory, Load(directory.relative, entries, replaced), frozenset(named), script)
 
     async def send(self, cargo: Sequence[Cargo]) -> None:
         """Send stage directories together.
@@ -128,20 +160,81 @@ class StageIn:
             FirecrestError: they did not all arrive.
         """
         begun = time.monotonic()
-        name = f"in-{next(self._numbers)}.tgz"
-        local, remote = self._scratch / name, f"{self._transfer}/{name}"
+        parcel = self._inputs.plan(
+            {content: item.load.entries[path] for path, content in item.shareable.items()} for item in cargo
+        )
         try:
-            sent = await asyncio.to_thread(pack, [item.load for item in cargo], local)
-            size = (await asyncio.to_thread(local.stat)).st_size
-            await self._gateway.upload(local, remote)
-        finally:
-            await asyncio.to_thread(local.unlink, missing_ok=True)
-        await self._gateway.extract(remote, posixpath.dirname(self._transfer))
+            sent, size = await self._send(cargo, parcel)
+        except BaseException as error:
+            self._inputs.settle(parcel, error)
+            raise
+        self._inputs.settle(parcel)
+        await self._inputs.arrived(parcel)
         self._tell(
             f"sent {sum(len(files) for files in sent)} files of {len(cargo)} stage directories, "
             f"{size / 1000:.1f} kB packed, in {time.monotonic() - begun:.1f} s"
         )
         for item, files in zip(cargo, sent, strict=True):
-            item.directory.there = True
-            item.directory.marks.update({path: entry.mark for path, entry in item.load.entries.items()})
-            item.directory.remote.update(files)
+            directory, entries = item.directory, item.load.entries
+            directory.there = True
+            directory.marks.update({path: entries[path].mark for path in files})
+            directory.remote.update(files)
+            directory.promised.update(
+                {path: (sent_as(entries[path]), entries[path].mark) for path in _shared(item, parcel)}
+            )
+
+    async def _send(self, cargo: Sequence[Cargo], parcel: Parcel) -> tuple[list[dict[str, Sent]], int]:
+        """Pack, upload and extract; returns what each stage directory got, and the archive's bytes."""
+        root = posixpath.dirname(self._transfer)
+        name = f"in-{next(self._numbers)}.tgz"
+        local, remote = self._scratch / name, f"{self._transfer}/{name}"
+        loads = [self._load(item, parcel) for item in cargo]
+        store = parcel.loads(f"{posixpath.basename(self._transfer)}/{STORE}")
+        try:
+            sent = await asyncio.to_thread(pack, [*loads, *store], local)
+            size = (await asyncio.to_thread(local.stat)).st_size
+            await self._gateway.upload(local, remote)
+        finally:
+            await asyncio.to_thread(local.unlink, missing_ok=True)
+        await self._gateway.extract(remote, root)
+        return sent[: len(cargo)], size
+
+    def _load(self, item: Cargo, parcel: Parcel) -> Load:
+        """What of a stage directory is packed: what its job copies is named in the script instead."""
+        shared = _shared(item, parcel)
+        if not shared or item.script is None:
+            return item.load
+        load = item.load
+        copies = {path: (content, sent_as(load.entries[path])) for path, content in shared.items()}
+        directory = self._paths.remote_directory(item.directory.local)
+        script = with_inputs(load.replaced[item.script], f"{self._transfer}/{STORE}", directory, copies)
+        return Load(
+            load.prefix,
+            {path: entry for path, entry in load.entries.items() if path not in shared},
+            {**load.replaced, item.script: script},
+        )
+
+
+def _shared(item: Cargo, parcel: Parcel) -> dict[str, Content]:
+    return {path: content for path, content in item.shareable.items() if content in parcel.copied}
+
+
+def _with_shareable(cargo: Cargo) -> Cargo:
+    """Add which of its files other tests may have too."""
+    load = cargo.load
+    if cargo.script not in load.replaced:
+        # Nothing could copy them.
+        return cargo
+    shareable = {
+        path: Content(_digest(entry.source), posixpath.basename(path))
+        for path, entry in load.entries.items()
+        if entry.kind is Kind.FILE and entry.size >= SHARED_FROM and path not in load.replaced
+    }
+    return replace(cargo, shareable=shareable)
+
+
+def _digest(path: str) -> str:
+    try:
+        return digest_of(path)
+    except OSError as error:
+        raise StagingError(f"{path} can't be read: {error.strerror or error}") from None

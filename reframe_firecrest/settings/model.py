@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +15,20 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
-    SecretStr,
+    model_validator,
 )
+
+from reframe_firecrest.settings.credentials import Credentials, gather, no_user_in_url
 
 ENVIRONMENT = {
     "url": "FIRECREST_URL",
+    "auth": "FIRECREST_AUTH",
     "token_url": "AUTH_TOKEN_URL",
     "client_id": "FIRECREST_CLIENT_ID",
     "client_secret_file": "FIRECREST_CLIENT_SECRET_FILE",
+    "token_command": "FIRECREST_TOKEN_COMMAND",
+    "api_key_file": "FIRECREST_API_KEY_FILE",
+    "api_key_header": "FIRECREST_API_KEY_HEADER",
     "system": "FIRECREST_SYSTEM",
     "basedir": "FIRECREST_BASEDIR",
     "account": "FIRECREST_ACCOUNT",
@@ -57,16 +64,6 @@ def _certificates(value: Path) -> Path:
     return value
 
 
-def _no_credentials(value: AnyHttpUrl) -> AnyHttpUrl:
-    if value.username or value.password:
-        # URLs are shown in messages.
-        raise ValueError("must hold neither user name nor password")
-    return value
-
-
-_Url = Annotated[AnyHttpUrl, AfterValidator(_no_credentials)]
-
-
 _Absolute = Annotated[str, AfterValidator(_absolute)]
 
 
@@ -75,9 +72,7 @@ class Settings(BaseModel):
 
     Attributes:
         url: the gateway's base URL.
-        token_url: the identity provider's token endpoint.
-        client_id: the client's name there.
-        client_secret: its secret; never printed.
+        credentials: who we are. What it consists of is given beside the other keys.
         system: the system's name at the gateway.
         basedir: remote directory below which everything is staged.
         namespace: directory below `basedir` in which the runs lie.
@@ -90,6 +85,7 @@ class Settings(BaseModel):
         retrieve: patterns of files that are brought back.
         exclude: patterns of files that are not.
         max_file_size: bytes, or a text such as ``500MB``; larger files are not brought back.
+        share_inputs: files that several tests have alike are sent once, and copied by each job for itself.
         max_in_flight: requests that may be open at a time, however well the gateway answers.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
@@ -99,10 +95,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    url: _Url
-    token_url: _Url
-    client_id: Annotated[str, Field(min_length=1)]
-    client_secret: SecretStr
+    url: Annotated[AnyHttpUrl, AfterValidator(no_user_in_url)]
+    credentials: Credentials
     system: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     basedir: Annotated[str, AfterValidator(_absolute)]
     namespace: Annotated[str, AfterValidator(_plain_relative)] = "reframe-firecrest"
@@ -113,16 +107,25 @@ class Settings(BaseModel):
     retrieve: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     max_file_size: ByteSize | None = None
+    share_inputs: bool = True
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0
     lost_after: Annotated[float, Field(ge=5, le=86400)] = 120.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_credentials(cls, values: object) -> object:
+        if isinstance(values, Mapping) and "credentials" not in values:
+            return gather(values)
+        return values
+
     @property
     def session_key(self) -> tuple[object, ...]:
         """What partitions must share to share a session: all but what goes with each job."""
         values = self.model_dump(exclude=PER_JOB)
+        values["credentials"] = self.credentials
         values["path_map"] = tuple(sorted(self.path_map.items()))
         return tuple(values[name] for name in sorted(values))
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from reframe_firecrest.errors import StagingError
 from reframe_firecrest.staging.manifest import Entry, Kind
@@ -23,6 +26,11 @@ needs, stays.
 LEVEL = 4
 """Of gzip: packs twice as fast as its default and makes archives a few per cent larger."""
 
+SAMPLE, SAMPLES = 16_384, 16
+"""Bytes of a file, and files, from which it is told whether an archive is going to be smaller for packing."""
+
+WORTHWHILE = 0.95
+"""An archive that compression makes no smaller than this part is sent as it is, which saves much time."""
 
 HEADER = 1024
 """Bytes: a tar header and the padding of the last block."""
@@ -36,11 +44,14 @@ class Load:
         prefix: where it is unpacked, relative to the directory in which the archive is extracted.
         entries: what travels.
         replaced: other contents for some of the files, such as translated scripts.
+        digests: of files that must not have changed since, in hexadecimal: others rely on their contents, and
+            so they can't be written there either.
     """
 
     prefix: str
     entries: Mapping[str, Entry]
     replaced: Mapping[str, bytes] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -59,11 +70,46 @@ class Sent:
         size: bytes.
         mtime: seconds since the epoch.
         is_file: it is a regular file there; otherwise a directory or a dangling link.
+        mode: permission bits.
     """
 
     size: int
     mtime: int
     is_file: bool = True
+    mode: int = 0o644
+
+
+def sent_as(entry: Entry, size: int | None = None) -> Sent:
+    """Return how an entry shows on the remote side once it has been sent.
+
+    Args:
+        entry: what is sent.
+        size: of what is sent in its place, if something is.
+    """
+    mtime = max(entry.mtime_ns // 1_000_000_000 - BACKDATE, 0)
+    owners = 0o700 if entry.kind is Kind.DIRECTORY else 0o600
+    return Sent(
+        entry.size if size is None else size,
+        int(mtime),
+        is_file=entry.kind is Kind.FILE,
+        mode=entry.mode | owners,
+    )
+
+
+class _Digested:
+    """A file that is digested while it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._file.read(size)
+        self._digest.update(block)
+        return block
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
 
 
 def pack(loads: Sequence[Load], archive: Path) -> list[dict[str, Sent]]:
@@ -77,13 +123,40 @@ def pack(loads: Sequence[Load], archive: Path) -> list[dict[str, Sent]]:
     sent = []
     with (
         archive.open("wb") as raw,
-        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=LEVEL, mtime=0) as packed,
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_level_for(loads), mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
         for load in loads:
             _add_parents(tar, load.prefix)
             sent.append({path: _add(tar, load, path, entry) for path, entry in load.entries.items()})
     return sent
+
+
+def _level_for(loads: Sequence[Load]) -> int:
+    """Return the level of compression that is worth its time: none where the largest files do not compress.
+
+    The archive remains one of gzip's, whose checksum tells whether it arrived whole.
+    """
+    files = [
+        entry
+        for load in loads
+        for path, entry in load.entries.items()
+        if entry.kind is Kind.FILE and path not in load.replaced and entry.size >= SAMPLE
+    ]
+    files.sort(key=lambda entry: entry.size, reverse=True)
+    if sum(entry.size for entry in files) < sum(load.size for load in loads) / 2:
+        return LEVEL
+    sample = b"".join(_sample(entry) for entry in files[:SAMPLES])
+    return LEVEL if len(zlib.compress(sample, 1)) < WORTHWHILE * len(sample) else 0
+
+
+def _sample(entry: Entry) -> bytes:
+    try:
+        with Path(entry.source).open("rb") as file:
+            file.seek((entry.size - SAMPLE) // 2)
+            return file.read(SAMPLE)
+    except OSError as error:
+        raise StagingError(f"{entry.source} can't be read: {error.strerror or error}") from None
 
 
 def _add_parents(tar: tarfile.TarFile, prefix: str) -> None:
@@ -94,28 +167,37 @@ def _add_parents(tar: tarfile.TarFile, prefix: str) -> None:
 
 
 def _add(tar: tarfile.TarFile, load: Load, path: str, entry: Entry) -> Sent:
+    replaced = load.replaced.get(path)
+    sent = sent_as(entry, None if replaced is None else len(replaced))
     info = tarfile.TarInfo(f"{load.prefix}/{path}")
-    info.mode = entry.mode | 0o600
-    info.mtime = max(entry.mtime_ns // 1_000_000_000 - BACKDATE, 0)
+    info.mode, info.mtime = sent.mode, sent.mtime
     if entry.kind is Kind.DIRECTORY:
-        info.type, info.mode = tarfile.DIRTYPE, entry.mode | 0o700
+        info.type = tarfile.DIRTYPE
         tar.addfile(info)
     elif entry.kind is Kind.DANGLING:
         info.type, info.linkname = tarfile.SYMTYPE, entry.target
         tar.addfile(info)
-    elif path in load.replaced:
-        info.size = len(load.replaced[path])
-        tar.addfile(info, io.BytesIO(load.replaced[path]))
+    elif replaced is not None:
+        info.size = len(replaced)
+        tar.addfile(info, io.BytesIO(replaced))
     else:
         info.size = entry.size
-        _add_file(tar, info, entry)
-    return Sent(info.size, int(info.mtime), is_file=entry.kind is Kind.FILE)
+        if path in load.digests:
+            info.mode = 0o400
+        _add_file(tar, info, entry, load.digests.get(path))
+    return sent
 
 
-def _add_file(tar: tarfile.TarFile, info: tarfile.TarInfo, entry: Entry) -> None:
+def _add_file(tar: tarfile.TarFile, info: tarfile.TarInfo, entry: Entry, digest: str | None) -> None:
     try:
         with Path(entry.source).open("rb") as content:
-            tar.addfile(info, content)
+            if digest is None:
+                tar.addfile(info, content)
+                return
+            digested = _Digested(content)
+            tar.addfile(info, cast("BinaryIO", digested))
     except OSError as error:
         # tarfile says "unexpected end of data" for a file that has shrunk.
         raise StagingError(f"{entry.source} can't be read: {error.strerror or error}") from None
+    if digested.hexdigest() != digest:
+        raise StagingError(f"{entry.source} was changed while it was being sent")
