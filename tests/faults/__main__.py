@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +15,18 @@ from rich.table import Table
 
 from tests.faults.cases import KINDS, Case, every_case, pairs, parse_case, sample
 from tests.faults.running import Outcome
+from tests.faults.soak import Soak, faults_of, run_soak
 from tests.faults.sweep import Verdict, judge, judge_all, note, record, survivors
+
+SHOWN = 6
+"""Differences that a line shows of one run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for; the exit code says whether all of it survived."""
     options = _parser().parse_args(arguments)
+    if options.soak:
+        return _soak(Soak(options.soak, options.tests, options.seed))
     expected = {False: record()}
     if options.slow or any(case.slow for case in options.case):
         expected[True] = record(slow=True)
@@ -53,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--log", type=Path, metavar="FILE", help="note results there, and skip what has survived there before"
     )
+    add("--soak", type=float, metavar="MINUTES", help="instead: one long run with failures by chance")
+    add("--tests", type=int, default=500, metavar="N", help="of the soak (default: 500)")
     add("--list", action="store_true", help="only name the cases")
     return parser
 
@@ -98,7 +107,7 @@ def _sweep(cases: list[Case], expected: dict[bool, Outcome], options: argparse.N
         if options.log:
             note(options.log, verdict)
         if not verdict.survived:
-            print(f"{verdict.case}: {'; '.join(verdict.differences)}")
+            print(f"{verdict.case}: {_brief(verdict.differences)}")
             print(f"    make faults FAULTS_ARGS=\"--case '{verdict.case}'\"", flush=True)
         elif len(verdicts) % 50 == 0:
             print(f"{len(verdicts)} of {len(cases)} runs", flush=True)
@@ -106,6 +115,38 @@ def _sweep(cases: list[Case], expected: dict[bool, Outcome], options: argparse.N
     survived = sum(verdict.survived for verdict in verdicts)
     print(f"{len(verdicts)} runs in {time.monotonic() - begun:.0f} s, {survived} survived")
     return 0 if survived == len(verdicts) else 1
+
+
+def _soak(soak: Soak) -> int:
+    outcome = run_soak(soak)
+    lines = faults_of(soak, outcome)
+    table = Table(title=f"soak of {soak.tests} tests, seed {soak.seed}", show_header=False)
+    requests = sum(outcome.requests.values())
+    results = Counter(test["result"] for test in outcome.tests.values())
+    for name, figure in (
+        ("minutes", f"{outcome.seconds / 60:.1f}"),
+        ("results", ", ".join(f"{count} {result}" for result, count in sorted(results.items()))),
+        ("jobs", sum(outcome.jobs.values())),
+        ("requests", requests),
+        (
+            "of them failures",
+            f"{(failed := sum(outcome.faults.values()))} ({100 * failed / max(requests, 1):.2f} %)",
+        ),
+        ("of them over the rate limit", outcome.limited),
+        ("tokens", outcome.requests.get("POST token", 0)),
+        ("lost, duplicated or false", len(lines)),
+    ):
+        table.add_row(name, str(figure))
+    Console(width=110).print(table)
+    print(*(f"{label}: {count}" for label, count in sorted(outcome.faults.items())), sep="\n")
+    print(*lines, sep="\n")
+    return 1 if lines else 0
+
+
+def _brief(differences: Sequence[str]) -> str:
+    """One accident has many marks; the first few tell which it is."""
+    more = len(differences) - SHOWN
+    return "; ".join(differences[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _show(verdicts: list[Verdict]) -> None:

@@ -28,7 +28,7 @@ ENDING = 3.0
 """Seconds that cancelled jobs may take to end after ReFrame has."""
 SMALL = 65_536
 
-_COMPARED = ("result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
+_COMPARED = ("short_name", "result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
 _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
 
 
@@ -44,6 +44,7 @@ class Outcome:
         files: local output files and what is in them, as checksums.
         remote: paths that were left below the run's directory on the system.
         requests: how many there were of each shape.
+        limited: requests that were refused for the rate limit.
         faults: how many failures there were, by what the sandbox calls them.
         seconds: of wall time.
         output: what ReFrame printed.
@@ -56,6 +57,7 @@ class Outcome:
     files: dict[str, str] = field(default_factory=dict)
     remote: list[str] = field(default_factory=list)
     requests: dict[str, int] = field(default_factory=dict)
+    limited: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     output: str = ""
@@ -127,10 +129,15 @@ def _tests(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def jobs_of(outcome: Outcome, test: Mapping[str, Any]) -> int:
+    """Count the jobs of one of the tests that do not build, by the name that ReFrame gives them."""
+    return sum(count for job, count in outcome.jobs.items() if job.split()[0] == f"rfm_{test['short_name']}")
+
+
 def _ask(sandbox: Sandbox, outcome: Outcome) -> None:
     """Ask the sandbox what it did, undisturbed."""
     stats = sandbox.stats()
-    outcome.requests, outcome.faults = stats.by_shape, stats.faults
+    outcome.requests, outcome.limited, outcome.faults = stats.by_shape, stats.rate_limited, stats.faults
     sandbox.faults.clear()
     deadline = time.monotonic() + ENDING
     while True:
