@@ -22,7 +22,7 @@ help:
 	@echo "make test        the whole test suite, with the coverage of the package"
 	@echo "make test-unit   the tests that need no gateway"
 	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
-	@echo "make bench       measure requests, times, bytes and memory, and print a table"
+	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove what the above left, make distclean: $(VENV) too"
 
@@ -45,7 +45,7 @@ test-slurm: $(VENV)/.installed-dev
 	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-dev
-	@$(BIN)/python bench/run.py $(BENCH_ARGS)
+	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

@@ -1,0 +1,161 @@
+"""Measures, prints tables and writes files; see docs/performance.md.
+
+Through the sandbox, with latencies of its own, or through the gateway that FIRECREST_URL and its companions
+name, as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.cases import Case, Options
+from bench.figures import Figure, figures, growth
+from bench.running import measure, why_no_slurm
+from bench.runs import Run
+from bench.surroundings import Surroundings
+from bench.tables import Sheet, figure_sheet, markdown, rich_table, scale_sheet, time_sheet, traffic_sheet
+
+WIDTH = 200
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure; the exit code says whether all tests passed."""
+    given = _parser().parse_args(arguments)
+    no_slurm = why_no_slurm() if given.slurm else None
+    if no_slurm:
+        print(f"--slurm is skipped: {no_slurm}", file=sys.stderr)
+    outside = bool(os.environ.get("FIRECREST_URL"))
+    options = Options(
+        tests=tuple(given.tests),
+        latencies=(None,) if outside else tuple(given.latency),
+        large_mib=given.large,
+        slurm=given.slurm and not no_slurm,
+        scale=given.scale,
+    )
+    surroundings = Surroundings.now(given.label, outside=outside, repeat=given.repeat)
+    found: dict[Case, list[Run]] = {case: [] for case in options.cases()}
+    # Round by round, so that what else the machine does meanwhile does not fall on one case alone.
+    for number in range(given.repeat):
+        for case, runs in found.items():
+            runs.append(measure(case))
+            _tell(case, runs[-1], number)
+    reached, grown = figures(options, found), growth(options, found)
+    sheets = [figure_sheet("Figures to reach", [*reached, *grown]), time_sheet(found), traffic_sheet(found)]
+    sheets += [scale_sheet(options, found)] if options.scale else []
+    _show(surroundings, sheets)
+    if given.json:
+        given.json.write_text(
+            json.dumps(_everything(surroundings, [*reached, *grown], found), indent=2) + "\n"
+        )
+    if given.markdown:
+        text = "\n".join([f"{surroundings.text}\n", *(markdown(sheet) for sheet in sheets)])
+        given.markdown.write_text(text, encoding="utf-8")
+    return 0 if all(run.passed for runs in found.values() for run in runs) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--tests", type=_positive, nargs="+", default=[20, 100, 500], help="sizes of the suite"
+    )
+    parser.add_argument(
+        "--latency", type=_seconds, nargs="+", default=[0.0, 0.2], help="seconds a request, sandbox only"
+    )
+    parser.add_argument(
+        "--repeat", type=_positive, default=1, metavar="N", help="run everything so many times"
+    )
+    parser.add_argument(
+        "--large", type=_positive, default=0, metavar="MIB", help="a test with large files too"
+    )
+    parser.add_argument("--slurm", action="store_true", help="ReFrame's own slurm too, where sbatch works")
+    parser.add_argument(
+        "--scale",
+        type=_scale,
+        default=0,
+        metavar="N",
+        help="N tests too, and a half and a quarter of them",
+    )
+    parser.add_argument("--label", default="", help="what the tables say of the gateway")
+    parser.add_argument("--json", type=_writable, metavar="FILE", help="write all figures and runs there")
+    parser.add_argument("--markdown", type=_writable, metavar="FILE", help="write the tables there")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return number
+
+
+def _scale(text: str) -> int:
+    number = int(text)
+    if number < 8:
+        raise argparse.ArgumentTypeError(f"{text} tests show no growth; take at least 8")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return number
+
+
+def _writable(text: str) -> Path:
+    """Prove it before hours are spent."""
+    path = Path(text)
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} can't be written: {error.strerror}") from None
+    return path
+
+
+def _tell(case: Case, run: Run, number: int) -> None:
+    state = "passed" if run.passed else "FAILED"
+    print(f"round {number + 1}: {case.title}: {state} in {run.wall_s:.1f} s", file=sys.stderr)
+    for remark in run.remarks:
+        print(f"    {remark}", file=sys.stderr)
+
+
+def _show(surroundings: Surroundings, sheets: Sequence[Sheet]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console.print(surroundings.text, soft_wrap=True, markup=False)
+    for sheet in sheets:
+        console.print(rich_table(sheet))
+
+
+def _everything(
+    surroundings: Surroundings, reached: Sequence[Figure], found: dict[Case, list[Run]]
+) -> dict[str, Any]:
+    return {
+        "surroundings": asdict(surroundings),
+        "figures": [{**asdict(figure), "reached": figure.reached} for figure in reached],
+        "runs": [
+            {"case": asdict(case), "runs": [_told(run) for run in runs]} for case, runs in found.items()
+        ],
+    }
+
+
+def _told(run: Run) -> dict[str, Any]:
+    """Leave out what names the gateway; the traffic has the same by shape."""
+    found: dict[str, Any] = run.model_dump(exclude={"told": {"requests"}})
+    return found
+
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    code = main()
+    print(f"measured for {time.monotonic() - started:.0f} s", file=sys.stderr)
+    sys.exit(code)

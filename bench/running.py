@@ -1,0 +1,113 @@
+"""Runs ReFrame with the suite, through a gateway or without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.bounds import measure_bounds
+from bench.cases import FIRECREST, Case
+from bench.runs import Run, Told, contradictions, traffic_of
+from reframe_firecrest.sandbox import Sandbox, SandboxConfig, SandboxError
+
+HERE = Path(__file__).resolve().parent
+
+LIMIT_S = 3600.0
+"""A run that takes longer has failed."""
+
+
+def measure(case: Case) -> Run:
+    """Run a case once, through a fresh sandbox if it needs one."""
+    if case.partition != FIRECREST or case.latency is None:
+        return run_reframe(case, {})
+    config = SandboxConfig(
+        nodes=8, cpus=64, latency=case.latency, runner="slurm" if case.over_slurm else "embedded"
+    )
+    try:
+        with Sandbox(config) as sandbox:
+            run = run_reframe(case, sandbox.environment())
+            run.remarks += contradictions(run.traffic, sandbox.stats())
+            return run
+    except SandboxError as error:
+        return Run(remarks=[str(error)])
+
+
+def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
+    """Run ReFrame once.
+
+    Args:
+        case: what it runs.
+        gateway: variables of the gateway, beside those that are set already.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as scratch:
+        told, report = Path(scratch, "told.json"), Path(scratch, "report.json")
+        command = [
+            *(sys.executable, "-c", "from reframe.frontend.cli import main; main()"),
+            *("-C", str(HERE / "settings.py"), "-c", str(HERE / "suite.py"), "-r", "--keep-stage-files"),
+            *("--system", f"bench:{case.partition}", "--prefix", scratch, "--report-file", str(report)),
+        ]
+        variables = {
+            **os.environ,
+            **gateway,
+            "BENCH_OUT": str(told),
+            "BENCH_TESTS": str(case.tests),
+            "BENCH_SHARED": "1" if case.shared else "",
+            "BENCH_LARGE_MIB": str(case.large_mib),
+        }
+        begun = time.monotonic()
+        try:
+            answer = subprocess.run(
+                command,
+                env=variables,
+                cwd=scratch,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Run(wall_s=LIMIT_S, remarks=[f"not finished after {LIMIT_S:.0f} s"])
+        run = Run(wall_s=time.monotonic() - begun, session_s=_session_s(report))
+        run.passed = f"Ran {case.tests}/{case.tests} test case(s)" in answer.stdout and answer.returncode == 0
+        if not run.passed:
+            run.remarks += _complaints(answer)
+        if told.exists():
+            run.told = Told.model_validate_json(told.read_text())
+        run.traffic = traffic_of(run.told.requests, variables)
+        bounds = measure_bounds(Path(scratch, "stage"), HERE / "src", Path(scratch), pack=not case.large_mib)
+        run.inputs, run.scripts, run.packed = bounds.inputs, bounds.scripts, bounds.packed
+        return run
+
+
+def _complaints(answer: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return why ReFrame failed: each reason once, or else its last lines."""
+    lines = answer.stdout.splitlines()
+    reasons = {line.strip(): None for line in lines if line.lstrip().startswith("* Reason:")}
+    last = [*lines[-5:], *answer.stderr.splitlines()[-5:]]
+    return [f"ReFrame ended with exit code {answer.returncode}", *(list(reasons)[:5] or last)]
+
+
+def _session_s(report: Path) -> float | None:
+    if not report.exists():
+        return None
+    return float(json.loads(report.read_text())["session_info"]["time_elapsed"])
+
+
+def why_no_slurm() -> str | None:
+    """Return why nothing can be submitted to Slurm from here, None if it can."""
+    if shutil.which("sbatch") is None:
+        return "there is no sbatch on the PATH"
+    command = ["sbatch", "--test-only", "--wrap=true"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return "sbatch did not answer within 30 s"
+    lines = answer.stderr.strip().splitlines() or [f"sbatch ended with exit code {answer.returncode}"]
+    return lines[-1] if answer.returncode else None

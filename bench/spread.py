@@ -1,0 +1,27 @@
+"""A measurement that was repeated."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of several measurements, with the lowest and the highest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread | None:
+        """Summarise measurements; None if there are none."""
+        known = list(values)
+        return cls(statistics.median(known), min(known), max(known)) if known else None
+
+    def text(self, digits: int) -> str:
+        """Return the median, with the range if there is one to be seen."""
+        median, low, high = (f"{value:.{digits}f}" for value in (self.median, self.low, self.high))
+        return median if low == high else f"{median} ({low}-{high})"
