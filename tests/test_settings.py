@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reframe_firecrest.errors import SettingsError
-from reframe_firecrest.settings import Place, Settings, read_settings
+from reframe_firecrest.settings import Place, Settings, local, read_settings
+from reframe_firecrest.settings.credentials import ClientSecret
 
 SECRET = "tr0ub4dor&3"
 
@@ -44,7 +45,8 @@ def line_of(
 
 
 def secret_of(settings: Settings) -> str:
-    return settings.client_secret.get_secret_value()
+    assert isinstance(settings.credentials, ClientSecret)
+    return settings.credentials.client_secret.get_secret_value()
 
 
 def test_the_environment_alone_is_enough() -> None:
@@ -63,7 +65,8 @@ def test_partition_wins_over_system_and_system_over_environment() -> None:
     )
     assert settings.account == "partition"
     assert settings.namespace == "system"
-    assert settings.client_id == "me"
+    assert isinstance(settings.credentials, ClientSecret)
+    assert settings.credentials.client_id == "me"
 
 
 def test_a_key_that_is_none_in_the_configuration_counts_as_not_given() -> None:
@@ -210,6 +213,33 @@ class TestWhereTheSecretComesFrom:
         line = line_of(partition={"client_secret_file": str(path)})
         assert str(path) in line
         assert reason in line
+
+
+class TestFilesOnThisMachine:
+    """ReFrame is in a stage directory when the settings are read."""
+
+    @pytest.fixture(autouse=True)
+    def elsewhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "started").mkdir()
+        (tmp_path / "stage").mkdir()
+        (tmp_path / "started" / "secret").write_text("relative")
+        monkeypatch.setattr(local, "STARTED_IN", tmp_path / "started")
+        monkeypatch.setenv("HOME", str(tmp_path / "started"))
+        monkeypatch.chdir(tmp_path / "stage")
+
+    @pytest.mark.parametrize("name", ["secret", "~/secret", "../started/secret"])
+    def test_a_relative_path_begins_where_reframe_was_started(self, name: str) -> None:
+        settings = read_settings(places(system={"client_secret_file": name}), ENVIRONMENT)
+        assert secret_of(settings) == "relative"
+
+    def test_so_does_that_of_the_certificates(self, tmp_path: Path) -> None:
+        trusted = ssl.create_default_context().get_ca_certs(binary_form=True)
+        if not trusted:
+            pytest.skip("this machine trusts no certificate authority")
+        bundle = tmp_path / "started" / "ca.pem"
+        bundle.write_text(ssl.DER_cert_to_PEM_cert(trusted[0]))
+        settings = read_settings(places(), {**ENVIRONMENT, "FIRECREST_CA_BUNDLE": "ca.pem"})
+        assert settings.ca_bundle == bundle
 
 
 class TestSessions:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, translate
-from reframe_firecrest.gateway.auth import TokenSource
+from reframe_firecrest.gateway.auth import Authorization
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.throttle import Throttle
 
@@ -21,14 +21,16 @@ class Caller:
 
     Args:
         where: the gateway and system, as the user knows them.
-        tokens: renewed once when the gateway refuses one.
+        authorization: renewed once when the gateway refuses it.
         patience: how long failures are ridden out.
         max_in_flight: requests that may be open at a time, however well the gateway answers.
     """
 
-    def __init__(self, where: str, tokens: TokenSource, patience: Patience, max_in_flight: int) -> None:
+    def __init__(
+        self, where: str, authorization: Authorization, patience: Patience, max_in_flight: int
+    ) -> None:
         self.where = where
-        self._tokens = tokens
+        self._authorization = authorization
         self._patience = patience
         self._throttle = Throttle(max_in_flight)
         self._answered = False
@@ -43,9 +45,10 @@ class Caller:
         attempt = uncertain = 0
         renewed = False
         while True:
-            asked_at = time.monotonic()
             try:
                 async with self._throttle.slot():
+                    # Before the clock starts: a token that can't be had leaves no doubt about the operation.
+                    await self._authorization.auth_headers()
                     asked_at = time.monotonic()
                     result = await asyncio.wait_for(ask(), operation.timeout)
                     self._throttle.answered(time.monotonic() - asked_at)
@@ -54,21 +57,22 @@ class Caller:
                     f"{operation.name} on {self.where} failed: no answer within {operation.timeout:.0f} s"
                 )
             except Exception as problem:  # noqa: BLE001 - translated and raised or repeated below
-                error = translate.error_of(operation, problem, self.where)
+                remedy = self._authorization.remedy
+                if renewed:
+                    remedy = f"a renewed token is refused too; {remedy}"
+                error = translate.error_of(operation, problem, self.where, remedy)
                 # A proxy answers 502 or 503 for a gateway that isn't there.
-                if (
-                    error.status is not None
-                    and error.status < 500
-                    and not isinstance(error, errors.AuthError)
-                ):
+                if error.status is not None and error.status < 500:
                     self._answered = True
             else:
                 self._answered = True
                 return result
-            if isinstance(error, errors.AuthError) and error.status == 401 and not renewed and self._answered:
-                renewed = True
-                self._tokens.discard(asked_at)
-                continue
+            if isinstance(error, errors.AuthError) and error.status == 401:
+                if self._authorization.renewable and not renewed:
+                    renewed = True
+                    continue
+                if self._authorization.is_stale():
+                    error = errors.TransientError(str(error), status=401)
             if policy.is_strain(error):
                 self._throttle.strained(error.retry_after)
             uncertain = uncertain + 1 if isinstance(error, errors.UncertainError) else 0

@@ -46,6 +46,8 @@ SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
 CANCEL = Operation("cancelling a job")
 TOKEN = Operation("fetching a token", timeout=8.0)
+# Interpreters of such commands are slow to start on a loaded machine, and then they ask an identity provider.
+TOKEN_COMMAND = Operation("running the token command", timeout=30.0)
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,14 @@ _STORAGE_STATUS = re.compile(r"^Failed to [^:]*: (\d{3}):")
 _LONG_IDS = re.compile(r"\s*\[X-(Request|Correlation)-ID[^\]]*\]")
 
 
-def error_of(operation: Operation, error: Exception, where: str) -> errors.GatewayError:
+def error_of(operation: Operation, error: Exception, where: str, remedy: str = "") -> errors.GatewayError:
     """Translate an exception of the layers below.
 
     Args:
         operation: what was asked.
         error: what httpx, pyfirecrest or the JSON decoder raised.
         where: the gateway and system, as the user knows them.
+        remedy: what the user can check when it refuses who we are.
     """
     what = f"{operation.name} on {where} failed"
     if isinstance(error, errors.GatewayError):
@@ -37,9 +38,9 @@ def error_of(operation: Operation, error: Exception, where: str) -> errors.Gatew
     if isinstance(error, MultipartUploadException):
         return _of_multipart(what, str(error))
     if isinstance(error, FirecrestException) and error.responses:
-        return _of_response(what, error.responses[-1])
+        return _of_response(what, error.responses[-1], remedy)
     if isinstance(error, httpx.HTTPStatusError):
-        return _of_response(what, error.response)
+        return _of_response(what, error.response, remedy)
     if isinstance(error, _NOT_SENT):
         setting = "FIRECREST_URL" if _host(error) in where else None
         return errors.TransientError(f"{what}: {unreachable(error, setting)}")
@@ -87,7 +88,7 @@ def _of_multipart(what: str, text: str) -> errors.GatewayError:
     return kind(f"{what}: the S3 storage did not take the data (HTTP {status})", status=status)
 
 
-def _of_response(what: str, response: httpx.Response) -> errors.GatewayError:
+def _of_response(what: str, response: httpx.Response, remedy: str) -> errors.GatewayError:
     text = _message_of(response)
     kind = classify(response.status_code, text)
     if kind is errors.ProtocolError:
@@ -96,9 +97,9 @@ def _of_response(what: str, response: httpx.Response) -> errors.GatewayError:
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
     brief = re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
     message = f"{what}: {brief}" if brief else f"{what}: HTTP {response.status_code}"
-    if kind is errors.AuthError:
-        message += "; check FIRECREST_CLIENT_ID and what this client may do there"
-    return kind(message, status=response.status_code, retry_after=_retry_after(response))
+    if kind is errors.AuthError and remedy:
+        message = f"{message.rstrip('.')}; {remedy}"
+    return kind(message, status=response.status_code, retry_after=retry_after(response))
 
 
 def _message_of(response: httpx.Response) -> str:
@@ -115,7 +116,8 @@ def _message_of(response: httpx.Response) -> str:
     return _LONG_IDS.sub("", " ".join(part for part in parts if part))
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds after which a server wants to be asked again, None if it does not say."""
     for header in ("retry-after", "ratelimit-reset"):
         try:
             # A date is possible too, but FirecREST's gateways send seconds.

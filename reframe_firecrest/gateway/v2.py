@@ -13,7 +13,7 @@ import httpx
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import answers, cluster, policy
-from reframe_firecrest.gateway.auth import TokenSource
+from reframe_firecrest.gateway.auth import authorization
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client, CountingClient, Wire
 from reframe_firecrest.gateway.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
@@ -62,11 +62,12 @@ class GatewayV2(Filesystem):
         self._wire = Wire()
         trusted = ssl.create_default_context(cafile=str(settings.ca_bundle)) if settings.ca_bundle else True
         self._http = CountingClient(self._wire, verify=trusted, transport=transport)
-        tokens = TokenSource(settings, self._http)
-        client = Client(str(settings.url), tokens, self._http)
+        self._authorization = authorization(settings.credentials, self._http)
+        self._http.event_hooks = {"response": [self._authorization.notice]}
+        client = Client(str(settings.url), self._authorization, self._http)
         client.timeout = httpx.Timeout(30.0, connect=10.0)
         where = f"{settings.system!r} at {str(settings.url).rstrip('/')}"
-        call = Caller(where, tokens, patience, settings.max_in_flight)
+        call = Caller(where, self._authorization, patience, settings.max_in_flight)
         super().__init__(settings, client, call, wait_for_job)
         self._single_slots = asyncio.Semaphore(2)
 
@@ -176,6 +177,7 @@ class GatewayV2(Filesystem):
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._authorization.close()
         await self._http.aclose()
 
     def stats(self) -> dict[str, int]:

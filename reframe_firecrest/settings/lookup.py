@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from reframe_firecrest.errors import SettingsError
+from reframe_firecrest.settings import choice, credentials
+from reframe_firecrest.settings.local import local_path
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings
+from reframe_firecrest.settings.secrets import SECRETS, Secret
 
-SECRET_VARIABLE = "FIRECREST_CLIENT_SECRET"  # noqa: S105 - the name of the variable, not the secret
-MAX_SECRET_BYTES = 65536
-SECRET_KEYS = frozenset({"client_secret_env", "client_secret_file"})
-"""Keys that say where the secret is; the more specific place wins, whichever of them it uses."""
+LOCAL_FILES = ("ca_bundle",)
+"""Keys whose values are files on this machine."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,23 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
     for key, variable in ENVIRONMENT.items():
         if key not in values and environment.get(variable):
             values[key], origin[key] = environment[variable], f"environment variable {variable}"
-    secret = _read_secret(values, origin, environment)
-    values.pop("client_secret_env", None)
-    values.pop("client_secret_file", None)
-    if secret is not None:
-        values["client_secret"] = secret
+    values["auth"] = choice.choose(
+        [
+            *(choice.said_by_configuration(place.name, place.values) for place in places),
+            choice.said_by_environment(environment),
+        ]
+    )
+    for secret in SECRETS.values():
+        # One that is not needed is not touched.
+        if secret.key in credentials.METHODS[values["auth"]].model_fields:
+            found = secret.read(values, origin, environment)
+            if found is not None:
+                values[secret.key] = found
+        for key in secret.places:
+            values.pop(key, None)
+    for key in LOCAL_FILES:
+        if isinstance(values.get(key), str):
+            values[key] = local_path(values[key])
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -88,16 +100,21 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
 
 def _outranked(key: str, place: Place, origin: Mapping[str, str]) -> bool:
     """Tell whether a more specific place says already where the secret is."""
-    return key in SECRET_KEYS and any(origin.get(other, place.name) != place.name for other in SECRET_KEYS)
+    return any(
+        key in secret.places and any(origin.get(other, place.name) != place.name for other in secret.places)
+        for secret in SECRETS.values()
+    )
 
 
 def _refuse_unknown(place: Place) -> None:
-    known = (set(Settings.model_fields) - {"client_secret"}) | SECRET_KEYS
-    if "client_secret" in place.values:
-        raise SettingsError(
-            f"'client_secret' must not stand in {place.name}: put the secret into {SECRET_VARIABLE}, "
-            "or name a file with 'client_secret_file' or a variable with 'client_secret_env'"
-        )
+    for key, secret in SECRETS.items():
+        if key in place.values:
+            raise SettingsError(
+                f"{key!r} must not stand in {place.name}: put {secret.what} into {secret.variable}, "
+                f"or name a file with {secret.by_file!r} or a variable with {secret.by_env!r}"
+            )
+    known = {*Settings.model_fields, *credentials.KEYS} - {"credentials", *SECRETS}
+    known = known.union(*(secret.places for secret in SECRETS.values()))
     for key in place.values:
         if key not in known:
             raise SettingsError(
@@ -105,47 +122,18 @@ def _refuse_unknown(place: Place) -> None:
             )
 
 
-def _read_secret(
-    values: Mapping[str, Any], origin: Mapping[str, str], environment: Mapping[str, str]
-) -> str | None:
-    named = values.get("client_secret_env")
-    if named is not None:
-        if not environment.get(str(named)):
-            raise SettingsError(
-                f"'client_secret_env' in {origin['client_secret_env']} names the environment variable "
-                f"{named}, which is not set; export it"
-            )
-        return environment[str(named)]
-    from_file = values.get("client_secret_file")
-    by_variable = origin.get("client_secret_file", "").startswith("environment")
-    if from_file is None or (by_variable and environment.get(SECRET_VARIABLE)):
-        return environment.get(SECRET_VARIABLE) or None
-    try:
-        with Path(str(from_file)).open(encoding="utf-8") as file:
-            secret = file.read(MAX_SECRET_BYTES).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise SettingsError(
-            f"the file {from_file} named by 'client_secret_file' ({origin['client_secret_file']}) "
-            f"can't be read: {reason}"
-        ) from None
-    if not secret:
-        raise SettingsError(f"the file {from_file} named by 'client_secret_file' is empty")
-    return secret
-
-
 def _explain(error: ValidationError, origin: Mapping[str, str], places: list[Place]) -> str:
     """Turn pydantic's list of errors into one line for the first of them."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    key = str(first["loc"][0]) if first["loc"] else "settings"
+    location = [str(part) for part in first["loc"]]
+    if location[:1] == ["credentials"]:
+        # Behind it comes the method that was chosen.
+        location = location[2:]
+    key = location[0] if location else "settings"
     looked_in = ", ".join(place.name for place in places)
     if first["type"] == "missing":
-        if key == "client_secret":
-            keys = f", and for 'client_secret_file' and 'client_secret_env' in {looked_in}" if places else ""
-            return (
-                f"the client's secret is missing (looked in the environment variables {SECRET_VARIABLE} and "
-                f"{ENVIRONMENT['client_secret_file']}{keys}); set one of them"
-            )
+        if key in SECRETS:
+            return _missing_secret(SECRETS[key], looked_in)
         variable = ENVIRONMENT[key]
         before, after = (f"{looked_in}, and ", " or set it there") if places else ("", "")
         return (
@@ -154,4 +142,14 @@ def _explain(error: ValidationError, origin: Mapping[str, str], places: list[Pla
         )
     reason = str(first["msg"]).removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
+    if key in SECRETS:
+        return f"{SECRETS[key].what} is wrong: {reason}"
     return f"{key!r} ({origin.get(key, 'default')}) is wrong: {reason}"
+
+
+def _missing_secret(secret: Secret, looked_in: str) -> str:
+    keys = f", and for {secret.by_file!r} and {secret.by_env!r} in {looked_in}" if looked_in else ""
+    return (
+        f"{secret.what} is missing (looked in the environment variables {secret.variable} and "
+        f"{ENVIRONMENT[secret.by_file]}{keys}); set one of them"
+    )

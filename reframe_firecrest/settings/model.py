@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ ENVIRONMENT = {
     "namespace": "FIRECREST_NAMESPACE",
     "ca_bundle": "FIRECREST_CA_BUNDLE",
     "max_in_flight": "FIRECREST_MAX_IN_FLIGHT",
+    "journal_dir": "FIRECREST_JOURNAL_DIR",
 }
 """Which environment variable stands for which key."""
 
@@ -67,6 +69,11 @@ def _certificates(value: Path) -> Path:
 _Absolute = Annotated[str, AfterValidator(_absolute)]
 
 
+def _state_directory() -> Path:
+    """Return where programs keep such things, by the XDG base directory specification."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state", "reframe-firecrest")
+
+
 class Settings(BaseModel):
     """What one partition needs to know to reach its system.
 
@@ -87,6 +94,7 @@ class Settings(BaseModel):
         max_file_size: bytes, or a text such as ``500MB``; larger files are not brought back.
         share_inputs: files that several tests have alike are sent once, and copied by each job for itself.
         max_in_flight: requests that may be open at a time, however well the gateway answers.
+        journal_dir: local directory for the journals of runs, which tell what a run has left behind.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
         outage: seconds for which an unreachable gateway is waited for once it has answered.
@@ -109,6 +117,7 @@ class Settings(BaseModel):
     max_file_size: ByteSize | None = None
     share_inputs: bool = True
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
+    journal_dir: Path = Field(default_factory=_state_directory)
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0

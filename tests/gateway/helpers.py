@@ -21,6 +21,7 @@ T = TypeVar("T")
 Answer = httpx.Response | Exception | Callable[[httpx.Request], Any]
 
 SECRET = "tr0ub4dor&3"
+KEY = "k3y-0f-the-kingd0m"
 TOKEN = "eyJhbGciOiJub25lIn0.e30.first"
 SIGNATURE = "X-Amz-Signature=4a7b0c"
 URL = "http://gateway.test/hpc"

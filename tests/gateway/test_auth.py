@@ -1,18 +1,33 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 import traceback
-from collections.abc import Callable
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import auth
-from reframe_firecrest.gateway.auth import TokenSource
-from tests.gateway.helpers import SECRET, TOKEN, TOKEN_URL, answer, make_settings, run, token
+from reframe_firecrest.gateway import auth, policy
+from reframe_firecrest.gateway.auth import TokenSource, authorization
+from reframe_firecrest.gateway.policy import Operation
+from tests.gateway.helpers import (
+    KEY,
+    SECRET,
+    TOKEN,
+    TOKEN_URL,
+    URL,
+    answer,
+    make_settings,
+    never,
+    run,
+    token,
+)
 
 
 class Clock:
@@ -45,8 +60,16 @@ class Provider:
         return self._reply(len(self.requests))
 
 
-def source(provider: Any) -> TokenSource:
-    return TokenSource(make_settings(), httpx.AsyncClient(transport=httpx.MockTransport(provider)))
+def source(provider: Any, **changes: object) -> TokenSource:
+    client = httpx.AsyncClient(transport=httpx.MockTransport(provider))
+    made = authorization(make_settings(**changes).credentials, client)
+    assert isinstance(made, TokenSource)
+    return made
+
+
+def refusal(headers: Mapping[str, str], status: int = 401) -> httpx.Response:
+    """Make the gateway's answer to a request with these headers."""
+    return httpx.Response(status, request=httpx.Request("GET", URL, headers=headers))
 
 
 def fails(provider: Any, kind: type[errors.GatewayError]) -> str:
@@ -71,6 +94,29 @@ def test_credentials_become_a_header() -> None:
         "client_id": "me",
         "client_secret": SECRET,
     }
+
+
+def test_credentials_can_go_by_basic_authentication() -> None:
+    """Form-encoded: RFC 6749 section 2.3.1."""
+    provider = Provider(lambda _: token())
+    made = source(provider, auth="client_secret_basic", client_id="a:b", client_secret="p+w d%é")
+    assert run(made.auth_headers()) == {"Authorization": f"Bearer {TOKEN}"}
+    [sent] = provider.requests
+    scheme, _, pair = sent.headers["authorization"].partition(" ")
+    assert scheme == "Basic"
+    assert b64decode(pair) == b"a%3Ab:p%2Bw+d%25%C3%A9"
+    assert sent.content == b"grant_type=client_credentials"
+
+
+def test_an_api_key_goes_as_it_is_and_nobody_is_asked() -> None:
+    for header in ("X-API-Key", "apikey"):
+        credentials = make_settings(auth="api_key", api_key=KEY, api_key_header=header).credentials
+        made = authorization(credentials, httpx.AsyncClient(transport=httpx.MockTransport(never)))
+        assert run(made.auth_headers()) == {header: KEY}
+        assert not made.renewable
+        assert not made.is_stale()
+        assert KEY not in repr(made)
+        run(made.close())
 
 
 def test_many_callers_at_once_share_one_request() -> None:
@@ -135,21 +181,160 @@ def test_a_token_that_hardly_lives_is_still_used_for_a_while(clock: Clock) -> No
     assert len(provider.requests) == 1
 
 
-def test_many_refusals_of_one_token_bring_one_new_token(clock: Clock) -> None:
+def test_the_clock_of_the_machine_does_not_matter(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     provider = Provider(lambda number: token(f"t{number}"))
 
-    async def work() -> None:
+    async def work() -> list[str]:
         tokens = source(provider)
-        await tokens.auth_headers()
-        clock.now += 10
-        asked_at = clock.now
-        clock.now += 1
-        for _ in range(8):
-            tokens.discard(asked_at)
-            assert (await tokens.auth_headers())["Authorization"] == "Bearer t2"
+        seen = []
+        for wall in (0.0, 4e9, -4e9, 1e9):
+            monkeypatch.setattr(time, "time", lambda wall=wall: wall)
+            seen.append((await tokens.auth_headers())["Authorization"])
+        clock.now += 241
+        seen.append((await tokens.auth_headers())["Authorization"])
+        return seen
+
+    assert run(work()) == ["Bearer t1"] * 4 + ["Bearer t2"]
+
+
+def test_who_stops_waiting_does_not_end_it_for_the_others() -> None:
+    asked = asyncio.Event()
+    given = asyncio.Event()
+
+    async def slow(_request: httpx.Request) -> httpx.Response:
+        assert not asked.is_set()
+        asked.set()
+        await given.wait()
+        return token()
+
+    async def work() -> dict[str, str]:
+        tokens = source(slow)
+        first, second = (asyncio.create_task(tokens.auth_headers()) for _ in range(2))
+        await asked.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        given.set()
+        return await second
+
+    assert run(work()) == {"Authorization": f"Bearer {TOKEN}"}
+
+
+def test_an_error_that_nobody_waits_for_any_more_is_nobodys_concern(caplog: pytest.LogCaptureFixture) -> None:
+    given = asyncio.Event()
+
+    async def fail(_request: httpx.Request) -> httpx.Response:
+        await given.wait()
+        return answer(503)
+
+    async def work() -> None:
+        tokens = source(fail)
+        only = asyncio.create_task(tokens.auth_headers())
+        await asyncio.sleep(0)
+        only.cancel()
+        await asyncio.wait([only])
+        assert tokens._fetching is not None
+        given.set()
+        await asyncio.wait([tokens._fetching])
+        del tokens
+        gc.collect()
 
     run(work())
-    assert len(provider.requests) == 2
+    assert caplog.text == ""
+
+
+def test_closing_stops_what_is_under_way() -> None:
+    async def work() -> None:
+        tokens = source(never)
+        waiting = asyncio.create_task(tokens.auth_headers())
+        await asyncio.sleep(0)
+        await tokens.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await tokens.close()
+
+    run(work())
+
+
+class TestRefusals:
+    def test_many_of_one_token_bring_one_new_token(self) -> None:
+        provider = Provider(lambda number: token(f"t{number}"))
+
+        async def work() -> None:
+            tokens = source(provider)
+            used = await tokens.auth_headers()
+            for _ in range(8):
+                await tokens.notice(refusal(used))
+                assert (await tokens.auth_headers())["Authorization"] == "Bearer t2"
+
+        run(work())
+        assert len(provider.requests) == 2
+
+    def test_one_of_another_service_says_nothing_about_the_token(self) -> None:
+        provider = Provider(lambda number: token(f"t{number}"))
+
+        async def work() -> None:
+            tokens = source(provider)
+            used = await tokens.auth_headers()
+            await tokens.notice(refusal({}))
+            await tokens.notice(refusal({"Authorization": "Basic abc"}))
+            await tokens.notice(refusal(used, status=403))
+            assert await tokens.auth_headers() == used
+
+        run(work())
+        assert len(provider.requests) == 1
+
+    def test_a_token_that_is_given_again_is_used_and_replaced_soon(self, clock: Clock) -> None:
+        """Commands that keep a token until it has expired do that, but its last 30 s are of no use."""
+        provider = Provider(lambda number: token("old" if number < 4 else "new"))
+
+        async def work() -> None:
+            tokens = source(provider)
+            old = await tokens.auth_headers()
+            await tokens.notice(refusal(old))
+            assert not tokens.is_stale()
+            for _ in range(10):
+                assert await tokens.auth_headers() == old
+                await tokens.notice(refusal(old))
+                assert tokens.is_stale()
+            assert len(provider.requests) == 2
+            clock.now += 6
+            await tokens.auth_headers()
+            clock.now += 6
+            assert (await tokens.auth_headers())["Authorization"] == "Bearer new"
+            assert not tokens.is_stale()
+
+        run(work())
+        assert len(provider.requests) == 4
+
+    def test_that_is_not_borne_for_long(self, clock: Clock) -> None:
+        provider = Provider(lambda _: token("old"))
+
+        async def work() -> None:
+            tokens = source(provider)
+            for _ in range(2):
+                await tokens.notice(refusal(await tokens.auth_headers()))
+            clock.now += 59
+            assert tokens.is_stale()
+            clock.now += 2
+            assert not tokens.is_stale()
+
+        run(work())
+
+    def test_a_refusal_is_forgotten_once_the_token_is_good_again(self) -> None:
+        provider = Provider(lambda _: token("same"))
+
+        async def work() -> None:
+            tokens = source(provider)
+            used = await tokens.auth_headers()
+            await tokens.notice(refusal(used))
+            await tokens.auth_headers()
+            await tokens.notice(refusal(used, status=200))
+            await tokens.notice(refusal(used))
+            await tokens.auth_headers()
+
+        run(work())
+        assert len(provider.requests) == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
@@ -159,10 +344,66 @@ def test_a_refused_client_is_told_which_variables_to_check(status: int) -> None:
     assert TOKEN_URL in line
     assert "'me'" in line
     assert "FIRECREST_CLIENT_ID and FIRECREST_CLIENT_SECRET" in line
+    assert "client_secret_post" in line
 
 
-def test_a_wrong_url_is_told_by_the_variable() -> None:
-    assert "AUTH_TOKEN_URL" in fails(Provider(lambda _: answer(404)), errors.AuthError)
+@pytest.mark.parametrize("trouble", [answer(404), httpx.Response(200, text="<html>Maintenance"), answer(302)])
+def test_an_endpoint_that_gave_tokens_is_having_an_outage_when_it_is_none_any_more(
+    trouble: httpx.Response,
+) -> None:
+    provider = Provider(lambda number: token(f"t{number}", 10) if number != 2 else trouble)
+
+    async def work() -> None:
+        tokens = source(provider)
+        await tokens.notice(refusal(await tokens.auth_headers()))
+        with pytest.raises(errors.TransientError, match="check AUTH_TOKEN_URL"):
+            await tokens.auth_headers()
+        assert (await tokens.auth_headers())["Authorization"] == "Bearer t3"
+
+    run(work())
+
+
+def test_every_wait_for_the_provider_has_a_limit() -> None:
+    provider = Provider(lambda _: token())
+    run(source(provider).auth_headers())
+    limits = provider.requests[0].extensions["timeout"]
+    assert limits == dict.fromkeys(("connect", "read", "write", "pool"), policy.TOKEN.timeout)
+
+
+@pytest.mark.parametrize("trickle", [b"", b"H"], ids=["silent", "trickling"])
+def test_a_provider_that_never_comes_to_an_end_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, trickle: bytes
+) -> None:
+    monkeypatch.setattr(policy, "TOKEN", Operation("fetching", timeout=0.5))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" if trickle else b"")
+            while not reader.at_eof():
+                writer.write(trickle)
+                await writer.drain()
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(reader.read(1000), 0.05)
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    async def work() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            credentials = make_settings(token_url=f"http://127.0.0.1:{port}/token").credentials
+            async with httpx.AsyncClient(trust_env=False) as client:
+                with pytest.raises(errors.TransientError, match="no answer"):
+                    await authorization(credentials, client).auth_headers()
+
+    run(work())
+
+
+def test_a_provider_that_asks_for_a_pause_gets_it() -> None:
+    with pytest.raises(errors.TransientError) as caught:
+        run(source(Provider(lambda _: answer(429, retry_after="7"))).auth_headers())
+    assert caught.value.retry_after == 7
 
 
 @pytest.mark.parametrize("problem", [httpx.ConnectError("refused"), httpx.ReadTimeout("slow")])
@@ -199,6 +440,9 @@ def test_a_provider_in_trouble_is_asked_again_later(status: int) -> None:
         answer(200, {"access_token": [TOKEN], "expires_in": 300}),
         answer(200, {"access_token": TOKEN, "expires_in": "soon"}),
         answer(200, [TOKEN]),
+        answer(200, {"access_token": f"{TOKEN}\nX-Other: 1"}),
+        answer(200, {"access_token": f"{TOKEN}é"}),
+        answer(404, {"access_token": TOKEN}),
         httpx.Response(302, headers={"location": "http://elsewhere.test"}),
         httpx.Response(204),
     ],

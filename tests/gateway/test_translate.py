@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from firecrest.FirecrestException import MultipartUploadException, UnexpectedStatusException
+from firecrest.FirecrestException import UnexpectedStatusException
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -156,7 +156,9 @@ def test_what_sbatch_says_reaches_the_user_without_the_gateways_wrapping(recordi
 
 
 def test_an_error_says_what_to_do_about_a_refused_token() -> None:
-    assert "check FIRECREST_CLIENT_ID" in str(failure(answer(401, "Access token is invalid.")))
+    refused = UnexpectedStatusException([answer(401, "Access token is invalid.")], 200)
+    line = str(translate.error_of(policy.SUBMIT, refused, WHERE, "check the key"))
+    assert line.endswith("Access token is invalid; check the key")
 
 
 @pytest.mark.parametrize(("header", "value"), [("retry_after", "7"), ("ratelimit_reset", "7")])
@@ -192,29 +194,32 @@ class TestSecrets:
         assert 'cannot reach "http://s3.test/b/key" now' in line
 
     @pytest.mark.parametrize(
-        ("text", "kind"),
+        ("status", "code", "kind"),
         [
-            ("Failed to upload part 1: 503: busy", errors.TransientError),
-            ("Failed to upload part 2: 403: <Error>expired</Error>", errors.RejectedError),
-            ("Failed to finish upload: 500: oops", errors.TransientError),
-            ("Could not find parts upload URLs in the transfer info", errors.ProtocolError),
+            (503, "SlowDown", errors.TransientError),
+            (429, "", errors.TransientError),
+            (502, "", errors.TransientError),
+            (400, "RequestTimeout", errors.TransientError),
+            (200, "SlowDown", errors.TransientError),
+            (500, "InternalError", errors.UncertainError),
+            (200, "InternalError", errors.UncertainError),
+            (403, "AccessDenied", errors.ForbiddenError),
+            (404, "NoSuchKey", errors.NotFoundError),
+            (400, "EntityTooSmall", errors.RejectedError),
+            (307, "TemporaryRedirect", errors.ProtocolError),
         ],
     )
-    def test_a_failed_upload_to_s3_tells_its_kind_and_no_url(
-        self, text: str, kind: type[errors.GatewayError]
+    def test_what_a_storage_answers_is_told_by_its_code_without_a_url(
+        self, status: int, code: str, kind: type[errors.GatewayError]
     ) -> None:
-        transfer = {"partsUploadUrls": [f"http://s3.test/key?{SIGNATURE}"]}
-        error = translate.error_of(policy.UPLOAD, MultipartUploadException(transfer, text), WHERE)
+        told = f"<Code>{code}</Code>" if code else ""
+        text = f"<Error>{told}<Resource>http://s3.test/key?{SIGNATURE}</Resource></Error>"
+        response = httpx.Response(status, text=text, headers={"Retry-After": "3"})
+        error = translate.storage_error_of(policy.UPLOAD, response, WHERE)
         assert type(error) is kind
-        assert SIGNATURE not in str(error)
-        assert "s3.test" not in str(error)
-
-    def test_a_failed_download_from_s3_tells_its_status_and_no_url(self) -> None:
-        request = httpx.Request("GET", f"http://s3.test/key?{SIGNATURE}")
-        problem = httpx.HTTPStatusError(str(request.url), request=request, response=httpx.Response(403))
-        error = translate.error_of(policy.DOWNLOAD, problem, WHERE)
-        assert isinstance(error, errors.ForbiddenError)
-        assert str(error) == f"downloading on {WHERE} failed: HTTP 403"
+        assert (error.status, error.retry_after) == (status, 3.0)
+        shown = f" ({code})" if code else ""
+        assert str(error) == f"uploading on {WHERE} failed: the S3 storage answers HTTP {status}{shown}"
 
     def test_a_transfers_url_is_not_printed(self) -> None:
         transfer = answers.transfer_of(
@@ -225,6 +230,35 @@ class TestSecrets:
         )
         assert SIGNATURE in transfer.download_url
         assert SIGNATURE not in repr(transfer)
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("partsUploadUrls", "completeUploadUrl", "maxPartSize", "downloadUrl"),
+            ("parts_upload_urls", "complete_upload_url", "max_part_size", "download_url"),
+        ],
+    )
+    def test_where_the_parts_of_an_upload_go_is_read_in_either_spelling(self, names: tuple[str, ...]) -> None:
+        said = dict(
+            zip(names, ([f"http://s3.test/1?{SIGNATURE}"] * 3, "http://end", 10, "http://x"), strict=True)
+        )
+        transfer = answers.transfer_of({"transferJob": {"jobId": 7}, "transferDirectives": said})
+        urls = transfer.upload_urls(21)
+        assert (len(urls.parts), urls.complete, urls.part_size) == (3, "http://end", 10)
+        assert transfer.download_url == "http://x"
+        assert SIGNATURE not in repr(transfer)
+        assert SIGNATURE not in repr(urls)
+
+    @pytest.mark.parametrize("size", [20, 31])
+    def test_parts_that_do_not_make_up_the_file_are_refused(self, size: int) -> None:
+        said = {
+            "partsUploadUrls": ["http://s3.test/1"] * 3,
+            "completeUploadUrl": "http://end",
+            "maxPartSize": 10,
+        }
+        transfer = answers.transfer_of({"transferJob": {"jobId": 7}, "transferDirectives": said})
+        with pytest.raises(KeyError):
+            transfer.upload_urls(size)
 
 
 class TestConnections:

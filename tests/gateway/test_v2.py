@@ -167,8 +167,9 @@ class TestConnecting:
 
     def test_a_client_that_the_gateway_does_not_know_is_told_at_once(self) -> None:
         api = Api({CONNECT: answer(401, "Access token is invalid.")})
-        assert "Access token is invalid." in fails(errors.AuthError, api, connect)
-        assert len(api.seen) == 1
+        line = fails(errors.AuthError, api, connect, patience=Patience())
+        assert "Access token is invalid; a renewed token is refused too; check FIRECREST_CLIENT_ID" in line
+        assert len(api.seen) == 2
 
     def test_a_dead_gateway_is_told_soon(self) -> None:
         api = Api({CONNECT: httpx.ConnectError("refused")})

@@ -1,0 +1,88 @@
+"""Secrets: read from the environment or from a file, never from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reframe_firecrest.errors import SettingsError
+from reframe_firecrest.settings.local import local_path
+
+MAX_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A setting whose value is not written down beside the others.
+
+    Attributes:
+        key: of the settings.
+        what: how a message calls it.
+        variable: the environment variable that holds it.
+    """
+
+    key: str
+    what: str
+    variable: str
+
+    @property
+    def by_env(self) -> str:
+        """The key that names another variable that holds it."""
+        return f"{self.key}_env"
+
+    @property
+    def by_file(self) -> str:
+        """The key that names a file that holds it."""
+        return f"{self.key}_file"
+
+    @property
+    def places(self) -> frozenset[str]:
+        """Keys that say where it is; the more specific place wins, whichever of them it uses."""
+        return frozenset({self.by_env, self.by_file})
+
+    def read(
+        self, values: Mapping[str, Any], origin: Mapping[str, str], environment: Mapping[str, str]
+    ) -> str | None:
+        """Return the secret, None if nothing says where it is.
+
+        Args:
+            values: the settings.
+            origin: where each was found.
+            environment: the environment variables.
+
+        Raises:
+            SettingsError: the file or the variable that is named for it is no use.
+        """
+        named = values.get(self.by_env)
+        if named is not None:
+            if not environment.get(str(named)):
+                raise SettingsError(
+                    f"{self.by_env!r} in {origin[self.by_env]} names the environment variable "
+                    f"{named}, which is not set; export it"
+                )
+            return environment[str(named)]
+        file = values.get(self.by_file)
+        by_variable = origin.get(self.by_file, "").startswith("environment")
+        if file is None or (by_variable and environment.get(self.variable)):
+            return environment.get(self.variable) or None
+        return self._read_file(str(file), origin[self.by_file])
+
+    def _read_file(self, name: str, origin: str) -> str:
+        try:
+            with local_path(name).open(encoding="utf-8") as file:
+                secret = file.read(MAX_BYTES).strip()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise SettingsError(
+                f"the file {name} named by {self.by_file!r} ({origin}) can't be read: {reason}"
+            ) from None
+        if not secret:
+            raise SettingsError(f"the file {name} named by {self.by_file!r} is empty")
+        return secret
+
+
+CLIENT_SECRET = Secret("client_secret", "the client's secret", "FIRECREST_CLIENT_SECRET")
+API_KEY = Secret("api_key", "the API key", "FIRECREST_API_KEY")
+
+SECRETS = {secret.key: secret for secret in (CLIENT_SECRET, API_KEY)}
