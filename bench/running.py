@@ -56,6 +56,7 @@ def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
         variables = {
             **os.environ,
             **gateway,
+            "XDG_STATE_HOME": scratch,
             "BENCH_OUT": str(told),
             "BENCH_TESTS": str(case.tests),
             "BENCH_SHARED": "1" if case.shared else "",

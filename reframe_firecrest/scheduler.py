@@ -15,7 +15,6 @@ from reframe.core.exceptions import (
     JobError,
     JobSchedulerError,
 )
-from reframe.core.logging import VERBOSE, getlogger
 from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
 
 from reframe_firecrest.errors import FirecrestError, SettingsError
@@ -25,8 +24,9 @@ from reframe_firecrest.launcher import FirecrestSrun
 from reframe_firecrest.nodes import default_partition, describe, select
 from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.registry import get_session
-from reframe_firecrest.session.session import Message, Session
+from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
+from reframe_firecrest.show import show
 from reframe_firecrest.signals import exit_was_requested
 from reframe_firecrest.staging.selection import Selection
 from reframe_firecrest.states import PENDING
@@ -126,7 +126,7 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def _look(self, *jobs: FirecrestJob | None) -> None:
         _, session = self._open()
-        _show(session.take_messages())
+        show(session.take_messages())
         waiting = [job for job in jobs if job is not None]
         for job in waiting:
             self._refresh(job)
@@ -257,9 +257,3 @@ def _selection(settings: Settings, job: FirecrestJob) -> Selection:
 
 def _slurm_nodes(nodes: Iterable[NodeInfo]) -> set[Any]:
     return {_SlurmNode(describe(node)) for node in nodes}
-
-
-def _show(messages: Iterable[Message]) -> None:
-    """Log what the session has to say; ReFrame's log context belongs to this thread."""
-    for level, text in messages:
-        getlogger().log(max(level, VERBOSE), f"[S] {text}")

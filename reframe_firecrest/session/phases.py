@@ -83,6 +83,7 @@ class JobView:
         nodes: its nodes in Slurm's notation.
         completed: seconds since the epoch at which Slurm saw it end.
         reason: why Slurm keeps it pending.
+        elapsed: seconds for which it has run, as Slurm counts them.
         error: one line, if something other than the job itself failed.
     """
 
@@ -93,10 +94,18 @@ class JobView:
     nodes: str = ""
     completed: float | None = None
     reason: str | None = None
+    elapsed: float = 0.0
     error: str | None = None
 
 
 _numbers = itertools.count(1)
+
+_EPOCH = time.time() - time.monotonic()
+
+
+def clock() -> float:
+    """Return seconds since the epoch by a clock that never jumps within a process."""
+    return _EPOCH + time.monotonic()
 
 
 @dataclass(eq=False)
@@ -109,12 +118,14 @@ class Handle:
     Attributes:
         number: the job's identity in this process.
         submitted: seconds since the epoch at which ReFrame handed it over.
+        moments: when each phase began, by `clock`.
     """
 
     spec: JobSpec
     number: int = field(default_factory=lambda: next(_numbers))
     submitted: float = field(default_factory=time.time)
     view: JobView = field(default_factory=JobView)
+    moments: dict[Phase, float] = field(default_factory=lambda: {Phase.QUEUED: clock()})
     ended: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -139,6 +150,7 @@ class Handle:
         if not may_follow(self.view.phase, phase):
             return False
         self.view = replace(self.view, phase=phase, **news)
+        self.moments[phase] = clock()
         if phase in FINAL:
             self.ended.set()
         return True

@@ -18,6 +18,7 @@ from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import Settings
+from reframe_firecrest.show import show
 
 _sessions: dict[tuple[object, ...], Session] = {}
 _run: list[str] = []
@@ -42,11 +43,13 @@ def make_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
 
 
 def _end(session: Session) -> None:
-    """Close a session at the end of the process; what it has to say then goes to standard error."""
+    """Close a session at the end of the process; what it has to warn of then goes to standard error."""
     session.shutdown()
     for level, text in session.take_messages():
         if level >= logging.WARNING:
             print(f"reframe-firecrest: {text}", file=sys.stderr)
+        else:
+            show([(level, text)])
 
 
 def get_session(settings: Settings, stage_prefix: str) -> Session:
@@ -66,6 +69,6 @@ def get_session(settings: Settings, stage_prefix: str) -> Session:
             present=tuple((local, remote) for local, remote in settings.path_map.items() if remote),
             sent=tuple(local for local, remote in settings.path_map.items() if not remote),
         )
-        _sessions[key] = session = Session(settings, paths, reactor(), make_gateway)
+        _sessions[key] = session = Session(settings, paths, reactor(), make_gateway, run_name())
         atexit.register(_end, session)
     return _sessions[key]

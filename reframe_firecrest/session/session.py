@@ -16,9 +16,12 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Cluster, Gateway, SystemInfo, WaitForJob
 from reframe_firecrest.launchcmd import without_cpus_per_task
 from reframe_firecrest.paths import PathMap
+from reframe_firecrest.session.cancels import Cancels
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.reactor import Reactor
+from reframe_firecrest.session.record import Record, open_journal
+from reframe_firecrest.session.removal import tidy_up
 from reframe_firecrest.session.stage_in import Cargo, Rewrite, StageDirectory, StageIn, unchanged
 from reframe_firecrest.session.stage_out import Harvest, StageOut
 from reframe_firecrest.session.submission import Submitter
@@ -53,10 +56,11 @@ class Session:
         paths: where local stage directories lie on the system.
         reactor: the loop.
         make_gateway: makes the gateway, on the loop.
+        run: the run's name.
     """
 
     def __init__(
-        self, settings: Settings, paths: PathMap, reactor: Reactor, make_gateway: MakeGateway
+        self, settings: Settings, paths: PathMap, reactor: Reactor, make_gateway: MakeGateway, run: str
     ) -> None:
         self._settings = settings
         self._paths = paths
@@ -66,10 +70,9 @@ class Session:
         self._handles: dict[Handle, asyncio.Task[None]] = {}
         self._directories: dict[str, StageDirectory] = {}
         self._errands: dict[str, asyncio.Task[None]] = {}
-        self._cancels: set[asyncio.Task[None]] = set()
-        self._cancelling: set[str] = set()
         self._system: SystemInfo | None = None
         self._cluster: tuple[float, Cluster] | None = None
+        self._journal = open_journal(settings, paths, run, self._warn)
         self._scratch = Path(tempfile.mkdtemp(prefix="reframe-firecrest-"))
         reactor.run(self._open(), timeout=30.0)
 
@@ -138,9 +141,10 @@ class Session:
         try:
             self._reactor.run(self._close(), EXIT_PATIENCE)
         except (FuturesTimeoutError, KeyboardInterrupt):
-            for job_id in sorted(self._cancelling):
-                self._warn(f"job {job_id} may still be there; remove it with: scancel {job_id}")
+            self._warn(f"the end was not waited for; {self._paths.remote} may still be on the system")
         finally:
+            self._cancels.report()
+            self._reactor.run(self._part(), 1.0)
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     # --- on the loop --------------------------------------------------------------------------------
@@ -155,11 +159,19 @@ class Session:
         gateway = self._make_gateway(self._settings, lambda job_id: wait_for(self._watcher, job_id))
         self._gateway = gateway
         self._watcher = Watcher(gateway, self._settings, self._reactor)
+        self._cancels = Cancels(gateway, self._reactor, self._warn)
+        self._record = Record(self._settings.system, self._journal, self._log, gateway.stats)
         root = self._paths.remote
         transfer = f"{root}/{TRANSFER}"
-        self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch, self._log)
+        self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch, self._record)
         self._stage_out = StageOut(
-            gateway, root, transfer, self._scratch, limit=self._group_limit, warn=self._warn, tell=self._log
+            gateway,
+            root,
+            transfer,
+            self._scratch,
+            limit=self._group_limit,
+            warn=self._warn,
+            record=self._record,
         )
         self._submitter = Submitter(gateway, self._settings.outage, self._warn)
         self._inbound: Group[Cargo] = Group(self._stage_in.send, self._stage_in.weight, self._group_limit)
@@ -189,6 +201,7 @@ class Session:
     def _accept(self, handle: Handle) -> None:
         if handle.view.phase in FINAL:
             return
+        self._record.moved(handle)
         task = self._reactor.spawn(self._live(handle))
         self._handles[handle] = task
         task.add_done_callback(lambda _task: self._handles.pop(handle, None))
@@ -209,28 +222,28 @@ class Session:
     async def _run(self, handle: Handle) -> None:
         spec = handle.spec
         directory = self._directory(spec.directory)
-        handle.advance(Phase.STAGING)
+        self._advance(handle, Phase.STAGING)
         # The tasks of an array would copy over what another of them works with.
         share = self._settings.share_inputs and not spec.is_array
         cargo = await self._stage_in.prepare(directory, self._rewrite_for(spec), spec.script, share=share)
         await asyncio.gather(self._send(cargo), *(self._bring_along(name) for name in cargo.named))
-        if not handle.advance(Phase.SUBMITTING):
+        if not self._advance(handle, Phase.SUBMITTING):
             return
         remote = self._paths.remote_directory(spec.directory)
         job_id = await self._submitter.submit(
             f"{remote}/{spec.script}", remote, spec.account, spec.resubmit_on
         )
-        if not handle.advance(Phase.SUBMITTED, job_id=job_id, state="PENDING"):
+        if not self._advance(handle, Phase.SUBMITTED, job_id=job_id, state="PENDING"):
             # Cancelled while the request was out.
-            await self._cancel_remote(job_id)
+            await self._cancels.cancel(job_id)
             return
         self._log(f"job {job_id}: {spec.name} in {remote}")
-        parts = await self._watcher.follow(job_id, lambda summary: _tell(handle, summary), spec.name)
-        handle.advance(Phase.RETRIEVING)
+        parts = await self._watcher.follow(job_id, lambda summary: self._learn(handle, summary), spec.name)
+        self._advance(handle, Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
         directory.job_ended(ran=ran)
         await self._stage_out.fetch(Harvest(directory, spec.outputs, ran, spec.selection))
-        handle.advance(Phase.DONE)
+        self._advance(handle, Phase.DONE)
 
     async def _send(self, cargo: Cargo) -> None:
         """Send a stage directory, unless all of it is there."""
@@ -260,10 +273,11 @@ class Session:
         return self._directories[local]
 
     def _fail(self, handle: Handle, error: str) -> None:
-        handle.advance(Phase.FAILED, state="FAILED", error=error)
+        self._advance(handle, Phase.FAILED, state="FAILED", error=error)
 
     def _cancel(self, handle: Handle, before: JobView) -> None:
         """Undo what a job has come to; `before` is how it stood when it was cancelled."""
+        self._record.moved(handle)
         # A submit under way is let finish: only then is there an id, and the job's own task cancels it.
         if before.phase is Phase.SUBMITTING:
             return
@@ -271,37 +285,38 @@ class Session:
         if task is not None:
             task.cancel()
         if before.phase is Phase.SUBMITTED and before.job_id is not None:
-            cancel = self._reactor.spawn(self._cancel_remote(before.job_id))
-            self._cancels.add(cancel)
-            cancel.add_done_callback(self._cancels.discard)
+            self._cancels.start(before.job_id)
 
-    async def _cancel_remote(self, job_id: str) -> None:
-        self._cancelling.add(job_id)
-        try:
-            await self._gateway.cancel(job_id)
-        except errors.GatewayError as error:
-            self._warn(f"job {job_id} may still be there; remove it with: scancel {job_id} ({error})")
-        self._cancelling.discard(job_id)
+    def _advance(self, handle: Handle, phase: Phase, **news: object) -> bool:
+        moved = handle.advance(phase, **news)
+        if moved:
+            self._record.moved(handle)
+        return moved
+
+    def _learn(self, handle: Handle, summary: Summary) -> None:
+        before = handle.view.state
+        handle.learn(
+            state=summary.state,
+            exit_code=summary.exit_code,
+            nodes=summary.nodes,
+            completed=summary.end,
+            reason=summary.reason,
+            elapsed=summary.elapsed,
+        )
+        if handle.view.state != before:
+            self._record.moved(handle)
 
     async def _close(self) -> None:
-        """Deliver what is under way, clear the transfer directory, close the connections."""
+        """Deliver what is under way, remove what nobody needs any more, close the connections."""
         submitting = [task for handle, task in self._handles.items() if handle.view.phase is Phase.CANCELLED]
-        await asyncio.gather(*submitting, *self._cancels, return_exceptions=True)
+        await asyncio.gather(*submitting, self._cancels.finish(), return_exceptions=True)
         try:
             if self._ready.done() and not self._ready.cancelled() and self._ready.exception() is None:
-                await self._gateway.remove(f"{self._paths.remote}/{TRANSFER}")
-        except errors.GatewayError as error:
-            self._warn(f"the transfer directory could not be removed: {error}")
+                directories = {local: found.relative for local, found in self._directories.items()}
+                await tidy_up(self._gateway, self._paths.remote, directories, TRANSFER, self._record)
         finally:
             self._ready.cancel()
             await self._gateway.close()
 
-
-def _tell(handle: Handle, summary: Summary) -> None:
-    handle.learn(
-        state=summary.state,
-        exit_code=summary.exit_code,
-        nodes=summary.nodes,
-        completed=summary.end,
-        reason=summary.reason,
-    )
+    async def _part(self) -> None:
+        self._record.close(self._cancels.left)

@@ -14,6 +14,9 @@ from reframe_firecrest.errors import StagingError
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.inputs import Inputs, Parcel
+from reframe_firecrest.session.progress import reported
+from reframe_firecrest.session.record import Record
+from reframe_firecrest.session.times import in_units
 from reframe_firecrest.staging.inputs import SHARED_FROM, Content, digest_of, with_inputs
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 from reframe_firecrest.staging.pack import Load, Sent, pack, sent_as
@@ -88,7 +91,7 @@ class StageIn:
         paths: where things lie on the other side.
         transfer: remote directory for archives under way.
         scratch: local directory for the same.
-        tell: told what was sent, in one line.
+        record: keeps what was sent.
     """
 
     def __init__(
@@ -97,13 +100,13 @@ class StageIn:
         paths: PathMap,
         transfer: str,
         scratch: Path,
-        tell: Callable[[str], None],
+        record: Record,
     ) -> None:
         self._gateway = gateway
         self._paths = paths
         self._transfer = transfer
         self._scratch = scratch
-        self._tell = tell
+        self._record = record
         self._inputs = Inputs()
         self._numbers = itertools.count(1)
 
@@ -170,10 +173,7 @@ class StageIn:
             raise
         self._inputs.settle(parcel)
         await self._inputs.arrived(parcel)
-        self._tell(
-            f"sent {sum(len(files) for files in sent)} files of {len(cargo)} stage directories, "
-            f"{size / 1000:.1f} kB packed, in {time.monotonic() - begun:.1f} s"
-        )
+        self._record.sent(sum(map(len, sent)), len(cargo), size, time.monotonic() - begun)
         for item, files in zip(cargo, sent, strict=True):
             directory, entries = item.directory, item.load.entries
             directory.there = True
@@ -193,7 +193,9 @@ class StageIn:
         try:
             sent = await asyncio.to_thread(pack, [*loads, *store], local)
             size = (await asyncio.to_thread(local.stat)).st_size
-            await self._gateway.upload(local, remote)
+            what = f"sending {in_units(size)} of {len(cargo)} stage directories"
+            async with reported(what, self._record.tell) as progress:
+                await self._gateway.upload(local, remote, progress)
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)
         await self._gateway.extract(remote, root)

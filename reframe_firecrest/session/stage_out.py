@@ -13,7 +13,10 @@ from pathlib import Path
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Gateway, RemoteFile
 from reframe_firecrest.session.group import Group
+from reframe_firecrest.session.progress import reported
+from reframe_firecrest.session.record import Record
 from reframe_firecrest.session.stage_in import StageDirectory
+from reframe_firecrest.session.times import in_units
 from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.mirror import place_link, relative_target, remove_gone
 from reframe_firecrest.staging.plan import Plan, make_plan, remember
@@ -92,7 +95,7 @@ class StageOut:
         scratch: local directory for the same.
         limit: bytes of files that travel together.
         warn: told of what was not taken, in one line.
-        tell: told what was fetched, in one line.
+        record: keeps what was fetched.
     """
 
     def __init__(
@@ -104,14 +107,14 @@ class StageOut:
         *,
         limit: Callable[[], int],
         warn: Callable[[str], None],
-        tell: Callable[[str], None],
+        record: Record,
     ) -> None:
         self._gateway = gateway
         self._root = root
         self._transfer = transfer
         self._scratch = scratch
         self._warn = warn
-        self._tell = tell
+        self._record = record
         self._numbers = itertools.count(1)
         self._listing: Group[Harvest] = Group(self._list, lambda _job: 0, limit)
         # Those that were listed together arrive together, so there is nothing to linger for.
@@ -173,16 +176,15 @@ class StageOut:
         for archive in archives:
             local = self._scratch / posixpath.basename(archive)
             try:
-                await self._gateway.download(archive, local, size_hint=size)
+                what = f"fetching {in_units(size)} of {len(jobs)} jobs"
+                async with reported(what, self._record.tell) as progress:
+                    await self._gateway.download(archive, local, size_hint=size, progress=progress)
                 part = await asyncio.to_thread(unpack, local, wanted)
             finally:
                 await asyncio.to_thread(local.unlink, missing_ok=True)
             got.placed |= part.placed
             got.refused.update(part.refused)
-        self._tell(
-            f"fetched {len(got.placed)} files of {len(jobs)} jobs, {size / 1000:.1f} kB unpacked, "
-            f"in {time.monotonic() - begun:.1f} s"
-        )
+        self._record.fetched(len(got.placed), len(jobs), size, time.monotonic() - begun)
         absent = {**dict.fromkeys(wanted.keys() - got.placed, NOT_PACKED), **got.refused}
         for name, reason in absent.items():
             job, path = owners[name], wanted[name].path

@@ -18,8 +18,8 @@ from reframe_firecrest.settings.local import local_path
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
-LOCAL_FILES = ("ca_bundle",)
-"""Keys whose values are files on this machine."""
+LOCAL_FILES = ("ca_bundle", "journal_dir")
+"""Keys whose values are files or directories on this machine."""
 
 
 @dataclass(frozen=True)

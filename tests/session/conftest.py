@@ -12,7 +12,7 @@ import pytest
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.phases import Handle, JobSpec
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.session import Session
+from reframe_firecrest.session.session import Message, Session
 from reframe_firecrest.settings import Settings
 from tests.session.fakes import FakeGateway
 
@@ -42,7 +42,7 @@ class Stage:
         if not self._sessions:
             paths = PathMap(str(self.local), str(self.remote))
             self._sessions.append(
-                Session(self.settings, paths, reactor(), lambda _settings, _wait: self.gateway)
+                Session(self.settings, paths, reactor(), lambda _settings, _wait: self.gateway, "run")
             )
         return self._sessions[0]
 
@@ -65,6 +65,10 @@ class Stage:
         eventually(lambda: all(handle.view.job_id for handle in handles), "submission")
         return [str(handle.view.job_id) for handle in handles]
 
+    def said(self) -> list[Message]:
+        """Return what the session had to say since the last call."""
+        return self.session.take_messages()
+
     def close(self) -> None:
         for session in self._sessions:
             session.shutdown()
@@ -80,6 +84,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             "client_secret": "hidden",
             "system": "fake",
             "basedir": str(tmp_path / "remote"),
+            "journal_dir": str(tmp_path / "journals"),
             "poll_min": 0.1,
             "poll_max": 0.2,
             "lost_after": 5,

@@ -19,6 +19,7 @@ from reframe_firecrest.gateway.protocol import (
     JobPart,
     NodeInfo,
     PartitionInfo,
+    Progress,
     RemoteFile,
     ReservationInfo,
     SystemInfo,
@@ -100,14 +101,20 @@ class FakeGateway:
                 return True
         return False
 
-    async def upload(self, local: Path, remote: str) -> None:
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
         await self._enter("upload")
+        if progress:
+            progress(0, local.stat().st_size)
         shutil.copyfile(local, remote)
         with tarfile.open(local) as tar:
             self.uploaded.append([member.name for member in tar if not member.isdir()])
 
-    async def download(self, remote: str, local: Path, *, size_hint: int) -> None:
+    async def download(
+        self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
+    ) -> None:
         await self._enter("download")
+        if progress:
+            progress(0, size_hint)
         shutil.copyfile(remote, local)
 
     async def extract(self, archive: str, directory: str) -> None:
@@ -183,7 +190,7 @@ class FakeGateway:
         self.closed = True
 
     def stats(self) -> dict[str, int]:
-        return dict(self.calls)
+        return {"requests": self.calls.total(), **self.calls}
 
 
 def _entry(root: Path, item: Path) -> RemoteFile:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest import errors
+from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.watcher import MISSES, SINGLES
@@ -158,10 +159,10 @@ def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
     slow = asyncio.Event()
     upload = stage.gateway.upload
 
-    async def stall(local: Path, remote: str) -> None:
+    async def stall(local: Path, remote: str, progress: Progress | None = None) -> None:
         if local.stat().st_size > 100_000:
             await slow.wait()
-        await upload(local, remote)
+        await upload(local, remote, progress)
 
     stage.gateway.upload = stall  # type: ignore[method-assign]
     path = stage.directory("large")

@@ -1,0 +1,92 @@
+"""Reads journals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from reframe_firecrest.journal.events import (
+    ANY_EVENT,
+    Closed,
+    JobMoved,
+    Opened,
+    Removed,
+    Traffic,
+    Transferred,
+)
+from reframe_firecrest.journal.writing import SUFFIX
+
+
+@dataclass
+class Story:
+    """What a journal tells.
+
+    Attributes:
+        path: the journal.
+        opened: how the session began.
+        jobs: how each job stood last, by number.
+        moves: all that happened to each job, by number.
+        transfers: all batches.
+        traffic: what went over the wire.
+        removed: directories removed on the system, relative to the run's.
+        closed: how the session ended; None if it goes on or was killed.
+        last: when the last line was written, seconds since the epoch.
+    """
+
+    path: Path
+    opened: Opened
+    jobs: dict[int, JobMoved] = field(default_factory=dict)
+    moves: dict[int, list[JobMoved]] = field(default_factory=dict)
+    transfers: list[Transferred] = field(default_factory=list)
+    traffic: Traffic | None = None
+    removed: list[str] = field(default_factory=list)
+    closed: Closed | None = None
+    last: float = 0.0
+
+
+def read(path: Path) -> Story | None:
+    """Read a journal; None if it is none.
+
+    A line that can't be read is passed over: the last one of a killed run may be torn.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    story: Story | None = None
+    for line in path.read_bytes().splitlines():
+        try:
+            event = ANY_EVENT.validate_json(line)
+        except ValidationError:
+            continue
+        if isinstance(event, Opened):
+            story = story or Story(path, event)
+        if story is None:
+            continue
+        story.last = event.time
+        if isinstance(event, JobMoved):
+            story.jobs[event.number] = event
+            story.moves.setdefault(event.number, []).append(event)
+        elif isinstance(event, Transferred):
+            story.transfers.append(event)
+        elif isinstance(event, Traffic):
+            story.traffic = event
+        elif isinstance(event, Removed):
+            story.removed.append(event.path)
+        elif isinstance(event, Closed):
+            story.closed = event
+    return story
+
+
+def stories(directory: Path) -> Iterator[Story]:
+    """Yield what the journals in a directory tell, oldest first; nothing if there is no such directory.
+
+    Raises:
+        OSError: one of them can't be read.
+    """
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        story = read(path)
+        if story is not None:
+            yield story

@@ -1,0 +1,68 @@
+"""Writes a journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from reframe_firecrest.journal.events import Event
+
+SUFFIX = ".jsonl"
+
+
+class Journal:
+    """A file that only its owner may read, to which lines are added.
+
+    A journal that can't be written is told of once and does without: no test fails for want of it.
+
+    Args:
+        directory: where it lies; made if it isn't there.
+        name: what it is called, without its suffix.
+        warn: told of what goes wrong, in one line.
+    """
+
+    def __init__(self, directory: Path, name: str, warn: Callable[[str], None]) -> None:
+        self.path = directory / f"{name}{SUFFIX}"
+        self._warn = warn
+        self._file: BinaryIO | None = None
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = self._create(directory, name)
+        except OSError as error:
+            self._give_up(error)
+
+    def _create(self, directory: Path, name: str) -> BinaryIO:
+        number = 1
+        while True:
+            try:
+                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            except FileExistsError:
+                # Another session of the same run.
+                number += 1
+                self.path = directory / f"{name}-{number}{SUFFIX}"
+            else:
+                return os.fdopen(descriptor, "wb", buffering=0)
+
+    def write(self, event: Event) -> None:
+        """Add a line. It survives the process, not the machine."""
+        if self._file is None:
+            return
+        try:
+            self._file.write(event.model_dump_json(exclude_defaults=False).encode() + b"\n")
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._file = None
+        self._warn(
+            f"the journal {self.path} can't be written ({error.strerror or error}): after a crash, "
+            "'reframe-firecrest clean' will not know this run; see 'journal_dir'"
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

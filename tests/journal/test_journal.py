@@ -1,0 +1,139 @@
+"""The journal: what is left of a run when its process is gone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reframe_firecrest.journal.events import Closed, JobMoved, Opened, Removed, Traffic, Transferred
+from reframe_firecrest.journal.reading import read, stories
+from reframe_firecrest.journal.writing import Journal
+
+
+def opened(run: str = "run-1") -> Opened:
+    return Opened(
+        time=1.0,
+        run=run,
+        url="http://gateway.test",
+        system="daint",
+        root=f"/scratch/rf/{run}",
+        stage="/stage",
+        host="here",
+        pid=7,
+        version="1.0",
+    )
+
+
+def job(time: float, phase: str, number: int = 1, **more: object) -> JobMoved:
+    return JobMoved.model_validate(
+        {"time": time, "number": number, "name": "t", "directory": "/stage/t", "phase": phase, **more}
+    )
+
+
+Begin = Callable[..., Journal]
+
+
+@pytest.fixture
+def journal() -> Iterator[Begin]:
+    """Begin journals; they are closed at the end."""
+    begun: list[Journal] = []
+
+    def fail(text: str) -> None:
+        raise AssertionError(text)
+
+    def begin(directory: Path, name: str = "run-1") -> Journal:
+        begun.append(Journal(directory, name, fail))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.close()
+
+
+def test_what_was_written_is_read(tmp_path: Path, journal: Begin) -> None:
+    written = journal(tmp_path)
+    moves = [job(2, "queued"), job(3, "submitted", job_id="12"), job(2.5, "queued", number=2)]
+    written.write(opened())
+    for move in moves:
+        written.write(move)
+    written.write(Transferred(time=4, way="sent", files=3, jobs=2, size=10, seconds=0.5))
+    written.write(Traffic(time=5, requests=9, bytes_sent=1, bytes_received=2))
+    written.write(Removed(time=6, path="a"))
+    written.write(Closed(time=7, left=("12",)))
+    written.close()
+    story = read(written.path)
+    assert story is not None
+    assert story.opened == opened()
+    assert story.jobs == {1: moves[1], 2: moves[2]}
+    assert story.moves[1] == moves[:2]
+    assert story.transfers[0].size == 10
+    assert story.traffic is not None
+    assert story.traffic.requests == 9
+    assert story.removed == ["a"]
+    assert story.closed == Closed(time=7, left=("12",))
+    assert story.last == 7
+
+
+def test_every_line_is_there_at_once(tmp_path: Path, journal: Begin) -> None:
+    written = journal(tmp_path)
+    written.write(opened())
+    story = read(written.path)
+    assert story is not None
+    assert story.closed is None
+
+
+def test_a_torn_line_hides_none_of_the_others(tmp_path: Path, journal: Begin) -> None:
+    written = journal(tmp_path)
+    written.write(opened())
+    written.write(job(2, "queued"))
+    written.close()
+    with written.path.open("ab") as file:
+        file.write(b'{"event":"job","time":3,"nu')
+    story = read(written.path)
+    assert story is not None
+    assert list(story.jobs) == [1]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\n", b"[]\n{}\n", b'{"event":"closed","time":1}\n'])
+def test_another_file_is_no_journal(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.jsonl"
+    path.write_bytes(content)
+    assert read(path) is None
+    assert list(stories(tmp_path)) == []
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path, journal: Begin) -> None:
+    before = os.umask(0)
+    try:
+        written = journal(tmp_path / "new" / "directory")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(written.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(written.path.parent.stat().st_mode) == 0o700
+
+
+def test_two_sessions_of_a_run_have_a_journal_each(tmp_path: Path, journal: Begin) -> None:
+    first, second = journal(tmp_path), journal(tmp_path)
+    first.write(opened())
+    second.write(opened())
+    assert first.path != second.path
+    assert len(list(stories(tmp_path))) == 2
+
+
+def test_a_journal_that_can_not_be_written_is_told_of_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told: list[str] = []
+    written = Journal(tmp_path / "file" / "below", "run-1", told.append)
+    written.write(opened())
+    written.close()
+    [line] = told
+    assert "can't be written (Not a directory)" in line
+    assert "journal_dir" in line
+
+
+def test_no_directory_means_no_stories(tmp_path: Path) -> None:
+    assert list(stories(tmp_path / "missing")) == []

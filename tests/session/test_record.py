@@ -1,0 +1,146 @@
+"""What a session tells of itself: the journal, the lines at -v and the summary."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from reframe_firecrest.errors import TransientError
+from reframe_firecrest.journal.reading import Story, stories
+from reframe_firecrest.session import progress
+from reframe_firecrest.session.phases import Handle, JobSpec, Phase
+from reframe_firecrest.session.progress import reported
+from reframe_firecrest.session.times import Times, breakdown, in_units, times_of, total
+from tests.session.conftest import Stage, eventually
+
+
+def story(stage: Stage) -> Story:
+    [found] = stories(stage.settings.journal_dir)
+    return found
+
+
+def test_the_journal_has_every_phase_of_a_job_and_the_end(stage: Stage) -> None:
+    job = stage.submit("a")
+    [job_id] = stage.submitted(job)
+    stage.gateway.finish(job_id)
+    eventually(job.ended.is_set)
+    assert story(stage).closed is None
+    stage.close()
+    told = story(stage)
+    assert told.opened.root == str(stage.remote)
+    phases = list(dict.fromkeys(move.phase for move in told.moves[job.number]))
+    assert phases == ["queued", "staging", "submitting", "submitted", "retrieving", "done"]
+    assert told.jobs[job.number].job_id == job_id
+    assert told.jobs[job.number].nodes == "nid[001-002]"
+    assert [batch.way for batch in told.transfers] == ["sent", "fetched"]
+    assert told.traffic is not None
+    assert told.traffic.requests > 5
+    assert told.closed is not None
+    assert told.closed.left == ()
+
+
+def test_the_journal_names_the_jobs_that_may_still_be_there(stage: Stage) -> None:
+    job = stage.submit("a")
+    [job_id] = stage.submitted(job)
+    stage.gateway.failures["cancel"] = [TransientError("away")]
+    stage.close()
+    told = story(stage)
+    assert told.closed is not None
+    assert told.closed.left == (job_id,)
+    assert told.jobs[job.number].phase == "cancelled"
+
+
+def test_a_summary_ends_the_session(stage: Stage) -> None:
+    job = stage.submit("a")
+    [job_id] = stage.submitted(job)
+    stage.gateway.finish(job_id)
+    eventually(job.ended.is_set)
+    stage.close()
+    said = stage.said()
+    [summary] = [text for level, text in said if level == logging.INFO]
+    assert summary.startswith("'fake': 1 jobs in ")
+    assert " requests (" in summary
+    details = [text for level, text in said if level == logging.DEBUG]
+    assert any(text.startswith("slowest in retrieval: rfm_a ") for text in details)
+    assert any(text.startswith("sent 1 files of 1 stage directories") for text in details)
+    assert any(text.startswith("fetched ") for text in details)
+
+
+def test_nothing_is_said_where_nothing_was_done(stage: Stage) -> None:
+    assert stage.session
+    stage.close()
+    assert [text for level, text in stage.said() if level >= logging.INFO] == []
+
+
+def test_the_time_of_a_job_is_told_apart() -> None:
+    handle = Handle(JobSpec("t", "/stage/t", "job.sh", ("o", "e")))
+    handle.moments.update(
+        {Phase.QUEUED: 100.0, Phase.SUBMITTED: 103.0, Phase.RETRIEVING: 120.0, Phase.DONE: 121.5}
+    )
+    handle.learn(elapsed=10.0)
+    assert times_of(handle) == Times("t", staging=3.0, queue=7.0, run=10.0, retrieval=1.5)
+
+
+def test_a_job_that_is_not_done_has_no_times() -> None:
+    assert times_of(Handle(JobSpec("t", "/stage/t", "job.sh", ("o", "e")))) is None
+
+
+def test_the_slowest_are_named() -> None:
+    times = [Times(f"t{number}", number, 1, 1, 1) for number in range(5)]
+    lines = breakdown(times)
+    assert lines[0] == "a job's time, median: staging 2.0 s, queue 1.0 s, run 1.0 s, retrieval 1.0 s"
+    assert lines[1] == "slowest in staging: t4 4.0 s, t3 3.0 s, t2 2.0 s"
+
+
+def test_the_total_is_one_line() -> None:
+    counts = {"requests": 30, "bytes_sent": 1500, "bytes_received": 2_000_000}
+    assert total("daint", 20, 9.7, counts) == (
+        "'daint': 20 jobs in 10 s, 30 requests (1.5 a job), 1.5 kB sent, 2.0 MB received"
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1500, "1.5 kB"),
+        (999_800, "1.0 MB"),
+        (3.2e9, "3.2 GB"),
+        (4e12, "4000.0 GB"),
+    ],
+)
+def test_sizes_are_written_for_people(size: float, text: str) -> None:
+    assert in_units(size) == text
+
+
+def test_a_transfer_that_takes_long_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    told: list[str] = []
+
+    async def transfer() -> None:
+        heard = asyncio.Event()
+
+        def tell(text: str) -> None:
+            told.append(text)
+            heard.set()
+
+        async with reported("sending 2.0 MB", tell) as note:
+            note(500_000, 2_000_000)
+            await heard.wait()
+
+    asyncio.run(asyncio.wait_for(transfer(), 10))
+    assert told[0].startswith("sending 2.0 MB: 500.0 kB of 2.0 MB after ")
+
+
+def test_a_quick_transfer_tells_nothing() -> None:
+    told: list[str] = []
+
+    async def transfer() -> None:
+        async with reported("sending", told.append) as note:
+            note(1, 2)
+
+    asyncio.run(transfer())
+    assert told == []

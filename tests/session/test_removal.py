@@ -1,0 +1,59 @@
+"""What is removed on the system: the fewest directories that hold nothing that is kept."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from reframe_firecrest import errors
+from reframe_firecrest.session.removal import removable
+from tests.session.conftest import Stage, eventually
+
+
+@pytest.mark.parametrize(
+    ("gone", "kept", "expected"),
+    [
+        (["s/p/e/a", "s/p/e/b", ".transfer"], [], ["."]),
+        (["s/p/e/a", "s/p/e/b", ".transfer"], ["s/p/e/b"], [".transfer", "s/p/e/a"]),
+        (["s/p/e/a", "s/p/f/b", "s/p/f/c"], ["s/p/e/b"], ["s/p/e/a", "s/p/f"]),
+        (["s/p/e/a", "t/p/e/a"], ["s/p/e/b"], ["s/p/e/a", "t"]),
+        (["s/a"], ["s/a"], []),
+        (["s/a/below"], ["s/a"], []),
+        (["s/a"], ["s/a/below"], []),
+    ],
+)
+def test_the_fewest_directories(gone: list[str], kept: list[str], expected: list[str]) -> None:
+    assert removable(gone, kept) == expected
+
+
+def finish(stage: Stage, *names: str) -> None:
+    jobs = [stage.submit(name) for name in names]
+    for job_id in stage.submitted(*jobs):
+        stage.gateway.finish(job_id)
+    eventually(lambda: all(job.ended.is_set() for job in jobs))
+
+
+def test_the_run_leaves_nothing_when_reframe_keeps_nothing(stage: Stage) -> None:
+    finish(stage, "a", "b")
+    for name in ("a", "b"):
+        shutil.rmtree(stage.local / name)
+    stage.close()
+    assert not stage.remote.exists()
+    assert stage.gateway.calls["remove"] == 1
+
+
+def test_what_reframe_keeps_here_is_kept_there_and_named(stage: Stage) -> None:
+    finish(stage, "a", "b")
+    shutil.rmtree(stage.local / "a")
+    stage.close()
+    assert [path.name for path in stage.remote.iterdir()] == ["b"]
+    assert any(f"1 tests are kept on the system, below {stage.remote}" in text for _, text in stage.said())
+
+
+def test_what_can_not_be_removed_is_told(stage: Stage) -> None:
+    finish(stage, "a")
+    shutil.rmtree(stage.local / "a")
+    stage.gateway.failures["remove"] = [errors.ForbiddenError("Permission denied")]
+    stage.close()
+    assert any("could not be removed: Permission denied" in text for _, text in stage.said())
