@@ -3,7 +3,7 @@
     FirecrestError
     ├── SettingsError             a setting is missing or wrong; the line says which, where and how to mend it
     ├── StagingError              the local side: a stage directory that can't be packed or unpacked
-    │   └── HostileArchiveError   an archive from the remote side that tries what it must not
+    │   └── HostileArchiveError   what comes from the remote side and must not, or can't, have its place here
     ├── DetectionError            what a node or a configuration tells can't be used
     ├── JobLostError              Slurm has not known the job for longer than the grace time
     └── GatewayError              the remote side
@@ -25,8 +25,23 @@ may be done twice, `FinalError` never.
 from __future__ import annotations
 
 
+def one_line(text: str) -> str:
+    """Write a text so that it is one line that any terminal and log can show.
+
+    Names and messages of the remote side may hold newlines, control sequences and bytes that are no text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
 class FirecrestError(Exception):
-    """Root of all errors of this package."""
+    """Root of all errors of this package; its text is one printable line."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class SettingsError(FirecrestError):
@@ -38,7 +53,7 @@ class StagingError(FirecrestError):
 
 
 class HostileArchiveError(StagingError):
-    """An archive from the remote side has members that must not be unpacked."""
+    """What comes from the remote side must not, or can't, have the place that it is meant for."""
 
 
 class DetectionError(FirecrestError):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import secrets
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from reframe_firecrest.errors import StagingError
+from reframe_firecrest.staging.guard import forget
 from reframe_firecrest.staging.unpack import is_inside, safe_directory
 
 
@@ -18,22 +22,34 @@ def place_link(directory: str, path: str, target: str) -> bool:
 
     Returns:
         Whether it was made: links that lead out, absolute ones, and those that go up after having gone down
-        (another link in between can make them lead out later), are left out.
+        (another link in between can make them lead out later), are left out, and so are those that can't be.
 
     Raises:
         HostileArchiveError: its place leads out of the stage directory.
+        StagingError: the stage directory can't be written.
     """
-    if target.startswith("/") or "\0" in target or _turns_back(target):
+    name = PurePosixPath(path).name
+    if not name or not target or target.startswith("/") or "\0" in target or _turns_back(target):
         return False
-    parent = safe_directory(directory, str(PurePosixPath(path).parent))
-    if not is_inside(directory, parent / target):
+    try:
+        parent = safe_directory(directory, str(PurePosixPath(path).parent))
+        link = parent / name
+        if not is_inside(directory, parent / target) or (link.is_dir() and not link.is_symlink()):
+            return False
+        partial = parent / f".{secrets.token_hex(8)}.part"
+        try:
+            partial.symlink_to(target)
+            # A file that was sent may have been replaced by a link there.
+            partial.replace(link)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (FileExistsError, ValueError):
         return False
-    link = parent / PurePosixPath(path).name
-    if link.is_dir() and not link.is_symlink():
-        return False
-    # A file that was sent may have been replaced by a link there.
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise StagingError(f"link {path!r} can't be made here: {error.strerror or error}") from None
+    forget(link)
     return True
 
 
@@ -62,18 +78,28 @@ def remove_gone(directory: str, paths: Iterable[str]) -> None:
 
     Args:
         directory: the stage directory, absolute.
-        paths: relative to it. One that is reached through a link is left alone: it may lie elsewhere.
+        paths: relative to it. One that is reached through a link, or leads out, is left alone.
+
+    Raises:
+        StagingError: something can't be removed.
     """
     for path in sorted(paths, key=lambda item: item.count("/"), reverse=True):
-        place = Path(directory, path)
-        if any(Path(directory, *parents).is_symlink() for parents in _above(path)):
-            continue
-        if place.is_symlink() or place.is_file():
-            place.unlink()
-        elif place.is_dir() and not any(place.iterdir()):
-            place.rmdir()
+        try:
+            if _is_plain(directory, path):
+                _remove(Path(directory, path))
+        except OSError as error:
+            raise StagingError(f"{path!r} can't be removed here: {error.strerror or error}") from None
 
 
-def _above(path: str) -> list[tuple[str, ...]]:
+def _is_plain(directory: str, path: str) -> bool:
     parts = PurePosixPath(path).parts
-    return [parts[:depth] for depth in range(1, len(parts))]
+    if not parts or ".." in parts or path.startswith("/") or "\0" in path:
+        return False
+    return not any(Path(directory, *parts[:depth]).is_symlink() for depth in range(1, len(parts)))
+
+
+def _remove(place: Path) -> None:
+    if place.is_symlink() or place.is_file():
+        place.unlink()
+    elif place.is_dir() and not any(place.iterdir()):
+        place.rmdir()

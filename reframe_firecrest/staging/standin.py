@@ -1,8 +1,7 @@
 """Stand-ins for files that stay on the system.
 
-A check may ask whether a file exists, and how large it is; that a stand-in can answer. A check that reads
-it must fail and say why, instead of passing on a file of zeros. So opening one for reading raises, whoever
-in this process does it: Python tells every opening of a file to its audit hooks before it happens.
+A check may ask whether a file exists, and how large it is; that a stand-in can answer. `guard` sees to it
+that none is read.
 """
 
 from __future__ import annotations
@@ -10,15 +9,24 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import sys
-import threading
-from pathlib import Path
 
+from reframe_firecrest.errors import HostileArchiveError, StagingError
+from reframe_firecrest.staging.guard import forget, protect
 from reframe_firecrest.staging.unpack import safe_directory
 
-_reasons: dict[str, str] = {}
-_lock = threading.Lock()
-_watching: list[bool] = []
+__all__ = ["forget", "place_stand_in"]
+
+_NO_PLACE = {
+    errno.EBUSY,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+}
+"""A name or a size that no file here can have, or a directory in the way."""
 
 
 def place_stand_in(directory: str, path: str, size: int, reason: str) -> None:
@@ -31,42 +39,27 @@ def place_stand_in(directory: str, path: str, size: int, reason: str) -> None:
         reason: what a reader is told.
 
     Raises:
-        HostileArchiveError: its place leads out of the stage directory.
-        OSError: it can't be made.
+        HostileArchiveError: its place leads out of the stage directory, or there is none for it.
+        StagingError: it can't be made.
     """
-    parent = safe_directory(directory, os.path.dirname(path))  # noqa: PTH120 - a relative path as text
-    target = parent / os.path.basename(path)  # noqa: PTH119 - see above
-    partial = parent / f".{secrets.token_hex(8)}.part"
+    parent_path, name = os.path.split(path)
+    if name in ("", ".", "..") or "\0" in name:
+        raise HostileArchiveError(f"{path!r} is no name of a file")
     try:
-        with partial.open("xb") as file:
-            file.truncate(size)
-            # Keeps other programs from reading zeros, unless they are root's.
-            os.fchmod(file.fileno(), 0)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    with _lock:
-        _reasons[str(target)] = reason
-        if not _watching:
-            _watching.append(True)
-            # A hook can't be taken off again, so it is only set where there is something to guard.
-            sys.addaudithook(_guard)
-
-
-def forget(path: Path) -> None:
-    """Let a file be read again: the real one is there now."""
-    with _lock:
-        _reasons.pop(str(path), None)
-
-
-def _guard(event: str, arguments: tuple[object, ...]) -> None:
-    if event != "open" or not _reasons:
-        return
-    path, mode, flags = arguments
-    writes_only = isinstance(flags, int) and flags & os.O_ACCMODE == os.O_WRONLY
-    if not isinstance(path, str | bytes | os.PathLike) or (mode is None and writes_only):
-        return
-    name = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - no Path in a hook that every open calls
-    reason = _reasons.get(name)
-    if reason is not None and not writes_only:
-        raise PermissionError(errno.EACCES, f"this file was left on the system: {reason}", name)
+        parent = safe_directory(directory, parent_path)
+        target = parent / name
+        partial = parent / f".{secrets.token_hex(8)}.part"
+        try:
+            with partial.open("xb") as file:
+                file.truncate(size)
+                # Keeps other programs from reading zeros, unless they are root's.
+                os.fchmod(file.fileno(), 0)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OverflowError, UnicodeEncodeError):
+        raise HostileArchiveError(f"{path!r} with {size} bytes is no file that there can be here") from None
+    except OSError as error:
+        kind = HostileArchiveError if error.errno in _NO_PLACE else StagingError
+        raise kind(f"no file of {size} bytes can be at {path!r} here: {error.strerror or error}") from None
+    protect(target, reason)

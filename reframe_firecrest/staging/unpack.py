@@ -1,7 +1,7 @@
 """Archives on their way in, unpacked as hostile.
 
 Nothing but what was asked for is taken, nothing outside the stage directory is touched, and each file is
-either whole or not there.
+either whole or not there. What an archive may cost, in bytes and in memory, follows from what was asked for.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import secrets
 import shutil
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from reframe_firecrest.errors import HostileArchiveError, StagingError
+from reframe_firecrest.staging.guard import forget
 
 _DAMAGED = (
     tarfile.TarError,
@@ -32,6 +33,20 @@ _DAMAGED = (
 
 PERMISSIONS = 0o755
 """No archive may set more: no setuid, no writing by others."""
+
+GROWTH = 1 << 20
+"""Bytes that a file may have beyond twice what was listed: a log may have been written on since."""
+
+UNASKED_BYTES = 8 << 30
+"""Bytes that an archive may have beyond what was asked for: the pattern that selects its files is coarse."""
+
+UNASKED_MEMBERS = 100_000
+"""Members that it may have beyond those; tarfile remembers each."""
+
+HEADER_BYTES = 1 << 20
+"""Bytes that may stand between two files; tarfile holds all of them. A name has 4096 at most."""
+
+_PIECE = 1 << 20
 
 
 @dataclass
@@ -54,12 +69,37 @@ class Destination:
     Attributes:
         directory: the stage directory, absolute.
         path: relative to it.
-        size: bytes that the listing promised; more than twice as many and 1 MiB on top are not taken.
+        size: bytes that the listing promised; more than `most` are not taken.
     """
 
     directory: str
     path: str
     size: int
+
+    @property
+    def most(self) -> int:
+        """Bytes that the file may have."""
+        return 2 * self.size + GROWTH
+
+
+class _Rationed:
+    """A stream of which only so much can be read before more is allowed."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.allow(0)
+
+    def allow(self, size: int) -> None:
+        self._left = max(size, 0) + HEADER_BYTES
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise HostileArchiveError(
+                f"an archive from the remote side has headers of more than {HEADER_BYTES} bytes"
+            )
+        return content
 
 
 def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
@@ -70,21 +110,24 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
         wanted: destinations by the members' names, without a ``./`` in front.
 
     Raises:
-        StagingError: the archive is damaged, or the stage directory can't be written.
+        HostileArchiveError: the archive has far more in it than was asked for.
+        StagingError: it is damaged, or the stage directory can't be written.
     """
     result = Unpacked()
     try:
-        _verify(archive)
-        with gzip.open(archive) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
-            for member in tar:
-                name = member.name.removeprefix("./")
-                if name in wanted and name not in result.placed:
-                    try:
-                        _take(tar, member, wanted, name, result.placed)
-                    except HostileArchiveError as error:
-                        result.refused[name] = str(error)
-                    else:
-                        result.placed.add(name)
+        _verify(archive, wanted.values())
+        with gzip.open(archive) as plain:
+            source = _Rationed(cast("IO[bytes]", plain))
+            with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
+                for number, member in enumerate(tar):
+                    if number >= 2 * len(wanted) + UNASKED_MEMBERS:
+                        raise HostileArchiveError(
+                            f"an archive from the remote side has more than {number} members; "
+                            f"{len(wanted)} were asked for"
+                        )
+                    source.allow(member.size)
+                    _unpack_member(tar, member, wanted, result)
+                    source.allow(0)
     except _DAMAGED as error:
         raise StagingError(f"an archive from the remote side is damaged: {error}") from None
     except OSError as error:
@@ -92,50 +135,86 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
     return result
 
 
-def _verify(archive: Path) -> None:
+def _verify(archive: Path, wanted: Iterable[Destination]) -> None:
     """Read an archive to its end, where its checksum stands: a damaged one must not leave a single file."""
+    listed = sum(goal.size for goal in wanted)
+    left = 2 * listed + UNASKED_BYTES
     with gzip.open(archive) as plain:
-        while plain.read(1 << 20):
-            pass
+        while piece := plain.read(_PIECE):
+            left -= len(piece)
+            if left < 0:
+                raise HostileArchiveError(
+                    f"an archive from the remote side has far more in it than was listed: {listed} bytes"
+                )
+
+
+def _unpack_member(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, wanted: Mapping[str, Destination], result: Unpacked
+) -> None:
+    name = member.name.removeprefix("./")
+    content = None if member.islnk() or member.issym() else tar.extractfile(member)
+    if name in wanted and name not in result.placed:
+        goal = wanted[name]
+        try:
+            _take(content, member, goal, wanted, result.placed)
+        except HostileArchiveError as error:
+            result.refused[name] = str(error)
+        except OSError as error:
+            place = os.path.join(goal.directory, goal.path)  # noqa: PTH118 - as it was listed
+            raise StagingError(f"{place}: {error.strerror or error}") from None
+        else:
+            result.placed.add(name)
+            result.refused.pop(name, None)
+    # Read here what was not taken, so that tarfile finds nothing but headers before the next member. The
+    # holes of a sparse file are not in the archive, and reading them may never end.
+    while content is not None and not member.issparse() and content.read(_PIECE):
+        pass
 
 
 def _take(
-    tar: tarfile.TarFile,
+    content: IO[bytes] | None,
     member: tarfile.TarInfo,
+    goal: Destination,
     wanted: Mapping[str, Destination],
-    name: str,
     placed: set[str],
 ) -> None:
-    goal = wanted[name]
     first = member.linkname.removeprefix("./")
     if member.islnk() and first in placed:
         # tar writes the second name of one file as a link to the first.
         original = Path(wanted[first].directory, wanted[first].path)
-        with original.open("rb") as content:
-            _place(content, goal, member)
+        _check_size(original.stat().st_size, goal)
+        with original.open("rb") as again:
+            _place(again, goal, member)
         return
-    content_in = tar.extractfile(member) if member.isreg() else None
-    if content_in is None:
+    if content is None or not member.isreg():
         raise HostileArchiveError(f"{goal.path} is not a plain file in the archive")
-    if not 0 <= member.size <= 2 * goal.size + (1 << 20):
-        raise HostileArchiveError(f"{goal.path} was listed with {goal.size} bytes, but has {member.size}")
-    _place(content_in, goal, member)
+    _check_size(member.size, goal)
+    _place(content, goal, member)
+
+
+def _check_size(size: int, goal: Destination) -> None:
+    if not 0 <= size <= goal.most:
+        raise HostileArchiveError(f"{goal.path} was listed with {goal.size} bytes, but has {size}")
 
 
 def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> None:
     """Write a file beside its place, then move it there in one step."""
-    parent = safe_directory(goal.directory, str(PurePosixPath(goal.path).parent))
-    target = parent / PurePosixPath(goal.path).name
+    path = PurePosixPath(goal.path)
+    if path.name in ("", ".."):
+        raise HostileArchiveError(f"{goal.path!r} is no name of a file")
+    parent = safe_directory(goal.directory, str(path.parent))
+    target = parent / path.name
     _clear_directory(target)
     partial = parent / f".{secrets.token_hex(8)}.part"
     try:
         # O_EXCL follows no link either, so none that a job left behind decides where the bytes go.
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as out:
-            shutil.copyfileobj(content, out, 1 << 20)
+            shutil.copyfileobj(content, out, _PIECE)
             os.fchmod(out.fileno(), (member.mode & PERMISSIONS) | 0o600)
         _date(partial, member)
         partial.replace(target)
+        forget(target)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -160,18 +239,29 @@ def safe_directory(root: str, relative: str) -> Path:
         relative: path below it.
 
     Raises:
-        HostileArchiveError: the path leaves the stage directory.
+        HostileArchiveError: the path leaves the stage directory, or is none.
+        FileExistsError: a file is in its place.
+        StagingError: it can't be made.
     """
     current = Path(root)
-    for part in PurePosixPath(relative).parts:
-        if part in ("..", "/") or "\0" in part:
-            raise HostileArchiveError(f"{relative!r} leads out of the stage directory")
-        current /= part
-        if current.is_symlink():
-            if not is_inside(root, current):
-                raise HostileArchiveError(f"{current} is a link that leads out of the stage directory")
-        elif not current.is_dir():
-            current.mkdir()
+    try:
+        os.fsencode(relative)
+        for part in PurePosixPath(relative).parts:
+            # Two slashes at the beginning are a root of their own.
+            if part == ".." or part.startswith("/") or "\0" in part:
+                raise HostileArchiveError(f"{relative!r} leads out of the stage directory")
+            current /= part
+            if current.is_symlink():
+                if not is_inside(root, current):
+                    raise HostileArchiveError(f"{current} is a link that leads out of the stage directory")
+            elif not current.is_dir():
+                current.mkdir()
+    except UnicodeEncodeError:
+        raise HostileArchiveError(f"{relative!r} is no name that a file here can have") from None
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise StagingError(f"{current} can't be made: {error.strerror or error}") from None
     return current
 
 

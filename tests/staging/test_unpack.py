@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import io
 import os
 import stat
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,60 +15,8 @@ from hypothesis import strategies as st
 
 from reframe_firecrest.errors import HostileArchiveError, StagingError
 from reframe_firecrest.staging.mirror import place_link
-from reframe_firecrest.staging.unpack import Destination, Unpacked, safe_directory, unpack
-
-Change = Callable[[tarfile.TarInfo], object]
-
-
-class World:
-    """A stage directory, something beside it that must never change, and an archive."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.stage = root / "stage"
-        self.archive = root / "archive.tgz"
-        (self.stage / "sub").mkdir(parents=True)
-        (root / "outside").mkdir()
-        (root / "outside" / "precious").write_text("mine")
-        self.members: list[tuple[tarfile.TarInfo, bytes]] = []
-
-    def member(self, name: str, content: bytes = b"new", change: Change | None = None) -> None:
-        """Add a member to the archive."""
-        info = tarfile.TarInfo(name)
-        info.size, info.mtime, info.mode = len(content), 1_700_000_000, 0o644
-        if change is not None:
-            change(info)
-        self.members.append((info, content))
-
-    def tar(self) -> bytes:
-        plain = io.BytesIO()
-        with tarfile.open(fileobj=plain, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for info, content in self.members:
-                tar.addfile(info, io.BytesIO(content) if info.isreg() else None)
-        return plain.getvalue()
-
-    def unpack(self, *paths: str, size: int = 10, packed: bytes | None = None) -> Unpacked:
-        """Unpack the archive; what it holds of these paths is wanted under their own names."""
-        self.archive.write_bytes(gzip.compress(self.tar()) if packed is None else packed)
-        before = self.outside()
-        try:
-            return unpack(
-                self.archive, {f"t/{path}": Destination(str(self.stage), path, size) for path in paths}
-            )
-        finally:
-            assert self.outside() == before, "something outside the stage directory has changed"
-            left = [path.name for path in self.stage.rglob("*") if path.name.endswith(".part")]
-            assert not left, "a partial file was left behind"
-
-    def outside(self) -> dict[str, tuple[int, bytes | None]]:
-        """Describe everything beside the stage directory."""
-        found = {}
-        for path in sorted(self.root.rglob("*")):
-            inside = self.stage in path.parents or path == self.stage
-            if not inside and path != self.archive and not path.is_symlink():
-                content = path.read_bytes() if path.is_file() else None
-                found[str(path)] = (path.stat().st_mode, content)
-        return found
+from reframe_firecrest.staging.unpack import Destination, safe_directory, unpack
+from tests.staging.world import World
 
 
 @pytest.fixture
