@@ -27,6 +27,8 @@ class FirecrestJob(_SlurmJob):
         retrieve: patterns of files to bring back; None leaves it to the partition's settings.
         exclude: patterns of files to leave there.
         max_file_size: bytes; larger files are left there.
+        max_total_size: bytes of all files together; the largest are left there.
+        max_files: how many files; the largest are left there.
 
     Its id changes from a provisional one to Slurm's, so its identity is a number of its own: ReFrame keeps
     jobs in sets.
@@ -40,6 +42,8 @@ class FirecrestJob(_SlurmJob):
         self.retrieve: list[str] | None = None
         self.exclude: list[str] | None = None
         self.max_file_size: int | None = None
+        self.max_total_size: int | None = None
+        self.max_files: int | None = None
 
     def prepare(
         self,

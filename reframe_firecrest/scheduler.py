@@ -247,12 +247,18 @@ class FirecrestScheduler(SlurmJobScheduler):
 
 def _selection(settings: Settings, job: FirecrestJob) -> Selection:
     """What a test says of what it wants back, or else its partition."""
-    limit = settings.max_file_size if job.max_file_size is None else job.max_file_size
     return Selection(
         retrieve=tuple(settings.retrieve if job.retrieve is None else job.retrieve),
         exclude=tuple(settings.exclude if job.exclude is None else job.exclude),
-        max_file_size=None if limit is None else int(limit),
+        max_file_size=_limit(job.max_file_size, settings.max_file_size),
+        max_total_size=_limit(job.max_total_size, settings.max_total_size),
+        max_files=_limit(job.max_files, settings.max_files),
     )
+
+
+def _limit(of_job: int | None, of_partition: int | None) -> int | None:
+    limit = of_partition if of_job is None else of_job
+    return None if limit is None else int(limit)
 
 
 def _slurm_nodes(nodes: Iterable[NodeInfo]) -> set[Any]:

@@ -117,8 +117,9 @@ def test_submit_hands_over_plain_data_and_gives_an_id(
 ) -> None:
     job = make_job()
     job.submit()
-    assert session.handles[0].spec == JobSpec(
-        "rfm_test", str(tmp_path), "rfm_job.sh", ("rfm_job.out", "rfm_job.err"), "a1"
+    spec = session.handles[0].spec
+    assert spec == JobSpec(
+        "rfm_test", str(tmp_path), "rfm_job.sh", ("rfm_job.out", "rfm_job.err"), "a1", spec.selection
     )
     assert job.jobid is not None
     assert job.remotedir == f"/scratch{tmp_path}"

@@ -67,6 +67,7 @@ def _certificates(value: Path) -> Path:
 
 
 _Absolute = Annotated[str, AfterValidator(_absolute)]
+_Size = Annotated[ByteSize, Field(ge=0)]
 
 
 def _state_directory() -> Path:
@@ -92,6 +93,8 @@ class Settings(BaseModel):
         retrieve: patterns of files that are brought back.
         exclude: patterns of files that are not.
         max_file_size: bytes, or a text such as ``500MB``; larger files are not brought back.
+        max_total_size: the same for all files of a job together; the largest are not brought back.
+        max_files: files of a job that are brought back at most; the largest are not.
         share_inputs: files that several tests have alike are sent once, and copied by each job for itself.
         max_in_flight: requests that may be open at a time, however well the gateway answers.
         journal_dir: local directory for the journals of runs, which tell what a run has left behind.
@@ -114,7 +117,9 @@ class Settings(BaseModel):
     path_map: dict[_Absolute, _Absolute | None] = {}
     retrieve: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
-    max_file_size: ByteSize | None = None
+    max_file_size: _Size | None = None
+    max_total_size: _Size = ByteSize(100 * 10**9)
+    max_files: Annotated[int, Field(ge=0)] = 100_000
     share_inputs: bool = True
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
     journal_dir: Path = Field(default_factory=_state_directory)
@@ -139,5 +144,13 @@ class Settings(BaseModel):
         return tuple(values[name] for name in sorted(values))
 
 
-PER_JOB = {"account", "default_partition", "retrieve", "exclude", "max_file_size"}
+PER_JOB = {
+    "account",
+    "default_partition",
+    "retrieve",
+    "exclude",
+    "max_file_size",
+    "max_total_size",
+    "max_files",
+}
 """Settings that partitions may differ in and still share a session."""

@@ -94,6 +94,10 @@ def make_plan(
                 plan.files[entry.path] = entry
             else:
                 plan.left[entry.path] = reason
+    optional = {path: file.size for path, file in plan.files.items() if path not in wanted}
+    for path, reason in selection.beyond(optional).items():
+        del plan.files[path]
+        plan.left[path] = reason
     if entries:
         # A backslash in a name is ambiguous in listings, so such a name proves nothing by its absence.
         there = {entry.path for entry in entries}
