@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reframe_firecrest.sandbox import Sandbox, SandboxConfig
 
 _EXTRA = ("fastapi", "jwt", "python_multipart", "uvicorn")
-_SECRET = "FIRECREST_CLIENT_SECRET"  # noqa: S105  a variable's name
+_SECRETS = {"client_secret": "FIRECREST_CLIENT_SECRET", "api_key": "FIRECREST_API_KEY"}
 
 
 def sandbox(
@@ -87,7 +87,7 @@ def _configure(faults: Path | None, **options: Any) -> SandboxConfig:
     from reframe_firecrest.sandbox import SandboxConfig  # noqa: PLC0415
     from reframe_firecrest.sandbox.disturb.faults import load_faults  # noqa: PLC0415
 
-    credentials = {"client_id": "FIRECREST_CLIENT_ID", "client_secret": _SECRET}
+    credentials = {"client_id": "FIRECREST_CLIENT_ID", **_SECRETS}
     given = {name: os.environ[key] for name, key in credentials.items() if os.environ.get(key)}
     where = ""
     try:
@@ -138,9 +138,10 @@ def _announce(running: Sandbox, env_file: Path | None) -> None:
         typer.echo(f"# Serving {running.url} until Ctrl-C; for a client: . {env_file}")
         return
     variables = running.environment()
-    if os.environ.get(_SECRET):
-        # It may be another gateway's, and is known to whoever set it.
-        del variables[_SECRET]
+    for name in _SECRETS.values():
+        if os.environ.get(name):
+            # It may be another gateway's, and is known to whoever set it.
+            del variables[name]
     typer.echo(f"# Serving until Ctrl-C; a client needs:\n{export_lines(variables)}", nl=False)
 
 

@@ -31,6 +31,7 @@ class SandboxConfig(BaseModel):
     client_secret: SecretStr = Field(
         default_factory=lambda: SecretStr(secrets.token_urlsafe(24)), min_length=8
     )
+    api_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(24)), min_length=8)
     token_lifetime: int = Field(default=300, gt=0)
 
     nodes: int = Field(default=4, ge=1, le=999)

@@ -101,12 +101,17 @@ class Sandbox:
         return self.gateway.root
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that a client needs; one of them is the secret."""
+        """Return the variables that a client needs; two of them are secrets.
+
+        It has the choice how to authenticate; the one that `FIRECREST_AUTH` names is as good as any other.
+        """
         return {
             "FIRECREST_URL": self.url,
+            "FIRECREST_AUTH": "client_secret_post",
             "AUTH_TOKEN_URL": self.token_url,
             "FIRECREST_CLIENT_ID": self.config.client_id,
             "FIRECREST_CLIENT_SECRET": self.config.client_secret.get_secret_value(),
+            "FIRECREST_API_KEY": self.config.api_key.get_secret_value(),
             "FIRECREST_SYSTEM": self.config.system,
             "FIRECREST_BASEDIR": str(self.gateway.home),
         }
@@ -140,6 +145,7 @@ class Sandbox:
             authority=TokenAuthority.fresh(
                 client_id=config.client_id,
                 client_secret=config.client_secret.get_secret_value(),
+                api_key=config.api_key.get_secret_value(),
                 username=user.name,
                 lifetime=config.token_lifetime,
             ),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
+from typing import Any
+from urllib.parse import quote_plus
 
 import httpx
 import jwt
@@ -30,6 +33,24 @@ def test_credentials_are_taken_from_the_body_and_by_basic_authentication(api: Ap
         assert answer.json()["token_type"] == "Bearer"
         assert answer.json()["expires_in"] == 300
         assert answer.headers["cache-control"] == "no-store"
+
+
+def test_names_and_secrets_are_form_encoded_in_basic_authentication(start: Any) -> None:
+    """RFC 6749 section 2.3.1."""
+    api = start(client_id="a:b", client_secret="p+w d%40é")
+    pair = f"{quote_plus('a:b')}:{quote_plus('p+w d%40é')}"
+    header = {"Authorization": "Basic " + b64encode(pair.encode()).decode()}
+    answer = ask(api, data={"grant_type": "client_credentials"}, headers=header)
+    assert answer.status_code == 200
+
+
+def test_the_api_key_does_instead_of_a_token(api: Api) -> None:
+    key = api.sandbox.config.api_key.get_secret_value()
+    url = f"{api.sandbox.url}/status/systems"
+    right = httpx.get(url, headers={"X-API-Key": key}, trust_env=False)
+    wrong = httpx.get(url, headers={"X-API-Key": key[:-1]}, trust_env=False)
+    assert right.status_code == 200
+    assert (wrong.status_code, wrong.json()["message"]) == (401, "API key is invalid.")
 
 
 @pytest.mark.parametrize(
@@ -88,3 +109,8 @@ def test_the_secret_is_random_and_not_shown_by_the_configuration(api: Api, start
     assert len(secret) >= 24
     assert secret not in repr(api.sandbox.config)
     assert secret != type(api.sandbox.config)().client_secret.get_secret_value()
+    key = api.sandbox.config.api_key.get_secret_value()
+    assert len(key) >= 24
+    for shown in (repr(api.sandbox.config), repr(api.sandbox.gateway.authority), repr(api.sandbox.gateway)):
+        assert secret not in shown
+        assert key not in shown

@@ -19,7 +19,7 @@ from reframe_firecrest.cli.main import app
 from reframe_firecrest.sandbox.running import StopRequest, run_around
 
 RUN = [sys.executable, "-c", "from reframe_firecrest.cli.main import main; main()", "sandbox"]
-GATEWAY_VARIABLES = ("FIRECREST_CLIENT_ID", "FIRECREST_CLIENT_SECRET")
+GATEWAY_VARIABLES = ("FIRECREST_CLIENT_ID", "FIRECREST_CLIENT_SECRET", "FIRECREST_API_KEY")
 
 
 @pytest.fixture(autouse=True)
@@ -40,13 +40,15 @@ def first_lines(process: subprocess.Popen[str], count: int) -> list[str]:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_told_to_stop(signum: signal.Signals) -> None:
     process = start()
-    lines = first_lines(process, 7)
+    lines = first_lines(process, 9)
     variables = dict(line.removeprefix("export ").split("=", 1) for line in lines[1:])
     assert list(variables) == [
         "FIRECREST_URL",
+        "FIRECREST_AUTH",
         "AUTH_TOKEN_URL",
         "FIRECREST_CLIENT_ID",
         "FIRECREST_CLIENT_SECRET",
+        "FIRECREST_API_KEY",
         "FIRECREST_SYSTEM",
         "FIRECREST_BASEDIR",
     ]
@@ -78,8 +80,9 @@ def test_a_secret_from_the_environment_is_used_but_not_printed(
 ) -> None:
     monkeypatch.setenv("FIRECREST_CLIENT_ID", "me")
     monkeypatch.setenv("FIRECREST_CLIENT_SECRET", "from-elsewhere")
+    monkeypatch.setenv("FIRECREST_API_KEY", "from-elsewhere")
     process = start()
-    lines = first_lines(process, 6)
+    lines = first_lines(process, 7)
     process.terminate()
     out, err = process.communicate(timeout=20)
     assert "export FIRECREST_CLIENT_ID=me" in lines
