@@ -26,6 +26,7 @@ from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
+from reframe_firecrest.settings.local import started_in
 from reframe_firecrest.show import show
 from reframe_firecrest.signals import exit_was_requested
 from reframe_firecrest.staging.selection import Selection
@@ -49,6 +50,8 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._sched_access_in_submit = False
         self._opened: tuple[Settings, Session] | None = None
         self._handles: dict[FirecrestJob, Handle] = {}
+        # ReFrame is in a stage directory by the time that the settings are read.
+        started_in()
 
     def _open(self) -> tuple[Settings, Session]:
         """Read the settings and start the session on first use: listing tests needs neither.

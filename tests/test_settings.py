@@ -223,7 +223,7 @@ class TestFilesOnThisMachine:
         (tmp_path / "started").mkdir()
         (tmp_path / "stage").mkdir()
         (tmp_path / "started" / "secret").write_text("relative")
-        monkeypatch.setattr(local, "STARTED_IN", tmp_path / "started")
+        monkeypatch.setattr(local, "started_in", lambda: tmp_path / "started")
         monkeypatch.setenv("HOME", str(tmp_path / "started"))
         monkeypatch.chdir(tmp_path / "stage")
 

@@ -88,7 +88,7 @@ class CommandSource:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
-                cwd=local.STARTED_IN,
+                cwd=local.started_in(),
             )
         except OSError as error:
             again = self._has_given or error.errno in _NO_RESOURCES

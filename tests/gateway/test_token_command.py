@@ -68,7 +68,7 @@ def test_words_reach_it_as_they_are_without_a_shell() -> None:
 def test_it_runs_where_reframe_was_started_and_not_in_a_stage_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "STARTED_IN", tmp_path)
+    monkeypatch.setattr(local, "started_in", lambda: tmp_path)
     (tmp_path / "token").write_text(TOKEN)
     assert run(source("cat", "token").fetch()).value == TOKEN
 
