@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
+from starlette.requests import ClientDisconnect
 
 PUBLIC_PREFIX = "/storage"
 PRIVATE_PREFIX = "/__storage"
@@ -48,6 +49,7 @@ class ObjectStore:
     def __init__(self, directory: Path, *, lifetime: int) -> None:
         self._directory = directory
         self._lifetime = lifetime
+        self._etags: dict[Path, str] = {}
         self._key = secrets.token_bytes(32)
 
     def presign(self, method: str, url_prefix: str, path: str, **query: str) -> str:
@@ -94,26 +96,35 @@ class ObjectStore:
         return upload_id
 
     async def put_part(self, upload_id: str, number: int, request: Request) -> str:
-        """Write a part from a request's body and return its ETag."""
+        """Write a part from a request's body and return its ETag.
+
+        A part that breaks off counts as never sent, and one that is sent again replaces the one before.
+
+        Raises:
+            StorageError: 404 or 400; no such upload, or the body is not all there.
+        """
         digest = hashlib.md5(usedforsecurity=False)
-        partial = self._upload(upload_id) / f"{number}.partial"
+        # A client that gave one request up may send the part again before this side has noticed.
+        partial = self._upload(upload_id) / f"{number}-{secrets.token_hex(8)}.partial"
 
         def write(content: bytes) -> None:
             with partial.open("ab") as file:
                 file.write(content)
             digest.update(content)
 
+        pending = bytearray()
         try:
-            await asyncio.to_thread(partial.write_bytes, b"")
+            async for chunk in request.stream():
+                pending += chunk
+                if len(pending) >= _WRITE_SIZE:
+                    await asyncio.to_thread(write, bytes(pending))
+                    pending.clear()
+            await asyncio.to_thread(write, bytes(pending))
         except FileNotFoundError:
             raise _no_such_upload() from None
-        pending = bytearray()
-        async for chunk in request.stream():
-            pending += chunk
-            if len(pending) >= _WRITE_SIZE:
-                await asyncio.to_thread(write, bytes(pending))
-                pending.clear()
-        await asyncio.to_thread(write, bytes(pending))
+        except ClientDisconnect:
+            partial.unlink(missing_ok=True)
+            raise StorageError(400, "IncompleteBody", "The body ends before its announced length.") from None
         etag = digest.hexdigest()
         partial.rename(partial.with_name(f"{number}-{etag}"))
         return etag
@@ -137,13 +148,15 @@ class ObjectStore:
             for file in files:
                 with file.open("rb") as part:
                     shutil.copyfileobj(part, whole, _WRITE_SIZE)
-        assembled.rename(target)
-        shutil.rmtree(upload)
         digest = hashlib.md5(b"".join(bytes.fromhex(etag) for _, etag in parts), usedforsecurity=False)
-        return f"{digest.hexdigest()}-{len(parts)}"
+        etag = self._etags[target] = f"{digest.hexdigest()}-{len(parts)}"
+        assembled.rename(target)
+        # A part that was given up may still be on its way.
+        shutil.rmtree(upload, ignore_errors=True)
+        return etag
 
-    def find(self, path: str) -> Path:
-        """Return the file of an object.
+    def find(self, path: str) -> tuple[Path, str]:
+        """Return the file of an object, and its ETag.
 
         Raises:
             StorageError: 404; there is no such object (yet).
@@ -151,7 +164,7 @@ class ObjectStore:
         file = self._object(path)
         if not file.is_file():
             raise StorageError(404, "NoSuchKey", "The specified key does not exist.")
-        return file
+        return file, self._etags[file]
 
     def _upload(self, upload_id: str) -> Path:
         return self._directory / "uploads" / upload_id
@@ -179,7 +192,8 @@ async def serve(request: Request, path: str) -> Response:
             parts = _listed_parts((await request.body()).decode(errors="replace"))
             etag = await asyncio.to_thread(store.complete, query["uploadId"], path, parts)
             return _completed(path, etag)
-        return FileResponse(store.find(path), media_type="binary/octet-stream")
+        file, etag = store.find(path)
+        return FileResponse(file, headers={"ETag": f'"{etag}"'}, media_type="binary/octet-stream")
     except StorageError as refused:
         return _xml(refused.status, "Error", {"Code": refused.code, "Message": str(refused)})
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import socket
+import time
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -57,6 +61,24 @@ def test_a_large_file_goes_up_and_comes_back(api: Api) -> None:
     assert "Multipart file upload successfully completed" in log_of(transfer)
     url = transfer["transferDirectives"]["downloadUrl"]
     assert httpx.get(url, trust_env=False).content == content
+
+
+def test_an_object_is_given_in_ranges_under_the_tag_that_it_was_put_together_with(api: Api) -> None:
+    content = os.urandom(9 * MIB)
+    (api.home / "ranges.bin").write_bytes(content)
+    method = {"transferDirectives": {"transferMethod": "s3"}}
+    transfer = api.transfer("download", path=str(api.home / "ranges.bin"), **method).json()
+    api.wait(transfer["transferJob"]["jobId"])
+    url = transfer["transferDirectives"]["downloadUrl"]
+    whole = httpx.get(url, trust_env=False)
+    assert whole.headers["accept-ranges"] == "bytes"
+    assert re.fullmatch(r'"[0-9a-f]{32}-2"', whole.headers["etag"])
+    part = httpx.get(url, headers={"Range": "bytes=1000-1999"}, trust_env=False)
+    assert (part.status_code, part.content) == (206, content[1000:2000])
+    assert part.headers["content-range"] == f"bytes 1000-1999/{len(content)}"
+    assert part.headers["etag"] == whole.headers["etag"]
+    beyond = httpx.get(url, headers={"Range": f"bytes={len(content)}-"}, trust_env=False)
+    assert beyond.status_code == 416
 
 
 def test_an_upload_waits_in_the_queue(start: object) -> None:
@@ -114,9 +136,25 @@ def test_a_presigned_url_allows_one_thing_only(part_url: str) -> None:
     assert httpx.put(part_url, content=b"x", trust_env=False).status_code == 200
 
 
-def test_a_presigned_url_expires(api: Api, monkeypatch: pytest.MonkeyPatch, part_url: str) -> None:
-    import time  # noqa: PLC0415 - shadowed below
+def test_a_part_that_breaks_off_counts_for_nothing_and_the_last_one_sent_counts(
+    api: Api, part_url: str
+) -> None:
+    url = httpx.URL(part_url)
+    # Announced and never sent whole, by a client that then goes away.
+    head = f"PUT {url.raw_path.decode()} HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: {3 * MIB}\r\n\r\n"
+    with socket.create_connection((url.host, url.port or 80)) as connection:
+        connection.sendall(head.encode() + bytes(2 * MIB))
+    assert httpx.put(part_url, content=b"first", trust_env=False).status_code == 200
+    etag = httpx.put(part_url, content=b"second", trust_env=False).headers["etag"]
+    assert etag == f'"{hashlib.md5(b"second").hexdigest()}"'
+    parts = Path(api.sandbox.gateway.store._upload(url.params["uploadId"]))
+    deadline = time.monotonic() + 10
+    while list(parts.glob("*.partial")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(path.read_bytes() for path in parts.iterdir()) == [b"first", b"second"]
 
+
+def test_a_presigned_url_expires(api: Api, monkeypatch: pytest.MonkeyPatch, part_url: str) -> None:
     from reframe_firecrest.sandbox import storage  # noqa: PLC0415
 
     later = time.time() + api.sandbox.config.url_lifetime + 1
