@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, PositiveInt, SecretStr
 
 from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile
 
@@ -156,6 +157,19 @@ def files_of(answer: object) -> list[RemoteFile]:
     ]
 
 
+class _Stat(BaseModel):
+    size: int
+
+
+class _StatAnswer(BaseModel):
+    output: _Stat
+
+
+def size_of(answer: object) -> int:
+    """Turn the answer of ``ops/stat`` into the file's size in bytes."""
+    return _StatAnswer.model_validate(answer).output.size
+
+
 # --- transfers --------------------------------------------------------------------------------------
 
 
@@ -168,15 +182,43 @@ class _TransferJob(BaseModel):
     logs: _Logs | None = None
 
 
+@dataclass(frozen=True)
+class UploadUrls:
+    """Where the parts of a file go; the URLs are secrets.
+
+    Attributes:
+        parts: presigned, in the order of the parts.
+        complete: presigned, for the request that puts them together.
+        part_size: bytes of each part but the last.
+    """
+
+    parts: Sequence[str] = field(repr=False)
+    complete: str = field(repr=False)
+    part_size: int
+
+
+def _spelt(camel: str, snake: str) -> Any:
+    # Both are about: pyfirecrest 3.10 looks for either.
+    return Field(default=None, validation_alias=AliasChoices(camel, snake))
+
+
 class _Directives(BaseModel):
-    download_url: SecretStr | None = Field(default=None, alias="downloadUrl")
+    download_url: SecretStr | None = _spelt("downloadUrl", "download_url")
+    parts: list[SecretStr] | None = _spelt("partsUploadUrls", "parts_upload_urls")
+    complete_url: SecretStr | None = _spelt("completeUploadUrl", "complete_upload_url")
+    part_size: PositiveInt | None = _spelt("maxPartSize", "max_part_size")
 
 
 class Transfer(BaseModel):
-    """A transfer that the gateway has opened: the job that carries it out, and for a download, the URL."""
+    """A transfer that the gateway has opened: the job that carries it out, and where the data passes."""
 
     job: _TransferJob = Field(alias="transferJob")
     directives: _Directives | None = Field(default=None, alias="transferDirectives")
+
+    @property
+    def error_log(self) -> str:
+        """The path of the job's error log on the system."""
+        return (self.job.logs and self.job.logs.error) or "not told"
 
     @property
     def download_url(self) -> str:
@@ -188,6 +230,20 @@ class Transfer(BaseModel):
         if self.directives is None or self.directives.download_url is None:
             raise KeyError("downloadUrl")
         return self.directives.download_url.get_secret_value()
+
+    def upload_urls(self, size: int) -> UploadUrls:
+        """Return where to put a file of `size` bytes.
+
+        Raises:
+            KeyError: the gateway named no URLs, or not as many as there are parts.
+        """
+        told = self.directives
+        if told is None or not told.parts or told.complete_url is None or told.part_size is None:
+            raise KeyError("partsUploadUrls")
+        if len(told.parts) != -(-size // told.part_size):
+            raise KeyError("maxPartSize")
+        parts = [url.get_secret_value() for url in told.parts]
+        return UploadUrls(parts, told.complete_url.get_secret_value(), told.part_size)
 
 
 def transfer_of(answer: object) -> Transfer:

@@ -7,18 +7,13 @@ judge.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import firecrest.v2
 import httpx
-
-CHUNK = 1 << 20
-"""Bytes held in memory at a time while a large file is sent or received."""
 
 
 class _WithoutQueries(logging.Filter):
@@ -33,20 +28,7 @@ class _WithoutQueries(logging.Filter):
         return True
 
 
-class _WithoutHeads(logging.Filter):
-    """Takes the heads of answers out of what httpcore logs: a cookie in them stands for a session."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        # httpcore makes the whole text itself. Of requests it shows the method only.
-        event, _, _ = str(record.msg).partition(" return_value=")
-        if event == "receive_response_headers.complete":
-            record.msg = event
-        return True
-
-
 logging.getLogger("httpx").addFilter(_WithoutQueries())
-for _name in ("http11", "http2"):
-    logging.getLogger(f"httpcore.{_name}").addFilter(_WithoutHeads())
 
 
 @dataclass
@@ -129,17 +111,3 @@ class Client(firecrest.v2.AsyncFirecrest):
         )
         self._check_response(response, 200, return_json=False)
         return bytes(response.content)
-
-    async def send_parts(self, transfer: Mapping[str, Any], local: Path) -> None:
-        """Send a local file to the presigned URLs of a transfer that was opened before."""
-        upload = firecrest.v2.AsyncExternalUpload(client=self, transfer_info=transfer, local_file=str(local))
-        upload.chunk_size = CHUNK
-        await upload.upload_file_to_stage()
-
-    async def fetch_object(self, url: str, local: Path) -> None:
-        """Stream a presigned URL into a local file."""
-        async with self._session.stream("GET", url, timeout=self.timeout) as response:
-            response.raise_for_status()
-            with await asyncio.to_thread(local.open, "wb") as file:
-                async for chunk in response.aiter_bytes(CHUNK):
-                    file.write(chunk)

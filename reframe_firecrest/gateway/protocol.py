@@ -143,6 +143,13 @@ class Cluster:
     reservations: Sequence[ReservationInfo]
 
 
+Progress = Callable[[int, int], None]
+"""Is told how far a transfer is: bytes so far, and bytes in all, 0 while that is unknown.
+
+It is called for every MiB or so on the event loop's thread, so it must be quick. Bytes that have to travel
+again are taken back: the first number can fall.
+"""
+
 WaitForJob = Callable[[str], Awaitable[Sequence[JobPart]]]
 """Waits until a job has ended and returns its parts: how a gateway follows its transfer jobs."""
 
@@ -174,12 +181,27 @@ class Gateway(Protocol):
         """List everything below a directory, hidden entries included."""
         ...
 
-    async def upload(self, local: Path, remote: str) -> None:
-        """Bring a local file to a remote path, of any size."""
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
+        """Bring a local file to a remote path, of any size.
+
+        Args:
+            local: what to send; it must not change meanwhile.
+            remote: the path of the file to make.
+            progress: told of a large file's way.
+        """
         ...
 
-    async def download(self, remote: str, local: Path, *, size_hint: int) -> None:
-        """Bring a remote file of about `size_hint` bytes to a local path, of any size."""
+    async def download(
+        self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
+    ) -> None:
+        """Bring a remote file to a local path, of any size.
+
+        Args:
+            remote: the path of the file.
+            local: where it appears when all of it is here.
+            size_hint: about how many bytes it has.
+            progress: told of a large file's way.
+        """
         ...
 
     async def extract(self, archive: str, directory: str) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 
 import httpx
-from firecrest.FirecrestException import FirecrestException, MultipartUploadException
+from firecrest.FirecrestException import FirecrestException
 from pydantic import ValidationError
 
 from reframe_firecrest import errors
@@ -19,7 +19,7 @@ NOT_FIRECREST = "the answer is not what FirecREST v2 promises; check FIRECREST_U
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
 """What follows the question mark of a presigned URL is a secret."""
-_STORAGE_STATUS = re.compile(r"^Failed to [^:]*: (\d{3}):")
+_STORAGE_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _LONG_IDS = re.compile(r"\s*\[X-(Request|Correlation)-ID[^\]]*\]")
 
 
@@ -35,8 +35,6 @@ def error_of(operation: Operation, error: Exception, where: str, remedy: str = "
     what = f"{operation.name} on {where} failed"
     if isinstance(error, errors.GatewayError):
         return error
-    if isinstance(error, MultipartUploadException):
-        return _of_multipart(what, str(error))
     if isinstance(error, FirecrestException) and error.responses:
         return _of_response(what, error.responses[-1], remedy)
     if isinstance(error, httpx.HTTPStatusError):
@@ -76,16 +74,31 @@ def unreachable(error: httpx.HTTPError, setting: str | None) -> str:
     return f"{host} can't be reached from here ({type(error).__name__}); check {check} and the network"
 
 
-def _of_multipart(what: str, text: str) -> errors.GatewayError:
-    # The text goes on with presigned URLs, so nothing of it is shown.
-    found = _STORAGE_STATUS.match(text)
-    if found is None:
-        return errors.ProtocolError(f"{what}: {NOT_FIRECREST}")
-    status = int(found.group(1))
+def storage_error_of(operation: Operation, response: httpx.Response, where: str) -> errors.GatewayError:
+    """Translate what an object store answers to a request that it does not grant.
+
+    Of its text only the code is shown: the rest names the object, whose presigned URL is a secret.
+    Source for the codes: Amazon S3's API reference, "Error responses".
+
+    Args:
+        operation: what was asked.
+        response: the answer, whole.
+        where: the gateway and system, as the user knows them.
+    """
+    status = response.status_code
+    found = _STORAGE_CODE.search(response.text)
+    code = found.group(1) if found else ""
     kind: type[errors.GatewayError] = errors.RejectedError
-    if status >= 500 or status in (408, 429):
+    if status in (408, 429, 502, 503, 504) or code in ("RequestTimeout", "SlowDown"):
         kind = errors.TransientError
-    return kind(f"{what}: the S3 storage did not take the data (HTTP {status})", status=status)
+    elif status >= 500 or code == "InternalError":
+        kind = errors.UncertainError
+    elif status in (403, 404):
+        kind = errors.ForbiddenError if status == 403 else errors.NotFoundError
+    elif status < 400:
+        kind = errors.ProtocolError
+    message = f"{operation.name} on {where} failed: the S3 storage answers HTTP {status}"
+    return kind(f"{message} ({code})" if code else message, status=status, retry_after=retry_after(response))
 
 
 def _of_response(what: str, response: httpx.Response, remedy: str) -> errors.GatewayError:

@@ -17,6 +17,7 @@ from reframe_firecrest.gateway.auth import authorization
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client, CountingClient, Wire
 from reframe_firecrest.gateway.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
+from reframe_firecrest.gateway.objects import Objects
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.protocol import (
     AccountInfo,
@@ -68,7 +69,7 @@ class GatewayV2(Filesystem):
         client.timeout = httpx.Timeout(30.0, connect=10.0)
         where = f"{settings.system!r} at {str(settings.url).rstrip('/')}"
         call = Caller(where, self._authorization, patience, settings.max_in_flight)
-        super().__init__(settings, client, call, wait_for_job)
+        super().__init__(settings, client, call, Objects(self._http, patience, where), wait_for_job)
         self._single_slots = asyncio.Semaphore(2)
 
     # --- status -------------------------------------------------------------------------------------

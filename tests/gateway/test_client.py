@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from pathlib import Path
 
 import httpx
 import pytest
 
 from reframe_firecrest.gateway.client import Client, CountingClient, Wire
-from tests.gateway.helpers import SIGNATURE, TOKEN, answer, run
+from tests.gateway.helpers import TOKEN, answer, run
 
 
 class Authorization:
@@ -77,55 +75,3 @@ def test_rate_limits_are_left_to_the_policy() -> None:
     with pytest.raises(Exception, match="429"):
         run(make_client(handler).get_json("/status/systems"))
     assert len(seen) == 1
-
-
-# pyfirecrest 3.10 completes an upload in a way that httpx would like to see written otherwise.
-@pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-def test_a_large_file_is_sent_in_parts_and_no_url_is_logged(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    content = bytes(range(256)) * 100
-    (tmp_path / "file").write_bytes(content)
-    parts: dict[str, bytes] = {}
-    ended: list[str] = []
-
-    async def handler(request: httpx.Request) -> httpx.Response:
-        body = await request.aread()
-        if request.method == "POST":
-            ended.append(body.decode())
-            return httpx.Response(200)
-        assert "authorization" not in request.headers
-        assert int(request.headers["content-length"]) == len(body)
-        parts[request.url.path] = body
-        return httpx.Response(200, headers={"ETag": f'"{request.url.path}"'})
-
-    transfer = {
-        "transferDirectives": {
-            "partsUploadUrls": [f"http://s3.test/{number}?{SIGNATURE}" for number in (1, 2, 3)],
-            "completeUploadUrl": f"http://s3.test/end?{SIGNATURE}",
-            "maxPartSize": 10_000,
-        }
-    }
-    with caplog.at_level(logging.DEBUG):
-        run(make_client(handler).send_parts(transfer, tmp_path / "file"))
-    assert b"".join(parts[f"/{number}"] for number in (1, 2, 3)) == content
-    assert ended[0].index('"/1"') < ended[0].index('"/2"') < ended[0].index('"/3"')
-    assert "http://s3.test/end" in caplog.text
-    assert SIGNATURE not in caplog.text
-
-
-def test_a_presigned_url_is_fetched_without_the_token(tmp_path: Path) -> None:
-    def handler(request: httpx.Request) -> httpx.Response:
-        assert "authorization" not in request.headers
-        return httpx.Response(200, content=b"x" * 3_000_000)
-
-    run(make_client(handler).fetch_object(f"http://s3.test/key?{SIGNATURE}", tmp_path / "file"))
-    assert (tmp_path / "file").stat().st_size == 3_000_000
-
-
-@pytest.mark.parametrize("status", [302, 403, 500])
-def test_no_error_page_is_taken_for_the_file(tmp_path: Path, status: int) -> None:
-    client = make_client(lambda _: httpx.Response(status, content=b"<Error/>"))
-    with pytest.raises(httpx.HTTPStatusError):
-        run(client.fetch_object("http://s3.test/key", tmp_path / "file"))
-    assert not (tmp_path / "file").exists()

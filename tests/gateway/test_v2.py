@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway import filesystem, policy
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.v2 import GatewayV2, time_window
 from tests.gateway.helpers import (
@@ -53,10 +53,17 @@ TRANSFER = {
 }
 JOBS = {"jobs": [{"jobId": "7", "status": {"state": "RUNNING"}}]}
 
+
+def stored(_request: httpx.Request) -> httpx.Response:
+    content = b"from the storage"
+    headers = {"Content-Length": str(len(content))}
+    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(content))
+
+
 S3: dict[str, Answer] = {
     "PUT /part": httpx.Response(200, headers={"ETag": '"1"'}),
-    "POST /complete": httpx.Response(200),
-    "GET /object": httpx.Response(200, content=b"from the storage"),
+    "POST /complete": httpx.Response(200, text="<CompleteMultipartUploadResult/>"),
+    "GET /object": stored,
 }
 
 UPLOAD = "POST /filesystem/ops/upload"
@@ -67,9 +74,7 @@ SUBMIT = "POST /compute/jobs"
 LIST = "GET /compute/jobs"
 CONNECT = "GET /status/systems"
 
-# pyfirecrest 3.10 completes an upload in a way that httpx would like to see written otherwise.
-completes_uploads = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
+STAT = "GET /filesystem/ops/stat"
 TOO_LONG = answer(408, "Command execution timeout limit exceeded.")
 
 
@@ -96,6 +101,10 @@ def call(
 
 def connect(gateway: GatewayV2) -> Awaitable[Any]:
     return gateway.connect()
+
+
+def there(size: int) -> httpx.Response:
+    return answer(200, {"output": {"size": size}})
 
 
 def submit(gateway: GatewayV2) -> Awaitable[str]:
@@ -478,7 +487,6 @@ class TestCancelling:
         assert "Access/permission denied" in line
 
 
-@completes_uploads
 class TestUploading:
     @pytest.fixture
     def small(self, tmp_path: Path) -> Path:
@@ -510,13 +518,15 @@ class TestUploading:
                 CONNECT: answer(200, SYSTEMS),
                 "POST /filesystem/transfer/upload": answer(201, TRANSFER),
                 **S3,
+                STAT: there(1001),
             }
         )
         asked, wait_for_job = finished()
         settings = make_settings(account="g1")
         gateway = GatewayV2(settings, wait_for_job, FAST, httpx.MockTransport(api))
         call(api, connect, self.upload(large), gateway=gateway)
-        assert api.seen[1:] == ["POST /filesystem/transfer/upload", "PUT /part", "POST /complete"]
+        assert api.seen[1:] == ["POST /filesystem/transfer/upload", "PUT /part", "POST /complete", STAT]
+        assert dict(api.requests[-1].url.params) == {"path": "/scratch/run/in.tgz"}
         assert api.body(1) == {
             "path": "/scratch/run/in.tgz",
             "transfer_directives": {"file_size": 1001, "transfer_method": "s3"},
@@ -528,9 +538,10 @@ class TestUploading:
     def test_what_a_proxy_or_a_slow_disk_refuses_goes_through_the_storage(
         self, small: Path, refusal: httpx.Response
     ) -> None:
-        api = Api({UPLOAD: refusal, "POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3})
+        opened = {"POST /filesystem/transfer/upload": answer(201, TRANSFER)}
+        api = Api({UPLOAD: refusal, **opened, **S3, STAT: there(1000)})
         call(api, self.upload(small))
-        assert api.seen[-1] == "POST /complete"
+        assert api.seen[-2:] == ["POST /complete", STAT]
 
     def test_a_storage_that_is_busy_is_tried_again(self, large: Path) -> None:
         parts: list[Answer] = [
@@ -538,28 +549,66 @@ class TestUploading:
             httpx.Response(200, headers={"ETag": '"1"'}),
         ]
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, "PUT /part": parts}
-        api = Api({CONNECT: answer(200, SYSTEMS), **table})
+        api = Api({CONNECT: answer(200, SYSTEMS), **table, STAT: there(1001)})
         call(api, connect, self.upload(large))
         assert api.count("PUT /part") == 2
 
-    def test_a_storage_that_refuses_is_told_without_its_urls(self, large: Path) -> None:
+    @pytest.mark.parametrize("cancelled", [answer(204), answer(403, "no"), answer(500, "oops")])
+    def test_a_storage_that_refuses_is_told_without_its_urls_and_nothing_waits_for_the_file(
+        self, large: Path, cancelled: httpx.Response
+    ) -> None:
         table = {
             "POST /filesystem/transfer/upload": answer(201, TRANSFER),
             **S3,
             "PUT /part": httpx.Response(403),
+            "DELETE /compute/jobs/77": cancelled,
         }
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
-        line = fails(errors.RejectedError, api, connect, self.upload(large))
-        assert "the S3 storage did not take the data (HTTP 403)" in line
+        line = fails(errors.ForbiddenError, api, connect, self.upload(large))
+        assert "the S3 storage answers HTTP 403" in line
         assert api.count("PUT /part") == 1
+        assert api.count("DELETE /compute/jobs/77") >= 1
 
     def test_a_storage_that_cannot_be_reached_is_named_without_its_url(self, large: Path) -> None:
         def unreachable(request: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("refused", request=request)
 
-        table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, "PUT /part": unreachable}
+        opened = {"POST /filesystem/transfer/upload": answer(201, TRANSFER)}
+        table = {**opened, **S3, "PUT /part": unreachable, "DELETE /compute/jobs/77": answer(204)}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
         assert "s3.test can't be reached" in fails(errors.TransientError, api, connect, self.upload(large))
+
+    @pytest.mark.parametrize(
+        ("found", "said"),
+        [(there(0), "in.tgz has 0 bytes"), (answer(404, "No such file or directory"), "in.tgz is not there")],
+    )
+    def test_a_job_that_claims_to_have_written_the_file_is_not_believed(
+        self, large: Path, monkeypatch: pytest.MonkeyPatch, found: httpx.Response, said: str
+    ) -> None:
+        monkeypatch.setattr(filesystem, "PAUSES_BETWEEN_LOOKS", (0.0, 0.001))
+        table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: found}
+        api = Api({CONNECT: answer(200, SYSTEMS), **table})
+        line = fails(errors.RejectedError, api, connect, self.upload(large))
+        assert f"{said}, although transfer job 77 reports success" in line
+        assert "/home/me/f7t_error.log" in line
+        assert api.count(STAT) == 2
+
+    def test_a_file_that_is_seen_a_little_later_is_there(
+        self, large: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(filesystem, "PAUSES_BETWEEN_LOOKS", (0.0, 0.001, 0.001))
+        looks = [answer(404, "No such file or directory"), there(10), there(1001)]
+        table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: looks}
+        api = Api({CONNECT: answer(200, SYSTEMS), **table})
+        call(api, connect, self.upload(large))
+        assert api.count(STAT) == 3
+
+    def test_progress_is_told(self, large: Path) -> None:
+        told: list[tuple[int, int]] = []
+        table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: there(1001)}
+        api = Api({CONNECT: answer(200, SYSTEMS), **table})
+        call(api, connect, lambda gateway: gateway.upload(large, "/x", lambda *state: told.append(state)))
+        assert told == [(1001, 1001)]
 
     def test_a_transfer_job_that_fails_is_told_with_its_log(self, large: Path) -> None:
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3}
@@ -604,6 +653,27 @@ class TestDownloading:
         call(api, self.download(tmp_path / "out", size_hint=100_000_000), gateway=gateway)
         assert api.count(DOWNLOAD) == 0
         assert asked == ["77"]
+
+    def test_progress_is_told(self, tmp_path: Path) -> None:
+        told: list[tuple[int, int]] = []
+        api = Api({"POST /filesystem/transfer/download": answer(201, TRANSFER), **S3})
+        call(
+            api,
+            lambda gateway: gateway.download(
+                "/x", tmp_path / "out", size_hint=10**9, progress=lambda *state: told.append(state)
+            ),
+        )
+        assert told[-1] == (16, 16)
+
+    @pytest.mark.parametrize("size_hint", [100, 100_000_000])
+    def test_what_does_not_come_leaves_nothing(self, tmp_path: Path, size_hint: int) -> None:
+        table = {
+            DOWNLOAD: answer(404, "No such file"),
+            "POST /filesystem/transfer/download": answer(201, TRANSFER),
+            "GET /object": httpx.Response(404),
+        }
+        fails(errors.NotFoundError, Api(table), self.download(tmp_path / "out", size_hint))
+        assert not list(tmp_path.iterdir())
 
     def test_a_url_that_has_expired_is_told_without_it(self, tmp_path: Path) -> None:
         table = {
