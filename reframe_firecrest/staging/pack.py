@@ -30,7 +30,7 @@ SAMPLE, SAMPLES = 16_384, 16
 """Bytes of a file, and files, from which it is told whether an archive is going to be smaller for packing."""
 
 WORTHWHILE = 0.95
-"""An archive that compression makes no smaller than this part is sent as it is, which saves much time."""
+"""An archive that compression makes no smaller than this part is hardly compressed, or not at all."""
 
 HEADER = 1024
 """Bytes: a tar header and the padding of the last block."""
@@ -133,9 +133,9 @@ def pack(loads: Sequence[Load], archive: Path) -> list[dict[str, Sent]]:
 
 
 def _level_for(loads: Sequence[Load]) -> int:
-    """Return the level of compression that is worth its time: none where the largest files do not compress.
+    """Return the level of compression that is worth its time, by a sample of the largest files.
 
-    The archive remains one of gzip's, whose checksum tells whether it arrived whole.
+    The archive remains one of gzip's in any case, whose checksum tells whether it arrived whole.
     """
     files = [
         entry
@@ -144,10 +144,15 @@ def _level_for(loads: Sequence[Load]) -> int:
         if entry.kind is Kind.FILE and path not in load.replaced and entry.size >= SAMPLE
     ]
     files.sort(key=lambda entry: entry.size, reverse=True)
-    if sum(entry.size for entry in files) < sum(load.size for load in loads) / 2:
+    whole = sum(load.size for load in loads)
+    if sum(entry.size for entry in files) < whole / 2:
         return LEVEL
     sample = b"".join(_sample(entry) for entry in files[:SAMPLES])
-    return LEVEL if len(zlib.compress(sample, 1)) < WORTHWHILE * len(sample) else 0
+    if len(zlib.compress(sample, 1)) < WORTHWHILE * len(sample):
+        return LEVEL
+    # What names the entries compresses well, so it must not be much if nothing is compressed.
+    headers = HEADER * sum(len(load.entries) for load in loads)
+    return 0 if headers < (1 - WORTHWHILE) * whole else 1
 
 
 def _sample(entry: Entry) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import tarfile
@@ -153,3 +154,38 @@ def test_nothing_of_this_machine_is_told(tmp_path: Path, stage: Path) -> None:
         for member in tar:
             assert (member.uid, member.gid, member.uname, member.gname) == (0, 0, "", "")
             assert not member.name.startswith("/")
+
+
+def packed(tmp_path: Path, stage: Path) -> bytes:
+    archive = tmp_path / "level.tgz"
+    pack([load(stage)], archive)
+    return archive.read_bytes()
+
+
+def test_what_does_not_compress_is_not_compressed(tmp_path: Path, stage: Path) -> None:
+    noise = os.urandom(1_000_000)
+    (stage / "noise").write_bytes(noise)
+    assert noise[:1000] in packed(tmp_path, stage)
+
+
+def test_among_many_entries_only_their_names_are_worth_compressing(tmp_path: Path, stage: Path) -> None:
+    (stage / "noise").write_bytes(os.urandom(100_000))
+    for number in range(100):
+        (stage / f"small-{number}").touch()
+    assert len(packed(tmp_path, stage)) < 110_000
+
+
+def test_what_compresses_is_compressed(tmp_path: Path, stage: Path) -> None:
+    (stage / "text").write_bytes(b"a line of text\n" * 100_000)
+    assert len(packed(tmp_path, stage)) < 20_000
+
+
+def test_a_file_on_whose_content_others_rely_must_not_change(tmp_path: Path, stage: Path) -> None:
+    (stage / "data").write_bytes(b"1" * 5000)
+    entries = scan(str(stage))
+    digest = hashlib.sha256(b"1" * 5000).hexdigest()
+    target, _ = send(tmp_path, Load("t", entries, digests={"data": digest}))
+    assert (target / "t" / "data").stat().st_mode & 0o777 == 0o400
+    (stage / "data").write_bytes(b"2" * 5000)
+    with pytest.raises(StagingError, match="was changed while it was being sent"):
+        pack([Load("t", entries, digests={"data": digest})], tmp_path / "b.tgz")
