@@ -185,18 +185,18 @@ def _submit(passed: Found) -> Figure:
 
 
 def _shared(passed: Found, case: Case) -> Figure:
-    name = "bytes sent, kB"
+    name = "bytes of files sent, kB"
     runs = passed.get(case, ())
-    sent = Spread.of(run.sent / 1000 for run in runs)
-    if sent is None:
+    files = Spread.of(run.uploaded / 1000 for run in runs)
+    if files is None:
         return Figure(name, case.title, remark=NOT_PASSED)
     allowed = max((SHARED_FACTOR * run.inputs + run.scripts) / 1000 for run in runs)
-    files = Spread.of(run.uploaded / 1000 for run in runs)
+    everything = Spread.of(run.sent / 1000 for run in runs)
     remark = (
-        f"files: {_text(files)}; allowed: {SHARED_FACTOR} x {runs[0].inputs / 1000:.1f} "
-        f"+ scripts of {runs[0].scripts / 1000:.1f}"
+        f"with all requests' bodies: {_text(everything)}; "
+        f"allowed: {SHARED_FACTOR} x {runs[0].inputs / 1000:.1f} + scripts of {runs[0].scripts / 1000:.1f}"
     )
-    return Figure(name, case.title, sent, allowed, digits=1, remark=remark)
+    return Figure(name, case.title, files, allowed, digits=1, remark=remark)
 
 
 def _fetched(passed: Found, size: int) -> Figure:
