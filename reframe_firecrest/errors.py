@@ -17,6 +17,7 @@
             ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
             ├── RejectedError     Slurm or the gateway understood the request and said no
             └── ProtocolError     an answer that is not what the API promises
+                └── ForeignAnswerError   no answer of FirecREST's: a proxy's page, or half an answer
 
 Whether to repeat is read from the class: `TransientError` yes, `UncertainError` only if the operation
 may be done twice, `FinalError` never.
@@ -117,3 +118,10 @@ class RejectedError(FinalError):
 
 class ProtocolError(FinalError):
     """An answer that is not what the API promises."""
+
+
+class ForeignAnswerError(ProtocolError):
+    """No answer of FirecREST's: a proxy's page, or half an answer.
+
+    It is final only where FirecREST has never answered, so that the URL may be wrong.
+    """

@@ -42,14 +42,15 @@ class Caller:
             GatewayError: it failed for good, or for longer than patience lasts.
         """
         begun = time.monotonic()
-        attempt = uncertain = 0
+        attempt = unclear = 0
         renewed = False
         while True:
+            doing = policy.TOKEN
             try:
                 async with self._throttle.slot():
                     # Before the clock starts: a token that can't be had leaves no doubt about the operation.
                     await self._authorization.auth_headers()
-                    asked_at = time.monotonic()
+                    doing, asked_at = operation, time.monotonic()
                     result = await asyncio.wait_for(ask(), operation.timeout)
                     self._throttle.answered(time.monotonic() - asked_at)
             except asyncio.TimeoutError:
@@ -62,8 +63,10 @@ class Caller:
                     remedy = f"a renewed token is refused too; {remedy}"
                 error = translate.error_of(operation, problem, self.where, remedy)
                 # A proxy answers 502 or 503 for a gateway that isn't there.
-                if error.status is not None and error.status < 500:
+                foreign = isinstance(error, errors.ForeignAnswerError)
+                if error.status is not None and error.status < 500 and not foreign:
                     self._answered = True
+                error = policy.in_context(doing, error, answered=self._answered)
             else:
                 self._answered = True
                 return result
@@ -75,10 +78,10 @@ class Caller:
                     error = errors.TransientError(str(error), status=401)
             if policy.is_strain(error):
                 self._throttle.strained(error.retry_after)
-            uncertain = uncertain + 1 if isinstance(error, errors.UncertainError) else 0
+            unclear = unclear + 1 if policy.is_unclear(error) else 0
             attempt += 1
             limit = self._patience.outage if self._answered else self._patience.first_contact
             pause = self._patience.pause_before(attempt, error.retry_after)
-            if not policy.may_repeat(operation, error, uncertain) or time.monotonic() + pause - begun > limit:
+            if not policy.may_repeat(doing, error, unclear) or time.monotonic() + pause - begun > limit:
                 raise error
             await asyncio.sleep(pause)

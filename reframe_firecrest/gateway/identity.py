@@ -56,7 +56,7 @@ class IdentityProvider:
                 f"{self._name} refuses client {credentials.client_id!r} (HTTP {status}); check "
                 f"FIRECREST_CLIENT_ID and FIRECREST_CLIENT_SECRET, and whether it takes {credentials.auth}"
             )
-        if status in (408, 429) or status >= 500:
+        if status in (408, 424, 425, 429) or status >= 500:
             raise errors.TransientError(
                 f"{self._name} answers HTTP {status}", retry_after=translate.retry_after(answer)
             )

@@ -20,12 +20,14 @@ class Operation:
     Attributes:
         name: what the user would call it.
         idempotent: doing it twice has the effect of doing it once.
+        fallback: it can be done in another way when the gateway cuts it off.
         timeout: seconds until an unanswered request counts as lost. The gateway itself gives up on
             a file operation after 5 s and on a Slurm command after 10 s.
     """
 
     name: str
     idempotent: bool = True
+    fallback: bool = False
     timeout: float = 30.0
 
 
@@ -36,13 +38,13 @@ USER = Operation("asking for the user's accounts")
 MKDIR = Operation("creating a directory")
 LIST_FILES = Operation("listing files")
 STAT = Operation("looking at a file")
-UPLOAD = Operation("uploading", timeout=120.0)
-DOWNLOAD = Operation("downloading", timeout=120.0)
-EXTRACT = Operation("unpacking an archive")
+UPLOAD = Operation("uploading", fallback=True, timeout=120.0)
+DOWNLOAD = Operation("downloading", fallback=True, timeout=120.0)
+EXTRACT = Operation("unpacking an archive", fallback=True)
 # Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
 TRANSFER = Operation("queueing a transfer")
-ARCHIVE = Operation("packing files")
-REMOVE = Operation("removing files")
+ARCHIVE = Operation("packing files", fallback=True)
+REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
 CANCEL = Operation("cancelling a job")
@@ -75,7 +77,11 @@ class Patience:
 
 
 UNCERTAIN_REPEATS = 4
-"""A 500 that comes this often in a row for an idempotent operation is an answer, not an accident."""
+"""A 500 that comes this often in a row for an idempotent operation is an answer, not an accident; so is what
+the API does not promise."""
+
+CUT_OFF_REPEATS = 2
+"""The same for an operation that takes the gateway too long: each time is lost."""
 
 JOB_HAS_ENDED = "already completing or completed|Invalid job id"
 """How scancel puts it that there is nothing left to cancel; the gateway's status for it is 500."""
@@ -137,7 +143,7 @@ def classify(status: int, message: str) -> type[errors.GatewayError]:
                 return kind
     if status < 400:
         # Redirects and pages of something else: nobody who speaks FirecREST.
-        return errors.ProtocolError
+        return errors.ForeignAnswerError
     if status in _STATUS:
         return _STATUS[status]
     return errors.UncertainError if status >= 500 else errors.RejectedError
@@ -151,16 +157,42 @@ def is_strain(error: errors.GatewayError) -> bool:
     return isinstance(error, errors.TransientError) and error.status in (424, 429, 500)
 
 
-def may_repeat(operation: Operation, error: errors.GatewayError, uncertain_so_far: int) -> bool:
+def is_unclear(error: errors.GatewayError) -> bool:
+    """Tell whether an error leaves open what happened, or whether it is here to stay."""
+    return isinstance(error, errors.UncertainError | errors.ProtocolError | errors.OperationTimeoutError)
+
+
+def in_context(operation: Operation, error: errors.GatewayError, *, answered: bool) -> errors.GatewayError:
+    """Return what an error means for an operation.
+
+    Args:
+        operation: what was asked.
+        error: what came of it.
+        answered: FirecREST has answered before.
+    """
+    # It is there, so something has come in between: a proxy, for as long as an outage may last.
+    foreign = answered and isinstance(error, errors.ForeignAnswerError)
+    # Whatever the answer was, the request may have been carried out.
+    doubtful = not operation.idempotent and is_unclear(error)
+    if foreign or doubtful:
+        return errors.UncertainError(str(error), status=None if foreign else error.status)
+    return error
+
+
+def may_repeat(operation: Operation, error: errors.GatewayError, unclear_so_far: int) -> bool:
     """Tell whether an operation may be sent again after an error.
 
     Args:
         operation: what was asked.
         error: what came of it.
-        uncertain_so_far: how many answers of an unclear kind it has had in a row, this one included.
+        unclear_so_far: how many answers of an unclear kind it has had in a row, this one included.
     """
     if isinstance(error, errors.TransientError):
         return True
-    if isinstance(error, errors.UncertainError) and operation.idempotent:
-        return error.status is None or error.status != 500 or uncertain_so_far < UNCERTAIN_REPEATS
-    return False
+    if not operation.idempotent or not is_unclear(error):
+        return False
+    if isinstance(error, errors.OperationTimeoutError):
+        return not operation.fallback and unclear_so_far < CUT_OFF_REPEATS
+    if isinstance(error, errors.UncertainError) and error.status != 500:
+        return True
+    return unclear_so_far < UNCERTAIN_REPEATS

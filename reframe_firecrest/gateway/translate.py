@@ -44,7 +44,9 @@ def error_of(operation: Operation, error: Exception, where: str, remedy: str = "
         return errors.TransientError(f"{what}: {unreachable(error, setting)}")
     if isinstance(error, httpx.HTTPError):
         return errors.UncertainError(f"{what}: the connection broke ({type(error).__name__})")
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | ValidationError | KeyError | TypeError):
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return errors.ForeignAnswerError(f"{what}: {NOT_FIRECREST}")
+    if isinstance(error, ValidationError | KeyError | TypeError):
         return errors.ProtocolError(f"{what}: {NOT_FIRECREST}")
     if isinstance(error, OSError):
         return errors.FinalError(f"{what}: {error.strerror or error}")
@@ -104,7 +106,7 @@ def storage_error_of(operation: Operation, response: httpx.Response, where: str)
 def _of_response(what: str, response: httpx.Response, remedy: str) -> errors.GatewayError:
     text = _message_of(response)
     kind = classify(response.status_code, text)
-    if kind is errors.ProtocolError:
+    if kind is errors.ForeignAnswerError:
         return kind(f"{what}: {NOT_FIRECREST} (HTTP {response.status_code})", status=response.status_code)
     brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy
-from reframe_firecrest.gateway.policy import Patience, classify, may_repeat
+from reframe_firecrest.gateway.policy import Patience, classify, in_context, may_repeat
 
 OPERATIONS = [
     policy.CONNECT,
@@ -53,8 +53,8 @@ OPERATIONS = [
         (503, "", errors.TransientError),
         (418, "", errors.RejectedError),
         (599, "", errors.UncertainError),
-        (200, "", errors.ProtocolError),
-        (302, "", errors.ProtocolError),
+        (200, "", errors.ForeignAnswerError),
+        (302, "", errors.ForeignAnswerError),
     ],
 )
 def test_an_answer_means(status: int, message: str, kind: type[errors.GatewayError]) -> None:
@@ -85,6 +85,37 @@ def test_an_internal_error_that_comes_again_and_again_is_an_answer() -> None:
     error = errors.UncertainError("x", status=500)
     repeated = [may_repeat(policy.LIST_FILES, error, number) for number in range(1, 6)]
     assert repeated == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("kind", [errors.ProtocolError, errors.ForeignAnswerError])
+def test_what_nobody_promised_may_have_been_an_accident(kind: type[errors.GatewayError]) -> None:
+    repeated = [may_repeat(policy.LIST_FILES, kind("x"), number) for number in range(1, 6)]
+    assert repeated == [True, True, True, False, False]
+
+
+def test_what_is_cut_off_is_tried_once_more_where_there_is_no_other_way() -> None:
+    error = errors.OperationTimeoutError("x", status=408)
+    assert [may_repeat(policy.MKDIR, error, number) for number in (1, 2)] == [True, False]
+    assert not any(may_repeat(operation, error, 1) for operation in OPERATIONS if operation.fallback)
+
+
+@pytest.mark.parametrize(
+    ("operation", "error", "answered", "kind"),
+    [
+        (policy.LIST_JOBS, errors.ForeignAnswerError("x", status=200), True, errors.UncertainError),
+        (policy.CONNECT, errors.ForeignAnswerError("x", status=200), False, errors.ForeignAnswerError),
+        (policy.LIST_JOBS, errors.ProtocolError("x"), True, errors.ProtocolError),
+        (policy.SUBMIT, errors.ForeignAnswerError("x", status=200), True, errors.UncertainError),
+        (policy.SUBMIT, errors.OperationTimeoutError("x", status=408), True, errors.UncertainError),
+        (policy.EXTRACT, errors.OperationTimeoutError("x", status=408), True, errors.OperationTimeoutError),
+        (policy.SUBMIT, errors.RejectedError("x", status=400), True, errors.RejectedError),
+        (policy.SUBMIT, errors.TransientError("x", status=503), True, errors.TransientError),
+    ],
+)
+def test_an_error_means_for_an_operation(
+    operation: policy.Operation, error: errors.GatewayError, answered: bool, kind: type[errors.GatewayError]
+) -> None:
+    assert type(in_context(operation, error, answered=answered)) is kind
 
 
 class TestPauses:

@@ -153,20 +153,43 @@ class TestConnecting:
         assert "check FIRECREST_URL" in line
 
     @pytest.mark.parametrize(
-        "reply",
+        ("reply", "kind"),
         [
-            httpx.Response(200, text="<html>Welcome</html>"),
-            httpx.Response(301, headers={"location": "https://elsewhere.test"}),
-            answer(200, {"system": []}),
-            answer(200, {"systems": [{"title": "daint"}]}),
-            answer(200, []),
-            httpx.Response(200, content=b"\xff\xfe"),
+            (httpx.Response(200, text="<html>Welcome</html>"), errors.ForeignAnswerError),
+            (
+                httpx.Response(301, headers={"location": "https://elsewhere.test"}),
+                errors.ForeignAnswerError,
+            ),
+            (answer(200, {"system": []}), errors.ProtocolError),
+            (answer(200, {"systems": [{"title": "daint"}]}), errors.ProtocolError),
+            (answer(200, []), errors.ProtocolError),
+            (httpx.Response(200, content=b"\xff\xfe"), errors.ForeignAnswerError),
         ],
     )
-    def test_something_else_than_firecrest_is_told_as_such(self, reply: httpx.Response) -> None:
+    def test_something_else_than_firecrest_is_told_as_such(
+        self, reply: httpx.Response, kind: type[errors.GatewayError]
+    ) -> None:
         api = Api({CONNECT: reply})
-        assert "check FIRECREST_URL" in fails(errors.ProtocolError, api, connect)
-        assert len(api.seen) == 1
+        assert "check FIRECREST_URL" in fails(kind, api, connect)
+        assert len(api.seen) == policy.UNCERTAIN_REPEATS
+
+    @pytest.mark.parametrize(
+        "accident",
+        [httpx.Response(200, text="<html>Log in</html>"), httpx.Response(200, text='{"systems": [{"na')],
+    )
+    def test_an_answer_of_something_in_between_is_an_accident(self, accident: httpx.Response) -> None:
+        assert call(Api({CONNECT: [accident, answer(200, SYSTEMS)]}), connect).name == "daint"
+
+    def test_something_in_between_is_ridden_out_where_firecrest_has_been(self) -> None:
+        page = httpx.Response(200, text="<html>Back soon</html>")
+        api = Api({CONNECT: answer(200, SYSTEMS), LIST: [*[page] * 20, answer(200, JOBS)]})
+        assert call(api, connect, list_jobs)
+
+    @pytest.mark.parametrize("accident", [httpx.Response(200, text="<html>Log in</html>"), answer(503)])
+    def test_a_token_that_did_not_come_is_asked_for_again(self, accident: httpx.Response) -> None:
+        replies = [accident, token()]
+        api = Api({CONNECT: answer(200, SYSTEMS)}, tokens=lambda _: replies.pop(0))
+        assert call(api, connect).name == "daint"
 
     def test_a_wrong_secret_is_told_by_the_variables_at_once(self) -> None:
         api = Api({}, tokens=answer(401, {"error_description": f"wrong secret {SECRET}"}))
@@ -361,6 +384,8 @@ class TestSubmitting:
             answer(201, {"jobId": None}),
             answer(201, ["7"]),
             httpx.Response(201, text="<html>"),
+            httpx.Response(200, text="<html>"),
+            answer(408, "Command execution timed out"),
         ],
     )
     def test_what_may_have_been_queued_is_sent_once_and_called_uncertain(self, outcome: Answer) -> None:
@@ -449,17 +474,19 @@ class TestLookingAtJobs:
         assert api.most_in_flight == 2
 
     @pytest.mark.parametrize(
-        "reply",
+        ("reply", "kind"),
         [
-            httpx.Response(200, text="<html>"),
-            answer(200, {"jobs": "7"}),
-            answer(200, {"jobs": [{"jobId": "7"}]}),
-            answer(200, [1]),
-            answer(204),
+            (httpx.Response(200, text="<html>"), errors.ForeignAnswerError),
+            (answer(200, {"jobs": "7"}), errors.ProtocolError),
+            (answer(200, {"jobs": [{"jobId": "7"}]}), errors.ProtocolError),
+            (answer(200, [1]), errors.ProtocolError),
+            (answer(204), errors.ForeignAnswerError),
         ],
     )
-    def test_a_list_that_makes_no_sense_is_told_as_such(self, reply: httpx.Response) -> None:
-        fails(errors.ProtocolError, Api({LIST: reply}), list_jobs)
+    def test_a_list_that_makes_no_sense_is_told_as_such(
+        self, reply: httpx.Response, kind: type[errors.GatewayError]
+    ) -> None:
+        fails(kind, Api({LIST: reply}), list_jobs)
 
 
 class TestCancelling:
