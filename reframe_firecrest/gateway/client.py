@@ -28,7 +28,20 @@ class _WithoutQueries(logging.Filter):
         return True
 
 
+class _WithoutHeads(logging.Filter):
+    """Takes the heads of answers out of what httpcore logs: a cookie in them stands for a session."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        # httpcore makes the whole text itself. Of requests it shows the method only.
+        event, _, _ = str(record.msg).partition(" return_value=")
+        if event == "receive_response_headers.complete":
+            record.msg = event
+        return True
+
+
 logging.getLogger("httpx").addFilter(_WithoutQueries())
+for _name in ("http11", "http2"):
+    logging.getLogger(f"httpcore.{_name}").addFilter(_WithoutHeads())
 
 
 @dataclass
