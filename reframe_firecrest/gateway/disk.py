@@ -66,13 +66,12 @@ class OpenFile:
                 os.close(self._descriptor)
 
     def _read(self, size: int, position: int) -> bytes:
-        found = bytearray()
+        pieces: list[bytes] = []
         with self._told(), self._used():
-            while len(found) < size and (
-                piece := os.pread(self._descriptor, size - len(found), position + len(found))
-            ):
-                found += piece
-        return bytes(found)
+            while size and (piece := os.pread(self._descriptor, size, position)):
+                pieces.append(piece)
+                size, position = size - len(piece), position + len(piece)
+        return b"".join(pieces)
 
     def _write(self, content: bytes | bytearray, position: int) -> None:
         rest = memoryview(content)
