@@ -108,8 +108,8 @@ class TestChoice:
         assert not hasattr(credentials, "token_url")
 
     def test_a_secret_that_is_not_needed_is_not_read(self, tmp_path: Path) -> None:
-        unreadable = {"FIRECREST_CLIENT_SECRET_FILE": str(tmp_path / "nowhere")}
-        settings = read(CLIENT, unreadable, partition={"token_command": ["get"]})
+        unreadable = {"client_secret_file": str(tmp_path / "nowhere")}
+        settings = read(partition={"token_command": ["get"]}, system=unreadable)
         assert settings.credentials == TokenCommand(token_command=("get",))
 
 
