@@ -30,7 +30,7 @@ class Group(Generic[Item]):
         work: does it for a group; raises a `FirecrestError` if it fails as a whole.
         weigh: an item's size in bytes.
         limit: bytes that a group may have; a larger item goes alone and holds nobody up.
-        linger: seconds of quiet to wait for before a group sets out.
+        linger: seconds of quiet to wait for before a group sets out; more where items come in a slower row.
         longest_linger: seconds after which it sets out anyhow.
         lanes: groups that may be under way at a time.
     """
@@ -54,6 +54,8 @@ class Group(Generic[Item]):
         self._waiting: list[_Waiting[Item]] = []
         self._pumps: set[asyncio.Task[None]] = set()
         self._lingering = False
+        self._joined_at = -longest_linger
+        self._gap = longest_linger
         self._heavy = asyncio.Semaphore(HEAVY_LANES)
 
     async def join(self, item: Item) -> None:
@@ -66,7 +68,11 @@ class Group(Generic[Item]):
             async with self._heavy:
                 await self._work([item])
             return
-        waiting = _Waiting(item, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        gap = min(loop.time() - self._joined_at, self._longest_linger)
+        self._joined_at = loop.time()
+        self._gap += (gap - self._gap) / 2
+        waiting = _Waiting(item, loop.create_future())
         self._waiting.append(waiting)
         self._pump()
         await waiting.done
@@ -98,8 +104,14 @@ class Group(Generic[Item]):
         count = -1
         while count != len(self._waiting) and waited < self._longest_linger:
             count = len(self._waiting)
-            await asyncio.sleep(self._linger)
-            waited += self._linger
+            quiet = self._quiet()
+            await asyncio.sleep(quiet)
+            waited += quiet
+
+    def _quiet(self) -> float:
+        """Seconds in which the next item would have come, if items are coming in a row."""
+        expected = 2 * self._gap
+        return expected if self._linger < expected < self._longest_linger / 2 else self._linger
 
     def _take(self) -> list[_Waiting[Item]]:
         """Take what fits together; who has given up waiting is left out."""
