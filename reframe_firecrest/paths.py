@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 OUTSIDE = "_outside"
@@ -30,6 +31,38 @@ def outside(directory: str) -> str:
     return f"{OUTSIDE}/{digest}/{PurePosixPath(directory).name}"
 
 
+SHELF = 250
+"""Stage directories that lie together: one listing shows all of them, and a gateway limits its length."""
+
+
+class Shelves:
+    """Keeps the stage directories of a large run apart, so that no listing has to show all of them.
+
+    The first ones lie where they always do; those that are met later lie on shelves of their own. Where
+    a stage directory lies does not change while the process lives.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def of(self, stage_directory: str) -> str:
+        """Return the shelf of a stage directory, as a relative path; empty for the first ones.
+
+        Args:
+            stage_directory: relative to the stage prefix.
+        """
+        with self._lock:
+            number = len(self._places) // SHELF
+            return self._places.setdefault(stage_directory, f"~{number}" if number else "")
+
+
+def shelf_in(relative: str) -> str:
+    """Return the shelf that a path below the run's remote directory is on."""
+    first = relative.partition("/")[0]
+    return first if first.startswith("~") else ""
+
+
 @dataclass(frozen=True)
 class PathMap:
     """Maps everything below the stage prefix to below the run's remote directory.
@@ -40,6 +73,7 @@ class PathMap:
         aliases: other spellings of the stage prefix, such as the one with symbolic links resolved.
         present: other local directories, with where the same lies on the system already.
         sent: other local directories that are sent when a script names them.
+        shelves: where stage directories lie of which there are many.
     """
 
     local: str
@@ -47,6 +81,7 @@ class PathMap:
     aliases: tuple[str, ...] = ()
     present: tuple[tuple[str, str], ...] = ()
     sent: tuple[str, ...] = ()
+    shelves: Shelves = field(default_factory=Shelves, compare=False)
 
     def _stage_roots(self) -> tuple[str, ...]:
         return (self.local, *self.aliases)
@@ -55,8 +90,12 @@ class PathMap:
         """Return where a local directory lies below the remote root, as a relative path."""
         for root in self._stage_roots():
             if directory == root or directory.startswith(f"{root}/"):
-                return str(PurePosixPath(directory).relative_to(root))
+                relative = PurePosixPath(directory).relative_to(root)
+                return str(PurePosixPath(self._shelf(relative.parts), relative))
         return outside(directory)
+
+    def _shelf(self, parts: Sequence[str]) -> str:
+        return self.shelves.of("/".join(parts[:STAGE_DEPTH])) if len(parts) >= STAGE_DEPTH else ""
 
     def remote_directory(self, directory: str) -> str:
         """Return the remote path of a local directory."""
@@ -82,11 +121,16 @@ class PathMap:
             own_directory: the test's stage directory.
         """
         roots = self.roots(own_directory)
+        stage_roots = self._stage_roots()
 
         def replace(match: re.Match[str]) -> str:
-            if _is_whole_path(text, match.start(), match.end()):
-                return roots[match.group()]
-            return match.group()
+            root = match.group()
+            if not _is_whole_path(text, match.start(), match.end()):
+                return root
+            below = _COMPONENTS.match(text, match.end())
+            if root in stage_roots and below is not None:
+                return str(PurePosixPath(roots[root], self._shelf(below.group()[1:].split("/"))))
+            return roots[root]
 
         return _any_of(roots).sub(replace, text)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest.paths import PathMap
+from reframe_firecrest.paths import SHELF, PathMap, shelf_in
 
 LOCAL = "/home/me/run/stage"
 REMOTE = "/scratch/me/reframe-firecrest/r1"
@@ -26,7 +26,10 @@ AFTER = st.sampled_from(["", "\n", " ", '"', "'", ":", ";", ")", "}", "`", ",", 
 @given(RELATIVE, BEFORE, AFTER)
 def test_every_path_below_the_stage_prefix_is_translated(relative: str, before: str, after: str) -> None:
     tail = f"/{relative}" if relative else ""
-    assert MAP.translate(f"{before}{LOCAL}{tail}{after}", OWN) == f"{before}{REMOTE}{tail}{after}"
+    assert (
+        PathMap(LOCAL, REMOTE).translate(f"{before}{LOCAL}{tail}{after}", OWN)
+        == f"{before}{REMOTE}{tail}{after}"
+    )
 
 
 @given(st.lists(st.one_of(RELATIVE.map(lambda path: f" {LOCAL}/{path} "), st.text(max_size=20))))
@@ -34,7 +37,8 @@ def test_translating_there_and_back_gives_the_same_text(pieces: list[str]) -> No
     text = "".join(pieces)
     back = PathMap(REMOTE, LOCAL)
     if REMOTE not in text:
-        assert back.translate(MAP.translate(text, OWN), f"{REMOTE}/own") == text
+        there = PathMap(LOCAL, REMOTE).translate(text, OWN)
+        assert back.translate(there, f"{REMOTE}/own") == text
 
 
 @given(st.text(alphabet=string.printable).filter(lambda text: LOCAL not in text))
@@ -154,3 +158,40 @@ def test_mapped_directories_are_translated_and_those_to_be_sent_named() -> None:
         f"a /store/data/x b {sent}/t c /apps/bin d /home/me/resources-old"
     )
     assert MAPPED.named(text) == {"/home/me/resources"}
+
+
+class TestShelves:
+    """Large runs: the stage directories that come later lie apart."""
+
+    @staticmethod
+    def full() -> PathMap:
+        found = PathMap(LOCAL, REMOTE, aliases=("/real/stage",))
+        for number in range(SHELF):
+            assert found.relative(f"{LOCAL}/daint/gpu/gnu/t{number}") == f"daint/gpu/gnu/t{number}"
+        return found
+
+    def test_those_that_come_later_lie_on_the_next_shelf(self) -> None:
+        found = self.full()
+        assert found.relative(f"{LOCAL}/daint/gpu/gnu/late") == "~1/daint/gpu/gnu/late"
+        assert found.remote_directory(f"{LOCAL}/daint/gpu/gnu/late") == f"{REMOTE}/~1/daint/gpu/gnu/late"
+        assert found.relative(f"{LOCAL}/daint/gpu/gnu/t7") == "daint/gpu/gnu/t7"
+
+    def test_a_script_names_each_where_it_lies(self) -> None:
+        found = self.full()
+        late = f"{LOCAL}/daint/gpu/gnu/late"
+        found.relative(late)
+        text = f"cd {late}/x; cat {LOCAL}/daint/gpu/gnu/t7/y /real/stage/daint/gpu/gnu/late {LOCAL}"
+        assert found.translate(text, late) == (
+            f"cd {REMOTE}/~1/daint/gpu/gnu/late/x; cat {REMOTE}/daint/gpu/gnu/t7/y "
+            f"{REMOTE}/~1/daint/gpu/gnu/late {REMOTE}"
+        )
+
+    def test_whoever_names_a_directory_first_places_it(self) -> None:
+        found = self.full()
+        fixture = f"{LOCAL}/daint/gpu/gnu/fixture"
+        text = found.translate(f"ls {fixture}", OWN)
+        assert text == f"ls {found.remote_directory(fixture)}"
+
+    def test_a_shelf_is_read_off_a_path(self) -> None:
+        assert shelf_in("~3/daint/gpu/gnu/t") == "~3"
+        assert shelf_in("daint/gpu/gnu/t") == ""

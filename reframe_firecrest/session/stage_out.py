@@ -6,12 +6,14 @@ import asyncio
 import itertools
 import posixpath
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Gateway, RemoteFile
+from reframe_firecrest.paths import shelf_in
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.record import Record
@@ -38,6 +40,10 @@ ONE_BY_ONE = (
 
 A directory that can't be read makes the gateway refuse the whole listing; it also limits time and length.
 """
+
+
+TOO_FULL = (errors.OperationTimeoutError, errors.TooLargeError)
+"""Answers after which directories that lie together are not listed together any more."""
 
 
 NOT_PACKED = "it is listed, but could not be packed there"
@@ -115,6 +121,7 @@ class StageOut:
         self._scratch = scratch
         self._warn = warn
         self._record = record
+        self._too_full: set[str] = set()
         self._numbers = itertools.count(1)
         self._listing: Group[Harvest] = Group(self._list, lambda _job: 0, limit)
         # Those that were listed together arrive together, so there is nothing to linger for.
@@ -134,13 +141,21 @@ class StageOut:
         await asyncio.to_thread(self._settle, job)
 
     async def _list(self, jobs: Sequence[Harvest]) -> None:
-        if len(jobs) > 1:
+        shelves: dict[str, list[Harvest]] = defaultdict(list)
+        for job in jobs:
+            shelves[shelf_in(job.directory.relative)].append(job)
+        await asyncio.gather(*(self._list_shelf(shelf, some) for shelf, some in shelves.items()))
+
+    async def _list_shelf(self, shelf: str, jobs: Sequence[Harvest]) -> None:
+        if len(jobs) > 1 and shelf not in self._too_full:
             relatives = [job.directory.relative for job in jobs]
             top = posixpath.commonpath(relatives)
             try:
                 together = await self._gateway.list_tree(posixpath.normpath(f"{self._root}/{top}"))
-            except ONE_BY_ONE:
-                pass
+            except ONE_BY_ONE as error:
+                if isinstance(error, TOO_FULL):
+                    # It does not become any shorter.
+                    self._too_full.add(shelf)
             else:
                 listings = split(together, [posixpath.relpath(path, top or ".") for path in relatives])
                 lacking = []

@@ -54,6 +54,7 @@ class FakeGateway:
         self.submitted: list[tuple[str, str, str | None]] = []
         self.cancelled: list[str] = []
         self.uploaded: list[list[str]] = []
+        self.listed: list[str] = []
         self.max_direct_upload = 1 << 20
         self.version: tuple[int, ...] | None = (23, 2)
         self.closed = False
@@ -87,6 +88,7 @@ class FakeGateway:
         Path(path).mkdir(parents=True, exist_ok=True)
 
     async def list_tree(self, path: str) -> list[RemoteFile]:
+        self.listed.append(path)
         await self._enter("list_tree")
         root = Path(path)
         if not root.is_dir():

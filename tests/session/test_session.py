@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest import errors
+from reframe_firecrest import errors, paths
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
@@ -89,6 +89,27 @@ def test_one_status_request_serves_all_jobs(stage: Stage) -> None:
     time.sleep(1.0)
     assert 1 <= stage.gateway.calls["jobs"] - before <= 11
     assert stage.gateway.calls["job"] == 0
+
+
+def test_directories_that_lie_apart_are_listed_apart(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "SHELF", 2)
+    jobs = [stage.submit(f"s/p/e/t{number}") for number in range(6)]
+    for job_id in stage.submitted(*jobs):
+        stage.gateway.finish(job_id)
+    eventually(lambda: done(*jobs))
+    assert (stage.remote / "~2/s/p/e/t5/job.out").exists()
+    assert (stage.local / "s/p/e/t5/job.out").read_text() == "out"
+    assert str(stage.remote) not in stage.gateway.listed
+
+
+def test_a_listing_that_is_too_long_is_not_asked_for_again(stage: Stage) -> None:
+    stage.gateway.failures["list_tree"] = [errors.TooLargeError("too long")]
+    for names in (("a", "b"), ("c", "d")):
+        jobs = [stage.submit(name) for name in names]
+        for job_id in stage.submitted(*jobs):
+            stage.gateway.finish(job_id)
+        eventually(lambda jobs=jobs: done(*jobs))  # type: ignore[misc]
+    assert stage.gateway.listed.count(str(stage.remote)) == 1
 
 
 def test_a_run_after_a_build_sends_only_what_changed(stage: Stage) -> None:
