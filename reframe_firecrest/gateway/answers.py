@@ -96,6 +96,19 @@ def jobs_of(answer: object) -> list[JobPart]:
     return parts
 
 
+class _Script(BaseModel):
+    script: str | None = None
+
+
+class _Scripts(BaseModel):
+    jobs: list[_Script] | None = None
+
+
+def scripts_of(answer: object) -> list[str]:
+    """Turn the answer of ``/compute/{system}/jobs/{id}/metadata`` into the scripts that it still knows."""
+    return [job.script for job in _Scripts.model_validate(answer).jobs or [] if job.script]
+
+
 # --- files ------------------------------------------------------------------------------------------
 
 

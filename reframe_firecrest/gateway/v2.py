@@ -26,6 +26,7 @@ from reframe_firecrest.gateway.protocol import (
     SystemInfo,
     WaitForJob,
 )
+from reframe_firecrest.gateway.transfers import Transfers
 from reframe_firecrest.settings import Settings
 
 Result = TypeVar("Result")
@@ -69,7 +70,8 @@ class GatewayV2(Filesystem):
         client.timeout = httpx.Timeout(30.0, connect=10.0)
         where = f"{settings.system!r} at {str(settings.url).rstrip('/')}"
         call = Caller(where, self._authorization, patience, settings.max_in_flight)
-        super().__init__(settings, client, call, Objects(self._http, patience, where), wait_for_job)
+        objects = Objects(self._http, patience, where)
+        super().__init__(settings, client, call, Transfers(settings, client, call, objects, wait_for_job))
         self._single_slots = asyncio.Semaphore(2)
 
     # --- status -------------------------------------------------------------------------------------
@@ -177,7 +179,8 @@ class GatewayV2(Filesystem):
     # --- the end ------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Cancel what nobody waits for, and close all connections."""
+        await self._transfers.close()
         await self._authorization.close()
         await self._http.aclose()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import filesystem, objects
+from reframe_firecrest.gateway import objects, transfers
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2
@@ -121,7 +121,7 @@ def test_ranges_survive_a_network_that_breaks(
 def test_a_success_that_wrote_nothing_is_noticed(
     sandbox: Sandbox, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filesystem, "PAUSES_BETWEEN_LOOKS", (0.0,))
+    monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0,))
     there = home(sandbox) / "nowhere" / "there"
     with pytest.raises(errors.RejectedError, match=r"there is not there, although transfer job \d+ reports"):
         call(sandbox, lambda gateway: gateway.upload(source, str(there)))

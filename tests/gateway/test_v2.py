@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import filesystem, policy
+from reframe_firecrest.gateway import policy, transfers
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.v2 import GatewayV2, time_window
 from tests.gateway.helpers import (
@@ -593,8 +593,8 @@ class TestUploading:
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
         line = fails(errors.ForbiddenError, api, connect, self.upload(large))
         assert "the S3 storage answers HTTP 403" in line
-        assert api.count("PUT /part") == 1
-        assert api.count("DELETE /compute/jobs/77") >= 1
+        assert api.count("PUT /part") == transfers.TRANSFERS
+        assert api.count("DELETE /compute/jobs/77") >= transfers.TRANSFERS
 
     def test_a_storage_that_cannot_be_reached_is_named_without_its_url(self, large: Path) -> None:
         def unreachable(request: httpx.Request) -> httpx.Response:
@@ -612,7 +612,7 @@ class TestUploading:
     def test_a_job_that_claims_to_have_written_the_file_is_not_believed(
         self, large: Path, monkeypatch: pytest.MonkeyPatch, found: httpx.Response, said: str
     ) -> None:
-        monkeypatch.setattr(filesystem, "PAUSES_BETWEEN_LOOKS", (0.0, 0.001))
+        monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0, 0.001))
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: found}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
         line = fails(errors.RejectedError, api, connect, self.upload(large))
@@ -623,7 +623,7 @@ class TestUploading:
     def test_a_file_that_is_seen_a_little_later_is_there(
         self, large: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(filesystem, "PAUSES_BETWEEN_LOOKS", (0.0, 0.001, 0.001))
+        monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0, 0.001, 0.001))
         looks = [answer(404, "No such file or directory"), there(10), there(1001)]
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: looks}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
@@ -649,7 +649,8 @@ class TestUploading:
         "opened", [{}, {"transferJob": {}}, {"transferJob": {"jobId": "7"}, "transferDirectives": {}}, []]
     )
     def test_a_transfer_that_is_not_described_is_told_as_such(self, large: Path, opened: object) -> None:
-        api = Api({CONNECT: answer(200, SYSTEMS), "POST /filesystem/transfer/upload": answer(201, opened)})
+        table = {"POST /filesystem/transfer/upload": answer(201, opened), LIST: answer(200, {"jobs": []})}
+        api = Api({CONNECT: answer(200, SYSTEMS), **table})
         fails(errors.ProtocolError, api, connect, self.upload(large))
 
 
@@ -712,7 +713,11 @@ class TestDownloading:
 
     def test_a_transfer_without_a_url_is_told_as_such(self, tmp_path: Path) -> None:
         opened = {"transferJob": {"jobId": "7"}}
-        api = Api({"POST /filesystem/transfer/download": answer(201, opened)})
+        table = {
+            "POST /filesystem/transfer/download": answer(201, opened),
+            LIST: answer(200, {"jobs": []}),
+        }
+        api = Api(table)
         fails(errors.ProtocolError, api, self.download(tmp_path / "out", 100_000_000))
 
 

@@ -1,0 +1,104 @@
+"""Transfer jobs that nobody waits for: found by what their scripts name, and cancelled.
+
+A request whose answer is lost may have queued a job all the same. One that is to receive a file waits for
+it until its time limit, holding a node; one that unpacks an archive late puts old files over new ones.
+Source for the jobs' names: FirecREST v2.5's own code, where unpacking goes by the name of packing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import answers, policy
+from reframe_firecrest.gateway.calls import Caller
+from reframe_firecrest.gateway.client import Client
+from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.states import ENDED
+
+NAMES = ("IngressFileTransfer", "OutgressFileTransfer", "CompressFiles", "ExtractFiles")
+
+PATIENCE = 60.0
+"""Seconds that a look for them may take; who waits for it has other things to do."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Strays:
+    """Looks for stray transfer jobs, where there can be any.
+
+    Args:
+        system: where they are.
+        client: makes single requests.
+        call: repeats and translates them.
+    """
+
+    def __init__(self, system: str, client: Client, call: Caller) -> None:
+        self._jobs = f"/compute/{system}/jobs"
+        self._client = client
+        self._call = call
+        self._suspected: set[str] = set()
+        self._followed: set[str] = set()
+        self._given_up: set[str] = set()
+
+    def follow(self, job_id: str) -> None:
+        """Note that somebody waits for a job."""
+        self._followed.add(job_id)
+
+    def give_up(self, job_id: str) -> None:
+        """Note that nobody waits for a job any more."""
+        self._given_up.add(job_id)
+
+    def suspect(self, path: str) -> None:
+        """Note that there may be a job whose script names a path that no other run's do."""
+        self._suspected.add(path)
+
+    async def cancel(self) -> None:
+        """Cancel the strays that there are; asks for nothing where there can be none.
+
+        What goes wrong is logged, since whoever needs a transfer needs none of these.
+        """
+        try:
+            await asyncio.wait_for(self._cancel_all(), PATIENCE)
+        except asyncio.TimeoutError:
+            _LOGGER.warning("transfer jobs may be left that nobody waits for: no answer in %.0f s", PATIENCE)
+        except errors.GatewayError as error:
+            _LOGGER.warning("transfer jobs may be left that nobody waits for: %s", error)
+
+    async def _cancel_all(self) -> None:
+        strays = set(self._given_up)
+        if self._suspected:
+            strays |= {part.base_id for part in await self._transfers() if await self._is_stray(part)}
+        await asyncio.gather(*(self._cancel(job_id) for job_id in strays))
+
+    async def _transfers(self) -> list[JobPart]:
+        params = {"time_window": "1h", "name": ",".join(NAMES)}
+
+        async def ask() -> list[JobPart]:
+            return answers.jobs_of(await self._client.get_json(self._jobs, params))
+
+        return await self._call(policy.LIST_JOBS, ask)
+
+    async def _is_stray(self, part: JobPart) -> bool:
+        # Not all gateways filter by name.
+        if part.name not in NAMES or part.state in ENDED or part.base_id in self._followed:
+            return False
+
+        async def ask() -> list[str]:
+            return answers.scripts_of(await self._client.get_json(f"{self._jobs}/{part.base_id}/metadata"))
+
+        try:
+            scripts = await self._call(policy.LIST_JOBS, ask)
+        except errors.NotFoundError:
+            return False
+        return any(path in script for path in self._suspected for script in scripts)
+
+    async def _cancel(self, job_id: str) -> None:
+        try:
+            await self._call(policy.CANCEL, lambda: self._client.delete(f"{self._jobs}/{job_id}", None, 204))
+        except errors.RejectedError as error:
+            if not re.search(policy.JOB_HAS_ENDED, str(error)):
+                raise
+        self._given_up.discard(job_id)

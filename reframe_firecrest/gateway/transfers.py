@@ -1,0 +1,212 @@
+"""What is too large for a gateway or takes it too long: done by Slurm jobs, by way of an object store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import answers, policy
+from reframe_firecrest.gateway.calls import Caller
+from reframe_firecrest.gateway.client import Client
+from reframe_firecrest.gateway.objects import Objects
+from reframe_firecrest.gateway.protocol import Progress, WaitForJob
+from reframe_firecrest.gateway.strays import Strays
+from reframe_firecrest.settings import Settings
+
+Result = TypeVar("Result")
+
+PAUSES_BETWEEN_LOOKS = (0.0, 0.5, 2.0)
+"""Seconds before each look for an uploaded file: on a shared file system others see it a little later."""
+
+TRANSFERS = 3
+"""Transfers that are begun for one file, each with new URLs, until the storage counts as out of order."""
+
+
+class Transfers:
+    """The API's section ``/filesystem/{system}/transfer``.
+
+    Args:
+        settings: system and account.
+        client: makes single requests.
+        call: repeats and translates them.
+        objects: carries files to and from the storage.
+        wait_for_job: follows a transfer job to its end.
+    """
+
+    def __init__(
+        self, settings: Settings, client: Client, call: Caller, objects: Objects, wait_for_job: WaitForJob
+    ) -> None:
+        self._system = settings.system
+        self._account = settings.account
+        self._where = call.where
+        self._client = client
+        self._call = call
+        self._objects = objects
+        self._wait_for_job = wait_for_job
+        self._strays = Strays(settings.system, client, call)
+
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
+        """Bring a local file to a remote path.
+
+        Raises:
+            GatewayError: it did not arrive.
+        """
+        size = (await asyncio.to_thread(local.stat)).st_size
+        what = f"uploading {size} bytes"
+        body: dict[str, object] = {
+            "path": remote,
+            "transfer_directives": {"file_size": size, "transfer_method": "s3"},
+        }
+        for left in reversed(range(TRANSFERS)):
+            transfer, urls = await self._open("upload", body, remote, lambda opened: opened.upload_urls(size))
+            try:
+                await self._objects.put(local, size, urls, progress)
+            except BaseException as error:
+                # The job would wait in vain for what was to be sent, holding a node meanwhile.
+                self._strays.give_up(transfer.job.job_id)
+                if not isinstance(error, errors.GatewayError):
+                    raise
+                await self._strays.cancel()
+                if not left or not isinstance(error, errors.FinalError):
+                    raise
+            else:
+                break
+        await self._finish(transfer, what)
+        await self._expect_size(transfer, what, remote, size)
+
+    async def download(self, remote: str, local: Path, progress: Progress | None = None) -> None:
+        """Bring a remote file to a local path.
+
+        Raises:
+            GatewayError: it did not come.
+        """
+        body: dict[str, object] = {
+            "source_path": remote,
+            "transfer_directives": {"transferMethod": "s3"},
+        }
+        for left in reversed(range(TRANSFERS)):
+            transfer, url = await self._open("download", body, remote, lambda opened: opened.download_url)
+            await self._finish(transfer, "downloading a large file")
+            try:
+                await self._objects.get(url, local, progress)
+            except errors.FinalError:
+                if not left:
+                    raise
+            else:
+                return
+
+    async def extract(self, archive: str, body: dict[str, object]) -> None:
+        """Unpack an archive.
+
+        Raises:
+            GatewayError: it was not unpacked.
+        """
+        transfer, _ = await self._open("extract", body, archive, _nothing)
+        await self._finish(transfer, "unpacking a large archive")
+
+    async def compress(self, archive: str, body: dict[str, object]) -> None:
+        """Pack an archive.
+
+        Raises:
+            GatewayError: it was not packed.
+        """
+        transfer, _ = await self._open("compress", {**body, "target_path": archive}, archive, _nothing)
+        await self._finish(transfer, "packing many files")
+
+    async def remove(self, path: str) -> None:
+        """Remove a file or a tree.
+
+        Raises:
+            GatewayError: it was not removed.
+        """
+
+        async def ask() -> answers.Transfer:
+            endpoint = f"/filesystem/{self._system}/transfer/rm"
+            return answers.transfer_of(await self._client.delete(endpoint, {"path": path}, 200))
+
+        await self._finish(await self._call(policy.TRANSFER, ask), "removing a large directory")
+
+    async def close(self) -> None:
+        """Leave no job behind that nobody waits for."""
+        await self._strays.cancel()
+
+    async def _open(
+        self,
+        endpoint: str,
+        body: dict[str, object],
+        about: str,
+        wanted: Callable[[answers.Transfer], Result],
+    ) -> tuple[answers.Transfer, Result]:
+        """Open a transfer; returns it and what is wanted of it, without which it is of no use.
+
+        Args:
+            endpoint: of the API's section.
+            body: what it is told.
+            about: a path that no other run's jobs name.
+            wanted: takes it out of the answer.
+        """
+        if self._account:
+            body = {**body, "account": self._account}
+        asked = 0
+
+        async def ask() -> tuple[answers.Transfer, Result]:
+            nonlocal asked
+            asked += 1
+            answer = await self._client.post_json(
+                f"/filesystem/{self._system}/transfer/{endpoint}", body, 201
+            )
+            opened = answers.transfer_of(answer)
+            return opened, wanted(opened)
+
+        try:
+            transfer, result = await self._call(policy.TRANSFER, ask)
+        except BaseException:
+            self._strays.suspect(about)
+            raise
+        self._strays.follow(transfer.job.job_id)
+        if asked > 1:
+            self._strays.suspect(about)
+            await self._strays.cancel()
+        return transfer, result
+
+    async def _finish(self, transfer: answers.Transfer, what: str) -> None:
+        job = transfer.job.job_id
+        for part in await self._wait_for_job(job):
+            if part.state != "COMPLETED" or part.exit_code:
+                raise errors.RejectedError(
+                    f"{what} on {self._where} failed: transfer job {job} ended as {part.state} with "
+                    f"exit code {part.exit_code}; its log on the system: {transfer.error_log}"
+                )
+
+    async def _expect_size(self, transfer: answers.Transfer, what: str, remote: str, size: int) -> None:
+        """Look whether an upload has arrived: a job that could not write it reports success all the same.
+
+        Source: the recording ``transfer_upload_unwritable_dir`` of a real gateway.
+        """
+
+        async def ask() -> int:
+            endpoint = f"/filesystem/{self._system}/ops/stat"
+            return answers.size_of(await self._client.get_json(endpoint, {"path": remote}))
+
+        found = "is not there"
+        for pause in PAUSES_BETWEEN_LOOKS:
+            await asyncio.sleep(pause)
+            try:
+                there = await self._call(policy.STAT, ask)
+            except errors.NotFoundError:
+                continue
+            if there == size:
+                return
+            found = f"has {there} bytes"
+        raise errors.RejectedError(
+            f"{what} on {self._where} failed: {remote} {found}, although transfer job "
+            f"{transfer.job.job_id} reports success; check that the directory can be written and the quota "
+            f"is not used up; the job's log on the system: {transfer.error_log}"
+        )
+
+
+def _nothing(_opened: answers.Transfer) -> None:
+    """For transfers whose job does it all."""
