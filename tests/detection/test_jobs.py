@@ -63,14 +63,16 @@ class Lab:
         self.root = root
         self.told: list[str] = []
         self.stages: list[str] = []
-        self.settings = make_settings(poll_min=0.1, poll_max=0.2, outage=1, account="staff")
+        self.settings = make_settings(
+            poll_min=0.1, poll_max=0.2, outage=1, account="staff", journal_dir=str(root / "journals")
+        )
         self._sessions: dict[str, Session] = {}
 
     def open_session(self, settings: Settings, stage: str) -> Session:
         self.stages.append(stage)
         if stage not in self._sessions:
             paths = PathMap(stage, str(self.root / "remote"))
-            made = Session(settings, paths, reactor(), lambda _settings, _wait: self.gateway)
+            made = Session(settings, paths, reactor(), lambda _settings, _wait: self.gateway, "run")
             self._sessions[stage] = made
         return self._sessions[stage]
 
