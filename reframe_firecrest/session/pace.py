@@ -15,6 +15,18 @@ GRACE = 1.0
 REST = 0.5
 """Between two looks the gateway rests for this part of the time that the last answer took it."""
 
+CROWD = 100
+"""Jobs from which on they are looked at less often: of so many, some end in every second, and each look that
+finds one costs a listing, an archive and a download more."""
+
+LONGEST_FOR_CROWDS = 3.0
+"""Times the shortest step that even the largest crowd waits."""
+
+
+def shortest_for(jobs: int, shortest: float) -> float:
+    """Return the shortest step, in seconds, while so many jobs are followed."""
+    return shortest * min(max(jobs / CROWD, 1.0), LONGEST_FOR_CROWDS)
+
 
 def step(age: float, remaining: float | None, shortest: float, longest: float) -> float:
     """Return the seconds from one look at a job to the next.

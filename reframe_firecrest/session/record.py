@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -16,7 +17,10 @@ from reframe_firecrest.session.times import Times, breakdown, in_units, times_of
 from reframe_firecrest.settings import Settings
 
 TRAFFIC_EVERY = 2.0
-"""Seconds between two notes of what went over the wire."""
+"""Seconds between two notes of what went over the wire, while something happens."""
+
+PULSE = 60.0
+"""Seconds between two notes when nothing does: who reads them sees that the session goes on."""
 
 Log = Callable[[str, int], None]
 
@@ -69,6 +73,12 @@ class Record:
             times = times_of(handle)
             if times is not None:
                 self._times.append(times)
+
+    async def pulse(self) -> None:
+        """Give signs of life, until cancelled."""
+        while True:
+            await asyncio.sleep(PULSE)
+            self._note_traffic()
 
     def _note_traffic(self) -> None:
         self._traffic_at = clock()
@@ -139,6 +149,7 @@ def open_journal(settings: Settings, paths: PathMap, run: str, warn: Callable[[s
             host=socket.gethostname(),
             pid=os.getpid(),
             version=__version__,
+            locked=journal.locked,
         )
     )
     return journal

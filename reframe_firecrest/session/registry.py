@@ -16,19 +16,23 @@ from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
 from reframe_firecrest.gateway.v2 import GatewayV2
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.session import Session
+from reframe_firecrest.session.session import EXIT_PATIENCE, Session
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.show import show
+from reframe_firecrest.signals import count_interrupts, no_time_is_left
 
 _sessions: dict[tuple[object, ...], Session] = {}
 _run: list[str] = []
 
 
 def run_name() -> str:
-    """Return the name of this run: the same for the whole process, different for any other."""
+    """Return the name of this run: the same for the whole process, different for any other.
+
+    It begins with the time in UTC, so that it tells anybody anywhere how old the run is.
+    """
     if not _run:
         host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname().partition(".")[0])[:32]
-        _run.append(f"{time.strftime('%Y%m%d-%H%M%S')}-{host}-{secrets.token_hex(3)}")
+        _run.append(f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{host}-{secrets.token_hex(3)}")
     return _run[0]
 
 
@@ -44,7 +48,7 @@ def make_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
 
 def _end(session: Session) -> None:
     """Close a session at the end of the process; what it has to warn of then goes to standard error."""
-    session.shutdown()
+    session.shutdown(0.0 if no_time_is_left() else EXIT_PATIENCE)
     for level, text in session.take_messages():
         if level >= logging.WARNING:
             print(f"reframe-firecrest: {text}", file=sys.stderr)
@@ -71,4 +75,5 @@ def get_session(settings: Settings, stage_prefix: str) -> Session:
         )
         _sessions[key] = session = Session(settings, paths, reactor(), make_gateway, run_name())
         atexit.register(_end, session)
+        count_interrupts()
     return _sessions[key]

@@ -132,14 +132,17 @@ class Session:
             except Empty:
                 return taken
 
-    def shutdown(self) -> None:
-        """Deliver what is under way before the process ends, in `EXIT_PATIENCE` seconds at most.
+    def shutdown(self, patience: float = EXIT_PATIENCE) -> None:
+        """Deliver what is under way before the process ends.
 
         Jobs that go on by then are cancelled: nobody would ever look at what they make.
+
+        Args:
+            patience: seconds that it may take.
         """
         self.cancel([*self._handles])
         try:
-            self._reactor.run(self._close(), EXIT_PATIENCE)
+            self._reactor.run(self._close(), patience)
         except (FuturesTimeoutError, KeyboardInterrupt):
             self._warn(f"the end was not waited for; {self._paths.remote} may still be on the system")
         finally:
@@ -161,6 +164,7 @@ class Session:
         self._watcher = Watcher(gateway, self._settings, self._reactor)
         self._cancels = Cancels(gateway, self._reactor, self._warn)
         self._record = Record(self._settings.system, self._journal, self._log, gateway.stats)
+        self._pulse = self._reactor.spawn(self._record.pulse())
         root = self._paths.remote
         transfer = f"{root}/{TRANSFER}"
         self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch, self._record)
@@ -294,7 +298,7 @@ class Session:
         return moved
 
     def _learn(self, handle: Handle, summary: Summary) -> None:
-        before = handle.view.state
+        before = handle.view.state, handle.view.reason
         handle.learn(
             state=summary.state,
             exit_code=summary.exit_code,
@@ -303,7 +307,7 @@ class Session:
             reason=summary.reason,
             elapsed=summary.elapsed,
         )
-        if handle.view.state != before:
+        if (handle.view.state, handle.view.reason) != before:
             self._record.moved(handle)
 
     async def _close(self) -> None:
@@ -319,4 +323,5 @@ class Session:
             await self._gateway.close()
 
     async def _part(self) -> None:
+        self._pulse.cancel()
         self._record.close(self._cancels.left)

@@ -7,7 +7,7 @@ import itertools
 import posixpath
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +44,10 @@ A directory that can't be read makes the gateway refuse the whole listing; it al
 
 TOO_FULL = (errors.OperationTimeoutError, errors.TooLargeError)
 """Answers after which directories that lie together are not listed together any more."""
+
+
+DOWNLOADS = 3
+"""Times that an archive is downloaded until one that comes damaged is known to be damaged there."""
 
 
 NOT_PACKED = "it is listed, but could not be packed there"
@@ -189,14 +193,7 @@ class StageOut:
         archives = await self._gateway.archive(self._root, list(wanted), f"{self._transfer}/out-{number}")
         got = Unpacked()
         for archive in archives:
-            local = self._scratch / posixpath.basename(archive)
-            try:
-                what = f"fetching {in_units(size)} of {len(jobs)} jobs"
-                async with reported(what, self._record.tell) as progress:
-                    await self._gateway.download(archive, local, size_hint=size, progress=progress)
-                part = await asyncio.to_thread(unpack, local, wanted)
-            finally:
-                await asyncio.to_thread(local.unlink, missing_ok=True)
+            part = await self._take(archive, wanted, size, f"fetching {in_units(size)} of {len(jobs)} jobs")
             got.placed |= part.placed
             got.refused.update(part.refused)
         self._record.fetched(len(got.placed), len(jobs), size, time.monotonic() - begun)
@@ -208,6 +205,23 @@ class StageOut:
                 raise errors.StagingError(f"{self._root}/{name} did not come: {reason}")
             del job.plan.files[path]
             job.plan.left[path] = reason
+
+    async def _take(
+        self, archive: str, wanted: Mapping[str, Destination], size: int, what: str
+    ) -> Unpacked:
+        """Download an archive and unpack it; once more if it comes damaged."""
+        local = self._scratch / posixpath.basename(archive)
+        for left in reversed(range(DOWNLOADS)):
+            try:
+                async with reported(what, self._record.tell) as progress:
+                    await self._gateway.download(archive, local, size_hint=size, progress=progress)
+                return await asyncio.to_thread(unpack, local, wanted)
+            except errors.DamagedArchiveError:
+                if not left:
+                    raise
+            finally:
+                await asyncio.to_thread(local.unlink, missing_ok=True)
+        raise AssertionError("unreachable: the last download returns or raises")
 
     def _settle(self, job: Harvest) -> None:
         """Make directories and links, and remember how both sides stand now."""

@@ -117,8 +117,9 @@ class Watcher:
 
     async def _wait(self) -> None:
         """Wait until the first job is due; a new job may be due before those that were there."""
-        shortest, longest = self._settings.poll_min, self._settings.poll_max
+        longest = self._settings.poll_max
         while self._followed:
+            shortest = min(pace.shortest_for(len(self._followed), self._settings.poll_min), longest)
             due = max(min(job.due(shortest, longest) for job in self._followed.values()), self._rest)
             pause = due - time.monotonic()
             if pause <= 0:

@@ -37,6 +37,7 @@ class FakeGateway:
         blocked: methods that wait until their event is set.
         hidden: ids that the list does not show; asked singly, they are known.
         unknown: ids that are not known at all.
+        damaged: downloads of which only half will come.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class FakeGateway:
         self.hostile: set[str] = set()
         self.names: list[list[str]] = []
         self.unpackable: set[str] = set()
+        self.damaged = 0
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
         self.cancelled: list[str] = []
@@ -118,6 +120,9 @@ class FakeGateway:
         if progress:
             progress(0, size_hint)
         shutil.copyfile(remote, local)
+        if self.damaged:
+            self.damaged -= 1
+            os.truncate(local, local.stat().st_size // 2)
 
     async def extract(self, archive: str, directory: str) -> None:
         await self._enter("extract")
