@@ -1,16 +1,20 @@
-"""The commands that make tar archives."""
+"""The commands that make and unpack tar archives."""
 
 from __future__ import annotations
 
 import os
+import sys
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from reframe_firecrest.sandbox.filesystem import extraction
+from reframe_firecrest.sandbox.filesystem.extraction import ReadMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
-ReadMode = Literal["r:*", "r:bz2", "r:gz", "r:xz"]
 _READ_MODES: dict[str, ReadMode] = {"none": "r:*", "bzip2": "r:bz2", "gzip": "r:gz", "xz": "r:xz"}
 
 
@@ -53,3 +57,9 @@ def pack_matching_command(source: str, target: str, *, pattern: str, dereference
         ' | tar $4 -czf "$3" --null --no-recursion --files-from -'
     )
     return ("bash", "-c", script, "bash", os.path.dirname(source), pattern, target, links)  # noqa: PTH120
+
+
+def unpack_command(source: str, target: str, *, compression: Compression, root: Path) -> Sequence[str]:
+    """Return the command that unpacks an archive in a job; nothing of it leads out of the root."""
+    python = (sys.executable, "-I", "-S", os.path.abspath(extraction.__file__))  # noqa: PTH100
+    return (*python, source, target, compression.read_mode, str(root))

@@ -25,9 +25,16 @@ class Operations:
             raise GatewayError(400, "All filesystem requests require a path or source_path parameter.")
         return confined(raw, self.gateway.root, self.gateway.config.system, follow=follow)
 
-    async def refuse_links_out(self, path: str) -> None:
-        """Refuse a tree whose links lead out of the root, before they are followed."""
-        link = await asyncio.to_thread(links_out, path, self.gateway.root)
+    def removable(self, raw: str) -> str:
+        """Return the path of what a client wants removed: anything below the root, but not the root."""
+        path = self.path(raw, follow=False)
+        if path == str(self.gateway.root):
+            raise CommandError(1, f"rm: cannot remove '{path}': Permission denied")
+        return path
+
+    async def refuse_links_out(self, path: str, *, deep: bool = True) -> None:
+        """Refuse a tree whose links lead out of the root, before they are followed or written through."""
+        link = await asyncio.to_thread(links_out, path, self.gateway.root, deep=deep)
         if link is not None:
             raise PathError.outside(link, self.gateway.config.system)
 

@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from reframe_firecrest.sandbox.errors import CommandError, PathError
+from reframe_firecrest.sandbox.filesystem.extraction import below
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -27,13 +29,11 @@ def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
     """
     if not raw.startswith("/"):
         raise PathError.relative(raw)
+    if "\0" in raw:
+        raise PathError.outside(raw.replace("\0", "?"), system)
     path = os.path.normpath(raw)
-    if "\0" in path:
-        raise PathError.outside(path.replace("\0", "?"), system)
-    directory, name = os.path.split(path)
-    place = os.path.realpath(path if follow else directory)
-    if not follow:
-        place = os.path.join(place, name)  # noqa: PTH118  pathlib would resolve nothing here either
+    # What lies beside the root must not be a way back to the root itself.
+    place = os.path.realpath(path if follow or path == str(root) else os.path.dirname(path))  # noqa: PTH120
     for candidate in (path, place):
         if not below(candidate, root):
             raise PathError.outside(candidate, system)
@@ -42,18 +42,32 @@ def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
     return path
 
 
-def links_out(path: str, root: Path) -> str | None:
-    """Return a symbolic link at or below the path that leads out of the root, if there is one."""
-    if os.path.islink(path):  # noqa: PTH114  strings throughout: these are the client's own
-        return None if below(os.path.realpath(path), root) else path
-    for directory, subdirectories, files in os.walk(path):
-        for name in (*subdirectories, *files):
-            entry = os.path.join(directory, name)  # noqa: PTH118
-            if os.path.islink(entry) and not below(os.path.realpath(entry), root):  # noqa: PTH114
-                return entry
+def links_out(path: str, root: Path, *, deep: bool = True) -> str | None:
+    """Return a symbolic link that leads out of the root, if one is met where links are followed.
+
+    Args:
+        path: where to begin; links to directories below the root are followed from there, as
+            `--dereference` does.
+        root: absolute, without symbolic links.
+        deep: whether subdirectories are looked into.
+    """
+    waiting, seen = [path], set()
+    while waiting:
+        start = waiting.pop()
+        real = os.path.realpath(start)
+        if not below(real, root):
+            return start
+        if real in seen:
+            continue
+        seen.add(real)
+        if deep or start == path:
+            waiting += _links(real, deep=deep)
     return None
 
 
-def below(path: str, root: Path) -> bool:
-    """Tell whether a resolved path is the root or below it."""
-    return path == str(root) or path.startswith(f"{str(root).rstrip('/')}/")
+def _links(top: str, *, deep: bool) -> Iterator[str]:
+    for directory, subdirectories, files in os.walk(top):
+        entries = (os.path.join(directory, name) for name in (*subdirectories, *files))  # noqa: PTH118
+        yield from filter(os.path.islink, entries)
+        if not deep:
+            return

@@ -47,6 +47,8 @@ async def get_ls(
     """List a directory, or show one file."""
     operations = Operations(gateway)
     target = operations.path(path, follow=dereference)
+    if dereference:
+        await operations.refuse_links_out(target, deep=recursive)
     wanted = {"-A": show_hidden, "-n": numeric_uid, "-R": recursive, "-L": dereference}
     options = [option for option, chosen in wanted.items() if chosen]
     return ListingAnswer(output=await operations.list(target, *options))

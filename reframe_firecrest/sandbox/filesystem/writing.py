@@ -12,6 +12,11 @@ from reframe_firecrest.sandbox.filesystem.archives import (
     pack_command,
     pack_matching_command,
 )
+from reframe_firecrest.sandbox.filesystem.extraction import (
+    ExtractionError,
+    OutOfTimeError,
+    extract,
+)
 from reframe_firecrest.sandbox.filesystem.models import (
     ChmodRequest,
     ChownRequest,
@@ -23,7 +28,6 @@ from reframe_firecrest.sandbox.filesystem.models import (
 )
 from reframe_firecrest.sandbox.filesystem.operations import Operations
 from reframe_firecrest.sandbox.filesystem.reading import PathQuery
-from reframe_firecrest.sandbox.filesystem.unpacking import unpack
 from reframe_firecrest.sandbox.gateway import SystemGateway
 
 router = APIRouter()
@@ -45,6 +49,9 @@ async def post_symlink(request: SymlinkRequest, gateway: SystemGateway) -> FileA
     operations = Operations(gateway)
     target = operations.path(request.path)
     link = operations.path(request.link_path, follow=False)
+    if await asyncio.to_thread(Path(link).is_dir):
+        # There `ln` makes the link inside it.
+        operations.path(link)
     await operations.run("ln", "-s", "--", target, link)
     return FileAnswer(output=await operations.entry(link))
 
@@ -71,9 +78,7 @@ async def put_chown(request: ChownRequest, gateway: SystemGateway) -> FileAnswer
 async def delete_rm(path: PathQuery, gateway: SystemGateway) -> None:
     """Remove a file, or a directory with all that is in it."""
     operations = Operations(gateway)
-    target = operations.path(path, follow=False)
-    if Path(target) == gateway.root:
-        raise CommandError(1, f"rm: cannot remove '{target}': Permission denied")
+    target = operations.removable(path)
     await operations.run("rm", "-r", "--interactive=never", "--", target)
 
 
@@ -125,11 +130,16 @@ async def post_extract(request: ExtractRequest, gateway: SystemGateway) -> None:
     """Unpack an archive below a directory that exists."""
     operations = Operations(gateway)
     source, target = operations.path(request.path), operations.path(request.target_path)
-    await asyncio.to_thread(
-        unpack,
-        Path(source),
-        Path(target),
-        compression=request.compression,
-        root=gateway.root,
-        seconds=gateway.config.operation_timeout,
-    )
+    try:
+        await asyncio.to_thread(
+            extract,
+            Path(source),
+            Path(target),
+            mode=request.compression.read_mode,
+            root=gateway.root,
+            seconds=gateway.config.operation_timeout,
+        )
+    except ExtractionError as error:
+        raise CommandError(2, f"tar: {error}\ntar: Error is not recoverable: exiting now") from None
+    except OutOfTimeError:
+        raise OperationTimeoutError from None

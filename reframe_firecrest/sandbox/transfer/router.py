@@ -1,16 +1,22 @@
 """Routes of the transfers: each queues a job and tells where to follow it."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 
 from reframe_firecrest.sandbox import storage
 from reframe_firecrest.sandbox.errors import GatewayError
-from reframe_firecrest.sandbox.filesystem.archives import pack_command, pack_matching_command
+from reframe_firecrest.sandbox.filesystem.archives import (
+    pack_command,
+    pack_matching_command,
+    unpack_command,
+)
 from reframe_firecrest.sandbox.filesystem.operations import Operations
 from reframe_firecrest.sandbox.filesystem.reading import PathQuery
 from reframe_firecrest.sandbox.gateway import Gateway, SystemGateway
@@ -97,6 +103,8 @@ async def post_cp(request: CopyRequest, gateway: SystemGateway) -> TransferAnswe
     target = operations.path(request.target_path)
     if request.dereference:
         await operations.refuse_links_out(source)
+    # `cp` writes through the links that it finds in its way.
+    await operations.refuse_links_out(await asyncio.to_thread(_copied_to, source, target))
     links = ["--dereference"] if request.dereference else []
     command = ["cp", *links, "-R", "--", source, target]
     return await _queue_command(gateway, "Copy", "copied", command, request.account)
@@ -107,7 +115,7 @@ async def delete_rm(
     path: PathQuery, gateway: SystemGateway, account: Annotated[str | None, Query()] = None
 ) -> TransferAnswer:
     """Queue a job that removes a file or directory."""
-    target = Operations(gateway).path(path, follow=False)
+    target = Operations(gateway).removable(path)
     return await _queue_command(gateway, "Delete", "deleted", ["rm", "-R", "--", target], account)
 
 
@@ -136,12 +144,17 @@ async def post_extract(request: ExtractRequest, gateway: SystemGateway) -> Trans
     """Queue a job that unpacks an archive."""
     operations = Operations(gateway)
     source, target = operations.path(request.path), operations.path(request.target_path)
-    command = ["tar", *request.compression.tar_flags, "-xf", source, "-C", target]
+    command = unpack_command(source, target, compression=request.compression, root=gateway.root)
     return await _queue_command(gateway, "Extract", "extracted", command, request.account)
 
 
+def _copied_to(source: str, target: str) -> str:
+    return f"{target}/{Path(source).name}" if Path(target).is_dir() else target
+
+
 def _new_key(gateway: Gateway, path: str) -> str:
-    return f"{gateway.user.name}/{uuid.uuid4()}/{Path(path).name}"
+    # A route's path matches no newline, so the key has none.
+    return f"{gateway.user.name}/{uuid.uuid4()}/{quote(Path(path).name)}"
 
 
 def _part_urls(gateway: Gateway, prefix: str, key: str, upload_id: str, size: int) -> list[str]:
