@@ -3,6 +3,7 @@
     FirecrestError
     ├── SettingsError             a setting is missing or wrong; the line says which, where and how to mend it
     ├── StagingError              the local side: a stage directory that can't be packed or unpacked
+    │   ├── DamagedArchiveError   an archive that did not come as it was packed; it may the next time
     │   └── HostileArchiveError   what comes from the remote side and must not, or can't, have its place here
     ├── DetectionError            what a node or a configuration tells can't be used
     ├── JobLostError              Slurm has not known the job for longer than the grace time
@@ -51,6 +52,10 @@ class SettingsError(FirecrestError):
 
 class StagingError(FirecrestError):
     """A stage directory can't be packed or unpacked."""
+
+
+class DamagedArchiveError(StagingError):
+    """An archive did not come as it was packed; it may the next time."""
 
 
 class HostileArchiveError(StagingError):

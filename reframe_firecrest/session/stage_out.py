@@ -206,9 +206,7 @@ class StageOut:
             del job.plan.files[path]
             job.plan.left[path] = reason
 
-    async def _take(
-        self, archive: str, wanted: Mapping[str, Destination], size: int, what: str
-    ) -> Unpacked:
+    async def _take(self, archive: str, wanted: Mapping[str, Destination], size: int, what: str) -> Unpacked:
         """Download an archive and unpack it; once more if it comes damaged."""
         local = self._scratch / posixpath.basename(archive)
         for left in reversed(range(DOWNLOADS)):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from reframe_firecrest.errors import HostileArchiveError, StagingError
+from reframe_firecrest.errors import DamagedArchiveError, HostileArchiveError, StagingError
 from reframe_firecrest.staging.guard import forget
 
 _DAMAGED = (
@@ -111,7 +111,8 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
 
     Raises:
         HostileArchiveError: the archive has far more in it than was asked for.
-        StagingError: it is damaged, or the stage directory can't be written.
+        DamagedArchiveError: it is damaged.
+        StagingError: the stage directory can't be written.
     """
     result = Unpacked()
     try:
@@ -129,7 +130,7 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
                     _unpack_member(tar, member, wanted, result)
                     source.allow(0)
     except _DAMAGED as error:
-        raise StagingError(f"an archive from the remote side is damaged: {error}") from None
+        raise DamagedArchiveError(f"an archive from the remote side is damaged: {error}") from None
     except OSError as error:
         raise StagingError(f"{error.filename or archive}: {error.strerror or error}") from None
     return result

@@ -2,8 +2,10 @@
 
 import os
 
+import httpx
+
 import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
-from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway import objects, policy
 
 if "FAULTS_TIMEOUT" in os.environ:
     # What is shown is that the client gives up waiting, not that it takes two minutes to.
@@ -12,6 +14,7 @@ if "FAULTS_TIMEOUT" in os.environ:
             timeout = min(operation.timeout, float(os.environ["FAULTS_TIMEOUT"]))
             # In place, for those who have it as a default already.
             object.__setattr__(operation, "timeout", timeout)
+    objects._TIMEOUT = httpx.Timeout(float(os.environ["FAULTS_TIMEOUT"]))
 
 site_configuration = {
     "systems": [

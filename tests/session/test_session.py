@@ -538,6 +538,26 @@ def test_output_that_can_not_be_packed_fails_the_test(stage: Stage) -> None:
     assert "could not be packed" in str(handle.view.error)
 
 
+def test_an_archive_that_comes_damaged_is_fetched_again(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.damaged = 2
+    stage.gateway.finish(job_id, files={"result": "2"})
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+    assert (stage.local / "a/result").read_text() == "2"
+    assert (stage.gateway.calls["archive"], stage.gateway.calls["download"]) == (1, 3)
+
+
+def test_an_archive_that_is_damaged_there_fails_the_test(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.damaged = 99
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert "is damaged" in str(handle.view.error)
+
+
 def test_what_a_job_removed_is_removed_here_unless_it_was_changed_here(stage: Stage) -> None:
     handle = stage.submit("a", files={"temporary": "1", "touched": "1"})
     [job_id] = stage.submitted(handle)
