@@ -8,13 +8,14 @@ PYTHON ?=
 JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FAULTS_ARGS ?=
 
 BIN = $(VENV)/bin
 DEMO = .sandbox
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm bench lint clean distclean
+.PHONY: help demo test test-unit test-slurm bench faults lint clean distclean
 .SUFFIXES:
 
 help:
@@ -23,6 +24,7 @@ help:
 	@echo "make test-unit   the tests that need no gateway"
 	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
+	@echo "make faults      fail every request in every way (half an hour); FAULTS_ARGS=--help tells what else"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove what the above left, make distclean: $(VENV) too"
 
@@ -46,6 +48,9 @@ test-slurm: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+faults: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
