@@ -30,6 +30,7 @@ class Opened(_Event):
         host: this machine.
         pid: the process.
         version: of this package.
+        locked: the file is locked while the process lives.
     """
 
     event: Literal["opened"] = "opened"
@@ -41,6 +42,7 @@ class Opened(_Event):
     host: str
     pid: int
     version: str
+    locked: bool = False
 
 
 class JobMoved(_Event):

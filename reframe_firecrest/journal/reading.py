@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,13 +81,17 @@ def read(path: Path) -> Story | None:
     return story
 
 
-def stories(directory: Path) -> Iterator[Story]:
+def stories(directory: Path, name: str = "") -> Iterator[Story]:
     """Yield what the journals in a directory tell, oldest first; nothing if there is no such directory.
+
+    Args:
+        directory: where they are.
+        name: what the names of their files begin with.
 
     Raises:
         OSError: one of them can't be read.
     """
-    for path in sorted(directory.glob(f"*{SUFFIX}")):
+    for path in sorted(directory.glob(f"{glob.escape(name)}*{SUFFIX}")):
         story = read(path)
         if story is not None:
             yield story

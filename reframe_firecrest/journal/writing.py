@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,10 +22,16 @@ class Journal:
         directory: where it lies; made if it isn't there.
         name: what it is called, without its suffix.
         warn: told of what goes wrong, in one line.
+
+    Attributes:
+        path: the file.
+        locked: the kernel holds a lock on it for as long as this process lives, however that ends. Some file
+            systems have no locks.
     """
 
     def __init__(self, directory: Path, name: str, warn: Callable[[str], None]) -> None:
         self.path = directory / f"{name}{SUFFIX}"
+        self.locked = False
         self._warn = warn
         self._file: BinaryIO | None = None
         try:
@@ -32,6 +39,8 @@ class Journal:
             self._file = self._create(directory, name)
         except OSError as error:
             self._give_up(error)
+        else:
+            self.locked = _lock(self._file)
 
     def _create(self, directory: Path, name: str) -> BinaryIO:
         number = 1
@@ -66,3 +75,25 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        # Whoever asks whether the process is alive is told so, and goes by the age of the last line.
+        return False
+    return True
+
+
+def add(path: Path, events: Iterable[Event]) -> None:
+    """Add lines to the journal of a run that is over.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    with path.open("r+b") as file:
+        content = file.read()
+        # The last line of a killed run may be torn.
+        torn = b"\n" if content and not content.endswith(b"\n") else b""
+        file.write(torn + b"".join(event.model_dump_json().encode() + b"\n" for event in events))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from pathlib import Path
+from posixpath import basename
 from queue import Empty, SimpleQueue
 
 from reframe_firecrest import errors
@@ -144,7 +145,10 @@ class Session:
         try:
             self._reactor.run(self._close(), patience)
         except (FuturesTimeoutError, KeyboardInterrupt):
-            self._warn(f"the end was not waited for; {self._paths.remote} may still be on the system")
+            self._warn(
+                f"the end was not waited for; {self._paths.remote} may still be on the system; "
+                f"remove it with: reframe-firecrest clean {basename(self._paths.remote)}"
+            )
         finally:
             self._cancels.report()
             self._reactor.run(self._part(), 1.0)

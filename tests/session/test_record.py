@@ -9,7 +9,7 @@ import pytest
 
 from reframe_firecrest.errors import TransientError
 from reframe_firecrest.journal.reading import Story, stories
-from reframe_firecrest.session import progress
+from reframe_firecrest.session import progress, record
 from reframe_firecrest.session.phases import Handle, JobSpec, Phase
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.times import Times, breakdown, in_units, times_of, total
@@ -50,6 +50,22 @@ def test_the_journal_names_the_jobs_that_may_still_be_there(stage: Stage) -> Non
     assert told.closed is not None
     assert told.closed.left == (job_id,)
     assert told.jobs[job.number].phase == "cancelled"
+
+
+def test_the_journal_tells_why_a_job_waits(stage: Stage) -> None:
+    job = stage.submit("a")
+    stage.submitted(job)
+    eventually(lambda: story(stage).jobs[job.number].reason == "Resources")
+
+
+def test_a_session_in_which_nothing_happens_gives_signs_of_life(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "PULSE", 0.01)
+    assert stage.session
+    eventually(lambda: story(stage).traffic is not None)
+    before = story(stage).last
+    eventually(lambda: story(stage).last > before)
 
 
 def test_a_summary_ends_the_session(stage: Stage) -> None:
