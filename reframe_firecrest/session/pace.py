@@ -15,7 +15,7 @@ GRACE = 1.0
 REST = 0.5
 """Between two looks the gateway rests for this part of the time that the last answer took it."""
 
-CROWD = 100
+CROWD = 50
 """Jobs from which on they are looked at less often: of so many, some end in every second, and each look that
 finds one costs a listing, an archive and a download more."""
 
@@ -24,7 +24,7 @@ LONGEST_FOR_CROWDS = 3.0
 
 
 def shortest_for(jobs: int, shortest: float) -> float:
-    """Return the shortest step, in seconds, while so many jobs are followed."""
+    """Return the shortest step, in seconds, while there are so many jobs."""
     return shortest * min(max(jobs / CROWD, 1.0), LONGEST_FOR_CROWDS)
 
 

@@ -165,7 +165,7 @@ class Session:
     async def _open(self) -> None:
         gateway = self._make_gateway(self._settings, lambda job_id: wait_for(self._watcher, job_id))
         self._gateway = gateway
-        self._watcher = Watcher(gateway, self._settings, self._reactor)
+        self._watcher = Watcher(gateway, self._settings, self._reactor, lambda: len(self._handles))
         self._cancels = Cancels(gateway, self._reactor, self._warn)
         self._record = Record(self._settings.system, self._journal, self._log, gateway.stats)
         self._pulse = self._reactor.spawn(self._record.pulse())

@@ -59,12 +59,17 @@ class Watcher:
         gateway: where to ask.
         settings: `poll_min`, `poll_max`, `outage` and `lost_after`.
         reactor: runs the watch.
+        crowd: tells how many jobs there are, on whatever part of their way; by default, those that are
+            followed.
     """
 
-    def __init__(self, gateway: Gateway, settings: Settings, reactor: Reactor) -> None:
+    def __init__(
+        self, gateway: Gateway, settings: Settings, reactor: Reactor, crowd: Callable[[], int] | None = None
+    ) -> None:
         self._gateway = gateway
         self._settings = settings
         self._reactor = reactor
+        self._crowd = crowd or (lambda: len(self._followed))
         self._followed: dict[str, _Followed] = {}
         self._news = asyncio.Event()
         self._watching = False
@@ -119,7 +124,7 @@ class Watcher:
         """Wait until the first job is due; a new job may be due before those that were there."""
         longest = self._settings.poll_max
         while self._followed:
-            shortest = min(pace.shortest_for(len(self._followed), self._settings.poll_min), longest)
+            shortest = min(pace.shortest_for(self._crowd(), self._settings.poll_min), longest)
             due = max(min(job.due(shortest, longest) for job in self._followed.values()), self._rest)
             pause = due - time.monotonic()
             if pause <= 0:
