@@ -58,6 +58,7 @@ def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
             **gateway,
             "XDG_STATE_HOME": scratch,
             "BENCH_OUT": str(told),
+            "BENCH_PARTITION": case.partition,
             "BENCH_TESTS": str(case.tests),
             "BENCH_SHARED": "1" if case.shared else "",
             "BENCH_LARGE_MIB": str(case.large_mib),
