@@ -6,6 +6,7 @@
     │   ├── DamagedArchiveError   an archive that did not come as it was packed; it may the next time
     │   └── HostileArchiveError   what comes from the remote side and must not, or can't, have its place here
     ├── DetectionError            what a node or a configuration tells can't be used
+    ├── RunError                  a run is not known, or what is said to be its own must not be touched
     ├── JobLostError              Slurm has not known the job for longer than the grace time
     └── GatewayError              the remote side
         ├── TransientError        nothing happened there; asking again is safe
@@ -64,6 +65,10 @@ class HostileArchiveError(StagingError):
 
 class DetectionError(FirecrestError):
     """What a node tells of itself, or a configuration of its partitions, can't be used."""
+
+
+class RunError(FirecrestError):
+    """A run is not known, or what is said to be its own must not be touched."""
 
 
 class JobLostError(FirecrestError):

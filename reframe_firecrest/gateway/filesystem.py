@@ -49,7 +49,14 @@ class Filesystem:
 
     async def list_tree(self, path: str) -> list[RemoteFile]:
         """List everything below a directory."""
-        params = {"path": path, "showHidden": True, "recursive": True}
+        return await self._list(path, recursive=True)
+
+    async def list_directory(self, path: str) -> list[RemoteFile]:
+        """List what lies in a directory itself."""
+        return await self._list(path, recursive=False)
+
+    async def _list(self, path: str, *, recursive: bool) -> list[RemoteFile]:
+        params = {"path": path, "showHidden": True, "recursive": recursive}
 
         async def ask() -> list[RemoteFile]:
             return answers.files_of(await self._client.get_json(self._fs("ops/ls"), params))

@@ -181,6 +181,10 @@ class Gateway(Protocol):
         """List everything below a directory, hidden entries included."""
         ...
 
+    async def list_directory(self, path: str) -> list[RemoteFile]:
+        """List what lies in a directory itself, hidden entries included."""
+        ...
+
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
         """Bring a local file to a remote path, of any size.
 
@@ -239,6 +243,10 @@ class Gateway(Protocol):
 
     async def job(self, job_id: str) -> list[JobPart]:
         """Ask for one job; returns its parts, none if Slurm does not know it."""
+        ...
+
+    async def script(self, job_id: str) -> str:
+        """Return the script of a job that goes on; an empty one if Slurm does not know it any more."""
         ...
 
     async def cancel(self, job_id: str) -> None:

@@ -168,6 +168,17 @@ class GatewayV2(Filesystem):
         except errors.NotFoundError:
             return []
 
+    async def script(self, job_id: str) -> str:
+        """Ask for a job's script."""
+
+        async def ask() -> list[str]:
+            return answers.scripts_of(await self._client.get_json(f"{self._jobs(job_id)}/metadata"))
+
+        try:
+            return "\n".join(await self._call(policy.LIST_JOBS, ask))
+        except errors.NotFoundError:
+            return ""
+
     async def cancel(self, job_id: str) -> None:
         """Cancel a job."""
         try:

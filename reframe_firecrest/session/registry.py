@@ -5,16 +5,13 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import re
-import secrets
-import socket
 import sys
-import time
 
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
 from reframe_firecrest.gateway.v2 import GatewayV2
 from reframe_firecrest.paths import PathMap
+from reframe_firecrest.runs import new_name
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import EXIT_PATIENCE, Session
 from reframe_firecrest.settings import Settings
@@ -26,13 +23,9 @@ _run: list[str] = []
 
 
 def run_name() -> str:
-    """Return the name of this run: the same for the whole process, different for any other.
-
-    It begins with the time in UTC, so that it tells anybody anywhere how old the run is.
-    """
+    """Return the name of this run: the same for the whole process, different for any other."""
     if not _run:
-        host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname().partition(".")[0])[:32]
-        _run.append(f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{host}-{secrets.token_hex(3)}")
+        _run.append(new_name())
     return _run[0]
 
 

@@ -55,6 +55,7 @@ class FakeGateway:
         self.damaged = 0
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
+        self.scripts: dict[str, str] = {}
         self.cancelled: list[str] = []
         self.uploaded: list[list[str]] = []
         self.listed: list[str] = []
@@ -98,6 +99,12 @@ class FakeGateway:
             raise NotFoundError(f"{path}: no such directory", status=404)
         found = [_entry(root, item) for item in sorted(root.rglob("*"))]
         return [entry for entry in found if not self._is_late(path, entry)]
+
+    async def list_directory(self, path: str) -> list[RemoteFile]:
+        await self._enter("list_directory")
+        if not Path(path).is_dir():
+            raise NotFoundError(f"{path}: no such directory", status=404)
+        return [_entry(Path(path), item) for item in sorted(Path(path).iterdir())]
 
     def _is_late(self, path: str, entry: RemoteFile) -> bool:
         for name, looks in self.late.items():
@@ -189,6 +196,10 @@ class FakeGateway:
         if job_id in self.unknown:
             return []
         return self.single.get(job_id, self.parts.get(job_id, []))
+
+    async def script(self, job_id: str) -> str:
+        await self._enter("script")
+        return self.scripts.get(job_id, "")
 
     async def cancel(self, job_id: str) -> None:
         await self._enter("cancel")

@@ -1,0 +1,94 @@
+"""The runs that journals tell of: a run has one journal for each of its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reframe_firecrest.errors import RunError
+from reframe_firecrest.journal.liveness import Standing, standing_of
+from reframe_firecrest.journal.reading import Story, read, stories
+from reframe_firecrest.journal.writing import SUFFIX
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run.
+
+    Attributes:
+        name: see `reframe_firecrest.runs`.
+        stories: one for each gateway and system that it has to do with, at least one.
+    """
+
+    name: str
+    stories: Sequence[Story]
+
+    @property
+    def begun(self) -> float:
+        """When it began, in seconds since the epoch."""
+        return min(story.opened.time for story in self.stories)
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands: it goes on as long as one of its sessions does."""
+        found = {standing_of(story) for story in self.stories}
+        return next(one for one in (Standing.GOES_ON, Standing.KILLED, Standing.ENDED) if one in found)
+
+
+def runs_in(directory: Path, name: str = "") -> list[Run]:
+    """Return the runs whose journals are in a directory, oldest first.
+
+    Args:
+        directory: where they are.
+        name: what their names begin with.
+
+    Raises:
+        RunError: a journal can't be read.
+    """
+    found: dict[str, list[Story]] = {}
+    try:
+        for story in stories(directory, name):
+            found.setdefault(story.opened.run, []).append(story)
+    except OSError as error:
+        raise RunError(f"{error.filename or directory} can't be read: {error.strerror or error}") from None
+    return sorted((Run(*entry) for entry in found.items()), key=lambda run: run.begun)
+
+
+def newest_run(directory: Path) -> Run:
+    """Return the run that began last.
+
+    Raises:
+        RunError: there is none, or its journal can't be read.
+    """
+    # Names begin with the time, so not all need be read.
+    for path in sorted(directory.glob(f"*{SUFFIX}"), reverse=True):
+        try:
+            story = read(path)
+        except OSError as error:
+            raise RunError(f"{path} can't be read: {error.strerror or error}") from None
+        if story is not None:
+            return pick(runs_in(directory, story.opened.run), story.opened.run, directory)
+    raise RunError(f"there is no run in {directory}; where others are looked for says FIRECREST_JOURNAL_DIR")
+
+
+def pick(runs: Iterable[Run], name: str, directory: Path) -> Run:
+    """Return the run of a name, or the only one whose name begins like that.
+
+    Args:
+        runs: those that there are.
+        name: the name, or its beginning.
+        directory: where their journals are, for messages.
+
+    Raises:
+        RunError: there is none, or more than one.
+    """
+    fitting = [run for run in runs if run.name.startswith(name)]
+    exact = [run for run in fitting if run.name == name]
+    if len(fitting) == 1 or exact:
+        return (exact or fitting)[0]
+    if fitting:
+        raise RunError(f"{name!r} may be any of {', '.join(run.name for run in fitting)}")
+    raise RunError(
+        f"there is no run {name!r} in {directory}; where others are looked for says FIRECREST_JOURNAL_DIR"
+    )

@@ -1,0 +1,36 @@
+"""What cleaning up asks of a gateway, and no session does."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from reframe_firecrest.gateway.protocol import FileKind
+from tests.gateway.helpers import Api, answer
+from tests.gateway.test_v2 import call
+
+
+def test_a_directory_is_listed_without_what_lies_below() -> None:
+    entry = {"name": "run", "type": "d", "size": "4096", "lastModified": "2026-01-01T00:00:00"}
+    api = Api({"GET /filesystem/ops/ls": answer(200, {"output": [entry]})})
+    [found] = call(api, lambda gateway: gateway.list_directory("/scratch/rf"))
+    assert (found.path, found.kind) == ("run", FileKind.DIRECTORY)
+    assert api.requests[0].url.params["recursive"] == "false"
+    assert api.requests[0].url.params["showHidden"] == "true"
+    call(api, lambda gateway: gateway.list_tree("/scratch/rf"))
+    assert api.requests[1].url.params["recursive"] == "true"
+
+
+def test_a_job_tells_its_script() -> None:
+    found = answer(200, {"jobs": [{"jobId": "7", "script": "#!/bin/sh"}]})
+    api = Api({"GET /compute/jobs/7/metadata": found})
+    assert call(api, lambda gateway: gateway.script("7")) == "#!/bin/sh"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [answer(404, "Job not found."), answer(200, {"jobs": [{"jobId": "7", "script": None}]}), answer(200, {})],
+)
+def test_a_job_whose_script_is_gone_has_none(found: httpx.Response) -> None:
+    api = Api({"GET /compute/jobs/7/metadata": found})
+    assert call(api, lambda gateway: gateway.script("7")) == ""
