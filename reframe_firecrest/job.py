@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import reframe.core.runtime as rt
@@ -64,9 +65,13 @@ class FirecrestJob(_SlurmJob):
 
     @property
     def nodelist(self) -> list[str]:
-        """The names of the job's nodes; expanded here, no Slurm command is needed."""
+        """The names of the job's nodes; expanded here, no Slurm command is needed.
+
+        There are none where what the gateway tells of them is no node set.
+        """
         if not self._nodelist and self._nodespec:
-            self._nodelist = expand_nodes(self._nodespec)
+            with suppress(ValueError):
+                self._nodelist = expand_nodes(self._nodespec)
         return list(self._nodelist)
 
     def __eq__(self, other: object) -> bool:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from reframe.core.schedulers.slurm import slurm_state_completed
 
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.states import ENDED, PENDING, expand_nodes, parts_of, summarise
+from tests.fuzzing import examples
 
 
 def part(job_id: str, state: str = "COMPLETED", **changes: object) -> JobPart:
@@ -126,3 +129,25 @@ class TestNodes:
     def test_what_is_no_node_set_is_told(self) -> None:
         with pytest.raises(ValueError, match=r"'nid\[001' is no node set"):
             expand_nodes("nid[001")
+
+    @pytest.mark.parametrize("name", ["@all", "@x:y", "@x'; touch {pwned}; '", "*", "n*"])
+    def test_what_a_gateway_tells_reaches_no_node_group_and_no_shell(self, name: str, tmp_path: Path) -> None:
+        text = name.format(pwned=tmp_path / "pwned")
+        assert expand_nodes(text) == [text]
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        "nodes", ["n[0-9999999999]", "n[1-1000]x[1-1000]", "n[0-99999],m[0-99999]", "n[1,2-200000]"]
+    )
+    def test_a_node_set_without_end_is_not_expanded(self, nodes: str) -> None:
+        with pytest.raises(ValueError, match="more than 100000 nodes"):
+            expand_nodes(nodes)
+
+    def test_a_large_system_is(self) -> None:
+        assert len(expand_nodes("a[1-40000],b[00001-40000],c[1-10]d[1-10]")) == 80_100
+
+    @given(st.text(alphabet="n1[]09-,@*!&^/% ?.", max_size=25))
+    @examples(200)
+    def test_any_text_is_a_list_of_names_or_no_node_set(self, text: str) -> None:
+        with contextlib.suppress(ValueError):
+            assert all(isinstance(name, str) for name in expand_nodes(text))

@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from ClusterShell.NodeSet import NodeSet, NodeSetException
+from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
 from reframe_firecrest.sandbox.runners.embedded.arrays import ArraySpec
 from reframe_firecrest.sandbox.runners.embedded.durations import seconds_of
@@ -80,7 +80,7 @@ def _positive(text: str) -> int:
 
 def _names(text: str) -> tuple[str, ...]:
     try:
-        return tuple(NodeSet(text))
+        return tuple(NodeSet(text, resolver=RESOLVER_NOGROUP))
     except NodeSetException as error:
         raise argparse.ArgumentTypeError(f"Invalid node name specified: {error}") from None
 
