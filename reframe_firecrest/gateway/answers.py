@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, NonNegativeInt, PositiveInt, SecretStr
 
 from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile
 
@@ -20,12 +20,24 @@ from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile
 
 def _text(value: Any) -> str:
     """Join what some versions of Slurm's REST API give as a list."""
-    if isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    return "" if value is None else str(value)
+    items = value if isinstance(value, list) else [value]
+    if not all(item is None or isinstance(item, str | int | float) for item in items):
+        raise ValueError("neither a text nor a number nor a list of such")
+    return ",".join("" if item is None else str(item) for item in items)
 
+
+def _moment(value: Any) -> Any:
+    """Take a time that no clock shows for one that was not told."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if not is_number or 0 <= value <= _LAST_MOMENT else None
+
+
+_LAST_MOMENT = 253_402_300_799
+"""The end of the year 9999, in seconds since the epoch; `datetime` knows no later one."""
 
 _Text = Annotated[str, BeforeValidator(_text)]
+_Seconds = Annotated[Annotated[float, Field(ge=0, le=_LAST_MOMENT)] | None, BeforeValidator(_moment)]
+_Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Status(BaseModel):
@@ -35,10 +47,10 @@ class _Status(BaseModel):
 
 
 class _Time(BaseModel):
-    end: float | None = None
-    submission: float | None = None
-    elapsed: float | None = None
-    limit: float | None = None
+    end: _Seconds = None
+    submission: _Seconds = None
+    elapsed: _Seconds = None
+    limit: _Seconds = None
 
 
 class _Job(BaseModel):
@@ -47,7 +59,7 @@ class _Job(BaseModel):
     status: _Status
     time: _Time | None = None
     nodes: _Text = ""
-    node_count: int | None = Field(default=None, alias="allocationNodes")
+    node_count: NonNegativeInt | None = Field(default=None, alias="allocationNodes")
     directory: _Text = Field(default="", alias="workingDirectory")
 
 
@@ -115,7 +127,7 @@ def scripts_of(answer: object) -> list[str]:
 class _File(BaseModel):
     name: str
     type: str
-    size: int
+    size: _Bytes
     mtime: str = Field(alias="lastModified")
     target: str | None = Field(default=None, alias="linkTarget")
 
@@ -171,7 +183,7 @@ def files_of(answer: object) -> list[RemoteFile]:
 
 
 class _Stat(BaseModel):
-    size: int
+    size: _Bytes
 
 
 class _StatAnswer(BaseModel):
@@ -272,7 +284,7 @@ class _Scheduler(BaseModel):
 
 
 class _DataOperation(BaseModel):
-    max_ops_file_size: int | None = None
+    max_ops_file_size: _Bytes | None = None
 
 
 class System(BaseModel):
@@ -285,7 +297,7 @@ class System(BaseModel):
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:
         """The scheduler's version as numbers."""
-        found = re.match(r"(\d+(?:\.\d+)*)", (self.scheduler and self.scheduler.version) or "")
+        found = re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})*)", (self.scheduler and self.scheduler.version) or "")
         return tuple(int(number) for number in found.group(1).split(".")) if found else None
 
 

@@ -14,7 +14,9 @@ def _names(value: Any) -> list[str]:
     if value is None:
         return []
     items = value.split(",") if isinstance(value, str) else value
-    return [str(item).strip() for item in items if str(item).strip() not in ("", "(null)")]
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError("neither a text nor a list of texts")
+    return [item.strip() for item in items if item.strip() not in ("", "(null)")]
 
 
 _Names = Annotated[list[str], BeforeValidator(_names)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import httpx
 from firecrest.FirecrestException import FirecrestException
-from pydantic import ValidationError
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.policy import Operation, classify
@@ -42,11 +42,15 @@ def error_of(operation: Operation, error: Exception, where: str, remedy: str = "
     if isinstance(error, _NOT_SENT):
         setting = "FIRECREST_URL" if _host(error) in where else None
         return errors.TransientError(f"{what}: {unreachable(error, setting)}")
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
+        # A URL that the gateway named is none.
+        return errors.ProtocolError(f"{what}: {NOT_FIRECREST}")
     if isinstance(error, httpx.HTTPError):
         return errors.UncertainError(f"{what}: the connection broke ({type(error).__name__})")
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
         return errors.ForeignAnswerError(f"{what}: {NOT_FIRECREST}")
-    if isinstance(error, ValidationError | KeyError | TypeError):
+    # Numbers and depths that Python refuses are among them.
+    if isinstance(error, ValueError | LookupError | TypeError | ArithmeticError | RecursionError):
         return errors.ProtocolError(f"{what}: {NOT_FIRECREST}")
     if isinstance(error, OSError):
         return errors.FinalError(f"{what}: {error.strerror or error}")
@@ -119,16 +123,17 @@ def _of_response(what: str, response: httpx.Response, remedy: str) -> errors.Gat
 
 def _message_of(response: httpx.Response) -> str:
     try:
-        body = response.json()
-    except (ValueError, httpx.ResponseNotRead):
+        return _LONG_IDS.sub("", " ".join(_texts_in(response.json())))
+    except (ValueError, RecursionError, httpx.ResponseNotRead):
         return ""
+
+
+def _texts_in(body: object) -> list[str]:
     if not isinstance(body, dict):
-        return ""
-    parts = [str(body.get("message") or "")]
+        return []
     causes = body.get("causedBy")
-    if isinstance(causes, list):
-        parts += [str(cause) for cause in causes if str(cause) not in parts]
-    return _LONG_IDS.sub("", " ".join(part for part in parts if part))
+    told = [body.get("message"), *(causes if isinstance(causes, list) else ())]
+    return list(dict.fromkeys(str(text) for text in told if text))
 
 
 def retry_after(response: httpx.Response) -> float | None:
@@ -136,7 +141,9 @@ def retry_after(response: httpx.Response) -> float | None:
     for header in ("retry-after", "ratelimit-reset"):
         try:
             # A date is possible too, but FirecREST's gateways send seconds.
-            return min(max(float(response.headers[header]), 0.0), 600.0)
+            seconds = float(response.headers[header])
         except (KeyError, ValueError):
             continue
+        if not math.isnan(seconds):
+            return min(max(seconds, 0.0), 600.0)
     return None

@@ -136,7 +136,7 @@ class GatewayV2(Filesystem):
         async def ask() -> str:
             try:
                 return answers.job_id_of(await self._client.post_json(self._jobs(), {"job": job}, 201))
-            except ValueError:
+            except (ValueError, RecursionError):
                 # Accepted, but not in a way that can be read: the job may be there.
                 raise errors.UncertainError(
                     f"{policy.SUBMIT.name} on {self._where} failed: no job id in the answer"
