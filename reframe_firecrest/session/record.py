@@ -96,6 +96,10 @@ class Record:
         """Say something to who wants to know more than the results."""
         self._log(text, logging.DEBUG)
 
+    def say(self, text: str) -> None:
+        """Say something that belongs to the results."""
+        self._log(text, logging.INFO)
+
     def warn(self, text: str) -> None:
         """Say something that everybody should know."""
         self._log(text, logging.WARNING)
@@ -130,7 +134,7 @@ class Record:
         self._journal.write(Closed(time=clock(), left=tuple(left)))
         self._journal.close()
         if self._jobs:
-            self._log(total(self._system, self._jobs, clock() - self._begun, self._counts()), logging.INFO)
+            self.say(total(self._system, self._jobs, clock() - self._begun, self._counts()))
             for line in breakdown(self._times):
                 self.tell(line)
 

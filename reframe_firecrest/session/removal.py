@@ -9,43 +9,89 @@ from posixpath import dirname, normpath
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.record import Record
+
+LARGE = 100_000_000
+"""Bytes from which on a stage directory is removed as soon as ReFrame has removed it, not at the end only."""
+
+GONE_EVERY = 5.0
+"""Seconds between two looks whether ReFrame has removed a large stage directory."""
+
+NAMED = 5
+"""Kept stage directories that are named."""
 
 WHOLE = "."
 """The run's directory itself."""
 
 
-async def tidy_up(
-    gateway: Gateway, root: str, directories: Mapping[str, str], also: str, record: Record
-) -> None:
-    """Remove what ReFrame has removed here; failures are told, not raised.
-
-    ReFrame removes a test's stage directory when the test has passed, unless it was told to keep it.
+class Removals:
+    """What one session removes.
 
     Args:
         gateway: the way there.
         root: the run's directory on the system.
-        directories: the stage directories that were sent: where they are relative to `root`, by local path.
-        also: what else goes, relative to `root`.
+        reactor: runs what goes on in the background.
         record: keeps what was removed, and what was not.
     """
 
-    async def remove(path: str) -> str | None:
+    def __init__(self, gateway: Gateway, root: str, reactor: Reactor, record: Record) -> None:
+        self._gateway = gateway
+        self._root = root
+        self._reactor = reactor
+        self._record = record
+        self._waiting: dict[str, asyncio.Task[None]] = {}
+
+    def note_size(self, local: str, relative: str, size: int) -> None:
+        """Have a stage directory removed as soon as ReFrame has removed it, if it is a large one.
+
+        ReFrame does so when its test and all tests that depend on it have passed.
+
+        Args:
+            local: the stage directory here.
+            relative: the same there, relative to the run's directory.
+            size: bytes in it.
+        """
+        if size >= LARGE and local not in self._waiting:
+            self._waiting[local] = self._reactor.spawn(self._remove_when_gone(local, relative))
+
+    async def _remove_when_gone(self, local: str, relative: str) -> None:
+        while await asyncio.to_thread(_existing, [local]):  # noqa: ASYNC110 - ReFrame tells nobody
+            await asyncio.sleep(GONE_EVERY)
+        error = await self._remove(relative)
+        if error is not None:
+            self._record.tell(f"will be removed at the end: {self._root}/{relative}: {error}")
+
+    async def finish(self, directories: Mapping[str, str], also: str) -> None:
+        """Remove what ReFrame has removed here; failures are told, not raised.
+
+        Args:
+            directories: the stage directories that were sent: where they are relative to the run's directory,
+                by local path.
+            also: what else goes, relative to the run's directory.
+        """
+        for task in self._waiting.values():
+            task.cancel()
+        here = await asyncio.to_thread(_existing, directories)
+        kept = [directories[local] for local in here]
+        going = removable([also, *directories.values()], kept)
+        failures = [error for error in await asyncio.gather(*map(self._remove, going)) if error]
+        if failures:
+            self._record.warn(f"{len(failures)} directories below {self._root} remain: {failures[0]}")
+        if kept:
+            named = ", ".join(sorted(kept)[:NAMED]) + (", ..." if len(kept) > NAMED else "")
+            self._record.say(
+                f"{len(kept)} stage directories are kept on the system, below {self._root}: {named}"
+            )
+
+    async def _remove(self, path: str) -> str | None:
+        """Remove a directory, relative to the run's; return what went wrong."""
         try:
-            await gateway.remove(normpath(f"{root}/{path}"))
+            await self._gateway.remove(normpath(f"{self._root}/{path}"))
         except errors.GatewayError as error:
             return str(error)
-        record.removed(path)
+        self._record.removed(path)
         return None
-
-    here = await asyncio.to_thread(_existing, directories)
-    kept = [directories[local] for local in here]
-    results = await asyncio.gather(*(remove(path) for path in removable([also, *directories.values()], kept)))
-    failures = [result for result in results if result]
-    if failures:
-        record.warn(f"{len(failures)} directories below {root} could not be removed: {failures[0]}")
-    if kept:
-        record.tell(f"the stage directories of {len(kept)} tests are kept on the system, below {root}")
 
 
 def _existing(paths: Iterable[str]) -> list[str]:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from pathlib import Path
@@ -18,11 +17,12 @@ from reframe_firecrest.gateway.protocol import Cluster, Gateway, SystemInfo, Wai
 from reframe_firecrest.launchcmd import without_cpus_per_task
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.cancels import Cancels
+from reframe_firecrest.session.cluster import ClusterView
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.record import Record, open_journal
-from reframe_firecrest.session.removal import tidy_up
+from reframe_firecrest.session.removal import Removals
 from reframe_firecrest.session.stage_in import Cargo, Rewrite, StageDirectory, StageIn, unchanged
 from reframe_firecrest.session.stage_out import Harvest, StageOut
 from reframe_firecrest.session.submission import Submitter
@@ -35,12 +35,6 @@ TRANSFER = ".transfer"
 
 EXIT_PATIENCE = 15.0
 """Seconds that the end of the process waits for the last requests."""
-
-CLUSTER_AGE = 30.0
-"""Seconds for which nodes count as known: long enough for the setup of many tests."""
-
-CLUSTER_PATIENCE = 60.0
-"""Seconds that a flexible test's setup waits for the nodes."""
 
 Message = tuple[int, str]
 
@@ -72,7 +66,7 @@ class Session:
         self._directories: dict[str, StageDirectory] = {}
         self._errands: dict[str, asyncio.Task[None]] = {}
         self._system: SystemInfo | None = None
-        self._cluster: tuple[float, Cluster] | None = None
+        self._cluster = ClusterView(settings.system, reactor, self._ask_cluster)
         self._journal = open_journal(settings, paths, run, self._warn)
         self._scratch = Path(tempfile.mkdtemp(prefix="reframe-firecrest-"))
         reactor.run(self._open(), timeout=30.0)
@@ -102,23 +96,12 @@ class Session:
                 self._reactor.call(self._cancel, handle, before)
 
     def cluster(self) -> Cluster:
-        """Return the system's nodes, partitions and reservations: the one call that waits for the network.
-
-        ReFrame chooses nodes for flexible tests in the middle of their setup, so it has to wait. The answer
-        serves for `CLUSTER_AGE` seconds.
+        """Return the system's nodes, partitions and reservations; waits for the network.
 
         Raises:
-            FirecrestError: the gateway did not tell within `CLUSTER_PATIENCE` seconds.
+            FirecrestError: the gateway did not tell in time.
         """
-        if self._cluster is None or time.monotonic() > self._cluster[0]:
-            try:
-                found = self._reactor.run(self._ask_cluster(), CLUSTER_PATIENCE)
-            except FuturesTimeoutError:
-                raise errors.TransientError(
-                    f"{self._settings.system!r} did not tell its nodes within {CLUSTER_PATIENCE:.0f} s"
-                ) from None
-            self._cluster = time.monotonic() + CLUSTER_AGE, found
-        return self._cluster[1]
+        return self._cluster.get()
 
     def stats(self) -> dict[str, int]:
         """Count what went over the wire so far: requests, bytes, most in flight."""
@@ -168,6 +151,7 @@ class Session:
         self._watcher = Watcher(gateway, self._settings, self._reactor, lambda: len(self._handles))
         self._cancels = Cancels(gateway, self._reactor, self._warn)
         self._record = Record(self._settings.system, self._journal, self._log, gateway.stats)
+        self._removals = Removals(gateway, self._paths.remote, self._reactor, self._record)
         self._pulse = self._reactor.spawn(self._record.pulse())
         root = self._paths.remote
         transfer = f"{root}/{TRANSFER}"
@@ -250,8 +234,11 @@ class Session:
         self._advance(handle, Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
         directory.job_ended(ran=ran)
-        await self._stage_out.fetch(Harvest(directory, spec.outputs, ran, spec.selection))
+        harvest = Harvest(directory, spec.outputs, ran, spec.selection)
+        await self._stage_out.fetch(harvest)
         self._advance(handle, Phase.DONE)
+        size = sum(entry.size for entry in harvest.listing)
+        self._removals.note_size(directory.local, directory.relative, size)
 
     async def _send(self, cargo: Cargo) -> None:
         """Send a stage directory, unless all of it is there."""
@@ -281,6 +268,9 @@ class Session:
         return self._directories[local]
 
     def _fail(self, handle: Handle, error: str) -> None:
+        directory = self._directories.get(handle.spec.directory)
+        if directory is not None and directory.there:
+            error += f"; its stage directory on the system: {self._paths.remote}/{directory.relative}"
         self._advance(handle, Phase.FAILED, state="FAILED", error=error)
 
     def _cancel(self, handle: Handle, before: JobView) -> None:
@@ -321,7 +311,7 @@ class Session:
         try:
             if self._ready.done() and not self._ready.cancelled() and self._ready.exception() is None:
                 directories = {local: found.relative for local, found in self._directories.items()}
-                await tidy_up(self._gateway, self._paths.remote, directories, TRANSFER, self._record)
+                await self._removals.finish(directories, TRANSFER)
         finally:
             self._ready.cancel()
             await self._gateway.close()

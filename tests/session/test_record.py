@@ -75,7 +75,7 @@ def test_a_summary_ends_the_session(stage: Stage) -> None:
     eventually(job.ended.is_set)
     stage.close()
     said = stage.said()
-    [summary] = [text for level, text in said if level == logging.INFO]
+    summary = [text for level, text in said if level == logging.INFO][-1]
     assert summary.startswith("'fake': 1 jobs in ")
     assert " requests (" in summary
     details = [text for level, text in said if level == logging.DEBUG]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 
 import pytest
 
 from reframe_firecrest import errors
+from reframe_firecrest.session import removal
 from reframe_firecrest.session.removal import removable
 from tests.session.conftest import Stage, eventually
 
@@ -48,7 +50,32 @@ def test_what_reframe_keeps_here_is_kept_there_and_named(stage: Stage) -> None:
     shutil.rmtree(stage.local / "a")
     stage.close()
     assert [path.name for path in stage.remote.iterdir()] == ["b"]
-    assert any(f"1 tests are kept on the system, below {stage.remote}" in text for _, text in stage.said())
+    kept = f"1 stage directories are kept on the system, below {stage.remote}: b"
+    assert (logging.INFO, kept) in stage.said()
+
+
+def test_a_large_stage_directory_goes_as_soon_as_reframe_has_removed_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "GONE_EVERY", 0.05)
+    monkeypatch.setattr(removal, "LARGE", 1000)
+    small, large = stage.submit("small"), stage.submit("large")
+    for job_id, size in zip(stage.submitted(small, large), (10, 2000), strict=True):
+        stage.gateway.finish(job_id, files={"made": "x" * size})
+    eventually(lambda: small.ended.is_set() and large.ended.is_set())
+    assert stage.gateway.calls["remove"] == 0
+    for name in ("small", "large"):
+        shutil.rmtree(stage.local / name)
+    eventually(lambda: not (stage.remote / "large").exists())
+    assert (stage.remote / "small").exists()
+
+
+def test_a_failure_names_the_stage_directory_on_the_system(stage: Stage) -> None:
+    job = stage.submit("a")
+    [job_id] = stage.submitted(job)
+    stage.gateway.unknown.add(job_id)
+    eventually(job.ended.is_set)
+    assert str(job.view.error).endswith(f"; its stage directory on the system: {stage.remote}/a")
 
 
 def test_what_can_not_be_removed_is_told(stage: Stage) -> None:
@@ -56,4 +83,4 @@ def test_what_can_not_be_removed_is_told(stage: Stage) -> None:
     shutil.rmtree(stage.local / "a")
     stage.gateway.failures["remove"] = [errors.ForbiddenError("Permission denied")]
     stage.close()
-    assert any("could not be removed: Permission denied" in text for _, text in stage.said())
+    assert any("remain: Permission denied" in text for _, text in stage.said())
