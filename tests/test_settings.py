@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from reframe_firecrest.errors import SettingsError
 from reframe_firecrest.settings import Place, Settings, local, read_settings
 from reframe_firecrest.settings.credentials import ClientSecret
+from reframe_firecrest.settings.model import state_directory
 
 SECRET = "tr0ub4dor&3"
 
@@ -273,3 +275,22 @@ def test_without_a_configuration_only_the_environment_is_named(variable: str) ->
         read_settings([], environment)
     assert "in ," not in str(caught.value)
     assert "sched_options" not in str(caught.value)
+
+
+class TestJournalDirectory:
+    """Where journals lie if nothing says so."""
+
+    def test_it_follows_the_xdg_specification(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", "/state")
+        assert str(state_directory()) == "/state/reframe-firecrest"
+        monkeypatch.delenv("XDG_STATE_HOME")
+        monkeypatch.setenv("HOME", "/home/me")
+        assert str(state_directory()) == "/home/me/.local/state/reframe-firecrest"
+
+    def test_a_user_without_a_home_has_one_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def no_home() -> Path:
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+        monkeypatch.setattr(Path, "home", no_home)
+        assert state_directory().name == f"reframe-firecrest-{os.getuid()}"

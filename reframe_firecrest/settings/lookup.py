@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from reframe_firecrest.errors import SettingsError
 from reframe_firecrest.settings import choice, credentials
 from reframe_firecrest.settings.local import local_path
-from reframe_firecrest.settings.model import ENVIRONMENT, Settings
+from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
 LOCAL_FILES = ("ca_bundle", "journal_dir")
@@ -96,6 +97,16 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error, origin, places)) from None
+
+
+def journal_directory(environment: Mapping[str, str]) -> Path:
+    """Return where journals are if no configuration says otherwise: what `journal_dir` is without one.
+
+    Args:
+        environment: the environment variables.
+    """
+    given = environment.get(ENVIRONMENT["journal_dir"])
+    return local_path(given) if given else state_directory()
 
 
 def _outranked(key: str, place: Place, origin: Mapping[str, str]) -> bool:

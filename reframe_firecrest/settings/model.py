@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -70,9 +71,16 @@ _Absolute = Annotated[str, AfterValidator(_absolute)]
 _Size = Annotated[ByteSize, Field(ge=0)]
 
 
-def _state_directory() -> Path:
+def state_directory() -> Path:
     """Return where programs keep such things, by the XDG base directory specification."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state", "reframe-firecrest")
+    given = os.environ.get("XDG_STATE_HOME")
+    if given:
+        return Path(given, "reframe-firecrest")
+    try:
+        return Path.home() / ".local" / "state" / "reframe-firecrest"
+    except RuntimeError:
+        # Containers run under user ids that nobody knows, and without HOME.
+        return Path(tempfile.gettempdir(), f"reframe-firecrest-{os.getuid()}")
 
 
 class Settings(BaseModel):
@@ -122,7 +130,7 @@ class Settings(BaseModel):
     max_files: Annotated[int, Field(ge=0)] = 100_000
     share_inputs: bool = True
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
-    journal_dir: Path = Field(default_factory=_state_directory)
+    journal_dir: Path = Field(default_factory=state_directory)
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0
