@@ -42,7 +42,7 @@ class Caller:
             GatewayError: it failed for good, or for longer than patience lasts.
         """
         begun = time.monotonic()
-        attempt = unclear = 0
+        attempt = in_a_row = 0
         renewed = False
         while True:
             doing = policy.TOKEN
@@ -78,10 +78,10 @@ class Caller:
                     error = errors.TransientError(str(error), status=401)
             if policy.is_strain(error):
                 self._throttle.strained(error.retry_after)
-            unclear = unclear + 1 if policy.is_unclear(error) else 0
+            in_a_row = 0 if isinstance(error, errors.TransientError) else in_a_row + 1
             attempt += 1
             limit = self._patience.outage if self._answered else self._patience.first_contact
             pause = self._patience.pause_before(attempt, error.retry_after)
-            if not policy.may_repeat(doing, error, unclear) or time.monotonic() + pause - begun > limit:
+            if not policy.may_repeat(doing, error, in_a_row) or time.monotonic() + pause - begun > limit:
                 raise error
             await asyncio.sleep(pause)

@@ -83,6 +83,12 @@ the API does not promise."""
 CUT_OFF_REPEATS = 2
 """The same for an operation that takes the gateway too long: each time is lost."""
 
+REFUSALS = 2
+"""The same for credentials that an identity provider refuses: one may be restarting behind its proxy."""
+
+_DOUBTFUL = (errors.UncertainError, errors.ProtocolError, errors.OperationTimeoutError)
+"""Errors that leave open whether a request was carried out."""
+
 JOB_HAS_ENDED = "already completing or completed|Invalid job id"
 """How scancel puts it that there is nothing left to cancel; the gateway's status for it is 500."""
 
@@ -157,11 +163,6 @@ def is_strain(error: errors.GatewayError) -> bool:
     return isinstance(error, errors.TransientError) and error.status in (424, 429, 500)
 
 
-def is_unclear(error: errors.GatewayError) -> bool:
-    """Tell whether an error leaves open what happened, or whether it is here to stay."""
-    return isinstance(error, errors.UncertainError | errors.ProtocolError | errors.OperationTimeoutError)
-
-
 def in_context(operation: Operation, error: errors.GatewayError, *, answered: bool) -> errors.GatewayError:
     """Return what an error means for an operation.
 
@@ -173,26 +174,35 @@ def in_context(operation: Operation, error: errors.GatewayError, *, answered: bo
     # It is there, so something has come in between: a proxy, for as long as an outage may last.
     foreign = answered and isinstance(error, errors.ForeignAnswerError)
     # Whatever the answer was, the request may have been carried out.
-    doubtful = not operation.idempotent and is_unclear(error)
+    doubtful = not operation.idempotent and isinstance(error, _DOUBTFUL)
     if foreign or doubtful:
         return errors.UncertainError(str(error), status=None if foreign else error.status)
     return error
 
 
-def may_repeat(operation: Operation, error: errors.GatewayError, unclear_so_far: int) -> bool:
+def may_repeat(operation: Operation, error: errors.GatewayError, in_a_row: int) -> bool:
     """Tell whether an operation may be sent again after an error.
 
     Args:
         operation: what was asked.
         error: what came of it.
-        unclear_so_far: how many answers of an unclear kind it has had in a row, this one included.
+        in_a_row: how many errors it has had since the last that was transient, this one included.
     """
     if isinstance(error, errors.TransientError):
         return True
-    if not operation.idempotent or not is_unclear(error):
+    if not operation.idempotent:
         return False
-    if isinstance(error, errors.OperationTimeoutError):
-        return not operation.fallback and unclear_so_far < CUT_OFF_REPEATS
     if isinstance(error, errors.UncertainError) and error.status != 500:
         return True
-    return unclear_so_far < UNCERTAIN_REPEATS
+    return in_a_row < _enough(operation, error)
+
+
+def _enough(operation: Operation, error: errors.GatewayError) -> int:
+    """Return how often in a row an error has to come to be believed."""
+    if isinstance(error, errors.UncertainError | errors.ProtocolError):
+        return UNCERTAIN_REPEATS
+    if isinstance(error, errors.OperationTimeoutError) and not operation.fallback:
+        return CUT_OFF_REPEATS
+    if isinstance(error, errors.AuthError) and operation == TOKEN:
+        return REFUSALS
+    return 1

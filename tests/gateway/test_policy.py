@@ -68,7 +68,7 @@ def test_everything_may_be_repeated_when_nothing_happened(operation: policy.Oper
 
 @pytest.mark.parametrize("operation", [*OPERATIONS, policy.SUBMIT])
 def test_nothing_is_repeated_that_will_not_get_better(operation: policy.Operation) -> None:
-    assert not may_repeat(operation, errors.RejectedError("x", status=400), 0)
+    assert not may_repeat(operation, errors.RejectedError("x", status=400), 1)
 
 
 @pytest.mark.parametrize("status", [None, 500, 502, 504])
@@ -97,6 +97,12 @@ def test_what_is_cut_off_is_tried_once_more_where_there_is_no_other_way() -> Non
     error = errors.OperationTimeoutError("x", status=408)
     assert [may_repeat(policy.MKDIR, error, number) for number in (1, 2)] == [True, False]
     assert not any(may_repeat(operation, error, 1) for operation in OPERATIONS if operation.fallback)
+
+
+def test_who_an_identity_provider_refuses_asks_it_once_more() -> None:
+    error = errors.AuthError("x")
+    assert [may_repeat(policy.TOKEN, error, number) for number in (1, 2)] == [True, False]
+    assert not any(may_repeat(operation, error, 1) for operation in OPERATIONS)
 
 
 @pytest.mark.parametrize(

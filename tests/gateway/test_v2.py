@@ -191,11 +191,11 @@ class TestConnecting:
         api = Api({CONNECT: answer(200, SYSTEMS)}, tokens=lambda _: replies.pop(0))
         assert call(api, connect).name == "daint"
 
-    def test_a_wrong_secret_is_told_by_the_variables_at_once(self) -> None:
+    def test_a_wrong_secret_is_told_by_the_variables_soon(self) -> None:
         api = Api({}, tokens=answer(401, {"error_description": f"wrong secret {SECRET}"}))
         line = fails(errors.AuthError, api, connect, patience=Patience())
         assert "FIRECREST_CLIENT_SECRET" in line
-        assert api.tokens == 1
+        assert api.tokens == policy.REFUSALS
 
     def test_a_client_that_the_gateway_does_not_know_is_told_at_once(self) -> None:
         api = Api({CONNECT: answer(401, "Access token is invalid.")})
