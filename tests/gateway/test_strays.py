@@ -79,9 +79,11 @@ async def states(sandbox: Sandbox, *, settle: int = 0) -> list[str]:
 
 async def _upload(sandbox: Sandbox, source: Path) -> None:
     gateway = connected(sandbox)
-    await gateway.connect()
-    await gateway.upload(source, there(sandbox))
-    await gateway.close()
+    try:
+        await gateway.connect()
+        await gateway.upload(source, there(sandbox))
+    finally:
+        await gateway.close()
 
 
 @pytest.mark.parametrize("kind", [FaultKind.LOSE_REPLY, FaultKind.PAGE, FaultKind.STATUS_AFTER])
