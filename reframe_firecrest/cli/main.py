@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from reframe_firecrest._version import __version__
+from reframe_firecrest.cli.clean import clean
 from reframe_firecrest.cli.detect import detect
 from reframe_firecrest.cli.sandbox import sandbox
+from reframe_firecrest.cli.status import status
 
 app = typer.Typer(
     name="reframe-firecrest",
@@ -16,8 +18,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(clean)
 app.command()(detect)
 app.command()(sandbox)
+app.command()(status)
 
 
 def _print_version(*, value: bool) -> None:

@@ -1,0 +1,191 @@
+"""The leftovers of runs on one system: one list of jobs answers for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
+
+from reframe_firecrest import errors
+from reframe_firecrest.cleaning.leftovers import Leftover
+from reframe_firecrest.gateway.protocol import Gateway, JobPart
+from reframe_firecrest.gateway.strays import NAMES
+from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.watcher import Watcher, wait_for
+from reframe_firecrest.settings import Settings
+from reframe_firecrest.states import ENDED
+
+OUTAGE = 60.0
+"""Seconds for which a gateway that does not answer is asked again: cleaning up can also be done later."""
+
+END_PATIENCE = 60.0
+"""Seconds for cancelled jobs to end. Slurm kills what goes on 30 s after the cancel (its KillWait)."""
+
+LOOK_PAUSES = (0.3, 0.5, 1.0, 2.0)
+"""Seconds between looks at jobs that are to end; the last one repeats."""
+
+
+def visit(settings: Settings, open_gateway: MakeGateway) -> Gateway:
+    """Open a gateway outside of a session, on the loop."""
+    settings = settings.model_copy(update={"outage": OUTAGE})
+    # What takes long, such as removing a large directory, is done by a job.
+    gateway = open_gateway(settings, lambda job_id: wait_for(watcher, job_id))
+    watcher = Watcher(gateway, settings, reactor())
+    return gateway
+
+
+class System:
+    """One system.
+
+    Args:
+        leftovers: what runs may have left there, at least one.
+        open_gateway: makes a gateway.
+    """
+
+    def __init__(self, leftovers: Sequence[Leftover], open_gateway: MakeGateway) -> None:
+        self._leftovers = leftovers
+        self._gateway = visit(leftovers[0].settings, open_gateway)
+        self._scripts: dict[str, str] = {}
+
+    async def connect(self) -> None:
+        """Prove that the system is there."""
+        try:
+            await self._gateway.connect()
+        except errors.GatewayError as error:
+            for leftover in self._leftovers:
+                leftover.complain(str(error))
+        else:
+            for leftover in self._leftovers:
+                leftover.reached = True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._gateway.close()
+
+    def _reached(self, *, again: bool = False) -> list[Leftover]:
+        return [one for one in self._leftovers if one.reached and (one.settled or not again)]
+
+    async def look(self) -> None:
+        """Note what goes on and which directories are there, and change nothing."""
+
+        async def look_at(leftover: Leftover) -> None:
+            try:
+                await self._gateway.list_directory(leftover.root)
+            except errors.NotFoundError:
+                return
+            except errors.GatewayError as error:
+                leftover.complain(str(error))
+            else:
+                leftover.removed = True
+
+        leftovers = self._reached()
+        if not leftovers:
+            return
+        try:
+            for leftover, job_id in await self._active(leftovers):
+                leftover.cancelled.add(job_id)
+        except errors.GatewayError as error:
+            for leftover in leftovers:
+                leftover.complain(str(error))
+        await asyncio.gather(*(look_at(leftover) for leftover in leftovers))
+
+    # --- jobs ---------------------------------------------------------------------------------------
+
+    async def end_jobs(self, *, again: bool = False) -> None:
+        """Cancel what goes on, and wait for its end.
+
+        Args:
+            again: only of runs whose requests may have been under way at the first time.
+        """
+        leftovers = self._reached(again=again)
+        if not leftovers:
+            return
+        try:
+            for pause in _pauses():
+                # Pending and running jobs are always in the list.
+                active = await self._active(leftovers)
+                await self._cancel(
+                    (one, job_id) for one, job_id in active if job_id not in {*one.cancelled, *one.left}
+                )
+                waited_for = [(one, job_id) for one, job_id in active if job_id not in one.left]
+                if not waited_for:
+                    return
+                await asyncio.sleep(pause)
+            for leftover, job_id in waited_for:
+                leftover.left[job_id] = f"it was cancelled, but has not ended within {END_PATIENCE:.0f} s"
+        except errors.GatewayError as error:
+            await self._cancel((one, job_id) for one in leftovers for job_id in one.known - one.cancelled)
+            for leftover in leftovers:
+                leftover.unclear = True
+                leftover.complain(f"whether jobs of it go on can't be told: {error}")
+
+    async def _active(self, leftovers: Iterable[Leftover]) -> list[tuple[Leftover, str]]:
+        """List the jobs that go on, each with the run that it belongs to."""
+        found: dict[str, Leftover] = {}
+        for part in await self._gateway.jobs(time.time()):
+            if part.state in ENDED or part.base_id in found:
+                continue
+            for leftover in leftovers:
+                if await self._is_of(leftover, part):
+                    found[part.base_id] = leftover
+        return [(leftover, job_id) for job_id, leftover in found.items()]
+
+    async def _is_of(self, leftover: Leftover, part: JobPart) -> bool:
+        place = part.working_directory
+        if place == leftover.root or place.startswith(f"{leftover.root}/"):
+            return True
+        if part.base_id in leftover.known:
+            # Links on the way may have been resolved; and an id can be given to another job one day.
+            return leftover.run in PurePosixPath(place).parts
+        return part.name in NAMES and f"{leftover.root}/" in await self._script(part.base_id)
+
+    async def _script(self, job_id: str) -> str:
+        if job_id not in self._scripts:
+            self._scripts[job_id] = await self._gateway.script(job_id)
+        return self._scripts[job_id]
+
+    async def _cancel(self, jobs: Iterable[tuple[Leftover, str]]) -> None:
+        async def cancel(leftover: Leftover, job_id: str) -> None:
+            try:
+                await self._gateway.cancel(job_id)
+            except errors.GatewayError as error:
+                leftover.left[job_id] = str(error)
+            else:
+                leftover.cancelled.add(job_id)
+                leftover.left.pop(job_id, None)
+
+        await asyncio.gather(*(cancel(leftover, job_id) for leftover, job_id in jobs))
+
+    # --- directories --------------------------------------------------------------------------------
+
+    async def remove(self, in_use: set[str], *, again: bool = False) -> None:
+        """Remove the directories.
+
+        Args:
+            in_use: those that stay.
+            again: only of runs whose requests may have been under way at the first time.
+        """
+
+        async def remove(leftover: Leftover) -> None:
+            if leftover.root in in_use:
+                leftover.complain(f"{leftover.root} stays, because jobs may be using it")
+                return
+            try:
+                await self._gateway.remove(leftover.root)
+            except errors.GatewayError as error:
+                leftover.removed = False
+                if again or not leftover.settled:
+                    leftover.complain(f"{leftover.root} could not be removed: {error}")
+            else:
+                leftover.removed = True
+
+        await asyncio.gather(*(remove(leftover) for leftover in self._reached(again=again)))
+
+
+def _pauses() -> Iterator[float]:
+    deadline = time.monotonic() + END_PATIENCE
+    yield from LOOK_PAUSES
+    while time.monotonic() < deadline:
+        yield LOOK_PAUSES[-1]

@@ -1,0 +1,162 @@
+"""`reframe-firecrest clean`: removes what runs have left on a system."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from reframe_firecrest.cleaning.ages import seconds_of
+from reframe_firecrest.cleaning.cleaner import Cleaner, Outcome
+from reframe_firecrest.cleaning.leftovers import Leftover
+from reframe_firecrest.errors import FirecrestError
+from reframe_firecrest.settings import journal_directory
+
+INCOMPLETE, FAILED = 1, 2
+"""Exit codes: for some runs, and for the command as a whole."""
+
+
+def clean(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's name, or enough of its beginning.", metavar="RUN")
+    ] = None,
+    *,
+    all_runs: Annotated[bool, typer.Option("--all", help="All runs that do not go on.")] = False,
+    older_than: Annotated[
+        str | None,
+        typer.Option(help="All runs that began that long ago and do not go on.", metavar="90m|12h|3d|2w"),
+    ] = None,
+    remote: Annotated[
+        bool,
+        typer.Option(
+            "--remote",
+            help="With --older-than: also runs of which there is no journal here; FIRECREST_SYSTEM is asked.",
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete the journals of runs of which nothing is left.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Remove what runs have left on a system: their jobs and their directories.
+
+    A run that was killed leaves jobs in the queue and its directory on the
+    system; a run that ended by itself leaves the stage directories of failed
+    tests. For one of them, as `reframe-firecrest status` names it:
+
+        reframe-firecrest clean 20260131-020000-login1-1f3a5c
+
+    For all that are over, or for those that began long ago:
+
+        reframe-firecrest clean --all
+        reframe-firecrest clean --older-than 3d
+
+    All jobs below the run's directory are cancelled, then the directory is
+    removed. A run that goes on is left alone. Runs are known from their
+    journals, in FIRECREST_JOURNAL_DIR or ~/.local/state/reframe-firecrest,
+    which also tell the gateway and the system; the FIRECREST_* variables tell
+    who you are. Where the journals are gone with the runner's disk, the names
+    of the directories tell how old the runs are. A run that goes on elsewhere
+    can't be told by that, so choose more than your longest run takes:
+
+        reframe-firecrest clean --remote --older-than 3d
+
+    Exit codes: 0 all is gone, or there was nothing; 1 something could not be
+    cancelled or removed, and is named with the reason; 2 nothing was done, and
+    one line says why; 130 stopped by Ctrl-C or SIGTERM.
+    """
+    _refuse_contradictions(run, older_than, all_runs=all_runs, remote=remote)
+    # A pipeline that is stopped gets what Ctrl-C gets.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        age = 0.0 if older_than is None else seconds_of(older_than)
+    except ValueError as error:
+        _fail(f"--older-than: {error}")
+    cleaner = Cleaner(journal_directory(os.environ), os.environ, dry_run=dry_run, forget=forget)
+    try:
+        if run is not None:
+            outcome = cleaner.named(run)
+        else:
+            outcome = cleaner.remote(age) if remote else cleaner.over(age)
+    except FirecrestError as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(_as_data(outcome, dry_run=dry_run), indent=2))
+    else:
+        _tell(outcome, dry_run=dry_run)
+    if not outcome.complete:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _refuse_contradictions(run: str | None, older_than: str | None, *, all_runs: bool, remote: bool) -> None:
+    if remote and (older_than is None or run is not None or all_runs):
+        _fail("--remote goes with --older-than, and with neither RUN nor --all")
+    if (run is not None) + (older_than is not None) + all_runs != 1:
+        _fail("say what to clean up: RUN, --all or --older-than, and only one of them")
+
+
+def _tell(outcome: Outcome, *, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    for name, why in outcome.skipped:
+        typer.echo(f"{name}: left alone, {why}")
+    for leftover in outcome.leftovers:
+        system = leftover.settings.system
+        gone = leftover.cancelled - leftover.left.keys()
+        if gone:
+            typer.echo(f"{leftover.run}: {would}cancelled on {system!r}: {' '.join(_in_order(gone))}")
+        if leftover.removed:
+            typer.echo(f"{leftover.run}: {would}removed on {system!r}: {leftover.root}")
+        elif dry_run and not leftover.problems:
+            typer.echo(f"{leftover.run}: there is nothing of it on {system!r}")
+        for job_id in _in_order(leftover.left):
+            typer.echo(
+                f"{leftover.run}: job {job_id} may still be there; remove it with: scancel {job_id} "
+                f"({leftover.left[job_id]})",
+                err=True,
+            )
+        for problem in leftover.problems:
+            typer.echo(f"{leftover.run}: {problem}", err=True)
+    for name, why in outcome.refused:
+        typer.echo(f"{name}: {why}", err=True)
+    if outcome.forgotten:
+        typer.echo(f"journals deleted of {len(outcome.forgotten)} runs of which nothing is left")
+    if not (outcome.leftovers or outcome.refused or outcome.forgotten):
+        typer.echo("nothing to clean up")
+
+
+def _in_order(job_ids: Iterable[str]) -> list[str]:
+    return sorted(job_ids, key=lambda job_id: (len(job_id), job_id))
+
+
+def _as_data(outcome: Outcome, *, dry_run: bool) -> Mapping[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "complete": outcome.complete,
+        "runs": [_leftover_as_data(leftover) for leftover in outcome.leftovers],
+        "skipped": [{"run": name, "reason": why} for name, why in outcome.skipped],
+        "refused": [{"run": name, "reason": why} for name, why in outcome.refused],
+        "journals_deleted": outcome.forgotten,
+    }
+
+
+def _leftover_as_data(leftover: Leftover) -> Mapping[str, Any]:
+    return {
+        "run": leftover.run,
+        "url": str(leftover.settings.url),
+        "system": leftover.settings.system,
+        "directory": leftover.root,
+        "cancelled": _in_order(leftover.cancelled - leftover.left.keys()),
+        "left": [{"job": job_id, "reason": leftover.left[job_id]} for job_id in _in_order(leftover.left)],
+        "removed": leftover.removed,
+        "problems": leftover.problems,
+    }
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"reframe-firecrest clean: {message}", err=True)
+    raise typer.Exit(FAILED)

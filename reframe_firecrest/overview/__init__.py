@@ -1,0 +1,1 @@
+"""What a journal says about a run, put together for people and scripts."""

@@ -1,0 +1,158 @@
+"""How a session stands: pure functions of its journal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reframe_firecrest.journal.events import JobMoved
+from reframe_firecrest.journal.liveness import Standing
+from reframe_firecrest.journal.reading import Story
+from reframe_firecrest.session.phases import FINAL, Phase
+
+_FINAL = {phase.value for phase in FINAL}
+
+_ORDER = (
+    Phase.RETRIEVING,
+    Phase.SUBMITTED,
+    Phase.SUBMITTING,
+    Phase.STAGING,
+    Phase.QUEUED,
+    Phase.FAILED,
+    Phase.CANCELLED,
+    Phase.DONE,
+)
+_RANK: Mapping[str, int] = {phase.value: rank for rank, phase in enumerate(_ORDER)}
+
+
+@dataclass(frozen=True)
+class JobLine:
+    """How a job stands.
+
+    Attributes:
+        number: its identity in the run.
+        name: the job's.
+        phase: see `reframe_firecrest.session.phases.Phase`.
+        job_id: Slurm's id.
+        state: Slurm's state.
+        exit_code: the job's.
+        nodes: its nodes in Slurm's notation.
+        reason: why Slurm keeps it pending.
+        seconds: for which it is in its phase, or all that it took if that is a final one.
+        error: one line, if something other than the job itself failed.
+    """
+
+    number: int
+    name: str
+    phase: str
+    job_id: str | None
+    state: str | None
+    exit_code: int | None
+    nodes: str
+    reason: str | None
+    seconds: float
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How a session stands.
+
+    Attributes:
+        run: the run's name.
+        system: the system's name at the gateway.
+        url: the gateway.
+        directory: the run's on the system.
+        standing: see `reframe_firecrest.journal.liveness.Standing`.
+        begun: seconds since the epoch.
+        until: the same: now if it goes on, else when it was last heard of.
+        phases: how many jobs are in which phase.
+        states: of those that Slurm has, how many are in which state.
+        jobs: all of them, those that go on first.
+        requests: sent so far.
+        bytes_sent: so far, with all that HTTP adds.
+        bytes_received: likewise.
+        files_sent: files of stage directories.
+        files_fetched: files that jobs made or changed.
+        left: ids of jobs that may still be on the system although the session has ended.
+        last_error: of any job, with the job's name.
+    """
+
+    run: str
+    system: str
+    url: str
+    directory: str
+    standing: str
+    begun: float
+    until: float
+    phases: Mapping[str, int]
+    states: Mapping[str, int]
+    jobs: Sequence[JobLine]
+    requests: int
+    bytes_sent: int
+    bytes_received: int
+    files_sent: int
+    files_fetched: int
+    left: Sequence[str]
+    last_error: str | None
+
+
+def overview_of(story: Story, standing: Standing, now: float) -> Overview:
+    """Put together how a session stands.
+
+    Args:
+        story: what its journal tells.
+        standing: whether it goes on.
+        now: seconds since the epoch.
+    """
+    until = now if standing is Standing.GOES_ON else story.last
+    lines = [_line(moves, until) for moves in story.moves.values()]
+    lines.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
+    counts = Counter(job.phase for job in lines)
+    failed = [job for job in story.jobs.values() if job.error]
+    last = max(failed, key=lambda job: job.time, default=None)
+    return Overview(
+        run=story.opened.run,
+        system=story.opened.system,
+        url=story.opened.url,
+        directory=story.opened.root,
+        standing=standing.value,
+        begun=story.opened.time,
+        until=until,
+        phases={phase.value: counts[phase.value] for phase in Phase if counts[phase.value]},
+        states=dict(Counter(job.state or "?" for job in lines if job.phase == Phase.SUBMITTED.value)),
+        jobs=lines,
+        requests=story.traffic.requests if story.traffic else 0,
+        bytes_sent=story.traffic.bytes_sent if story.traffic else 0,
+        bytes_received=story.traffic.bytes_received if story.traffic else 0,
+        files_sent=sum(batch.files for batch in story.transfers if batch.way == "sent"),
+        files_fetched=sum(batch.files for batch in story.transfers if batch.way == "fetched"),
+        left=story.closed.left if story.closed else (),
+        last_error=f"{last.name}: {last.error}" if last else None,
+    )
+
+
+def _line(moves: Sequence[JobMoved], until: float) -> JobLine:
+    job = moves[-1]
+    if job.phase in _FINAL:
+        seconds = job.time - moves[0].time
+    else:
+        since = job.time
+        for move in reversed(moves):
+            if move.phase != job.phase:
+                break
+            since = move.time
+        seconds = until - since
+    return JobLine(
+        number=job.number,
+        name=job.name,
+        phase=job.phase,
+        job_id=job.job_id,
+        state=job.state,
+        exit_code=job.exit_code,
+        nodes=job.nodes,
+        reason=job.reason if job.phase == Phase.SUBMITTED.value else None,
+        seconds=max(seconds, 0.0),
+        error=job.error,
+    )

@@ -1,0 +1,104 @@
+"""How a session stands, as a table for a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reframe_firecrest.errors import one_line
+from reframe_firecrest.journal.liveness import Standing
+from reframe_firecrest.overview.summary import JobLine, Overview
+from reframe_firecrest.session.phases import Phase
+from reframe_firecrest.session.times import in_units
+
+_STYLES: Mapping[str, str] = {
+    Phase.DONE.value: "green",
+    Phase.FAILED.value: "red",
+    Phase.CANCELLED.value: "yellow",
+    Phase.SUBMITTED.value: "cyan",
+    Phase.RETRIEVING.value: "cyan",
+}
+
+
+def render(overviews: Iterable[Overview]) -> RenderableType:
+    """Return what a terminal shows of the sessions of a run."""
+    return Group(*(part for overview in overviews for part in _session(overview)))
+
+
+def _session(overview: Overview) -> Iterable[RenderableType]:
+    yield Text(f"run {overview.run} on {overview.system!r} at {overview.url}", style="bold")
+    yield Text(_standing(overview))
+    jobs = ", ".join(f"{count} {phase}{_states(overview, phase)}" for phase, count in overview.phases.items())
+    yield Text(f"jobs: {jobs or 'none'}")
+    yield Text(
+        f"requests: {overview.requests}, {in_units(overview.bytes_sent)} sent, "
+        f"{in_units(overview.bytes_received)} received; "
+        f"files: {overview.files_sent} sent, {overview.files_fetched} fetched"
+    )
+    if overview.last_error:
+        yield Text(f"last error: {one_line(overview.last_error)}", style="red")
+    if overview.left:
+        yield Text(f"may still be there: job {' '.join(overview.left)}", style="red")
+    if overview.jobs:
+        yield _table(overview.jobs)
+
+
+def _standing(overview: Overview) -> str:
+    lasted = in_time(overview.until - overview.begun)
+    if overview.standing == Standing.GOES_ON.value:
+        return f"goes on, since {_clock(overview.begun)} ({lasted})"
+    if overview.standing == Standing.ENDED.value:
+        return f"ended at {_clock(overview.until)}, after {lasted}"
+    return (
+        f"killed; last heard of at {_clock(overview.until)}, after {lasted}; "
+        f"remove what it left with: reframe-firecrest clean {overview.run}"
+    )
+
+
+def _states(overview: Overview, phase: str) -> str:
+    if phase != Phase.SUBMITTED.value:
+        return ""
+    return f" ({', '.join(f'{count} {state}' for state, count in overview.states.items())})"
+
+
+def _table(jobs: Iterable[JobLine]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("test", "phase", "job", "state", "nodes"):
+        table.add_column(name, overflow="fold")
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for job in jobs:
+        texts = (job.name, job.phase, job.job_id or "", _state(job), job.nodes)
+        why = job.error or job.reason or ""
+        table.add_row(
+            *(Text(one_line(text)) for text in (*texts, in_time(job.seconds), why)),
+            style=_STYLES.get(job.phase, ""),
+        )
+    return table
+
+
+def _state(job: JobLine) -> str:
+    state = job.state or ""
+    return f"{state} ({job.exit_code})" if job.exit_code and job.phase == Phase.DONE.value else state
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def in_time(seconds: float) -> str:
+    """Write a time for people."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

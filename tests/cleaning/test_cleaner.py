@@ -1,0 +1,401 @@
+"""What is removed of runs that are over, and what is never touched."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from reframe_firecrest import errors
+from reframe_firecrest.cleaning import leftovers, sweep
+from reframe_firecrest.journal.events import Closed, Removed
+from reframe_firecrest.journal.liveness import Standing
+from reframe_firecrest.journal.reading import Story, read
+from reframe_firecrest.journal.runs import Run
+from tests.cleaning.conftest import World, job
+
+DAY = 86_400.0
+
+
+def again(story: Story) -> Story:
+    found = read(story.path)
+    assert found is not None
+    return found
+
+
+def root_of(story: Story) -> Path:
+    return Path(story.opened.root)
+
+
+class TestAKilledRun:
+    def test_its_jobs_and_its_directory_are_gone_and_its_journal_says_so(self, world: World) -> None:
+        root = world.base / "reframe-firecrest" / world.name(3600, "aaaaaa")
+        known = world.system.run_job(root / "a")
+        unknown = world.system.run_job(root / "b", state="PENDING")
+        other = world.system.run_job(world.base / "mine")
+        story = world.run("aaaaaa", job(1, "submitted", known), job(2, "submitting"), job(3, "done", "9"))
+        outcome = world.cleaner().named(story.opened.run)
+        assert outcome.complete
+        [left] = outcome.leftovers
+        assert left.cancelled == {known, unknown}
+        assert world.system.going_on() == {other}
+        assert not root.exists()
+        after = again(story)
+        assert after.closed == Closed(time=after.last)
+        assert after.removed == ["."]
+        assert [move.phase for move in after.jobs.values()] == ["cancelled", "cancelled", "done"]
+        assert leftovers.nothing_is_left(after)
+
+    def test_the_beginning_of_its_name_will_do(self, world: World) -> None:
+        story = world.run("aaaaaa", age=3600)
+        world.run("bbbbbb", age=7200)
+        [left] = world.cleaner().named(story.opened.run[:-4]).leftovers
+        assert left.run == story.opened.run
+
+    def test_a_beginning_that_fits_several_is_refused(self, world: World) -> None:
+        first = world.run("aaaaaa")
+        world.run("aaaaab")
+        with pytest.raises(errors.RunError, match=r"may be any of .*aaaaaa, .*aaaaab"):
+            world.cleaner().named(first.opened.run[:-1])
+        assert root_of(first).exists()
+
+    def test_a_run_that_nobody_knows_is_refused(self, world: World) -> None:
+        with pytest.raises(errors.RunError, match=r"no run 'x' in .*FIRECREST_JOURNAL_DIR"):
+            world.cleaner().named("x")
+
+    def test_a_transfer_job_that_works_for_it_is_cancelled(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        mine = world.system.run_job(world.base, name="IngressFileTransfer")
+        other = world.system.run_job(world.base, name="IngressFileTransfer")
+        world.system.scripts[mine] = f"curl -o '{root_of(story)}/.transfer/x.tgz'"
+        world.system.scripts[other] = f"curl -o '{root_of(story)}1/.transfer/x.tgz'"
+        world.cleaner().named(story.opened.run)
+        assert world.system.going_on() == {other}
+
+    def test_an_id_that_was_given_to_another_job_is_not_cancelled(self, world: World) -> None:
+        other = world.system.run_job(world.base / "mine")
+        story = world.run("aaaaaa", job(1, "submitted", other))
+        world.cleaner().named(story.opened.run)
+        assert world.system.going_on() == {other}
+
+    def test_links_on_the_way_to_a_known_job_do_no_harm(self, world: World) -> None:
+        name = world.name(3600, "aaaaaa")
+        known = world.system.run_job(Path("/elsewhere/reframe-firecrest") / name / "t")
+        world.run("aaaaaa", job(1, "submitted", known))
+        assert world.cleaner().named(name).complete
+        assert world.system.going_on() == set()
+
+    def test_what_it_asked_for_last_is_removed_too(self, world: World) -> None:
+        story = world.run("aaaaaa", job(1, "submitting", age=0.0))
+        remove = world.system.remove
+        late: list[str] = []
+
+        async def remove_before_a_job_comes(path: str) -> None:
+            await remove(path)
+            if not late:
+                late.append(world.system.run_job(root_of(story) / "a"))
+                (root_of(story) / "a").mkdir(parents=True)
+
+        world.system.remove = remove_before_a_job_comes  # type: ignore[method-assign]
+        outcome = world.cleaner().named(story.opened.run)
+        assert outcome.complete
+        assert outcome.leftovers[0].cancelled == set(late)
+        assert not root_of(story).exists()
+
+    def test_what_it_was_still_writing_is_removed_at_the_second_attempt(self, world: World) -> None:
+        story = world.run("aaaaaa", job(1, "staging", age=0.0))
+        world.system.failures["remove"] = [errors.RejectedError("Directory not empty")]
+        assert world.cleaner().named(story.opened.run).complete
+        assert not root_of(story).exists()
+
+
+class TestWhatFails:
+    def test_a_job_that_can_not_be_cancelled_is_named_and_keeps_its_directory(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        deaf = world.system.run_job(root_of(story))
+        other = world.system.run_job(root_of(story))
+        world.system.failures["cancel"] = [errors.ForbiddenError("Access denied")]
+        outcome = world.cleaner().named(story.opened.run)
+        assert not outcome.complete
+        [left] = outcome.leftovers
+        assert left.left == {deaf: "Access denied"}
+        assert left.cancelled == {other}
+        assert left.problems == [f"{root_of(story)} stays, because jobs may be using it"]
+        assert root_of(story).exists()
+        assert again(story).closed == Closed(time=again(story).last, left=(deaf,))
+
+    def test_the_next_attempt_finds_it(self, world: World) -> None:
+        self.test_a_job_that_can_not_be_cancelled_is_named_and_keeps_its_directory(world)
+        outcome = world.cleaner().over()
+        assert outcome.complete
+        assert world.system.going_on() == set()
+
+    def test_a_job_that_does_not_end_keeps_its_directory(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        deaf = world.system.run_job(root_of(story))
+        world.system.deaf.add(deaf)
+        [left] = world.cleaner().named(story.opened.run).leftovers
+        assert "has not ended" in left.left[deaf]
+        assert world.system.cancelled == [deaf]
+        assert root_of(story).exists()
+
+    def test_without_a_list_of_jobs_those_that_are_known_are_cancelled(self, world: World) -> None:
+        known = world.system.run_job(Path("/x"))
+        story = world.run("aaaaaa", job(1, "submitted", known), job(2, "done", "7"))
+        world.system.failures["jobs"] = [errors.TransientError("slurmdbd is away")]
+        outcome = world.cleaner().named(story.opened.run)
+        assert not outcome.complete
+        assert world.system.cancelled == [known]
+        assert outcome.leftovers[0].problems == [
+            "whether jobs of it go on can't be told: slurmdbd is away",
+            f"{root_of(story)} stays, because jobs may be using it",
+        ]
+        assert root_of(story).exists()
+        assert again(story).closed is None
+
+    def test_a_directory_that_can_not_be_removed_is_named(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        world.system.failures["remove"] = [errors.ForbiddenError("Permission denied")]
+        [left] = world.cleaner().named(story.opened.run).leftovers
+        assert left.problems == [f"{root_of(story)} could not be removed: Permission denied"]
+        assert not leftovers.nothing_is_left(again(story))
+
+    def test_a_gateway_that_is_away_leaves_the_journal_as_it_is(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        before = story.path.read_bytes()
+        world.system.failures["connect"] = [errors.TransientError("it can't be reached")]
+        [left] = world.cleaner().named(story.opened.run).leftovers
+        assert left.problems == ["it can't be reached"]
+        assert story.path.read_bytes() == before
+        assert world.system.closed
+
+    def test_it_does_not_take_for_ever(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sweep, "PATIENCE", 0.1)
+        monkeypatch.setattr("reframe_firecrest.cleaning.system.END_PATIENCE", 60.0)
+        story = world.run("aaaaaa")
+        world.system.deaf.add(world.system.run_job(root_of(story)))
+        [left] = world.cleaner().named(story.opened.run).leftovers
+        assert left.problems == ["it was not done within 0 s"]
+
+
+class TestWhatIsLeftAlone:
+    def test_a_run_that_goes_on(self, world: World) -> None:
+        alive = world.run("aaaaaa", alive=True)
+        running = world.system.run_job(root_of(alive))
+        killed = world.run("bbbbbb")
+        outcome = world.cleaner().over()
+        assert [name for name, _ in outcome.skipped] == [alive.opened.run]
+        assert [left.run for left in outcome.leftovers] == [killed.opened.run]
+        assert world.system.going_on() == {running}
+        assert root_of(alive).exists()
+        with pytest.raises(errors.RunError, match="goes on"):
+            world.cleaner().named(alive.opened.run)
+
+    def test_a_run_of_which_one_session_goes_on(self, world: World) -> None:
+        world.run("aaaaaa", age=60, alive=True)
+        world.run("aaaaaa", age=60, system="eiger")
+        outcome = world.cleaner().over()
+        assert outcome.leftovers == []
+        assert len(outcome.skipped) == 1
+
+    def test_a_younger_run(self, world: World) -> None:
+        young, old = world.run("aaaaaa", age=3600), world.run("bbbbbb", age=2 * DAY)
+        world.cleaner().over(older_than=DAY)
+        assert root_of(young).exists()
+        assert not root_of(old).exists()
+
+    def test_a_run_of_which_nothing_is_left(self, world: World) -> None:
+        now = time.time()
+        world.run("aaaaaa", Removed(time=now, path="."), Closed(time=now), directory=False)
+        outcome = world.cleaner().over()
+        assert outcome.leftovers == []
+        assert world.opened == []
+
+    def test_a_run_at_another_gateway_unless_it_is_asked_for(self, world: World) -> None:
+        world.environment["FIRECREST_URL"] = "http://other.test"
+        story = world.run("aaaaaa")
+        assert world.cleaner().over().skipped == [
+            (story.opened.run, f"it was at {story.opened.url}, and FIRECREST_URL is another gateway")
+        ]
+        outcome = world.cleaner().named(story.opened.run)
+        assert not outcome.complete
+        assert world.opened == []
+        world.environment["FIRECREST_URL"] = "HTTP://gateway.test:80"
+        assert world.cleaner().named(story.opened.run).complete
+
+    @pytest.mark.parametrize(
+        ("root", "variables"),
+        [
+            ("/scratch/reframe-firecrest", {}),
+            ("/scratch/reframe-firecrest/results", {}),
+            ("/scratch/other/{run}", {}),
+            ("/scratch/reframe-firecrest/{run}/..", {}),
+            ("/scratch/reframe-firecrest/x/{run}", {}),
+            ("/scratch/reframe-firecrest/{other}", {}),
+            ("/scratch/reframe-firecrest/{run}", {"FIRECREST_BASEDIR": "/project"}),
+            ("/scratch/reframe-firecrest/{run}", {"FIRECREST_NAMESPACE": "mine"}),
+            ("/", {}),
+            ("", {}),
+        ],
+    )
+    def test_a_directory_that_is_not_a_runs_own(
+        self, root: str, variables: dict[str, str], world: World
+    ) -> None:
+        world.environment.update({"FIRECREST_BASEDIR": "/scratch", **variables})
+        name = world.name(3600, "aaaaaa")
+        world.run("aaaaaa", root=root.format(run=name, other=world.name(3600, "bbbbbb")))
+        outcome = world.cleaner().named(name)
+        [(refused, why)] = outcome.refused
+        assert refused == name
+        assert "so it stays" in why
+        assert world.system.calls["remove"] == 0
+
+    def test_a_name_that_is_no_runs(self, world: World) -> None:
+        world.run("aaaaaa", run="results", root=f"{world.base}/reframe-firecrest/results")
+        assert [name for name, _ in world.cleaner().over().refused] == ["results"]
+
+    def test_a_directory_that_another_systems_jobs_of_the_run_may_use(self, world: World) -> None:
+        first = world.run("aaaaaa", age=60)
+        world.run("aaaaaa", age=60, system="eiger")
+        deaf = world.system.run_job(root_of(first))
+        world.system.failures["cancel"] = [errors.ForbiddenError("Access denied")]
+        outcome = world.cleaner().named(first.opened.run)
+        assert sum(deaf in left.left for left in outcome.leftovers) == 1
+        assert root_of(first).exists()
+        assert world.system.calls["remove"] == 0
+
+
+class TestDryRun:
+    def test_nothing_changes(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        running = world.system.run_job(root_of(story))
+        before = story.path.read_bytes()
+        outcome = world.cleaner(dry_run=True, forget=True).over()
+        [left] = outcome.leftovers
+        assert left.cancelled == {running}
+        assert left.removed
+        assert world.system.going_on() == {running}
+        assert root_of(story).exists()
+        assert story.path.read_bytes() == before
+
+    def test_a_directory_that_is_not_there_would_not_be_removed(self, world: World) -> None:
+        world.run("aaaaaa", directory=False)
+        outcome = world.cleaner(dry_run=True).over()
+        assert outcome.complete
+        assert not outcome.leftovers[0].removed
+
+    def test_what_can_not_be_looked_at_is_told(self, world: World) -> None:
+        world.run("aaaaaa")
+        world.system.failures["jobs"] = [errors.TransientError("away")]
+        assert world.cleaner(dry_run=True).over().leftovers[0].problems == ["away"]
+
+
+class TestJournals:
+    def ended(self, world: World, mark: str, age: float) -> Story:
+        gone = Removed(time=time.time(), path="."), Closed(time=time.time())
+        return world.run(mark, *gone, age=age, directory=False)
+
+    def test_those_of_old_runs_of_which_nothing_is_left_are_deleted(self, world: World) -> None:
+        old, younger = self.ended(world, "aaaaaa", 31 * DAY), self.ended(world, "bbbbbb", 29 * DAY)
+        cleaned = world.run("cccccc", age=40 * DAY)
+        outcome = world.cleaner().over()
+        assert sorted(outcome.forgotten) == sorted([old.opened.run, cleaned.opened.run])
+        assert [story.path.exists() for story in (old, younger, cleaned)] == [False, True, False]
+
+    def test_those_of_runs_that_left_something_are_kept(self, world: World) -> None:
+        story = world.run("aaaaaa", age=40 * DAY)
+        world.system.failures["remove"] = [errors.ForbiddenError("Permission denied")]
+        assert world.cleaner().over().forgotten == []
+        assert story.path.exists()
+
+    def test_they_are_deleted_on_request(self, world: World) -> None:
+        first, second = world.run("aaaaaa"), self.ended(world, "bbbbbb", 3600)
+        other = self.ended(world, "cccccc", 60)
+        outcome = world.cleaner(forget=True).over(older_than=600)
+        assert len(outcome.forgotten) == 2
+        assert [story.path.exists() for story in (first, second, other)] == [False, False, True]
+
+    def test_one_session_that_left_something_keeps_those_of_the_others(self, world: World) -> None:
+        first, second = (
+            world.run("aaaaaa", age=60),
+            world.run("aaaaaa", age=60, system="eiger", url="http://b/"),
+        )
+        world.environment["FIRECREST_URL"] = first.opened.url
+        assert world.cleaner(forget=True).over().forgotten == []
+        assert first.path.exists()
+        assert second.path.exists()
+
+    def test_one_that_can_not_be_written_is_told(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        remove = world.system.remove
+
+        async def remove_the_journal_too(path: str) -> None:
+            await remove(path)
+            story.path.unlink()
+
+        world.system.remove = remove_the_journal_too  # type: ignore[method-assign]
+        [left] = world.cleaner().named(story.opened.run).leftovers
+        assert left.problems == ["its journal can't be written: No such file or directory"]
+
+
+class TestWithoutJournals:
+    @pytest.fixture(autouse=True)
+    def settings(self, world: World) -> None:
+        world.environment.update(
+            {
+                "FIRECREST_URL": "http://gateway.test",
+                "FIRECREST_SYSTEM": "daint",
+                "FIRECREST_BASEDIR": str(world.base),
+            }
+        )
+
+    def leave(self, world: World, age: float, mark: str = "abcdef") -> Path:
+        made = world.base / "reframe-firecrest" / world.name(age, mark)
+        made.mkdir(parents=True)
+        return made
+
+    def test_old_runs_are_known_by_the_names_of_their_directories(self, world: World) -> None:
+        old, young = self.leave(world, 2 * DAY), self.leave(world, 3600)
+        others = [old.parent / "results", old.parent / "20200101-000000", old.parent / f"{old.name}.tar"]
+        for other in others:
+            other.mkdir()
+        link = old.parent / world.name(3 * DAY)
+        link.symlink_to(young)
+        file = old.parent / world.name(4 * DAY)
+        file.write_text("")
+        job_id, other_id = world.system.run_job(old / "t"), world.system.run_job(young / "t")
+        outcome = world.cleaner().remote(DAY)
+        assert outcome.complete
+        assert [left.run for left in outcome.leftovers] == [old.name]
+        assert not old.exists()
+        assert all(path.exists() for path in (young, link, file, *others))
+        assert world.system.going_on() == {other_id}
+        assert world.system.cancelled == [job_id]
+
+    def test_a_run_that_is_known_to_go_on_is_left_alone(self, world: World) -> None:
+        alive = world.run("aaaaaa", age=2 * DAY, alive=True)
+        outcome = world.cleaner().remote(DAY)
+        assert [name for name, _ in outcome.skipped] == [alive.opened.run]
+        assert root_of(alive).exists()
+
+    def test_a_journal_that_is_there_is_used(self, world: World) -> None:
+        story = world.run("aaaaaa", age=2 * DAY)
+        world.cleaner().remote(DAY)
+        assert Run("x", [again(story)]).standing is Standing.ENDED
+        assert not root_of(story).exists()
+
+    def test_where_no_run_has_been_there_is_nothing(self, world: World) -> None:
+        outcome = world.cleaner().remote(DAY)
+        assert outcome.complete
+        assert outcome.leftovers == []
+
+    def test_a_gateway_that_is_away_is_told(self, world: World) -> None:
+        world.system.failures["connect"] = [errors.TransientError("away")]
+        with pytest.raises(errors.TransientError, match="away"):
+            world.cleaner().remote(DAY)
+
+    def test_a_system_that_is_not_there_is_told(self, world: World) -> None:
+        world.system.failures["connect"] = [errors.NotFoundError("no system 'daint'")]
+        with pytest.raises(errors.NotFoundError, match="no system"):
+            world.cleaner().remote(DAY)

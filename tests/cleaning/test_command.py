@@ -1,0 +1,148 @@
+"""`reframe-firecrest clean` at the terminal."""
+
+from __future__ import annotations
+
+import functools
+import json
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from reframe_firecrest import errors
+from reframe_firecrest.cleaning.cleaner import Cleaner
+from reframe_firecrest.cli import clean as command
+from reframe_firecrest.cli.main import app
+from tests.cleaning.conftest import World
+
+Clean = Callable[..., Any]
+
+
+@pytest.fixture
+def clean(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clean]:
+    open_gateway = world.cleaner().open_gateway
+    monkeypatch.setattr(command, "Cleaner", functools.partial(Cleaner, open_gateway=open_gateway))
+    world.environment["FIRECREST_JOURNAL_DIR"] = str(world.journals)
+    handler = signal.getsignal(signal.SIGTERM)
+    environment: dict[str, str | None] = {"FIRECREST_URL": None, "FIRECREST_BASEDIR": None}
+
+    def run(*arguments: str) -> Any:
+        return CliRunner().invoke(app, ["clean", *arguments], env={**environment, **world.environment})
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_what_was_done_is_told(world: World, clean: Clean) -> None:
+    story = world.run("aaaaaa")
+    root = story.opened.root
+    jobs = [world.system.run_job(world.base / root) for _ in range(2)]
+    alive = world.run("bbbbbb", alive=True)
+    done = clean("--all")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [
+        f"{alive.opened.run}: left alone, it goes on (process 7 on {alive.opened.host})",
+        f"{story.opened.run}: cancelled on 'daint': {' '.join(jobs)}",
+        f"{story.opened.run}: removed on 'daint': {root}",
+    ]
+    assert done.stderr == ""
+
+
+def test_what_would_be_done_is_told(world: World, clean: Clean) -> None:
+    story = world.run("aaaaaa")
+    other = world.run("bbbbbb", directory=False)
+    job = world.system.run_job(world.base / story.opened.root)
+    done = clean("--all", "--dry-run")
+    assert done.exit_code == 0
+    assert set(done.stdout.splitlines()) == {
+        f"{story.opened.run}: would be cancelled on 'daint': {job}",
+        f"{story.opened.run}: would be removed on 'daint': {story.opened.root}",
+        f"{other.opened.run}: there is nothing of it on 'daint'",
+    }
+    assert world.system.cancelled == []
+
+
+def test_what_failed_is_told_with_the_remedy(world: World, clean: Clean) -> None:
+    story = world.run("aaaaaa")
+    job = world.system.run_job(world.base / story.opened.root)
+    world.system.failures["cancel"] = [errors.ForbiddenError("Access denied")]
+    refused = world.run("bbbbbb", root="/")
+    done = clean("--all")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        f"{story.opened.run}: job {job} may still be there; remove it with: scancel {job} (Access denied)",
+        f"{story.opened.run}: {story.opened.root} stays, because jobs may be using it",
+        done.stderr.splitlines()[-1],
+    ]
+    assert done.stderr.splitlines()[-1].startswith(f"{refused.opened.run}: / does not lie where")
+
+
+def test_a_script_gets_all_of_it(world: World, clean: Clean) -> None:
+    story = world.run("aaaaaa")
+    job = world.system.run_job(world.base / story.opened.root)
+    done = clean(story.opened.run, "--json", "--forget")
+    assert json.loads(done.stdout) == {
+        "dry_run": False,
+        "complete": True,
+        "runs": [
+            {
+                "run": story.opened.run,
+                "url": story.opened.url,
+                "system": "daint",
+                "directory": story.opened.root,
+                "cancelled": [job],
+                "left": [],
+                "removed": True,
+                "problems": [],
+            }
+        ],
+        "skipped": [],
+        "refused": [],
+        "journals_deleted": [story.opened.run],
+    }
+
+
+def test_nothing_to_do_is_no_failure_and_needs_no_settings(world: World, clean: Clean) -> None:
+    world.environment["FIRECREST_CLIENT_ID"] = ""
+    done = clean("--older-than", "3d")
+    assert (done.exit_code, done.stdout) == (0, "nothing to clean up\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "say what to clean up"),
+        (["x", "--all"], "only one of them"),
+        (["--all", "--older-than", "1d"], "only one of them"),
+        (["--remote"], "--remote goes with --older-than"),
+        (["--remote", "--older-than", "1d", "--all"], "neither RUN nor --all"),
+        (["--older-than", "yesterday"], "--older-than: 'yesterday' is no age"),
+        (["nobody"], "there is no run 'nobody'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(arguments: list[str], said: str, clean: Clean) -> None:
+    done = clean(*arguments)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("reframe-firecrest clean: ")
+    assert said in line
+
+
+def test_a_setting_that_is_missing_is_named(world: World, clean: Clean) -> None:
+    story = world.run("aaaaaa")
+    world.environment["AUTH_TOKEN_URL"] = ""
+    done = clean("--all")
+    assert done.exit_code == 2
+    assert "'token_url' is missing" in done.stderr
+    assert str(story.path) in done.stderr
+    assert "tr0ub4dor" not in done.output
+
+
+def test_help_says_what_the_exit_codes_mean(clean: Clean) -> None:
+    done = clean("--help")
+    assert done.exit_code == 0
+    assert "Exit codes: 0 all is gone" in " ".join(done.stdout.split())
