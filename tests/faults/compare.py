@@ -8,15 +8,16 @@ from typing import Any
 from tests.faults.running import Outcome
 
 BOUND = 60.0
-"""Seconds that a run may take longer than the undisturbed one."""
+"""Seconds that a run may take longer than the undisturbed one, unless something is away for long."""
 
 
-def differences(expected: Outcome, found: Outcome) -> list[str]:
+def differences(expected: Outcome, found: Outcome, bound: float = BOUND) -> list[str]:
     """Return one line for each thing that is not as it should be; none if all is well.
 
     Args:
         expected: of the undisturbed run.
         found: of the disturbed one.
+        bound: seconds that it may take longer.
     """
     if found.code is None:
         return ["ReFrame did not end"]
@@ -38,7 +39,7 @@ def differences(expected: Outcome, found: Outcome) -> list[str]:
     lines += _unequal("file", expected.files, found.files)
     for path in sorted({*expected.remote} ^ {*found.remote}):
         lines.append(f"on the system: {path} is {'left' if path in found.remote else 'missing'}")
-    if found.seconds > expected.seconds + BOUND:
+    if found.seconds > expected.seconds + bound:
         lines.append(f"took {found.seconds:.0f} s, undisturbed {expected.seconds:.0f} s")
     return lines
 

@@ -110,21 +110,22 @@ def run(
             )
             try:
                 left = reframe.finish(process, patience)
-                outcome = Outcome(left.code, _tests(left.report), output=left.output)
+                outcome = Outcome(left.code, tests_of(left.report), output=left.output)
             except subprocess.TimeoutExpired:
                 outcome = Outcome(None)
             finally:
                 reframe.close()
             outcome.seconds = time.monotonic() - begun
             _ask(sandbox, outcome)
-            outcome.files = dict(_checksums(directory))
+            outcome.files = dict(checksums(directory))
             outcome.remote = sorted(_remote(Path(sandbox.environment()["FIRECREST_BASEDIR"])))
         return outcome
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _tests(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def tests_of(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Pick from a report what must be the same in all runs."""
     return {
         case["display_name"]: {
             **{key: case[key] for key in _COMPARED},
@@ -173,7 +174,7 @@ def _jobs(sandbox: Sandbox) -> list[dict[str, Any]]:
         return list(answer.raise_for_status().json()["jobs"])
 
 
-def _checksums(directory: Path) -> Iterable[tuple[str, str]]:
+def checksums(directory: Path) -> Iterable[tuple[str, str]]:
     """Name what lies in ReFrame's directories; our own path counts as the same in all runs."""
     for top in ("output", "stage"):
         for path in sorted(Path(directory, top).rglob("*")):

@@ -8,6 +8,7 @@ import reframe as rfm
 import reframe.utility.sanity as sn
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "1"))
+LARGE = int(os.environ.get("SOAK_LARGE", "150000"))
 
 
 @rfm.simple_test
@@ -31,7 +32,7 @@ class Soak(rfm.RunOnlyRegressionTest):
 
     @run_before("run")
     def make_input(self):
-        content = random.Random(self.number).randbytes(150_000 if self.large else 500)
+        content = random.Random(self.number).randbytes(LARGE if self.large else 500)
         with open(f"{self.stagedir}/input", "wb") as file:
             file.write(content)
         self.expected = hashlib.sha256(content).hexdigest()

@@ -1,0 +1,97 @@
+"""What a gateway tells of a run that is over, whoever ran it: its jobs and what it left."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reframe_firecrest import errors
+from reframe_firecrest.cleaning.system import visit
+from reframe_firecrest.gateway.protocol import Gateway, JobPart
+from reframe_firecrest.gateway.strays import NAMES
+from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.registry import make_gateway
+from reframe_firecrest.settings import Settings
+from reframe_firecrest.states import ENDED, parts_of
+
+PATIENCE = 600.0
+"""Seconds for all that is asked."""
+PAUSE = 2.0
+"""Seconds between two looks at jobs that go on."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is of a namespace on the system.
+
+    Attributes:
+        jobs: name and state of the jobs in it, and how many of them.
+        unfinished: jobs that were still there at the end, transfer jobs among them.
+        remote: paths below the directories of its runs.
+    """
+
+    jobs: dict[str, int]
+    unfinished: list[str]
+    remote: list[str]
+
+
+def look(settings: Settings, since: float, ending: float, *, remove: bool = True) -> Seen:
+    """Look at all that is in a namespace.
+
+    Args:
+        settings: name the gateway, the system and the namespace.
+        since: when its first job can have been submitted, in seconds since the epoch.
+        ending: seconds that its jobs may take to end.
+        remove: leave nothing of it.
+    """
+    return reactor().run(_look(settings, since, ending, remove=remove), PATIENCE)
+
+
+async def _look(settings: Settings, since: float, ending: float, *, remove: bool) -> Seen:
+    gateway = visit(settings, make_gateway)
+    root = f"{settings.basedir}/{settings.namespace}"
+    try:
+        await gateway.connect()
+        deadline = time.monotonic() + ending
+        while True:
+            mine = await _jobs(gateway, root, since)
+            unfinished = [part for part in mine if part.state not in ENDED]
+            if not unfinished or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(PAUSE)
+        remote = await _remote(gateway, root)
+        if remove and not unfinished:
+            await gateway.remove(root)
+    finally:
+        await gateway.close()
+    return Seen(
+        dict(Counter(f"{part.name} {part.state}" for part in mine if part.name not in NAMES)),
+        sorted(f"{part.name} {part.state}" for part in unfinished),
+        remote,
+    )
+
+
+async def _jobs(gateway: Gateway, root: str, since: float) -> Sequence[JobPart]:
+    listed: dict[str, list[JobPart]] = defaultdict(list)
+    for part in await gateway.jobs(since):
+        listed[part.base_id].append(part)
+    jobs = [part for job_id, parts in listed.items() for part in parts_of(job_id, parts)]
+    mine = [part for part in jobs if f"{part.working_directory}/".startswith(f"{root}/")]
+    # Transfer jobs work elsewhere; that one is ours only its script tells.
+    for part in jobs:
+        transfers = part.name in NAMES and part.state not in ENDED
+        if transfers and f"{root}/" in await gateway.script(part.base_id):
+            mine.append(part)
+    return mine
+
+
+async def _remote(gateway: Gateway, root: str) -> list[str]:
+    try:
+        listing = await gateway.list_tree(root)
+    except errors.NotFoundError:
+        return []
+    # Runs have names of their own, so those can't be compared.
+    return sorted(path for entry in listing if (path := entry.path.partition("/")[2]))
