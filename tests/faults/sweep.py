@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from tests.faults.cases import Case
@@ -79,9 +80,13 @@ def judge_all(cases: Sequence[Case], expected: dict[bool, Outcome], jobs: int) -
         expected: the undisturbed outcome on a system that is slow, and on one that is not.
         jobs: how many at a time.
     """
-    with ThreadPoolExecutor(jobs) as pool:
-        for verdict, _outcome in pool.map(lambda case: judge(case, expected[case.slow]), cases):
+    # Sandboxes that share a process get in each other's way, from its lock to its warnings.
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    try:
+        for verdict, _outcome in pool.map(judge, cases, [expected[case.slow] for case in cases]):
             yield verdict
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def survivors(log: Path) -> set[str]:
