@@ -6,11 +6,9 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,9 +27,6 @@ PATIENCE = 180.0
 ENDING = 3.0
 """Seconds that cancelled jobs may take to end after ReFrame has."""
 SMALL = 65_536
-
-_STARTING = threading.Lock()
-"""Building two applications at a time confuses pydantic, which then warns."""
 
 _COMPARED = ("short_name", "result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
 _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
@@ -97,9 +92,7 @@ def run(
     """
     directory = Path(tempfile.mkdtemp(prefix="reframe-firecrest-faults-"))
     try:
-        with ExitStack() as stack:
-            with _STARTING:
-                sandbox = stack.enter_context(Sandbox(config))
+        with Sandbox(config) as sandbox:
             reframe = ReFrame(directory, GatewayUnderTest("sandbox", sandbox.environment()))
             begun = time.monotonic()
             process = reframe.start(
