@@ -176,15 +176,21 @@ class Session:
         return await self._gateway.cluster()
 
     async def _connect(self, transfer: str) -> None:
-        """Prove that the gateway, the system and the base directory are there."""
-        self._system = await self._gateway.connect()
-        try:
-            await self._gateway.make_directory(transfer)
-        except (errors.ForbiddenError, errors.RejectedError, errors.NotFoundError) as error:
+        """Prove that the gateway, the system and the base directory are there, in one round trip."""
+        system, made = await asyncio.gather(
+            self._gateway.connect(), self._gateway.make_directory(transfer), return_exceptions=True
+        )
+        if isinstance(system, BaseException):
+            # It explains the other one as well.
+            raise system
+        self._system = system
+        if isinstance(made, (errors.ForbiddenError, errors.RejectedError, errors.NotFoundError)):
             raise errors.ForbiddenError(
                 f"the base directory {self._settings.basedir} can't be written on "
-                f"{self._settings.system!r}; check FIRECREST_BASEDIR ({error})"
-            ) from None
+                f"{self._settings.system!r}; check FIRECREST_BASEDIR ({made})"
+            )
+        if isinstance(made, BaseException):
+            raise made
 
     def _group_limit(self) -> int:
         """Bytes of files that travel together: an archive of them goes through directly for certain."""
