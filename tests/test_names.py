@@ -55,7 +55,7 @@ def run(command: tuple[str, ...]) -> str:
 
 
 @given(PATHS)
-@examples(40)
+@examples(15)
 def test_files_come_back_under_their_names_or_not_at_all(parts: list[tuple[str, str | None]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         remote, local = Path(directory, "remote"), Path(directory, "local")
@@ -82,7 +82,7 @@ def test_files_come_back_under_their_names_or_not_at_all(parts: list[tuple[str, 
 
 
 @given(PATHS)
-@examples(25)
+@examples(10)
 def test_files_arrive_there_under_their_names(parts: list[tuple[str, str | None]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         local, remote = Path(directory, "local"), Path(directory, "remote")

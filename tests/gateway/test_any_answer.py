@@ -129,7 +129,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     given_answers=st.lists(st.builds(Given, STATUSES, HEADERS, BODIES), min_size=1, max_size=3),
     tokens_too=st.sampled_from([False, False, False, True]),
 )
-@examples(400)
+@examples(150)
 def test_every_outcome_is_a_value_or_an_error_of_ours(
     operation: str, given_answers: list[Given], tokens_too: bool
 ) -> None:

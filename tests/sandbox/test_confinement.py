@@ -240,7 +240,7 @@ def carry_out(
 
 
 @given(steps(QUICK))
-@examples(30)
+@examples(15)
 def test_nothing_outside_is_touched_by_operations(api: Api, asked: list[Step]) -> None:
     with made_place(api) as place:
         for step in asked:
@@ -248,7 +248,7 @@ def test_nothing_outside_is_touched_by_operations(api: Api, asked: list[Step]) -
 
 
 @given(steps(BY_JOB))
-@examples(10)
+@examples(6)
 def test_nothing_outside_is_touched_by_jobs_of_the_gateway(api: Api, asked: list[Step]) -> None:
     with made_place(api) as place:
         for step in asked:
@@ -301,12 +301,10 @@ def test_every_route_but_the_public_ones_wants_a_token(api: Api) -> None:
     """Liveness, the token endpoint, the storage (which wants a signature) and the counts are open."""
     public = ("/status/liveness/", "/auth/", "/storage/", "/__", "/docs", "/redoc", "/openapi.json")
     schema = api.http.get("/openapi.json").json()
-    tried = 0
-    for path, methods in schema["paths"].items():
+    routes = [(method, path) for path, methods in schema["paths"].items() for method in methods]
+    for number, (method, path) in enumerate(routes):
         url = path.replace("{system_name}", api.system).replace("{job_id}", "1")
-        for method in methods:
-            for headers in ({"Authorization": ""}, {"Authorization": "Bearer nonsense"}):
-                answer = api.http.request(method, url, headers=headers, json={})
-                assert answer.status_code == 401 or url.startswith(public), f"{method} {url}"
-                tried += 1
-    assert tried > 50
+        headers = {"Authorization": "Bearer nonsense" if number % 2 else ""}
+        answer = api.http.request(method, url, headers=headers, json={})
+        assert answer.status_code == 401 or url.startswith(public), f"{method} {url}"
+    assert len(routes) > 25

@@ -148,7 +148,7 @@ class TestArchives:
         size=st.integers(0, 10**6),
         garble=st.one_of(st.just([]), GARBLE),
     )
-    @examples(200)
+    @examples(120)
     def test_do_no_harm(
         self, members: list[Member], listed: list[str], size: int, garble: list[tuple[float, int]]
     ) -> None:
@@ -297,7 +297,7 @@ class TestListings:
         ),
         size=st.one_of(st.integers(-1, 10**6), st.sampled_from([2**62, 2**63, 10**30])),
     )
-    @examples(250)
+    @examples(120)
     def test_do_no_harm(self, steps: list[tuple[str, str, str]], size: int) -> None:
         with hostile_world() as world:
             stage = str(world.stage)
