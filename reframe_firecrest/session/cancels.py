@@ -9,6 +9,9 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.session.reactor import Reactor
 
+NO_TIME = "there was no time to cancel it"
+"""Why a job may still be there, until its cancel has been answered."""
+
 
 class Cancels:
     """The cancels of one session.
@@ -33,13 +36,14 @@ class Cancels:
 
     def start(self, job_id: str) -> None:
         """Cancel a job in the background."""
+        self._left[job_id] = NO_TIME
         task = self._reactor.spawn(self.cancel(job_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job; a failure is kept for `report`."""
-        self._left[job_id] = "there was no time to cancel it"
+        self._left[job_id] = NO_TIME
         try:
             await self._gateway.cancel(job_id)
         except errors.GatewayError as error:

@@ -133,7 +133,6 @@ class Session:
                 f"remove it with: reframe-firecrest clean {basename(self._paths.remote)}"
             )
         finally:
-            self._cancels.report()
             self._reactor.run(self._part(), 1.0)
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -323,5 +322,7 @@ class Session:
             await self._gateway.close()
 
     async def _part(self) -> None:
+        # On the loop, behind the cancels that were begun last.
+        self._cancels.report()
         self._pulse.cancel()
         self._record.close(self._cancels.left)

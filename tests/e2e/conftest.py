@@ -49,11 +49,12 @@ class ReFrame:
     Attributes:
         directory: prefix of stage and output directories.
         gateway: reached through the environment.
+        processes: all that were started.
     """
 
     directory: Path
     gateway: GatewayUnderTest
-    _running: list[subprocess.Popen[str]] = field(default_factory=list)
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(
         self,
@@ -89,7 +90,7 @@ class ReFrame:
             text=True,
             start_new_session=True,
         )
-        self._running.append(process)
+        self.processes.append(process)
         return process
 
     def finish(self, process: subprocess.Popen[str], timeout: float = TIMEOUT) -> Outcome:
@@ -120,7 +121,7 @@ class ReFrame:
         return path
 
     def close(self) -> None:
-        for process in self._running:
+        for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

@@ -12,6 +12,7 @@ from reframe_firecrest.journal.reading import Story, stories
 from reframe_firecrest.session import progress, record
 from reframe_firecrest.session.phases import Handle, JobSpec, Phase
 from reframe_firecrest.session.progress import reported
+from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.times import Times, breakdown, in_units, times_of, total
 from tests.session.conftest import Stage, eventually
 
@@ -66,6 +67,20 @@ def test_a_session_in_which_nothing_happens_gives_signs_of_life(
     eventually(lambda: story(stage).traffic is not None)
     before = story(stage).last
     eventually(lambda: story(stage).last > before)
+
+
+def test_jobs_that_there_is_no_time_to_cancel_are_named(stage: Stage) -> None:
+    jobs = [stage.submit(name) for name in "abc"]
+    ids = stage.submitted(*jobs)
+    answered = stage.gateway.blocked["cancel"] = asyncio.Event()
+    stage.session.cancel(jobs)
+    stage.session.shutdown(0.0)
+    reactor().call(answered.set)
+    [warning] = [text for _, text in stage.said() if "scancel" in text]
+    assert f"scancel {' '.join(ids)} (there was no time" in warning
+    told = story(stage)
+    assert told.closed is not None
+    assert told.closed.left == tuple(ids)
 
 
 def test_a_summary_ends_the_session(stage: Stage) -> None:

@@ -1,0 +1,197 @@
+"""What is left of runs that are killed, and how it is removed: by journals, or by what lies on the system."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from reframe_firecrest.cleaning import leftovers
+from reframe_firecrest.cleaning.cleaner import Cleaner
+from reframe_firecrest.journal.events import JobMoved
+from reframe_firecrest.journal.liveness import Standing
+from reframe_firecrest.journal.reading import stories
+from reframe_firecrest.journal.runs import runs_in
+from reframe_firecrest.sandbox import Sandbox, SandboxConfig
+from reframe_firecrest.sandbox.disturb.faults import FaultKind, FaultRule
+from tests.conftest import PROJECT, GatewayUnderTest
+from tests.e2e.conftest import SUITE, ReFrame
+from tests.e2e.outside import outside
+from tests.e2e.test_suites import passed
+from tests.session.conftest import eventually
+
+pytestmark = pytest.mark.e2e
+
+CHECKS = [str(SUITE / "killed.py")]
+PATIENCE = 60.0
+
+INSTANTS: Mapping[str, Callable[[JobMoved], bool]] = {
+    "WhileStaging": lambda job: job.phase == "staging",
+    "WhileSubmitting": lambda job: job.phase == "submitting",
+    "WhileRunning": lambda job: job.state == "RUNNING",
+    "WhileFetching": lambda job: job.phase == "retrieving",
+}
+"""When a run of which test is killed."""
+
+IN_PHASE = {
+    "WhileStaging": "1 staging",
+    "WhileSubmitting": "1 submit",
+    "WhileRunning": "RUNNING",
+    "WhileFetching": "1 retrieving",
+}
+
+
+Start = Callable[..., ReFrame]
+
+
+@pytest.fixture
+def start(gateway: GatewayUnderTest, tmp_path: Path) -> Iterator[Start]:
+    """Start runs of one test each, with directories of their own and journals together."""
+    tmp_path.chmod(0o700)
+    started: list[ReFrame] = []
+
+    def begin(test: str, **variables: str) -> ReFrame:
+        directory = tmp_path / test
+        directory.mkdir()
+        reframe = ReFrame(directory, gateway)
+        started.append(reframe)
+        environment = {"FIRECREST_JOURNAL_DIR": str(tmp_path / "journals"), **variables}
+        reframe.start(CHECKS, "-n", f"^{test}", environment=environment)
+        return reframe
+
+    yield begin
+    for reframe in started:
+        reframe.close()
+
+
+def wait_for(reframe: ReFrame, journals: Path, reached: Callable[[JobMoved], bool]) -> str:
+    """Wait until a job of a run has reached a state; returns the run's name."""
+    [process] = reframe.processes
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        for story in stories(journals):
+            mine = story.opened.pid == process.pid
+            if mine and any(reached(job) for job in story.jobs.values()):
+                return story.opened.run
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "no job came to where it is to be killed"
+        time.sleep(0.01)
+
+
+def start_and_kill(start: Start, journals: Path, test: str) -> str:
+    """Start a run and kill it when it has come to where it is to be killed; returns its name."""
+    reframe = start(test)
+    run = wait_for(reframe, journals, INSTANTS[test])
+    kill(reframe)
+    return run
+
+
+def kill(reframe: ReFrame) -> None:
+    [process] = reframe.processes
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def command(
+    gateway: GatewayUnderTest, journals: Path, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the console script, as from another terminal."""
+    return subprocess.run(
+        [sys.executable, "-c", "from reframe_firecrest.cli.main import main; main()", *arguments],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(journals),
+            "PYTHONPATH": str(PROJECT),
+            **gateway.variables,
+            "FIRECREST_JOURNAL_DIR": str(journals),
+            **variables,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_nothing_is_left_of_killed_runs_and_the_one_that_goes_on_does_not_notice(
+    gateway: GatewayUnderTest, start: Start, tmp_path: Path
+) -> None:
+    journals = tmp_path / "journals"
+    bystander = start("Bystander")
+    going_on = wait_for(bystander, journals, INSTANTS["WhileRunning"])
+    with ThreadPoolExecutor() as threads:
+        names = threads.map(lambda test: start_and_kill(start, journals, test), INSTANTS)
+        killed = dict(zip(INSTANTS, names, strict=True))
+
+    with outside(gateway) as system:
+        assert set(killed.values()) <= system.runs()
+        assert len(system.active(killed["WhileRunning"])) >= 3
+        for test, run in killed.items():
+            shown = command(gateway, journals, "status", run)
+            assert "killed; last heard of" in shown.stdout, shown.stderr
+            assert IN_PHASE[test] in shown.stdout
+
+        done = command(gateway, journals, "clean", "--all", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {run["run"] for run in json.loads(done.stdout)["runs"]} == set(killed.values())
+        assert system.active(*killed.values()) == []
+        assert not set(killed.values()) & system.runs()
+
+        assert going_on in system.runs()
+        shown = command(gateway, journals, "status", going_on, "--json")
+        assert json.loads(shown.stdout)["standing"] == "goes on"
+        system.make_directory(f"{system.directory_of(going_on)}/go")
+        outcome = bystander.finish(bystander.processes[0])
+        assert passed(outcome) == ["Bystander"], outcome.output
+        assert going_on not in system.runs()
+    again = command(gateway, journals, "clean", "--all")
+    assert (again.returncode, again.stdout) == (0, "nothing to clean up\n")
+    assert {run.standing for run in runs_in(journals)} == {Standing.ENDED}
+
+
+def test_without_its_journal_a_run_is_found_by_the_age_in_its_name(
+    gateway: GatewayUnderTest, start: Start, tmp_path: Path
+) -> None:
+    # On a system that others use too, only this test's runs must be found.
+    variables = {"FIRECREST_NAMESPACE": f"reframe-firecrest-{uuid.uuid4().hex[:8]}"}
+    run = start_and_kill(partial(start, **variables), tmp_path / "journals", "WhileRunning")
+    empty = tmp_path / "empty"
+    with outside(gateway) as system:
+        for age, expected in ("1h", {run}), ("0m", set()):
+            done = command(gateway, empty, "clean", "--remote", "--older-than", age, **variables)
+            assert done.returncode == 0, done.stderr
+            assert system.runs(variables["FIRECREST_NAMESPACE"]) == expected
+            assert bool(system.active(run)) == bool(expected)
+
+
+def test_a_transfer_job_that_waits_for_a_killed_run_is_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "SETTLED", 0.5)
+    unanswered = FaultRule(shape="PUT storage", kind=FaultKind.IGNORE, times=1000)
+    with Sandbox(SandboxConfig(faults=(unanswered,))) as sandbox:
+        gateway = GatewayUnderTest("sandbox", sandbox.environment())
+        reframe = ReFrame(tmp_path, gateway)
+        process = reframe.start(CHECKS, "-n", "^WhileStaging")
+        try:
+            with outside(gateway) as system:
+                eventually(lambda: sandbox.stats().faults, "upload")
+                process.kill()
+                process.wait()
+                assert len(system.active()) == 1
+                cleaner = Cleaner(tmp_path / ".local/state/reframe-firecrest", gateway.variables)
+                assert cleaner.over().complete
+                assert system.active() == []
+                assert system.runs() == set()
+        finally:
+            reframe.close()
