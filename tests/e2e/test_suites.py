@@ -11,8 +11,12 @@ import pytest
 
 from tests.conftest import PROJECT, GatewayUnderTest
 from tests.e2e.conftest import SUITE, Outcome, ReFrame
+from tests.e2e.outside import outside
 
 pytestmark = pytest.mark.e2e
+
+ABORTED = 15.0
+"""Seconds from an abort until every job is cancelled."""
 
 
 def passed(outcome: Outcome) -> list[str]:
@@ -64,37 +68,14 @@ def test_an_abort_cancels_every_job_and_writes_the_report(
         line = process.stdout.readline()
         assert line, seen
         seen += line
+    begun = time.monotonic()
     os.kill(process.pid, how)
     outcome = reframe.finish(process, timeout=60)
     assert outcome.code == 1
     assert [case["result"] for case in outcome.cases().values()] == ["abort"] * 3
     ids = {case["jobid"] for case in outcome.cases().values()}
-    wait_for_states(gateway, ids, "CANCELLED")
-
-
-def wait_for_states(gateway: GatewayUnderTest, ids: set[str], state: str) -> None:
-    """Ask the gateway itself, by pyfirecrest, until all the jobs are in a state."""
-    import firecrest  # noqa: PLC0415 - only this test needs it
-
-    variables = gateway.variables
-    client = firecrest.v2.Firecrest(
-        variables["FIRECREST_URL"],
-        authorization=firecrest.ClientCredentialsAuth(
-            variables["FIRECREST_CLIENT_ID"],
-            variables["FIRECREST_CLIENT_SECRET"],
-            variables["AUTH_TOKEN_URL"],
-        ),
-    )
-    deadline = time.monotonic() + 30
-    states: dict[str, str] = {}
-    while time.monotonic() < deadline:
-        listed = client.job_info(variables["FIRECREST_SYSTEM"])
-        states = {job["jobId"]: job["status"]["state"] for job in listed if job["jobId"] in ids}
-        if len(states) == len(ids) and all(found.startswith(state) for found in states.values()):
-            client.close_session()
-            return
-        time.sleep(0.5)
-    pytest.fail(f"not all jobs are {state}: {states}")
+    with outside(gateway) as system:
+        system.wait_for_states(ids, "CANCELLED", begun + ABORTED - time.monotonic())
 
 
 # --- wrong settings ---------------------------------------------------------------------------------
