@@ -12,6 +12,7 @@ from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.gateway.auth import Authorization
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.throttle import Throttle
+from reframe_firecrest.gateway.trouble import Trouble
 
 Result = TypeVar("Result")
 
@@ -33,6 +34,7 @@ class Caller:
         self._authorization = authorization
         self._patience = patience
         self._throttle = Throttle(max_in_flight)
+        self._trouble = Trouble(where, patience.outage)
         self._answered = False
 
     async def __call__(self, operation: Operation, ask: Callable[[], Awaitable[Result]]) -> Result:
@@ -50,6 +52,7 @@ class Caller:
                 async with self._throttle.slot():
                     # Before the clock starts: a token that can't be had leaves no doubt about the operation.
                     await self._authorization.auth_headers()
+                    self._trouble.succeeded(policy.TOKEN)
                     doing, asked_at = operation, time.monotonic()
                     result = await asyncio.wait_for(ask(), operation.timeout)
                     self._throttle.answered(time.monotonic() - asked_at)
@@ -69,6 +72,7 @@ class Caller:
                 error = policy.in_context(doing, error, answered=self._answered)
             else:
                 self._answered = True
+                self._trouble.succeeded(operation)
                 return result
             if isinstance(error, errors.AuthError) and error.status == 401:
                 if self._authorization.renewable and not renewed:
@@ -76,6 +80,7 @@ class Caller:
                     continue
                 if self._authorization.is_stale():
                     error = errors.TransientError(str(error), status=401)
+            self._trouble.failed(doing, error)
             if policy.is_strain(error):
                 self._throttle.strained(error.retry_after)
             in_a_row = 0 if isinstance(error, errors.TransientError) else in_a_row + 1

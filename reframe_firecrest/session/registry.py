@@ -12,6 +12,7 @@ from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
 from reframe_firecrest.gateway.v2 import GatewayV2
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.runs import new_name
+from reframe_firecrest.session import relay
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import EXIT_PATIENCE, Session
 from reframe_firecrest.settings import Settings
@@ -67,6 +68,7 @@ def get_session(settings: Settings, stage_prefix: str) -> Session:
             sent=tuple(local for local, remote in settings.path_map.items() if not remote),
         )
         _sessions[key] = session = Session(settings, paths, reactor(), make_gateway, run_name())
+        relay.start()
         atexit.register(_end, session)
         count_interrupts()
     return _sessions[key]

@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from pathlib import Path
 from posixpath import basename
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Cluster, Gateway, SystemInfo, WaitForJob
 from reframe_firecrest.launchcmd import without_cpus_per_task
 from reframe_firecrest.paths import PathMap
+from reframe_firecrest.session import relay
 from reframe_firecrest.session.cancels import Cancels
 from reframe_firecrest.session.cluster import ClusterView
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.record import Record, open_journal
+from reframe_firecrest.session.relay import Message
 from reframe_firecrest.session.removal import Removals
 from reframe_firecrest.session.stage_in import Cargo, Rewrite, StageDirectory, StageIn, unchanged
 from reframe_firecrest.session.stage_out import Harvest, StageOut
@@ -35,8 +37,6 @@ TRANSFER = ".transfer"
 
 EXIT_PATIENCE = 15.0
 """Seconds that the end of the process waits for the last requests."""
-
-Message = tuple[int, str]
 
 MakeGateway = Callable[[Settings, WaitForJob], Gateway]
 
@@ -109,12 +109,7 @@ class Session:
 
     def take_messages(self) -> list[Message]:
         """Return what has to be logged since the last call: level and text."""
-        taken = []
-        while True:
-            try:
-                taken.append(self._messages.get_nowait())
-            except Empty:
-                return taken
+        return [*relay.kept(), *relay.drain(self._messages)]
 
     def shutdown(self, patience: float = EXIT_PATIENCE) -> None:
         """Deliver what is under way before the process ends.
