@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 
 from reframe_firecrest import errors
 from reframe_firecrest.cleaning.system import visit
@@ -43,7 +43,7 @@ def runs_on_the_system(settings: Settings, open_gateway: MakeGateway) -> list[st
 
     try:
         return reactor().run(ask(), PATIENCE)
-    except (asyncio.TimeoutError, TimeoutError):
+    except FuturesTimeoutError:
         raise errors.TransientError(
             f"{settings.system!r} did not tell its directories within {PATIENCE:.0f} s"
         ) from None

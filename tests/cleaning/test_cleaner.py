@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -393,6 +394,14 @@ class TestWithoutJournals:
     def test_a_gateway_that_is_away_is_told(self, world: World) -> None:
         world.system.failures["connect"] = [errors.TransientError("away")]
         with pytest.raises(errors.TransientError, match="away"):
+            world.cleaner().remote(DAY)
+
+    def test_a_gateway_that_does_not_answer_is_told(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reframe_firecrest.cleaning.remote.PATIENCE", 0.05)
+        world.system.blocked["list_directory"] = asyncio.Event()
+        with pytest.raises(errors.TransientError, match="did not tell its directories"):
             world.cleaner().remote(DAY)
 
     def test_a_system_that_is_not_there_is_told(self, world: World) -> None:
