@@ -185,4 +185,5 @@ class Cleaner:
 
 def _whose(run: Run) -> str:
     opened = run.stories[0].opened
-    return f"process {opened.pid} on {opened.host}"
+    heard = time.localtime(max(story.last for story in run.stories))
+    return f"process {opened.pid} on {opened.host}, last heard of at {time.strftime('%Y-%m-%d %H:%M', heard)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -42,8 +43,10 @@ def test_what_was_done_is_told(world: World, clean: Clean) -> None:
     alive = world.run("bbbbbb", alive=True)
     done = clean("--all")
     assert done.exit_code == 0, done.output
+    heard = time.strftime("%Y-%m-%d %H:%M", time.localtime(alive.last))
     assert done.stdout.splitlines() == [
-        f"{alive.opened.run}: left alone, it goes on (process 7 on {alive.opened.host})",
+        f"{alive.opened.run}: left alone, it goes on "
+        f"(process 7 on {alive.opened.host}, last heard of at {heard})",
         f"{story.opened.run}: cancelled on 'daint': {' '.join(jobs)}",
         f"{story.opened.run}: removed on 'daint': {root}",
     ]
