@@ -44,9 +44,9 @@ def test_what_was_done_is_told(world: World, clean: Clean) -> None:
     done = clean("--all")
     assert done.exit_code == 0, done.output
     heard = time.strftime("%Y-%m-%d %H:%M", time.localtime(alive.last))
+    whose = f"process 7 on {alive.opened.host}, last heard of at {heard}"
     assert done.stdout.splitlines() == [
-        f"{alive.opened.run}: left alone, it goes on "
-        f"(process 7 on {alive.opened.host}, last heard of at {heard})",
+        f"{alive.opened.run}: left alone, it goes on ({whose})",
         f"{story.opened.run}: cancelled on 'daint': {' '.join(jobs)}",
         f"{story.opened.run}: removed on 'daint': {root}",
     ]
