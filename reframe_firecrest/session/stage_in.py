@@ -8,7 +8,7 @@ import posixpath
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reframe_firecrest.errors import StagingError
 from reframe_firecrest.gateway.protocol import Gateway
@@ -108,6 +108,8 @@ class StageIn:
         self._scratch = scratch
         self._record = record
         self._inputs = Inputs()
+        self._made: set[str] = set()
+        self._making = asyncio.Lock()
         self._numbers = itertools.count(1)
 
     def weight(self, cargo: Cargo) -> int:
@@ -198,8 +200,18 @@ class StageIn:
                 await self._gateway.upload(local, remote, progress)
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)
-        await self._gateway.extract(remote, root)
+        await self._extract(remote, root, [load.prefix for load in (*loads, *store)])
         return sent[: len(cargo)], size
+
+    async def _extract(self, archive: str, root: str, prefixes: Sequence[str]) -> None:
+        """Unpack an archive; what makes the same directories at the same time makes ``tar`` fail."""
+        above = {str(parent) for prefix in prefixes for parent in PurePosixPath(prefix).parents}
+        if above <= self._made:
+            await self._gateway.extract(archive, root)
+            return
+        async with self._making:
+            await self._gateway.extract(archive, root)
+        self._made |= above
 
     def _load(self, item: Cargo, parcel: Parcel) -> Load:
         """What of a stage directory is packed: what its job copies is named in the script instead."""

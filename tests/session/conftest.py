@@ -12,7 +12,8 @@ import pytest
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.phases import Handle, JobSpec
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.session import Message, Session
+from reframe_firecrest.session.relay import Message
+from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import Settings
 from tests.session.fakes import FakeGateway
 

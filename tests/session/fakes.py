@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from reframe_firecrest.errors import GatewayError, NotFoundError
+from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
 from reframe_firecrest.gateway.protocol import (
     AccountInfo,
     Cluster,
@@ -27,6 +28,20 @@ from reframe_firecrest.gateway.protocol import (
 )
 
 END = 1_700_000_000.0
+
+HEALTH = SystemHealth(
+    services=[
+        ServiceHealth("scheduler", healthy=True),
+        ServiceHealth("ssh", healthy=True),
+        ServiceHealth("filesystem", healthy=True, path="/"),
+        ServiceHealth("s3", healthy=True),
+    ],
+    checked=END - 10,
+    interval=60,
+    file_systems=["/"],
+    max_direct_upload=1 << 20,
+    storage=Storage("s3", "https://s3.test"),
+)
 
 
 class FakeGateway:
@@ -61,6 +76,10 @@ class FakeGateway:
         self.listed: list[str] = []
         self.max_direct_upload = 1 << 20
         self.version: tuple[int, ...] | None = (23, 2)
+        self.token_lifetime: float | None = 300.0
+        self.health = HEALTH
+        self.clock_ahead = 0.0
+        self.storage_status = 403
         self.closed = False
         self._next = 100
 
@@ -70,6 +89,18 @@ class FakeGateway:
             await self.blocked[method].wait()
         if self.failures.get(method):
             raise self.failures[method].pop(0)
+
+    async def authenticate(self) -> float | None:
+        await self._enter("authenticate")
+        return self.token_lifetime
+
+    async def look(self) -> Look:
+        await self._enter("look")
+        return Look("2.5.6", {"fake": self.health}, END, 0.01, END + self.clock_ahead)
+
+    async def reach(self, url: str) -> int:
+        await self._enter("reach")
+        return self.storage_status
 
     async def connect(self) -> SystemInfo:
         await self._enter("connect")
@@ -90,6 +121,10 @@ class FakeGateway:
     async def make_directory(self, path: str) -> None:
         await self._enter("make_directory")
         Path(path).mkdir(parents=True, exist_ok=True)
+
+    async def exists(self, path: str) -> bool:
+        await self._enter("exists")
+        return Path(path).exists()
 
     async def list_tree(self, path: str) -> list[RemoteFile]:
         self.listed.append(path)
@@ -118,6 +153,8 @@ class FakeGateway:
         if progress:
             progress(0, local.stat().st_size)
         shutil.copyfile(local, remote)
+        if not tarfile.is_tarfile(local):
+            return
         with tarfile.open(local) as tar:
             self.uploaded.append([member.name for member in tar if not member.isdir()])
 

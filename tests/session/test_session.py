@@ -112,6 +112,22 @@ def test_a_listing_that_is_too_long_is_not_asked_for_again(stage: Stage) -> None
     assert stage.gateway.listed.count(str(stage.remote)) == 1
 
 
+def test_no_two_archives_make_the_same_directories_at_the_same_time(stage: Stage) -> None:
+    stage.gateway.max_direct_upload = 20_000
+    gate = block(stage, "extract")
+    jobs = [stage.submit(f"s/p/e/t{number}", files={"x": str(number) * 12_000}) for number in range(2)]
+    eventually(lambda: stage.gateway.calls["upload"] == 2, "both uploads")
+    time.sleep(0.3)
+    assert stage.gateway.calls["extract"] == 1
+    release(gate)
+    stage.submitted(*jobs)
+    gate = block(stage, "extract")
+    late = [stage.submit(f"s/p/e/t{number}", files={"x": str(number) * 12_000}) for number in (2, 3)]
+    eventually(lambda: stage.gateway.calls["extract"] == 4, "two more at the same time")
+    release(gate)
+    stage.submitted(*late)
+
+
 def test_a_run_after_a_build_sends_only_what_changed(stage: Stage) -> None:
     build = stage.submit("a", files={"source.c": "int x;", "data.bin": "1" * 1000})
     [job_id] = stage.submitted(build)
