@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -11,9 +12,18 @@ from pathlib import Path
 
 from reframe_firecrest.errors import StagingError
 
+_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""What becomes of following a link that leads nowhere, in a circle, or to what can't have a name."""
+
+MOST_ENTRIES = 500_000
+"""Entries that a stage directory may have: a few links to directories of links multiply without end."""
+
 
 class Kind(str, Enum):
-    """What an entry is once links have been followed."""
+    """What an entry is once links have been followed.
+
+    A link is dangling if it leads nowhere or, within the stage directory, in a circle: it travels as a link.
+    """
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -53,18 +63,26 @@ def scan(directory: str) -> dict[str, Entry]:
     """List a stage directory, following links.
 
     Links are followed because what they point to (ReFrame's ``readonly_files``, for one) does not exist on
-    the remote side. A link to a directory that contains it is refused.
+    the remote side. A link to a directory that contains it can't be; one that is relative means the same
+    there, any other is refused.
 
     Args:
         directory: absolute path.
 
     Raises:
-        StagingError: something can't be read, or links run in a circle.
+        StagingError: something can't be read, there is no end of entries, or a link leads in a circle.
     """
+    found = {}
     try:
-        return dict(_walk(directory, "", (os.path.realpath(directory),)))
+        for path, entry in _walk(directory, "", (os.path.realpath(directory),)):
+            found[path] = entry
+            if len(found) > MOST_ENTRIES:
+                raise StagingError(
+                    f"{directory} has more than {MOST_ENTRIES} entries with those behind links; remove some"
+                )
     except OSError as error:
         raise StagingError(f"{error.filename}: {error.strerror}") from None
+    return found
 
 
 def _walk(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
@@ -74,20 +92,30 @@ def _walk(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple
         path = prefix + item.name
         try:
             info = item.stat()
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _NOWHERE:
+                raise
             if item.is_symlink():
-                info = item.stat(follow_symlinks=False)
-                yield path, _entry(item.path, Kind.DANGLING, info, str(Path(item.path).readlink()))
+                yield path, _link(item)
             continue
         if stat.S_ISREG(info.st_mode):
             yield path, _entry(item.path, Kind.FILE, info)
         elif stat.S_ISDIR(info.st_mode):
             real = os.path.realpath(item.path)
             if real in above:
-                raise StagingError(f"{item.path} links back to {real}, which contains it; remove the link")
+                if not item.is_symlink() or Path(item.path).readlink().is_absolute():
+                    raise StagingError(
+                        f"{item.path} links back to {real}, which contains it; remove the link"
+                    )
+                yield path, _link(item)
+                continue
             yield path, _entry(item.path, Kind.DIRECTORY, info)
             yield from _walk(item.path, f"{path}/", (*above, real))
         # Sockets, pipes and devices hold nothing that could travel.
+
+
+def _link(item: os.DirEntry[str]) -> Entry:
+    return _entry(item.path, Kind.DANGLING, item.stat(follow_symlinks=False), str(Path(item.path).readlink()))
 
 
 def _entry(source: str, kind: Kind, info: os.stat_result, target: str = "") -> Entry:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest.errors import StagingError
+from reframe_firecrest.staging import manifest
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 
 
@@ -61,21 +62,48 @@ def test_two_links_to_one_directory_are_both_followed(tmp_path: Path) -> None:
     assert {"one/x", "two/x"} <= set(kinds(stage))
 
 
-@pytest.mark.parametrize("target", [".", "..", "sub/up"])
-def test_a_link_to_a_directory_that_contains_it_is_refused_with_the_remedy(
+@pytest.mark.parametrize("target", ["{stage}", "{stage}/sub/up", ".."])
+def test_a_link_from_outside_to_a_directory_that_contains_it_is_refused_with_the_remedy(
     tmp_path: Path, target: str
 ) -> None:
-    (tmp_path / "stage" / "sub").mkdir(parents=True)
-    (tmp_path / "stage" / "sub" / "up").symlink_to("..")
-    (tmp_path / "stage" / "loop").symlink_to(target)
+    stage = tmp_path / "stage"
+    (stage / "sub").mkdir(parents=True)
+    (stage / "sub" / "up").symlink_to("..")
+    (stage / "loop").symlink_to(target.format(stage=stage))
     with pytest.raises(StagingError, match=r"links back to .* remove the link"):
-        scan(str(tmp_path / "stage"))
+        scan(str(stage))
 
 
-def test_links_to_each_other_are_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "a").symlink_to("b")
-    (tmp_path / "b").symlink_to("a")
-    with pytest.raises(StagingError, match="/a: Too many levels of symbolic links"):
+@pytest.mark.parametrize(
+    ("links", "circles"),
+    [
+        ({"loop": "."}, ["loop"]),
+        ({"a/up": ".."}, ["a/up"]),
+        ({"a/b": "../c", "c/d": "../a"}, ["a/b/d", "c/d/b"]),
+        ({"a": "b", "b": "a"}, ["a", "b"]),
+        ({"self": "self"}, ["self"]),
+        ({"long": "n" * 300}, ["long"]),
+    ],
+)
+def test_relative_links_in_a_circle_travel_as_links(
+    tmp_path: Path, links: dict[str, str], circles: list[str]
+) -> None:
+    for name, target in links.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(target)
+    found = scan(str(tmp_path))
+    assert sorted(path for path, entry in found.items() if entry.kind is Kind.DANGLING) == circles
+
+
+def test_links_that_multiply_without_end_are_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "MOST_ENTRIES", 5000)
+    for level in range(20):
+        (tmp_path / str(level)).mkdir()
+        for number in range(10):
+            (tmp_path / str(level) / f"link{number}").symlink_to(f"../{level + 1}")
+    with pytest.raises(StagingError, match="has more than 5000 entries with those behind links"):
         scan(str(tmp_path))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,14 @@ from pathlib import Path
 from reframe_firecrest.staging.unpack import Destination, Unpacked, unpack
 
 Change = Callable[[tarfile.TarInfo], object]
+
+
+def entries(top: Path) -> list[Path]:
+    """List what lies below a directory; links are not followed, wherever they lead."""
+    found = []
+    for directory, subdirectories, files in os.walk(top):
+        found += [Path(directory, name) for name in (*subdirectories, *files)]
+    return sorted(found)
 
 
 class World:
@@ -56,7 +65,7 @@ class World:
     def check(self, before: object) -> None:
         """Check that nothing has changed outside, and that nothing half-made lies inside."""
         assert self.outside() == before, "something outside the stage directory has changed"
-        left = [path.name for path in self.stage.rglob("*") if path.name.endswith(".part")]
+        left = [path.name for path in entries(self.stage) if path.name.endswith(".part")]
         assert not left, "a partial file was left behind"
 
     def outside(self) -> dict[str, tuple[object, ...]]:
@@ -65,7 +74,7 @@ class World:
             # The archive and the stage directory lie here too, and so its own time may change.
             "names": tuple(sorted(entry.name for entry in self.root.iterdir() if entry != self.archive))
         }
-        for path in sorted(self.root.rglob("*")):
+        for path in entries(self.root):
             if path not in (self.archive, self.stage) and self.stage not in path.parents:
                 info = path.lstat()
                 content = path.read_bytes() if path.is_file() and not path.is_symlink() else None
