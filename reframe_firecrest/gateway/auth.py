@@ -35,10 +35,12 @@ class Authorization:
     Attributes:
         remedy: what a user can check when the gateway refuses it.
         renewable: whether it may be another one after it was refused.
+        lifetime: seconds for which it was good when it was got; None if it does not expire.
     """
 
     remedy: str
     renewable = False
+    lifetime: float | None = None
 
     async def auth_headers(self) -> dict[str, str]:
         """Return the header that authenticates a request; pyfirecrest calls this for each.
@@ -154,6 +156,7 @@ class TokenSource(Authorization):
         if self._refusal is not None and self._refusal.value == grant.value:
             use = LEAST_USE
         self._token = _Token(grant.value, asked_at + use)
+        self.lifetime = grant.lifetime
         return self._token
 
     def _fetched(self, task: asyncio.Task[_Token]) -> None:

@@ -98,6 +98,11 @@ class Client(firecrest.v2.AsyncFirecrest):
         response = await self._get_request(endpoint=endpoint, params=params)
         return self._check_response(response, 200)
 
+    async def get_with_head(self, endpoint: str) -> tuple[Any, httpx.Headers]:
+        """GET an endpoint; return the decoded answer and its headers."""
+        response = await self._get_request(endpoint=endpoint)
+        return self._check_response(response, 200), response.headers
+
     async def post_json(self, endpoint: str, body: Mapping[str, object], expected: int) -> Any:
         """POST a JSON body; return the decoded answer, an empty one for status 204."""
         response = await self._post_request(endpoint=endpoint, json_data=body)

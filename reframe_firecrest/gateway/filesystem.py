@@ -47,6 +47,18 @@ class Filesystem:
         body = {"sourcePath": path, "parent": True}
         await self._call(policy.MKDIR, lambda: self._client.post_json(self._fs("ops/mkdir"), body, 201))
 
+    async def exists(self, path: str) -> bool:
+        """Tell whether there is anything under a path."""
+
+        async def ask() -> object:
+            return await self._client.get_json(self._fs("ops/stat"), {"path": path})
+
+        try:
+            await self._call(policy.STAT, ask)
+        except errors.NotFoundError:
+            return False
+        return True
+
     async def list_tree(self, path: str) -> list[RemoteFile]:
         """List everything below a directory."""
         return await self._list(path, recursive=True)

@@ -97,6 +97,18 @@ class Objects:
                 for at in range(begin, size, step)
             )
 
+    async def reach(self, url: str) -> int:
+        """Ask a storage for anything at all, once and without credentials; return its HTTP status.
+
+        Raises:
+            GatewayError: nothing answers there.
+        """
+        try:
+            answer = await self._http.head(url, timeout=policy.REACH_STORAGE.timeout)
+        except Exception as problem:  # noqa: BLE001 - translated
+            raise translate.error_of(policy.REACH_STORAGE, problem, self._where) from None
+        return answer.status_code
+
     # --- sending ------------------------------------------------------------------------------------
 
     async def _put_part(self, span: _Span, file: OpenFile, url: str, meter: _Meter) -> str:

@@ -33,6 +33,7 @@ class Operation:
 
 # Users of a gateway that takes requests and never answers are told within 15 s.
 CONNECT = Operation("asking for the system", timeout=10.0)
+REACH_STORAGE = Operation("reaching the S3 storage", timeout=10.0)
 STATUS = Operation("asking for nodes")
 USER = Operation("asking for the user's accounts")
 MKDIR = Operation("creating a directory")

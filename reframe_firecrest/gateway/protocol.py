@@ -8,6 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from reframe_firecrest.gateway.looks import Look
+
 
 @dataclass(frozen=True)
 class SystemInfo:
@@ -161,6 +163,21 @@ class Gateway(Protocol):
     repeated within the settings' limits before, so the caller need not repeat anything.
     """
 
+    async def authenticate(self) -> float | None:
+        """Get what authenticates requests, asking once; return for how many seconds it is good.
+
+        None stands for something that does not expire.
+        """
+        ...
+
+    async def look(self) -> Look:
+        """Ask the gateway for its version, its systems and their health."""
+        ...
+
+    async def reach(self, url: str) -> int:
+        """Ask a storage for anything at all, once and without credentials; return its HTTP status."""
+        ...
+
     async def connect(self) -> SystemInfo:
         """Return what the gateway says of the system; proves URL, credentials and system name."""
         ...
@@ -175,6 +192,10 @@ class Gateway(Protocol):
 
     async def make_directory(self, path: str) -> None:
         """Create a directory and its parents; fine if it exists."""
+        ...
+
+    async def exists(self, path: str) -> bool:
+        """Tell whether there is anything under a path."""
         ...
 
     async def list_tree(self, path: str) -> list[RemoteFile]:

@@ -6,17 +6,18 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import httpx
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import answers, cluster, policy
+from reframe_firecrest.gateway import answers, cluster, health, policy
 from reframe_firecrest.gateway.auth import authorization
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client, CountingClient, Wire
 from reframe_firecrest.gateway.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
+from reframe_firecrest.gateway.looks import Look
 from reframe_firecrest.gateway.objects import Objects
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.protocol import (
@@ -70,11 +71,31 @@ class GatewayV2(Filesystem):
         client.timeout = httpx.Timeout(30.0, connect=10.0)
         where = f"{settings.system!r} at {str(settings.url).rstrip('/')}"
         call = Caller(where, self._authorization, patience, settings.max_in_flight)
-        objects = Objects(self._http, patience, where)
-        super().__init__(settings, client, call, Transfers(settings, client, call, objects, wait_for_job))
+        self._objects = Objects(self._http, patience, where)
+        transfers = Transfers(settings, client, call, self._objects, wait_for_job)
+        super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
 
     # --- status -------------------------------------------------------------------------------------
+
+    async def authenticate(self) -> float | None:
+        """Get a token, if one is needed; see the protocol."""
+        await self._authorization.auth_headers()
+        return self._authorization.lifetime
+
+    async def look(self) -> Look:
+        """Ask the gateway for its systems, and read the head of the answer too."""
+
+        async def ask() -> Look:
+            sent, begun = time.time(), time.monotonic()
+            answer, head = await self._client.get_with_head("/status/systems")
+            return health.look_of(answer, head, sent, time.monotonic() - begun)
+
+        return await self._first(ask)
+
+    async def reach(self, url: str) -> int:
+        """Ask a storage for anything at all."""
+        return await self._objects.reach(url)
 
     async def connect(self) -> SystemInfo:
         """Ask the gateway for the system; see the protocol."""
@@ -83,13 +104,7 @@ class GatewayV2(Filesystem):
             return answers.systems_of(await self._client.get_json("/status/systems"))
 
         url = str(self._settings.url).rstrip("/")
-        try:
-            systems = await self._call(policy.CONNECT, ask)
-        except errors.NotFoundError as error:
-            raise errors.NotFoundError(
-                f"there is no FirecREST v2 at {url} (HTTP {error.status}); check FIRECREST_URL",
-                status=error.status,
-            ) from None
+        systems = await self._first(ask)
         for system in systems:
             if system.name == self._system:
                 limit = system.data_operation and system.data_operation.max_ops_file_size
@@ -99,6 +114,17 @@ class GatewayV2(Filesystem):
         raise errors.NotFoundError(
             f"the gateway {url} has no system {self._system!r}; it has: {known}; check FIRECREST_SYSTEM"
         )
+
+    async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Make a request that shows whether there is a FirecREST at all."""
+        try:
+            return await self._call(policy.CONNECT, ask)
+        except errors.NotFoundError as error:
+            url = str(self._settings.url).rstrip("/")
+            raise errors.NotFoundError(
+                f"there is no FirecREST v2 at {url} (HTTP {error.status}); check FIRECREST_URL",
+                status=error.status,
+            ) from None
 
     async def cluster(self) -> Cluster:
         """Ask for nodes, partitions and reservations at the same time."""

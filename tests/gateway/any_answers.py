@@ -38,7 +38,14 @@ SYSTEMS = {
         {
             "name": SYSTEM,
             "scheduler": {"version": "22.05.8"},
-            "dataOperation": {"max_ops_file_size": 5_242_880},
+            "servicesHealth": [{"serviceType": "ssh", "healthy": False, "message": "no"}],
+            "lastHealthCheck": "2026-01-01T00:00:00Z",
+            "probing": {"intervalCheck": 60},
+            "fileSystems": [{"path": "/s"}],
+            "dataOperation": {
+                "max_ops_file_size": 5_242_880,
+                "data_transfer": {"serviceType": "s3", "publicUrl": "http://s3.test"},
+            },
         }
     ]
 }

@@ -70,6 +70,9 @@ class Stream(httpx.AsyncByteStream):
 def work_of(local: Path, large: Path) -> Mapping[str, Callable[[GatewayV2], Awaitable[object]]]:
     return {
         "connect": lambda gateway: gateway.connect(),
+        "look": lambda gateway: gateway.look(),
+        "reach": lambda gateway: gateway.reach("http://s3.test"),
+        "exists": lambda gateway: gateway.exists("/s"),
         "cluster": lambda gateway: gateway.cluster(),
         "accounts": lambda gateway: gateway.accounts(),
         "submit": lambda gateway: gateway.submit("/s/job.sh", "/s", None),
@@ -148,6 +151,8 @@ def test_every_outcome_is_a_value_or_an_error_of_ours(
     ("operation", "status", "answer"),
     [
         ("connect", 200, SYSTEMS),
+        ("look", 200, SYSTEMS),
+        ("exists", 200, {"output": {"size": 1}}),
         (
             "jobs",
             200,
