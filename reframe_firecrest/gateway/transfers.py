@@ -174,7 +174,12 @@ class Transfers:
 
     async def _finish(self, transfer: answers.Transfer, what: str) -> None:
         job = transfer.job.job_id
-        for part in await self._wait_for_job(job):
+        try:
+            parts = await self._wait_for_job(job)
+        except asyncio.CancelledError:
+            self._strays.give_up(job)
+            raise
+        for part in parts:
             if part.state != "COMPLETED" or part.exit_code:
                 raise errors.RejectedError(
                     f"{what} on {self._where} failed: transfer job {job} ended as {part.state} with "

@@ -123,6 +123,34 @@ def test_an_upload_that_is_broken_off_leaves_no_job_behind(sandbox: Sandbox, sou
     assert asyncio.run(break_off()) == ["CANCELLED"]
 
 
+def test_a_transfer_that_is_given_up_in_the_queue_leaves_no_job_behind(
+    sandbox: Sandbox, source: Path
+) -> None:
+    async def give_up() -> list[str]:
+        gateway = connected(sandbox)
+        await gateway.connect()
+        # All nodes are taken, so that the job of the transfer has to wait.
+        script = Path(there(sandbox, "job.sh"))
+        script.write_text("#!/bin/sh\n#SBATCH --nodes=4\n#SBATCH --exclusive\nsleep 60\n")
+        blocker = await gateway.submit(str(script), str(script.parent), None)
+        download = asyncio.create_task(
+            gateway.download(str(script), source.with_name("came"), size_hint=10**9)
+        )
+        while True:
+            if sandbox.stats().by_shape.get("GET /compute/{system}/jobs/{id}", 0) >= 2:
+                break
+            await asyncio.sleep(0.02)
+        download.cancel()
+        await asyncio.gather(download, return_exceptions=True)
+        await gateway.close()
+        other = connected(sandbox)
+        await other.cancel(blocker)
+        await other.close()
+        return await states(sandbox, settle=2)
+
+    assert asyncio.run(give_up()) == ["CANCELLED", "CANCELLED"]
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_what_a_storage_refuses_once_goes_in_another_transfer(
     sandbox: Sandbox, source: Path, method: str
