@@ -30,14 +30,15 @@ def run_name() -> str:
     return _run[0]
 
 
-def make_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
+def make_gateway(settings: Settings, wait_for_job: WaitForJob, patience: Patience | None = None) -> Gateway:
     """Make the gateway that settings name.
 
     Args:
         settings: where it is and who we are.
         wait_for_job: follows a transfer job to its end.
+        patience: how long failures are ridden out; by default as the settings say.
     """
-    return GatewayV2(settings, wait_for_job, Patience(outage=settings.outage))
+    return GatewayV2(settings, wait_for_job, patience or Patience(outage=settings.outage))
 
 
 def _end(session: Session) -> None:

@@ -1,0 +1,1 @@
+"""Finds out whether tests could run on a system and, if not, why and what to do."""

@@ -1,0 +1,64 @@
+"""Makes a diagnosis: opens the gateway, has it checked, closes it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from reframe_firecrest.diagnosis.case import Case, Subject
+from reframe_firecrest.diagnosis.checkup import Check, examine
+from reframe_firecrest.diagnosis.findings import Finding
+from reframe_firecrest.gateway.policy import Patience
+from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.registry import make_gateway
+from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.watcher import Watcher, wait_for
+from reframe_firecrest.settings import Settings
+
+PATIENCE = Patience(first_contact=1.5, outage=5.0)
+"""A diagnosis says what is wrong; it does not wait until it is over."""
+
+END_PATIENCE = 15.0
+"""Seconds for what has to be removed and cancelled when the user gives up."""
+
+
+def _open_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
+    return make_gateway(settings, wait_for_job, PATIENCE)
+
+
+def diagnose(
+    subject: Subject,
+    checks: Sequence[Check],
+    *,
+    timeout: float,
+    tell: Callable[[str], None],
+    open_gateway: MakeGateway = _open_gateway,
+) -> list[tuple[str, Finding]]:
+    """Make the checks of one system; return the names of the checks and what each found.
+
+    Args:
+        subject: the system.
+        checks: what to look at.
+        timeout: seconds for which a job is waited for.
+        tell: told of the check that is about to be made, on another thread.
+        open_gateway: makes the gateway.
+    """
+    over = threading.Event()
+
+    async def work() -> list[tuple[str, Finding]]:
+        gateway = open_gateway(subject.settings, lambda job_id: wait_for(watcher, job_id))
+        watcher = Watcher(gateway, subject.settings, reactor())
+        case = Case(subject, gateway, lambda job_id: wait_for(watcher, job_id), timeout)
+        try:
+            return await examine(case, checks, tell)
+        finally:
+            await gateway.close()
+            over.set()
+
+    try:
+        # Not on this thread: Ctrl-C in the middle of a loop leaves a trail of tasks that complain.
+        return reactor().run(work(), threading.TIMEOUT_MAX)
+    except BaseException:
+        over.wait(END_PATIENCE)
+        raise
