@@ -134,7 +134,8 @@ class Session:
     # --- on the loop --------------------------------------------------------------------------------
 
     def _log(self, text: str, level: int = logging.DEBUG) -> None:
-        self._messages.put((level, text))
+        # Names of files, and what the remote side says, may hold anything.
+        self._messages.put((level, errors.one_line(text)))
 
     def _warn(self, text: str) -> None:
         self._log(text, logging.WARNING)

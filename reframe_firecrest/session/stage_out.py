@@ -86,8 +86,15 @@ class Harvest:
     def take_listing(self, listing: Sequence[RemoteFile]) -> None:
         """Plan by a listing."""
         self.listing = listing
-        always = [entry.path for entry in listing if entry.path.startswith(self.outputs)]
+        always = [entry.path for entry in listing if self.is_output(entry.path)]
         self.plan = make_plan(listing, self.directory.remote, always, self.selection)
+
+    def is_output(self, path: str) -> bool:
+        """Tell whether a file is standard output or error, of the job or of one of an array's tasks."""
+        return any(
+            path == name or (path.startswith(f"{name}_") and path[len(name) + 1 :].isdecimal())
+            for name in self.outputs
+        )
 
     def shown_by(self, listing: Sequence[RemoteFile]) -> bool:
         """Tell whether a listing shows the output that the job must have."""
@@ -201,7 +208,7 @@ class StageOut:
         for name, reason in absent.items():
             job, path = owners[name], wanted[name].path
             # Alone, a job may lack anything but its output; in company, its files may only have gone astray.
-            if len(jobs) > 1 or job.plan is None or path.startswith(job.outputs):
+            if len(jobs) > 1 or job.plan is None or job.is_output(path):
                 raise errors.StagingError(f"{self._root}/{name} did not come: {reason}")
             del job.plan.files[path]
             job.plan.left[path] = reason
@@ -260,13 +267,17 @@ class StageOut:
         for path in plan.files:
             forget(Path(local, path))
         sizes = {entry.path: entry.size for entry in job.listing}
+        there = f"{self._root}/{job.directory.relative}"
+        reasons: dict[str, list[str]] = defaultdict(list)
         for path, reason in plan.left.items():
-            where = f"{self._root}/{job.directory.relative}/{path}"
+            reasons[reason].append(path)
             try:
-                place_stand_in(local, path, sizes.get(path, 0), f"{where}: {reason}")
+                place_stand_in(local, path, sizes.get(path, 0), f"{there}/{path}: {reason}")
             except errors.HostileArchiveError as error:
-                self._warn(f"no stand-in was made: {error}")
-            self._warn(f"left on the system: {where}: {reason}")
+                reasons[f"no stand-in could be made: {error}"].append(path)
+        for reason, paths in reasons.items():
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            self._warn(f"left on the system: {there}/{paths[0]}{more}: {reason}")
 
 
 def split(listing: Sequence[RemoteFile], directories: Sequence[str]) -> list[list[RemoteFile]]:

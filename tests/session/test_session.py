@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from dataclasses import replace
@@ -283,8 +284,8 @@ def test_many_jobs_missing_from_the_list_are_not_all_asked_for_at_once(stage: St
     jobs = [stage.submit(f"t{number}") for number in range(20)]
     ids = stage.submitted(*jobs)
     for job_id in ids:
-        stage.gateway.finish(job_id)
         stage.gateway.hidden.add(job_id)
+        stage.gateway.finish(job_id)
     eventually(lambda: stage.gateway.calls["job"] > 0, "a question for a single job")
     eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
     lists = stage.gateway.calls["jobs"]
@@ -517,6 +518,25 @@ def test_what_is_left_there_is_stood_in_for_and_not_sent_back(stage: Stage) -> N
     again = stage.submit("a")
     stage.submitted(again)
     assert (stage.remote / "a/big.img").read_text() == "1" * 100
+
+
+def test_many_files_that_stay_are_told_of_in_one_line(stage: Stage) -> None:
+    spec = JobSpec(
+        "rfm",
+        str(stage.directory("a")),
+        "job.sh",
+        ("job.out", "job.err"),
+        selection=Selection(exclude=("*.img",)),
+    )
+    job = stage.session.submit(spec)
+    [job_id] = stage.submitted(job)
+    made = {f"{number}\n.img": "i" for number in range(5)}
+    stage.gateway.finish(job_id, files={**made, "job.out.img": "no output", "job.out_1": "an output"})
+    eventually(job.ended.is_set)
+    [line] = [text for level, text in stage.said() if level >= logging.WARNING]
+    assert line.endswith(".img and 5 more: an 'exclude' pattern names it")
+    assert "\n" not in line
+    assert (stage.local / "a" / "job.out_1").read_text() == "an output"
 
 
 def test_a_refusal_that_is_only_for_now_is_repeated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
