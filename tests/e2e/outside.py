@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -32,22 +32,30 @@ class Outside:
 
     def states(self) -> dict[str, str]:
         """The states of all jobs, by id."""
-        return {job["jobId"]: job["status"]["state"] for job in self.client.job_info(self.system)}
+        return {
+            job["jobId"]: job["status"]["state"]
+            for job in self.client.job_info(self.system, time_window="1h")
+        }
 
     def active(self, *runs: str) -> list[str]:
-        """Name the jobs of runs that go on, and all transfer jobs."""
+        """Name the jobs of runs that go on, and the transfer jobs that work for them."""
         return [
             f"{job['jobId']} {job['name']} {job['status']['state']}"
-            for job in self.client.job_info(self.system)
-            if not job["status"]["state"].startswith(ENDED)
-            and ("File" in job["name"] or set(runs) & {*PurePosixPath(job["workingDirectory"]).parts})
+            for job in self.client.job_info(self.system, time_window="1h")
+            if not job["status"]["state"].startswith(ENDED) and self._is_of(job, runs)
         ]
+
+    def _is_of(self, job: dict[str, Any], runs: Sequence[str]) -> bool:
+        about: str = job["workingDirectory"]
+        if "File" in job["name"]:
+            about = str(self.client.job_metadata(self.system, job["jobId"])[0]["script"])
+        return any(run in about for run in runs)
 
     def directory_of(self, run: str) -> str:
         """Return the working directory of the only job of a run."""
         found = {
             job["workingDirectory"]
-            for job in self.client.job_info(self.system)
+            for job in self.client.job_info(self.system, time_window="1h")
             if run in PurePosixPath(job["workingDirectory"]).parts
         }
         assert len(found) == 1, found

@@ -33,7 +33,7 @@ from tests.session.conftest import eventually
 pytestmark = pytest.mark.e2e
 
 CHECKS = [str(SUITE / "killed.py")]
-PATIENCE = 60.0
+PATIENCE = 150.0
 
 INSTANTS: Mapping[str, Callable[[JobMoved], bool]] = {
     "WhileStaging": lambda job: job.phase == "staging",
@@ -182,10 +182,11 @@ def test_a_transfer_job_that_waits_for_a_killed_run_is_cancelled(
                 eventually(lambda: sandbox.stats().faults, "upload")
                 process.kill()
                 process.wait()
-                assert len(system.active()) == 1
+                [run] = system.runs()
+                assert len(system.active(run)) == 1
                 cleaner = Cleaner(tmp_path / ".local/state/reframe-firecrest", gateway.variables)
                 assert cleaner.over().complete
-                assert system.active() == []
+                assert system.active(run) == []
                 assert system.runs() == set()
         finally:
             reframe.close()
