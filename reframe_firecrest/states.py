@@ -40,6 +40,9 @@ PENDING = frozenset(
 )
 """States in which a job waits for resources."""
 
+HELD_FOR_GOOD = frozenset({"launch failed requeued held", "launch_failed_requeued_held", "JobHoldMaxRequeue"})
+"""Reasons for which a job waits that Slurm gives itself and never takes back: after launches that failed, it
+requeues a job and holds it until somebody who may do so releases it."""
 
 MOST_NODES = 100_000
 """Nodes that a set may have: ten times the largest systems."""
@@ -66,8 +69,8 @@ class Summary:
             (measured on Slurm 22.05).
         several: it has parts, so a list may lag behind some of them.
         elapsed: seconds for which the longest of its parts has run.
-        remaining: seconds until the time limits have ended all that runs of it; None where something is
-            pending or no limit is told.
+        remaining: seconds until the time limits have ended all that runs of it, negative where they should
+            have; None where something is pending or no limit is told.
     """
 
     state: str
@@ -151,13 +154,13 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
 
 
 def _remaining(parts: Sequence[JobPart]) -> float | None:
-    left = 0.0
+    left = []
     for part in parts:
         if part.state in PENDING or (part.state not in ENDED and part.limit is None):
             return None
         if part.state not in ENDED and part.limit is not None:
-            left = max(left, part.limit - part.elapsed)
-    return left
+            left.append(part.limit - part.elapsed)
+    return max(left, default=0.0)
 
 
 def _all_nodes_told(part: JobPart) -> bool:

@@ -15,6 +15,9 @@ GRACE = 1.0
 REST = 0.5
 """Between two looks the gateway rests for this part of the time that the last answer took it."""
 
+OVERTIME = 60.0
+"""Seconds beyond its time limit after which a job's end is not expected at any moment any more."""
+
 CROWD = 50
 """Jobs from which on they are looked at less often: of so many, some end in every second, and each look that
 finds one costs a listing, an archive and a download more."""
@@ -33,11 +36,11 @@ def step(age: float, remaining: float | None, shortest: float, longest: float) -
 
     Args:
         age: seconds for which it has been in its state.
-        remaining: seconds until its time limit ends it, None where that is not known.
+        remaining: seconds until its time limit ends it, negative if it has not; None where that is not known.
         shortest: seconds, never fewer.
         longest: seconds, never more.
     """
     wanted = SHARE * age
-    if remaining is not None:
+    if remaining is not None and remaining > -OVERTIME:
         wanted = min(wanted, remaining + GRACE)
     return min(max(wanted, shortest), longest)

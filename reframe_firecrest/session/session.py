@@ -231,7 +231,9 @@ class Session:
             await self._cancels.cancel(job_id)
             return
         self._log(f"job {job_id}: {spec.name} in {remote}")
-        parts = await self._watcher.follow(job_id, lambda summary: self._learn(handle, summary), spec.name)
+        parts = await self._watcher.follow(
+            job_id, lambda summary: self._learn(handle, summary), spec.name, remote
+        )
         self._advance(handle, Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
         directory.job_ended(ran=ran)

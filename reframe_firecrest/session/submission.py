@@ -34,7 +34,8 @@ class Submitter:
         self._gateway = gateway
         self._outage = outage
         self._warn = warn
-        self._ids: set[str] = set()
+        # An id alone is not enough: a controller that forgets jobs gives theirs to others.
+        self._known: set[tuple[str, str]] = set()
 
     async def submit(
         self, script: str, directory: str, account: str | None, resubmit_on: Sequence[str] = ()
@@ -75,7 +76,7 @@ class Submitter:
                 if job_id is None and attempt == ATTEMPTS:
                     raise
             if job_id is not None:
-                self._ids.add(job_id)
+                self._known.add((job_id, directory))
                 return job_id
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -83,7 +84,7 @@ class Submitter:
         for pause in LOOKS:
             await asyncio.sleep(pause)
             for part in await self._list(asked):
-                if part.working_directory == directory and part.base_id not in self._ids:
+                if part.working_directory == directory and (part.base_id, directory) not in self._known:
                     return part.base_id
         return None
 

@@ -29,11 +29,16 @@ SINGLES = 3
 UNSETTLED = 10
 """Looks for which a job that has ended is followed on because Slurm has not told yet when it did."""
 
+OVERDUE = 600.0
+"""Seconds beyond its time limit after which a running job counts as forgotten: sites may grant some minutes
+(Slurm's OverTimeLimit), and nodes take some to clean up."""
 
-@dataclass
+
+@dataclass(eq=False)
 class _Followed:
     job_id: str
     name: str | None
+    directory: str | None
     tell: Callable[[Summary], None]
     ended: asyncio.Future[list[JobPart]]
     seen: float = field(default_factory=time.time)
@@ -44,12 +49,21 @@ class _Followed:
     unsettled: int = 0
     state: str = ""
     limit: float | None = None
+    met: bool = False
 
     def due(self, shortest: float, longest: float) -> float:
         """When it is to be looked at again, by the monotonic clock."""
         if self.misses or self.unsettled:
             return self.looked + shortest
         return self.looked + pace.step(self.looked - self.since, self.limit, shortest, longest)
+
+    def is_its(self, part: JobPart) -> bool:
+        """Tell whether a part with its id is of this job: one that works elsewhere is another job's."""
+        if self.directory is None or part.working_directory in ("", self.directory):
+            self.met = self.met or part.working_directory == self.directory
+            return True
+        # Should the system call directories by other names than we do, that shows at the first look.
+        return not self.met and part.name == self.name
 
 
 class Watcher:
@@ -70,7 +84,8 @@ class Watcher:
         self._settings = settings
         self._reactor = reactor
         self._crowd = crowd or (lambda: len(self._followed))
-        self._followed: dict[str, _Followed] = {}
+        self._followed: set[_Followed] = set()
+        self._directories: set[str] = set()
         self._news = asyncio.Event()
         self._watching = False
         self._by_name = True
@@ -78,7 +93,11 @@ class Watcher:
         self._rest = 0.0
 
     async def follow(
-        self, job_id: str, tell: Callable[[Summary], None], name: str | None = None
+        self,
+        job_id: str,
+        tell: Callable[[Summary], None],
+        name: str | None = None,
+        directory: str | None = None,
     ) -> list[JobPart]:
         """Follow a job; returns its parts when it has ended.
 
@@ -86,13 +105,17 @@ class Watcher:
             job_id: Slurm's id.
             tell: called with whatever a look shows.
             name: the job's name, if it is known: a list of few jobs by name is quicker than one of all.
+            directory: its working directory, if no other job has that at the same time.
 
         Raises:
-            JobLostError: Slurm has not known it for `lost_after` seconds.
+            JobLostError: Slurm has not known it for `lost_after` seconds, or shows it as running for long
+                after its time limit.
             GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
         """
-        followed = _Followed(job_id, name, tell, asyncio.get_running_loop().create_future())
-        self._followed[job_id] = followed
+        followed = _Followed(job_id, name, directory, tell, asyncio.get_running_loop().create_future())
+        self._followed.add(followed)
+        if directory:
+            self._directories.add(directory)
         self._news.set()
         if not self._watching:
             self._watching = True
@@ -101,7 +124,7 @@ class Watcher:
         try:
             return await followed.ended
         finally:
-            self._followed.pop(job_id, None)
+            self._followed.discard(followed)
 
     async def _watch(self) -> None:
         try:
@@ -125,7 +148,7 @@ class Watcher:
         longest = self._settings.poll_max
         while self._followed:
             shortest = min(pace.shortest_for(self._crowd(), self._settings.poll_min), longest)
-            due = max(min(job.due(shortest, longest) for job in self._followed.values()), self._rest)
+            due = max(min(job.due(shortest, longest) for job in self._followed), self._rest)
             pause = due - time.monotonic()
             if pause <= 0:
                 return
@@ -136,7 +159,7 @@ class Watcher:
                 return
 
     async def _look(self) -> None:
-        followed = list(self._followed.values())
+        followed = list(self._followed)
         for job in followed:
             job.looked = time.monotonic()
         now = time.time()
@@ -144,7 +167,7 @@ class Watcher:
         self._answered = time.monotonic()
         unclear = []
         for job in followed:
-            parts = parts_of(job.job_id, listed.get(job.job_id, ()))
+            parts = self._parts_of(job, listed.get(job.job_id, ()))
             if not parts:
                 job.misses += 1
                 if job.misses >= MISSES:
@@ -159,6 +182,14 @@ class Watcher:
         unclear.sort(key=lambda job: job.asked)
         await asyncio.gather(*(self._ask(job) for job in unclear[:SINGLES]))
 
+    def _parts_of(self, job: _Followed, listed: Iterable[JobPart]) -> list[JobPart]:
+        """Pick a job's parts from those that have its id."""
+        parts = [part for part in listed if job.is_its(part)]
+        if job.directory is None:
+            # Where it works is not known; where others do is.
+            parts = [part for part in parts if part.working_directory not in self._directories]
+        return parts_of(job.job_id, parts)
+
     def _names(self, followed: Iterable[_Followed]) -> list[str]:
         """The names by which a list of these jobs can be asked for, none if it has to be one of all."""
         names = [job.name for job in followed]
@@ -169,20 +200,14 @@ class Watcher:
         """Ask for one job that the list leaves unclear."""
         now = time.time()
         job.asked = time.monotonic()
-        parts = parts_of(job.job_id, await self._gateway.job(job.job_id))
+        parts = self._parts_of(job, await self._gateway.job(job.job_id))
         if parts:
             if job.misses >= MISSES:
                 # The list should have had it: a cancelled job loses its name, and not all filter alike.
                 self._by_name = False
             self._note(job, parts, summarise(parts), now)
         elif now - job.seen > self._settings.lost_after:
-            self._end(
-                job,
-                errors.JobLostError(
-                    f"Slurm has not known job {job.job_id} for {now - job.seen:.0f} s: it is lost; whether "
-                    f"it ran can't be told (see sacct -j {job.job_id} on the system)"
-                ),
-            )
+            self._lose(job, f"Slurm has not known job {job.job_id} for {now - job.seen:.0f} s")
 
     def _note(self, job: _Followed, parts: list[JobPart], summary: Summary, now: float) -> None:
         job.seen = now
@@ -197,6 +222,13 @@ class Watcher:
         job.tell(summary)
         if summary.ended:
             self._end(job, parts)
+        elif summary.remaining is not None and -summary.remaining > max(OVERDUE, self._settings.lost_after):
+            overdue = f"running {-summary.remaining:.0f} s after its time limit"
+            self._lose(job, f"Slurm shows job {job.job_id} as {overdue}")
+
+    def _lose(self, job: _Followed, what: str) -> None:
+        where = f"see sacct -j {job.job_id} on the system"
+        self._end(job, errors.JobLostError(f"{what}: it is lost; whether it ran can't be told ({where})"))
 
     def _end(self, job: _Followed, outcome: list[JobPart] | Exception) -> None:
         if job.ended.done():
@@ -213,7 +245,7 @@ class Watcher:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        for job in list(self._followed.values()):
+        for job in list(self._followed):
             self._end(job, error)
 
 

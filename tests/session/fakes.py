@@ -206,6 +206,11 @@ class FakeGateway:
         self.parts[job_id] = [JobPart(job_id, "rfm", "PENDING", "Resources", None, "", END, None, directory)]
         return job_id
 
+    def forget(self) -> None:
+        """Forget the job that was submitted last, as a controller does that dies: the next has its id."""
+        del self.parts[str(self._next)]
+        self._next -= 1
+
     def finish(
         self, job_id: str, state: str = "COMPLETED", code: int = 0, files: Mapping[str, str] | None = None
     ) -> None:

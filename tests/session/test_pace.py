@@ -19,6 +19,8 @@ from reframe_firecrest.session.pace import GRACE, shortest_for, step
         (3600, 600, 15),
         # It should have ended by now.
         (3600, -30, 1),
+        # Slurm does not seem to know that.
+        (3600, -90, 15),
     ],
 )
 def test_the_longer_a_job_has_been_in_its_state_the_longer_until_the_next_look(

@@ -397,6 +397,19 @@ def test_a_run_job_does_not_adopt_the_build_job_of_the_same_directory(
     assert run_id != build_id
 
 
+def test_a_job_under_the_id_of_a_forgotten_one_is_adopted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.submitted(stage.submit("a"))
+    stage.gateway.forget()
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    (stage.remote / "b").mkdir(parents=True)
+    job_id = stage.gateway.start("job.sh", str(stage.remote / "b"))
+    assert stage.submitted(stage.submit("b")) == [job_id]
+    assert stage.gateway.calls["submit"] == 2
+
+
 def test_a_refused_submission_fails_that_test_only(stage: Stage) -> None:
     stage.gateway.failures["submit"] = [errors.RejectedError("sbatch: error: invalid partition")]
     handles = [stage.submit("a"), stage.submit("b")]

@@ -1,0 +1,86 @@
+"""What a controller that died makes of ids: forgotten jobs that go on, and other jobs under their ids."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.session.phases import Phase
+from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.watcher import OVERDUE, Watcher, ignore
+from tests.session.conftest import Stage
+
+LIMIT = 1800.0
+
+
+def test_two_jobs_under_one_id_are_told_apart(stage: Stage) -> None:
+    forgotten = stage.submit("a")
+    stage.submitted(forgotten)
+    stage.gateway.forget()
+    other = stage.submit("b")
+    [job_id] = stage.submitted(other)
+    assert forgotten.view.job_id == job_id
+    stage.gateway.finish(job_id, "FAILED", code=3)
+    assert other.ended.wait(10)
+    assert (other.view.phase, other.view.exit_code) == (Phase.DONE, 3)
+    assert forgotten.ended.wait(15)
+    assert forgotten.view.phase is Phase.FAILED
+    assert f"Slurm has not known job {job_id}" in str(forgotten.view.error)
+
+
+def test_a_strangers_job_under_a_forgotten_id_is_not_taken_for_ours(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    stranger = replace(part, name="mine", state="COMPLETED", end=1.0, working_directory="/home/somebody")
+    stage.gateway.hidden.add(job_id)
+    stage.gateway.single[job_id] = [stranger]
+    assert handle.ended.wait(15)
+    assert "it is lost" in str(handle.view.error)
+
+
+def test_a_directory_that_the_system_calls_by_another_name_does_no_harm(stage: Stage) -> None:
+    stage.gateway.blocked["jobs"] = asyncio.Event()
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, name="rfm_a", working_directory="/real/path/a")]
+    reactor().call(stage.gateway.blocked["jobs"].set)
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+
+
+def test_a_job_that_runs_long_after_its_time_limit_is_lost(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    running = replace(part, state="RUNNING", reason=None, nodes="nid001", limit=LIMIT)
+    stage.gateway.parts[job_id] = [replace(running, elapsed=LIMIT + OVERDUE - 60)]
+    assert not handle.ended.wait(1)
+    stage.gateway.parts[job_id] = [replace(running, elapsed=LIMIT + OVERDUE + 60)]
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.FAILED
+    assert f"as running {OVERDUE + 60:.0f} s after its time limit: it is lost" in str(handle.view.error)
+
+
+def test_a_tests_job_under_a_forgotten_transfers_id_is_not_taken_for_the_transfer(stage: Stage) -> None:
+    part = JobPart("7", "rfm_a", "RUNNING", None, None, "nid001", 1.0, None, "/scratch/run/a")
+    stage.gateway.parts["7"] = [part]
+    settings = stage.settings
+
+    async def follow_both() -> None:
+        watcher = Watcher(stage.gateway, settings, reactor())
+        test = asyncio.create_task(watcher.follow("7", ignore, "rfm_a", "/scratch/run/a"))
+        transfer = asyncio.create_task(watcher.follow("7", ignore))
+        await asyncio.sleep(0.3)
+        stage.gateway.parts["7"] = [replace(part, state="COMPLETED", exit_code=0, end=2.0)]
+        assert [found.name for found in await test] == ["rfm_a"]
+        with pytest.raises(errors.JobLostError):
+            await transfer
+
+    reactor().run(follow_both(), 20.0)
