@@ -30,7 +30,7 @@ class Seen:
     Attributes:
         jobs: name and state of the jobs in it, and how many of them.
         unfinished: jobs that were still there at the end, transfer jobs among them.
-        remote: paths below the directories of its runs.
+        remote: what lies there, with ``@`` for the name of the run that it is of.
     """
 
     jobs: dict[str, int]
@@ -93,5 +93,5 @@ async def _remote(gateway: Gateway, root: str) -> list[str]:
         listing = await gateway.list_tree(root)
     except errors.NotFoundError:
         return []
-    # Runs have names of their own, so those can't be compared.
-    return sorted(path for entry in listing if (path := entry.path.partition("/")[2]))
+    # Runs have names of their own, which can't be compared.
+    return sorted("@" + entry.path[len(entry.path.partition("/")[0]) :] for entry in listing)

@@ -19,8 +19,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,7 @@ CHECKS = ("soak.py", "disturbed.py")
 OPTIONS = ("-x", "AllNodes")
 """How many nodes there are is not known."""
 TESTS = 24
+JOURNALS = "journals"
 SECONDS = 4.0
 """That a job sleeps for, about."""
 LARGE = 8_000_000
@@ -154,42 +156,61 @@ def run(absence: Absence | None, tests: int, place: Path | None = None) -> Run:
         tests: how many, beside those of the small suite.
         place: where it leaves what it leaves; otherwise nothing remains.
     """
-    if place is None:
-        directory = Path(tempfile.mkdtemp(prefix="reframe-firecrest-restarts-"))
-    else:
-        # A path that was never translated would go unnoticed if the job's user could follow it.
-        place.mkdir(parents=True, mode=0o700)
-        directory = place.resolve()
-    try:
+    with workplace(place) as directory:
         return _run_in(directory, absence, tests)
+
+
+@contextmanager
+def workplace(place: Path | None) -> Iterator[Path]:
+    """Make a directory that only we can look into: paths that were not translated must not work for jobs.
+
+    Args:
+        place: where it is and stays; otherwise nothing remains of it.
+    """
+    if place is not None:
+        place.mkdir(parents=True, mode=0o700)
+        yield place.resolve()
+        return
+    directory = Path(tempfile.mkdtemp(prefix="reframe-firecrest-restarts-"))
+    try:
+        yield directory
     finally:
-        if place is None:
-            shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
-def _run_in(directory: Path, absence: Absence | None, tests: int) -> Run:
+def begin(directory: Path, tests: int) -> tuple[ReFrame, subprocess.Popen[str], dict[str, str]]:
+    """Start ReFrame in a namespace of its own; returns also the variables that name it.
+
+    Args:
+        directory: where it leaves what it leaves, journals too.
+        tests: how many, beside those of the small suite.
+    """
     given = {
         name: value
         for name, value in os.environ.items()
         if name.startswith("FIRECREST_") or name == "AUTH_TOKEN_URL"
     }
     given["FIRECREST_NAMESPACE"] = f"restarts-{secrets.token_hex(3)}"
-    given["FIRECREST_JOURNAL_DIR"] = str(directory / "journals")
+    given["FIRECREST_JOURNAL_DIR"] = str(directory / JOURNALS)
     reframe = ReFrame(directory, GatewayUnderTest("given", given))
-    environment = {
-        "SOAK_TESTS": str(tests),
-        "SOAK_SECONDS": str(SECONDS),
-        "SOAK_LARGE": str(LARGE),
-        "TMPDIR": str(directory),
-    }
+    process = reframe.start(
+        [str(SUITE / name) for name in CHECKS],
+        *OPTIONS,
+        config=PROJECT / "config/sandbox.py",
+        environment={
+            "SOAK_TESTS": str(tests),
+            "SOAK_SECONDS": str(SECONDS),
+            "SOAK_LARGE": str(LARGE),
+            "TMPDIR": str(directory),
+        },
+    )
+    return reframe, process, given
+
+
+def _run_in(directory: Path, absence: Absence | None, tests: int) -> Run:
     over, begun = threading.Event(), time.time()
     with ThreadPoolExecutor(1) as pool:
-        process = reframe.start(
-            [str(SUITE / name) for name in CHECKS],
-            *OPTIONS,
-            config=PROJECT / "config/sandbox.py",
-            environment=environment,
-        )
+        reframe, process, given = begin(directory, tests)
         away = pool.submit(disturb, absence, over) if absence else None
         try:
             left = reframe.finish(process, PATIENCE)
@@ -208,7 +229,7 @@ def _run_in(directory: Path, absence: Absence | None, tests: int) -> Run:
     outcome.files = dict(checksums(directory))
     moves = [
         move.time
-        for story in stories(directory / "journals")
+        for story in stories(directory / JOURNALS)
         for moved in story.moves.values()
         for move in moved
     ]
