@@ -25,6 +25,7 @@ from reframe_firecrest.gateway.answers import UploadUrls
 from reframe_firecrest.gateway.disk import OpenFile, arriving, departing
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.gateway.trouble import Trouble
 
 Result = TypeVar("Result")
 
@@ -62,6 +63,7 @@ class Objects:
         self._patience = patience
         self._where = where
         self._slots = asyncio.Semaphore(PARALLEL)
+        self._trouble = Trouble(where, patience.outage)
         self._answered = False
 
     async def put(self, local: Path, size: int, urls: UploadUrls, progress: Progress | None = None) -> None:
@@ -254,10 +256,13 @@ class Objects:
                 error = translate.error_of(operation, problem, self._where)
             else:
                 self._answered = True
+                self._trouble.succeeded(operation)
                 return result
             if position() > reached:
                 reached, attempt, broken = position(), 0, 0
                 self._answered = True
+                self._trouble.succeeded(operation)
+            self._trouble.failed(operation, error)
             self._answered = self._answered or error.status is not None
             attempt += 1
             broken += isinstance(error, errors.UncertainError)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import objects
+from reframe_firecrest.gateway import objects, trouble
 from reframe_firecrest.gateway.answers import UploadUrls
 from reframe_firecrest.gateway.objects import Objects
 from reframe_firecrest.gateway.policy import Patience
@@ -284,6 +284,17 @@ class TestSending:
         store.faults = {f"PUT /part/{number}": [refuse] for number in range(1, 10)}
         line = fails(errors.TransientError, put, store, source, patience=patience)
         assert "s3.test can't be reached from here" in line
+
+    def test_a_store_that_is_away_for_long_is_told_of(
+        self, source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(trouble, "TELL_AFTER", 0.0)
+        store = Store()
+        store.faults["PUT /part/1"] = [s3_error(503, "SlowDown")]
+        put(store, source)
+        said = [record.getMessage() for record in caplog.records if record.name == trouble.__name__]
+        assert "the S3 storage answers HTTP 503 (SlowDown); so for 0 s now" in said[0]
+        assert said[1].startswith("uploading on 'daint' at gw works again")
 
     def test_a_store_that_refuses_is_not_asked_again(self, source: Path) -> None:
         store = Store()
