@@ -45,6 +45,7 @@ class _Followed:
     since: float = field(default_factory=time.monotonic)
     looked: float = field(default_factory=time.monotonic)
     asked: float = 0.0
+    unknown: float | None = None
     misses: int = 0
     unsettled: int = 0
     state: str = ""
@@ -206,11 +207,15 @@ class Watcher:
                 # The list should have had it: a cancelled job loses its name, and not all filter alike.
                 self._by_name = False
             self._note(job, parts, summarise(parts), now)
-        elif now - job.seen > self._settings.lost_after:
-            self._lose(job, f"Slurm has not known job {job.job_id} for {now - job.seen:.0f} s")
+            return
+        job.unknown = job.unknown or job.asked
+        since = time.monotonic() - job.unknown
+        if since > self._settings.lost_after:
+            self._lose(job, f"Slurm has not known job {job.job_id} for {since:.0f} s")
 
     def _note(self, job: _Followed, parts: list[JobPart], summary: Summary, now: float) -> None:
         job.seen = now
+        job.unknown = None
         if summary.ended and not summary.settled and job.unsettled < UNSETTLED:
             # Its exit code can't be believed yet.
             job.unsettled += 1
@@ -241,6 +246,10 @@ class Watcher:
     def _bear(self, error: errors.GatewayError) -> None:
         """Go on in spite of an error, unless it is final or has lasted too long."""
         lasted = time.monotonic() - self._answered
+        # Slurm's accounting lags behind for minutes after it has been away: what it does not know then is
+        # not lost yet.
+        for job in self._followed:
+            job.unknown = None
         if isinstance(error, errors.FinalError) or lasted > self._settings.outage:
             self._fail(error)
 

@@ -134,7 +134,7 @@ class Settings(BaseModel):
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0
-    lost_after: Annotated[float, Field(ge=5, le=86400)] = 120.0
+    lost_after: Annotated[float, Field(ge=5, le=86400)] = 300.0
 
     @model_validator(mode="before")
     @classmethod

@@ -304,6 +304,22 @@ def test_a_job_that_nobody_knows_is_lost_not_completed(stage: Stage) -> None:
     assert stage.gateway.calls["download"] == 0
 
 
+def test_the_accounting_may_lag_behind_after_an_outage(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.unknown.add(job_id)
+    eventually(lambda: stage.gateway.calls["job"] > 3, "questions for the job")
+    time.sleep(3.0)
+    stage.gateway.failures["jobs"] = [errors.UncertainError("slurmdbd is away", status=500)]
+    time.sleep(3.5)
+    # More than its five seconds have passed, but not since the outage.
+    assert not handle.ended.is_set()
+    stage.gateway.unknown.clear()
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+
+
 def test_an_array_is_over_when_all_its_tasks_are(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
