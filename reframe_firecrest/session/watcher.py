@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest import errors
@@ -60,8 +60,9 @@ class _Followed:
 
     def is_its(self, part: JobPart) -> bool:
         """Tell whether a part with its id is of this job: one that works elsewhere is another job's."""
-        if self.directory is None or part.working_directory in ("", self.directory):
-            self.met = self.met or part.working_directory == self.directory
+        if part.working_directory in ("", self.directory):
+            # For a moment, a job that is new or has just been cancelled has neither directory nor name.
+            self.met = self.met or part.working_directory != ""
             return True
         # Should the system call directories by other names than we do, that shows at the first look.
         return not self.met and part.name == self.name
@@ -109,8 +110,8 @@ class Watcher:
             directory: its working directory, if no other job has that at the same time.
 
         Raises:
-            JobLostError: Slurm has not known it for `lost_after` seconds, or shows it as running for long
-                after its time limit.
+            JobLostError: Slurm has not known it for `lost_after` seconds, has given its id to another job, or
+                shows it as running for long after its time limit.
             GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
         """
         followed = _Followed(job_id, name, directory, tell, asyncio.get_running_loop().create_future())
@@ -183,13 +184,16 @@ class Watcher:
         unclear.sort(key=lambda job: job.asked)
         await asyncio.gather(*(self._ask(job) for job in unclear[:SINGLES]))
 
-    def _parts_of(self, job: _Followed, listed: Iterable[JobPart]) -> list[JobPart]:
-        """Pick a job's parts from those that have its id."""
-        parts = [part for part in listed if job.is_its(part)]
+    def _parts_of(self, job: _Followed, listed: Collection[JobPart]) -> list[JobPart]:
+        """Pick a job's parts from those that have its id; it is lost if another job has that now."""
         if job.directory is None:
             # Where it works is not known; where others do is.
-            parts = [part for part in parts if part.working_directory not in self._directories]
-        return parts_of(job.job_id, parts)
+            mine = [part for part in listed if part.working_directory not in self._directories]
+        else:
+            mine = [part for part in listed if job.is_its(part)]
+        if len(mine) < len(listed) and (job.met or job.directory is None):
+            self._lose(job, f"Slurm has forgotten job {job.job_id} and given its number to another one")
+        return parts_of(job.job_id, mine)
 
     def _names(self, followed: Iterable[_Followed]) -> list[str]:
         """The names by which a list of these jobs can be asked for, none if it has to be one of all."""

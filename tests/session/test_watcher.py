@@ -12,24 +12,50 @@ from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.session.phases import Phase
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.watcher import OVERDUE, Watcher, ignore
-from tests.session.conftest import Stage
+from tests.session.conftest import Stage, eventually
 
 LIMIT = 1800.0
 
 
 def test_two_jobs_under_one_id_are_told_apart(stage: Stage) -> None:
     forgotten = stage.submit("a")
-    stage.submitted(forgotten)
+    [job_id] = stage.submitted(forgotten)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, state="RUNNING")]
+    eventually(lambda: forgotten.view.state == "RUNNING")
     stage.gateway.forget()
     other = stage.submit("b")
-    [job_id] = stage.submitted(other)
-    assert forgotten.view.job_id == job_id
+    assert stage.submitted(other) == [job_id]
     stage.gateway.finish(job_id, "FAILED", code=3)
     assert other.ended.wait(10)
     assert (other.view.phase, other.view.exit_code) == (Phase.DONE, 3)
-    assert forgotten.ended.wait(15)
+    assert forgotten.ended.wait(1)
     assert forgotten.view.phase is Phase.FAILED
-    assert f"Slurm has not known job {job_id}" in str(forgotten.view.error)
+    assert f"forgotten job {job_id} and given its number to another one" in str(forgotten.view.error)
+
+
+def test_tasks_that_the_accounting_shows_as_running_do_not_hide_who_has_their_id(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    tasks = [replace(part, job_id=f"{job_id}_{number}", state="RUNNING") for number in range(2)]
+    stage.gateway.parts[job_id] = tasks
+    eventually(lambda: handle.view.state == "RUNNING,RUNNING")
+    stage.gateway.parts[job_id] = [*tasks, replace(part, name="rfm_b", working_directory="/scratch/b")]
+    assert handle.ended.wait(10)
+    assert "given its number to another one" in str(handle.view.error)
+
+
+def test_a_job_without_name_and_directory_yet_is_waited_for(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, name="allocation", working_directory="", reason="None")]
+    eventually(lambda: handle.view.reason == "None")
+    stage.gateway.parts[job_id] = [part]
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
 
 
 def test_a_strangers_job_under_a_forgotten_id_is_not_taken_for_ours(stage: Stage) -> None:
