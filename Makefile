@@ -44,7 +44,7 @@ test-unit: $(VENV)/.installed-dev
 	@$(BIN)/pytest -q -n $(JOBS) -m "not e2e" $(PYTEST_ARGS)
 
 test-slurm: $(VENV)/.installed-dev
-	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(PYTEST_ARGS)
+	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(or $(PYTEST_ARGS),tests/e2e)
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench $(BENCH_ARGS)
