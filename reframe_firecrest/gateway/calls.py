@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -15,6 +16,8 @@ from reframe_firecrest.gateway.throttle import Throttle
 from reframe_firecrest.gateway.trouble import Trouble
 
 Result = TypeVar("Result")
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Caller:
@@ -49,7 +52,7 @@ class Caller:
         while True:
             doing = policy.TOKEN
             try:
-                async with self._throttle.slot():
+                async with self._throttle.slot(urgent=operation is policy.CANCEL):
                     # Before the clock starts: a token that can't be had leaves no doubt about the operation.
                     await self._authorization.auth_headers()
                     self._trouble.succeeded(policy.TOKEN)
@@ -81,8 +84,7 @@ class Caller:
                 if self._authorization.is_stale():
                     error = errors.TransientError(str(error), status=401)
             self._trouble.failed(doing, error)
-            if policy.is_strain(error):
-                self._throttle.strained(error.retry_after)
+            self._ease(doing, error)
             in_a_row = 0 if isinstance(error, errors.TransientError) else in_a_row + 1
             attempt += 1
             limit = self._patience.outage if self._answered else self._patience.first_contact
@@ -90,3 +92,16 @@ class Caller:
             if not policy.may_repeat(doing, error, in_a_row) or time.monotonic() + pause - begun > limit:
                 raise error
             await asyncio.sleep(pause)
+
+    def _ease(self, operation: Operation, error: errors.GatewayError) -> None:
+        """Ask less of a gateway that can't do more."""
+        if policy.is_strain(error):
+            self._throttle.strained(error.retry_after)
+        used_up = policy.is_exhausted(error) and self._trouble.lasts(operation) > policy.EXHAUSTED_AFTER
+        if used_up and self._throttle.rest(policy.REST):
+            _LOGGER.warning(
+                "the gateway's connection to %s seems to be used up; leaving it alone for %.0f s, so that it "
+                "makes a new one",
+                self.where,
+                policy.REST,
+            )

@@ -90,6 +90,21 @@ REFUSALS = 2
 _DOUBTFUL = (errors.UncertainError, errors.ProtocolError, errors.OperationTimeoutError)
 """Errors that leave open whether a request was carried out."""
 
+NO_CHANNEL = "Unable to open a new SSH channel"
+"""How the gateway puts it that its connection to the system has no session left."""
+
+EXHAUSTED_AFTER = 45.0
+"""Seconds for which an operation must have found no session before its connection counts as used up."""
+
+REST = 75.0
+"""Seconds for which a gateway is left alone then.
+
+A command that takes longer than its 5 s costs it a session for good, and sshd grants ten by default: once
+nine are gone, the two commands of each job query can't run any more. Only a connection that nobody has
+used for 60 s is closed, and a new one opened for the next request. Source: FirecREST v2's ``SSHClientPool``
+and its setting ``idle_timeout``; seen when slurmctld was killed in front of it.
+"""
+
 JOB_HAS_ENDED = "already completing or completed|Invalid job id"
 """How scancel puts it that there is nothing left to cancel; the gateway's status for it is 500."""
 
@@ -113,7 +128,7 @@ _STATUS: dict[int, type[errors.GatewayError]] = {
 
 _MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     # Answers with status 500 whose text is more definite than the status.
-    (re.compile("Unable to open a new SSH channel"), errors.TransientError),
+    (re.compile(NO_CHANNEL), errors.TransientError),
     # Nobody listens where the gateway looks for sshd, so no command has run.
     (
         re.compile(r"^(\(111, 'Connection refused'\)|\[Errno 111\] Connection refused)"),
@@ -162,6 +177,11 @@ def is_strain(error: errors.GatewayError) -> bool:
     Status 500 is transient only where sshd's sessions are exhausted, or nobody listens there.
     """
     return isinstance(error, errors.TransientError) and error.status in (424, 429, 500)
+
+
+def is_exhausted(error: errors.GatewayError) -> bool:
+    """Tell whether an error says that the gateway's connection to the system has no session left."""
+    return isinstance(error, errors.TransientError) and NO_CHANNEL in str(error)
 
 
 def in_context(operation: Operation, error: errors.GatewayError, *, answered: bool) -> errors.GatewayError:

@@ -43,6 +43,7 @@ class Throttle:
         self._quickest = math.inf
         self._usual = 0.0
         self._not_before = 0.0
+        self._rests_until = 0.0
         self._eased_at = -math.inf
         self._strained = False
 
@@ -52,18 +53,23 @@ class Throttle:
         return int(self._limit)
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold one of the places, as soon as there is one."""
-        await self._enter()
+    async def slot(self, *, urgent: bool = False) -> AsyncIterator[None]:
+        """Hold one of the places, as soon as there is one.
+
+        Args:
+            urgent: it matters more than a rest of the gateway's.
+        """
+        await self._enter(urgent=urgent)
         try:
             yield
         finally:
             self._open -= 1
             self._wake()
 
-    async def _enter(self) -> None:
+    async def _enter(self, *, urgent: bool) -> None:
         while True:
-            pause = self._not_before - time.monotonic()
+            begin = self._not_before if urgent else max(self._not_before, self._rests_until)
+            pause = begin - time.monotonic()
             if pause > 0:
                 await asyncio.sleep(pause)
             elif self._open < self.limit:
@@ -120,3 +126,11 @@ class Throttle:
             self._eased_at = now
             self._strained = True
             self._limit = max(self._limit / 2, 1.0)
+
+    def rest(self, seconds: float) -> bool:
+        """Let no requests through for a while; tell whether that is news."""
+        now = time.monotonic()
+        if self._rests_until > now:
+            return False
+        self._rests_until = now + seconds
+        return True

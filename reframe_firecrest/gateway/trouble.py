@@ -62,6 +62,11 @@ class Trouble:
                 self._outage,
             )
 
+    def lasts(self, operation: Operation) -> float:
+        """Return the seconds for which an operation has failed."""
+        failing = self._failing.get(operation.name)
+        return failing.last - failing.since if failing else 0.0
+
     def succeeded(self, operation: Operation) -> None:
         """Note that an operation succeeded."""
         self._succeeded = time.monotonic()

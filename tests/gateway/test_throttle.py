@@ -104,3 +104,16 @@ def test_who_gives_up_waiting_passes_the_turn_on() -> None:
         return reached.is_set() and impatient.cancelled()
 
     assert run(give_up())
+
+
+def test_a_rest_holds_all_requests_but_the_urgent_ones() -> None:
+    async def after_a_rest(*, urgent: bool) -> float:
+        throttle = Throttle(32)
+        assert throttle.rest(0.2)
+        assert not throttle.rest(60.0)
+        begun = time.monotonic()
+        async with throttle.slot(urgent=urgent):
+            return time.monotonic() - begun
+
+    assert run(after_a_rest(urgent=False)) >= 0.2
+    assert run(after_a_rest(urgent=True)) < 0.2

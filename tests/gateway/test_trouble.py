@@ -104,6 +104,15 @@ def test_a_gateway_tells_of_its_trouble(
     assert "works again" in said[1]
 
 
+def test_how_long_it_lasts_is_known(watched: Watched) -> None:
+    assert watched.trouble.lasts(policy.LIST_JOBS) == 0.0
+    watched.fails(policy.LIST_JOBS, 3.0)
+    watched.fails(policy.LIST_JOBS, 10.0)
+    assert watched.trouble.lasts(policy.LIST_JOBS) == 7.0
+    watched.succeeds(policy.LIST_JOBS, 11.0)
+    assert watched.trouble.lasts(policy.LIST_JOBS) == 0.0
+
+
 def test_a_refusal_is_an_answer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(trouble, "TELL_AFTER", 0.0)
     with pytest.raises(errors.ForbiddenError):

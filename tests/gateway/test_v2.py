@@ -248,6 +248,27 @@ class TestOutages:
         assert len(call(api, connect, list_jobs, patience=patience)) == 1
         assert api.count(LIST) == 21
 
+    def test_a_connection_of_the_gateways_that_is_used_up_is_left_alone_until_it_is_a_new_one(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        rest = 1.0
+        monkeypatch.setattr(policy, "EXHAUSTED_AFTER", 0.1)
+        monkeypatch.setattr(policy, "REST", rest)
+        last = time.monotonic()
+
+        def listing(_request: httpx.Request) -> httpx.Response:
+            nonlocal last
+            quiet, last = time.monotonic() - last, time.monotonic()
+            if quiet > 0.9 * rest:
+                return answer(200, JOBS)
+            return answer(500, "Error executing Slurm command. Unable to open a new SSH channel.")
+
+        api = Api({CONNECT: answer(200, SYSTEMS), LIST: listing})
+        patience = Patience(first_contact=1.0, outage=30, pause=0.03, pause_max=0.03)
+        assert len(call(api, connect, list_jobs, patience=patience)) == 1
+        told = [record.getMessage() for record in caplog.records if "used up" in record.getMessage()]
+        assert len(told) == 1
+
     def test_but_not_for_ever(self) -> None:
         api = Api({CONNECT: answer(200, SYSTEMS), LIST: httpx.ConnectError("refused")})
         patience = Patience(first_contact=10, outage=0.02, pause=0.001, pause_max=0.002)
