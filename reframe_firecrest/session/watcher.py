@@ -139,7 +139,9 @@ class Watcher:
                     await self._look()
                 except errors.GatewayError as error:
                     self._bear(error)
-                self._rest = time.monotonic() + pace.REST * (time.monotonic() - begun)
+                now = time.monotonic()
+                # An outage may be among that.
+                self._rest = now + min(pace.REST * (now - begun), self._settings.poll_max)
         except Exception as error:  # noqa: BLE001 - handed to everybody who waits for an answer
             self._fail(error)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -92,6 +93,17 @@ def test_a_job_that_runs_long_after_its_time_limit_is_lost(stage: Stage) -> None
     assert handle.ended.wait(10)
     assert handle.view.phase is Phase.FAILED
     assert f"as running {OVERDUE + 60:.0f} s after its time limit: it is lost" in str(handle.view.error)
+
+
+def test_an_answer_that_came_late_is_not_followed_by_a_long_silence(stage: Stage) -> None:
+    answering = stage.gateway.blocked["jobs"] = asyncio.Event()
+    stage.submit("a")
+    eventually(lambda: stage.gateway.calls["jobs"] == 1)
+    time.sleep(3.0)
+    reactor().call(answering.set)
+    begun = time.monotonic()
+    eventually(lambda: stage.gateway.calls["jobs"] == 2)
+    assert time.monotonic() - begun < 1.0
 
 
 def test_a_tests_job_under_a_forgotten_transfers_id_is_not_taken_for_the_transfer(stage: Stage) -> None:
