@@ -50,7 +50,9 @@ def nobody() -> Iterator[str]:
 
 
 def doctor(variables: Mapping[str, str], *options: str) -> Result:
-    return CliRunner().invoke(app, ["doctor", *options], env=dict(variables), catch_exceptions=False)
+    # Whoever runs the tests may have set a width.
+    environment: dict[str, str | None] = {"COLUMNS": None, **variables}
+    return CliRunner().invoke(app, ["doctor", *options], env=environment, catch_exceptions=False)
 
 
 def statuses(done: Result) -> dict[str, str]:
