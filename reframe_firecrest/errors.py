@@ -7,7 +7,8 @@
     │   └── HostileArchiveError   what comes from the remote side and must not, or can't, have its place here
     ├── DetectionError            what a node or a configuration tells can't be used
     ├── RunError                  a run is not known, or what is said to be its own must not be touched
-    ├── JobLostError              Slurm has not known the job for longer than the grace time
+    ├── JobLostError              Slurm has forgotten the job, or not known it for longer than the grace time
+    ├── JobHeldError              Slurm will never start the job
     └── GatewayError              the remote side
         ├── TransientError        nothing happened there; asking again is safe
         ├── UncertainError        something may have happened there; look before repeating
@@ -72,7 +73,11 @@ class RunError(FirecrestError):
 
 
 class JobLostError(FirecrestError):
-    """Slurm has not known the job for longer than the grace time."""
+    """Slurm has forgotten the job, or not known it for longer than the grace time."""
+
+
+class JobHeldError(FirecrestError):
+    """Slurm will never start the job."""
 
 
 class GatewayError(FirecrestError):

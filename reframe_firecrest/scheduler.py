@@ -30,7 +30,7 @@ from reframe_firecrest.settings.local import started_in
 from reframe_firecrest.show import show
 from reframe_firecrest.signals import exit_was_requested
 from reframe_firecrest.staging.selection import Selection
-from reframe_firecrest.states import HELD_FOR_GOOD, PENDING
+from reframe_firecrest.states import PENDING
 
 WAIT_STEP = 1.0
 """Seconds after which `wait` looks at its job again, so that messages are shown and limits are kept."""
@@ -184,7 +184,7 @@ class FirecrestScheduler(SlurmJobScheduler):
             self._open()[1].cancel([self._handles[job] for job in cancelled])
 
     def _cancel_hopeless(self, jobs: Sequence[FirecrestJob]) -> None:
-        """Cancel what has been pending for too long, or is blocked for good or for a configured reason."""
+        """Cancel what has been pending for too long, or is blocked for one of the configured reasons."""
         now = time.time()
         for job in jobs:
             handle = self._handles.get(job)
@@ -198,7 +198,7 @@ class FirecrestScheduler(SlurmJobScheduler):
                 continue
             # A reason can go on after a comma: "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]".
             reason = (view.reason or "").partition(",")[0].strip()
-            if reason in HELD_FOR_GOOD or (reason and reason in (self._cancel_reasons or [])):
+            if reason and reason in (self._cancel_reasons or []):
                 self.cancel_many([job])
                 job._exception = JobBlockedError(
                     f"job cancelled because it was blocked due to reason: {view.reason}", jobid=job.jobid

@@ -239,18 +239,6 @@ def test_a_blocked_job_is_cancelled_for_the_reasons_that_are_configured(
     assert not waiting.finished()
 
 
-def test_a_job_that_slurm_holds_for_good_is_cancelled(make_job: Any, session: FakeSession) -> None:
-    job = make_job()
-    job.submit()
-    job.scheduler._cancel_reasons = []
-    reason = "launch failed requeued held"
-    advance(session.handles[0], *TO_SLURM, job_id="42", state="PENDING", reason=reason)
-    job.scheduler.poll(job)
-    assert session.cancelled == session.handles
-    with pytest.raises(JobBlockedError, match="launch failed requeued held"):
-        job.finished()
-
-
 def test_access_options_stand_in_the_script(
     make_job: Any, scheduler: FirecrestScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

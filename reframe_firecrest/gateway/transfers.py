@@ -179,6 +179,10 @@ class Transfers:
         except asyncio.CancelledError:
             self._strays.give_up(job)
             raise
+        except errors.JobHeldError:
+            self._strays.give_up(job)
+            await self._strays.cancel()
+            raise
         for part in parts:
             if part.state != "COMPLETED" or part.exit_code:
                 raise errors.RejectedError(

@@ -231,9 +231,13 @@ class Session:
             await self._cancels.cancel(job_id)
             return
         self._log(f"job {job_id}: {spec.name} in {remote}")
-        parts = await self._watcher.follow(
-            job_id, lambda summary: self._learn(handle, summary), spec.name, remote
-        )
+        try:
+            parts = await self._watcher.follow(
+                job_id, lambda summary: self._learn(handle, summary), spec.name, remote
+            )
+        except errors.JobHeldError:
+            self._cancels.start(job_id)
+            raise
         self._advance(handle, Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
         directory.job_ended(ran=ran)

@@ -18,7 +18,7 @@ from reframe_firecrest.gateway.protocol import Gateway, JobPart
 from reframe_firecrest.session import pace
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.settings import Settings
-from reframe_firecrest.states import Summary, parts_of, summarise
+from reframe_firecrest.states import HELD_FOR_GOOD, Summary, parts_of, summarise
 
 MISSES = 2
 """Lists in a row that a job must be missing from before it is asked for singly."""
@@ -112,6 +112,7 @@ class Watcher:
         Raises:
             JobLostError: Slurm has not known it for `lost_after` seconds, has given its id to another job, or
                 shows it as running for long after its time limit.
+            JobHeldError: Slurm holds it for good; it is still there.
             GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
         """
         followed = _Followed(job_id, name, directory, tell, asyncio.get_running_loop().create_future())
@@ -233,6 +234,9 @@ class Watcher:
         job.tell(summary)
         if summary.ended:
             self._end(job, parts)
+        elif summary.reason in HELD_FOR_GOOD:
+            held = f"Slurm holds job {job.job_id} and will not start it again by itself: {summary.reason}"
+            self._end(job, errors.JobHeldError(held))
         elif summary.remaining is not None and -summary.remaining > max(OVERDUE, self._settings.lost_after):
             overdue = f"running {-summary.remaining:.0f} s after its time limit"
             self._lose(job, f"Slurm shows job {job.job_id} as {overdue}")

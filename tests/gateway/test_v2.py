@@ -14,6 +14,7 @@ import pytest
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, transfers
 from reframe_firecrest.gateway.policy import Patience
+from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2, time_window
 from tests.gateway.helpers import (
     FAST,
@@ -759,6 +760,24 @@ class TestArchives:
         call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert asked == ["77"]
         assert api.body()["account"] == "g1"
+
+    def test_a_transfer_job_that_slurm_will_not_start_is_cancelled(self) -> None:
+        cancel = "DELETE /compute/jobs/77"
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                cancel: answer(204),
+            }
+        )
+
+        async def held(_job_id: str) -> list[JobPart]:
+            raise errors.JobHeldError("Slurm holds job 77")
+
+        gateway = GatewayV2(make_settings(), held, FAST, httpx.MockTransport(api))
+        with pytest.raises(errors.JobHeldError):
+            call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
+        assert api.count(cancel) == 1
 
     def test_the_wanted_files_are_packed_below_their_directory(self) -> None:
         api = Api({COMPRESS: answer(204)})

@@ -122,3 +122,14 @@ def test_a_tests_job_under_a_forgotten_transfers_id_is_not_taken_for_the_transfe
             await transfer
 
     reactor().run(follow_both(), 20.0)
+
+
+def test_a_job_that_slurm_holds_for_good_fails_and_is_cancelled(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, reason="launch failed requeued held")]
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.FAILED
+    assert "will not start it again by itself: launch failed requeued held" in str(handle.view.error)
+    eventually(lambda: stage.gateway.cancelled == [job_id])
