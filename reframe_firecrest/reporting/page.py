@@ -1,8 +1,8 @@
 """Makes a page of a report: one file that needs nothing else, not even a network.
 
-All that comes from the system, from ReFrame's report or from a journal is escaped by the template engine. In
-case anything got through, the page's own policy (Content Security Policy, level 3) forbids what it does not have
-itself: it loads nothing, and runs no script but its own.
+The template engine escapes all that comes from the system, from ReFrame's report or a journal. If anything
+got through, the page's own policy (Content Security Policy, level 3) would stop it: the page loads nothing and
+runs no script but its own.
 """
 
 from __future__ import annotations
