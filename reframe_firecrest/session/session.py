@@ -233,7 +233,7 @@ class Session:
         self._log(f"job {job_id}: {spec.name} in {remote}")
         try:
             parts = await self._watcher.follow(
-                job_id, lambda summary: self._learn(handle, summary), spec.name, remote
+                job_id, lambda summary: self._learn(handle, summary), spec.name, remote, spec.components
             )
         except errors.JobHeldError:
             self._cancels.start(job_id)
