@@ -156,7 +156,7 @@ class Watcher:
         """Wait until the first job is due; a new job may be due before those that were there."""
         longest = self._settings.poll_max
         while self._followed:
-            shortest = min(pace.shortest_for(self._crowd(), self._settings.poll_min), longest)
+            shortest = min(pace.in_crowd(self._crowd(), self._settings.poll_min), longest)
             due = max(min(job.due(shortest, longest) for job in self._followed), self._rest)
             pause = due - time.monotonic()
             if pause <= 0:
