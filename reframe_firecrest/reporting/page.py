@@ -1,8 +1,8 @@
 """Makes a page of a report: one file that needs nothing else, not even a network.
 
 The template engine escapes all that comes from the system, from ReFrame's report or a journal. If anything
-got through, the page's own policy (Content Security Policy, level 3) would stop it: the page loads nothing and
-runs no script but its own.
+got through, the page's own policy (Content Security Policy, level 3) would stop it: it loads nothing, and runs
+no script but the page's own.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ WIDTHS = (1280, 400)
 CONTRAST = """
 const channel = (value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
 const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-const light = (rgb) => [0.2126, 0.7152, 0.0722].reduce((sum, part, at) => sum + part * channel(rgb[at] / 255), 0);
+const WEIGHTS = [0.2126, 0.7152, 0.0722];
+const light = (rgb) => WEIGHTS.reduce((sum, part, n) => sum + part * channel(rgb[n] / 255), 0);
 const behind = (element) => {
   for (let one = element; one; one = one.parentElement) {
     const colour = parse(getComputedStyle(one).backgroundColor);
@@ -76,9 +77,14 @@ class Browser:
         assert isinstance(rows, list)
         return rows
 
+    def log(self, kind: str) -> list[dict[str, Any]]:
+        """What the browser has logged since the last call."""
+        entries: list[dict[str, Any]] = self.driver.get_log(kind)  # type: ignore[no-untyped-call]
+        return entries
+
     def requests(self) -> set[str]:
         """All addresses that were asked for since the last call."""
-        entries = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        entries = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
         return {
             entry["params"]["request"]["url"]
             for entry in entries
@@ -120,7 +126,7 @@ def browser(driver: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_it_shows_what_matters_and_fits(scheme: str, width: int, browser: Browser) -> None:
-    browser.driver.get_log("browser")
+    browser.log("browser")
     browser.requests()
     browser.open(scheme, width)
     for text in (
@@ -134,7 +140,7 @@ def test_it_shows_what_matters_and_fits(scheme: str, width: int, browser: Browse
         assert browser.sees(text), text
     assert browser.sees("<b>Detected 1 oom_kill</b>"), "what a test prints is text"
     assert len(browser.rows()) == TESTS
-    assert browser.driver.get_log("browser") == []
+    assert browser.log("browser") == []
     assert browser.requests() == {browser.address}
     assert browser.ask("return document.documentElement.scrollWidth") <= width
     # What is wider than the screen is in a frame of its own that scrolls, and can be by keyboard.
