@@ -112,18 +112,17 @@ def test_it_forbids_whatever_it_does_not_have(journal: Journals) -> None:
 
 
 def test_the_areas_stand_on_each_other(journal: Journals) -> None:
-    moves = [
-        move
-        for number in range(1, 5)
-        for move in lived(number, begin=0, staging=5, queue=5, run=5, retrieval=5)
-    ]
-    made = report_of(journal([opened(), *moves]), None)
-    assert most_at_once(made) == 4
+    early = lived(1, begin=0, staging=0, queue=0, run=20, retrieval=0)
+    late = lived(2, begin=0, staging=0, queue=20, run=0, retrieval=0)
+    made = report_of(journal([opened(), *early, *late]), None)
+    assert most_at_once(made) == 2
     points = {
         part: [tuple(map(float, point.split(","))) for point in line.split()] for part, line in areas_of(made)
     }
-    tops = {part: min(y for _, y in line) for part, line in points.items()}
-    assert tops == {"staging": 0, "queue": 0, "run": 0, "retrieval": 0}
+    assert list(points) == ["run", "retrieval", "staging", "queue"]
+    assert {y for _, y in points["run"]} == {50, 100}
+    assert {y for _, y in points["staging"]} == {50}
+    assert {y for _, y in points["queue"]} == {0, 50}
 
 
 def test_only_where_tests_differ_in_their_place_it_is_repeated() -> None:
