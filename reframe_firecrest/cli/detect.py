@@ -6,12 +6,13 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from reframe_firecrest.cli.exits import Exit, fail
 from reframe_firecrest.detection.configuration import configuration
 from reframe_firecrest.detection.jobs import Outcome, detect_processors, write_processor
 from reframe_firecrest.detection.survey import survey_system
@@ -23,9 +24,6 @@ from reframe_firecrest.detection.targets import (
 )
 from reframe_firecrest.errors import FirecrestError
 from reframe_firecrest.settings import read_settings
-
-INCOMPLETE, FAILED = 1, 2
-"""Exit codes: for some partitions, and for the command as a whole."""
 
 
 def detect(
@@ -73,14 +71,12 @@ def detect(
     The jobs need one node for a few seconds, no internet and no Python. What
     they tell becomes a processor.json for each partition, so ReFrame needs no
     detection of its own (remote_detect).
-
-    Exit codes: 0 all was written; 1 processor information is missing for one
-    or more partitions, which are named with the reason, and the rest was
-    written; 2 nothing was found out, and one line says why; 130 stopped by
-    Ctrl-C or SIGTERM, the jobs are cancelled.
     """
     if config is not None and (output is not None or force or not processors):
-        _fail("--config writes processor information only; leave out --output, --force and --no-processors")
+        fail(
+            "detect",
+            "--config writes processor information only; leave out --output, --force and --no-processors",
+        )
     # A pipeline that is stopped must not leave jobs in the queue any more than Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -94,16 +90,16 @@ def detect(
             return
         found = detect_processors(targets, timeout=timeout, tell=lambda text: console.print(escape(text)))
     except FirecrestError as error:
-        _fail(str(error))
+        fail("detect", str(error))
     if not _report(found, console):
-        raise typer.Exit(INCOMPLETE)
+        raise typer.Exit(Exit.INCOMPLETE)
 
 
 def _write_configuration(
     output: Path | None, prefix: Path | None, console: Console, *, force: bool
 ) -> list[Target]:
     if output is not None and output.exists() and not force:
-        _fail(f"{output} is there already; name another file, or overwrite it with --force")
+        fail("detect", f"{output} is there already; name another file, or overwrite it with --force")
     settings = read_settings([], os.environ)
     survey = survey_system(settings)
     text = configuration(survey, prefix)
@@ -113,7 +109,7 @@ def _write_configuration(
         try:
             output.write_text(text, encoding="utf-8")
         except OSError as error:
-            _fail(f"{output} can't be written: {error.strerror}")
+            fail("detect", f"{output} can't be written: {error.strerror}")
         console.print(f"[green]written[/] {escape(str(output))}: {len(survey.groups)} partitions")
     return targets_of_survey(survey, settings, prefix or DEFAULT_TOPOLOGY_PREFIX.expanduser())
 
@@ -144,8 +140,3 @@ def _summary(processor: Mapping[str, Any]) -> str:
         f"{processor['model']} ({processor['arch']}), sockets: {processor['num_sockets']}, "
         f"cores: {cores}, CPUs: {processor['num_cpus']}"
     )
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reframe-firecrest detect: {message}", err=True)
-    raise typer.Exit(FAILED)

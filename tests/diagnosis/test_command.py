@@ -114,7 +114,7 @@ class TestWithoutAGateway:
     def test_help_shows_how_it_is_used_and_what_the_exit_codes_mean(self) -> None:
         done = doctor({"COLUMNS": "100"}, "--help")
         assert "reframe-firecrest doctor --config mysite.py --system mysite" in done.stdout
-        assert "Exit codes: 0 nothing has failed; 1 something has; 2" in done.stdout
+        assert "0 nothing has failed; there may be warnings" in done.stdout
 
     def test_the_screens_in_the_documentation_have_all_lines(self) -> None:
         text = (PROJECT / "docs/doctor.md").read_text()
