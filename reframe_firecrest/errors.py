@@ -19,6 +19,7 @@
             ├── TooLargeError     above the limit for a direct transfer
             ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
             ├── RejectedError     Slurm or the gateway understood the request and said no
+            │   └── NoSpaceError  the disk is full there, or the user's quota used up
             └── ProtocolError     an answer that is not what the API promises
                 └── ForeignAnswerError   no answer of FirecREST's: a proxy's page, or half an answer
 
@@ -129,6 +130,10 @@ class OperationTimeoutError(FinalError):
 
 class RejectedError(FinalError):
     """Slurm or the gateway understood the request and said no."""
+
+
+class NoSpaceError(RejectedError):
+    """The disk is full there, or the user's quota is used up."""
 
 
 class ProtocolError(FinalError):

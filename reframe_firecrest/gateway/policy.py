@@ -146,7 +146,7 @@ _MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     (re.compile("std_err:sbatch: error:"), errors.RejectedError),
     (re.compile("sbatch: error: Batch job submission failed"), errors.RejectedError),
     (re.compile("No SSH credentials found for user"), errors.AuthError),
-    (re.compile("Disk quota exceeded|No space left on device"), errors.RejectedError),
+    (re.compile("Disk quota exceeded|No space left on device"), errors.NoSpaceError),
     (re.compile("Remote process failed with exit status:124"), errors.OperationTimeoutError),
     (re.compile("Remote process failed with exit status:"), errors.RejectedError),
 )

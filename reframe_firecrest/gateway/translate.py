@@ -16,6 +16,11 @@ MAX_MESSAGE = 400
 
 NOT_FIRECREST = "the answer is not what FirecREST v2 promises; check FIRECREST_URL"
 
+NO_SPACE = (
+    "the disk is full there, or your quota is used up; "
+    "free space, or set FIRECREST_BASEDIR to another directory"
+)
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
 """What follows the question mark of a presigned URL is a secret."""
@@ -115,6 +120,9 @@ def _of_response(what: str, response: httpx.Response, remedy: str) -> errors.Gat
     brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
     brief = re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
+    if kind is errors.NoSpaceError:
+        # tar has a line for each file that it could not write.
+        brief = f"{NO_SPACE}: {brief}"
     message = f"{what}: {brief}" if brief else f"{what}: HTTP {response.status_code}"
     if kind is errors.AuthError and remedy:
         message = f"{message.rstrip('.')}; {remedy}"
