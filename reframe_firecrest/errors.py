@@ -8,7 +8,7 @@
     ├── DetectionError            what a node or a configuration tells can't be used
     ├── RunError                  a run is not known, or what is said to be its own must not be touched
     ├── JobLostError              Slurm has forgotten the job, or not known it for longer than the grace time
-    ├── JobHeldError              Slurm will never start the job
+    ├── JobHeldError              Slurm will never start the job, or not again
     └── GatewayError              the remote side
         ├── TransientError        nothing happened there; asking again is safe
         ├── UncertainError        something may have happened there; look before repeating
@@ -78,7 +78,7 @@ class JobLostError(FirecrestError):
 
 
 class JobHeldError(FirecrestError):
-    """Slurm will never start the job."""
+    """Slurm will never start the job, or not again."""
 
 
 class GatewayError(FirecrestError):
