@@ -69,6 +69,7 @@ EXCUSED_TEXTS = {
     "simple_upload_missing_dir": "v1-texts",
     "compress_missing": "v1-texts",
     "simple_download_dir": "v1-texts",
+    "view_binary": "v1-texts",
 }
 PURGED = ("poll_active_purged_id", "poll_active_purged_and_live", "poll_active_fast_polling")
 
@@ -244,6 +245,7 @@ class Replay:
         self.name = name
         self.ids: dict[str, str] = {}
         """Recorded ids of jobs and tasks, and what stands for them here."""
+        self.last_task = ""
 
     def prepare(self) -> None:
         makers = JOBS | OTHERWISE.get(self.name, {})
@@ -256,6 +258,8 @@ class Replay:
                     self.ids[job_id] = makers[job_id](self.v1)
         if "" in makers:
             makers[""](self.v1)
+        if self.name == "symlink_exists":
+            (self.v1.home / "v1test" / "link").symlink_to("small.txt")
         if self.name == "submit_sbatch_warning_exit0":
             self.v1.sandbox.faults.add(FaultRule(path="/jobs/path", kind=FaultKind.WARN))
         if self.name.startswith(("raw_task", "tasks_by_id", "tasks_two")):
@@ -276,7 +280,7 @@ class Replay:
         text = re.sub(r"/scratch/(readonly|rootonly)", rf"{self.v1.sandbox.root}/scratch/\1", text)
         text = text.replace("fireuser", self.v1.sandbox.gateway.user.name)
         for recorded, here in self.ids.items():
-            text = re.sub(rf"(?<![\w.:]){recorded}(?![\w:])|(?<=-){recorded}(?=\.)", here, text)
+            text = re.sub(rf"(?<![\w.:]){recorded}(?![\d:])", here, text)
         return json.loads(text)
 
     def send(self, exchange: Exchange) -> httpx.Response:
@@ -292,7 +296,9 @@ class Replay:
             [(field, file)] = exchange.files.items()
             options["files"] = {field: (self.file_name(file["filename"]), self.content(file))}
         headers = {name: exchange.headers[name] for name in exchange.headers if name.startswith("X-")}
-        request = self.v1.http.build_request(exchange.method, path, headers=self.translated(headers), **options)
+        request = self.v1.http.build_request(
+            exchange.method, path, headers=self.translated(headers), **options
+        )
         if "X-Machine-Name" not in exchange.headers:
             del request.headers["X-Machine-Name"]
         self.spoil_token(request)
@@ -302,7 +308,9 @@ class Replay:
         token = request.headers["Authorization"].removeprefix("Bearer ")
         authority = self.v1.sandbox.gateway.authority
         if self.name.startswith("bad_token"):
-            token = jwt.encode(authority.claims(token), b"another key, of as many bytes....", algorithm="HS256")
+            token = jwt.encode(
+                authority.claims(token), b"another key, of as many bytes....", algorithm="HS256"
+            )
         elif self.name.startswith("expired_token"):
             claims = {**authority.claims(token), "exp": 1}
             token = jwt.encode(claims, authority.key, algorithm="HS256")
@@ -312,6 +320,12 @@ class Replay:
             del request.headers["Authorization"]
             return
         request.headers["Authorization"] = f"Bearer {token}"
+
+    def recognise(self, exchange: Exchange) -> None:
+        """Take a task that was recorded elsewhere for the last one here."""
+        asked = exchange.query.get("tasks", "")
+        if exchange.asks_for_tasks and list(exchange.tasks) == [asked] and self.last_task:
+            self.ids.setdefault(asked, self.last_task)
 
     @staticmethod
     def file_name(recorded: str) -> str:
@@ -329,6 +343,7 @@ def test_answer_is_like_the_recorded_one(prepared: V1, name: str) -> None:
     replay.prepare()
     recorded = exchanges(name)
     for number, exchange in enumerate(recorded):
+        replay.recognise(exchange)
         if exchange.asks_for_tasks and exchange.query.get("tasks", "") in replay.ids:
             later = recorded[number + 1 :]
             asked = exchange.query["tasks"]
@@ -340,7 +355,7 @@ def test_answer_is_like_the_recorded_one(prepared: V1, name: str) -> None:
         if "task_id" in str(exchange.answer) and exchange.status in (200, 201) and exchange.path != "/tasks":
             task = exchange.answer.get("task_id")
             if task is not None:
-                replay.ids[task] = answer.json()["task_id"]
+                replay.ids[task] = replay.last_task = answer.json()["task_id"]
 
 
 def compare(replay: Replay, exchange: Exchange, answer: httpx.Response) -> None:
@@ -358,7 +373,11 @@ def compare(replay: Replay, exchange: Exchange, answer: httpx.Response) -> None:
         compare_content(replay, exchange, answer)
         return
     body = answer.json() if answer.content else None
-    assert not Shape().see(exchange.answer).unlike(Shape().see(body)), body
+    recorded = exchange.answer
+    if replay.name == "tasks_all_count":
+        # What tasks there are is of the day; what they hold has its own recordings.
+        recorded, body = ([{**t, "data": 0} for t in one["tasks"].values()] for one in (recorded, body))
+    assert not Shape().see(recorded).unlike(Shape().see(body)), body
     if isinstance(exchange.answer, dict) and "description" in exchange.answer:
         assert body["description"] == replay.translated(exchange.answer["description"])
     if exchange.status < 400:
@@ -392,12 +411,22 @@ def compare_tasks(replay: Replay, task_id: str, recorded: list[Exchange]) -> Non
         compare_task(replay, states[last], task)
     if isinstance(task["data"], dict) and "jobid" in task["data"] and last in states:
         replay.ids[states[last]["data"]["jobid"]] = task["data"]["jobid"]
-        replay.v1.until(task["data"]["jobid"], "COMPLETED")
+        replay.v1.until(task["data"]["jobid"], "COMPLETED", "FAILED")
         compare_job(replay, states[last]["data"], task["data"])
 
 
+def shape(task: dict[str, Any]) -> Shape:
+    """Return a task's shape; of jobs that are numbered like a list, that of the list."""
+    data = task["data"]
+    if isinstance(data, dict) and all(name.isdigit() for name in data):
+        data = {"numbered": list(data.values())}
+    return Shape().see({**task, "data": data})
+
+
 def compare_task(replay: Replay, recorded: dict[str, Any], task: dict[str, Any]) -> None:
-    assert not Shape().see(recorded).unlike(Shape().see(task)), task
+    if not (replay.name.startswith("submit_") and recorded["data"] == {}):
+        # Slurm's accounting didn't know the recorded job yet.
+        assert not shape(recorded).unlike(shape(task)), task
     for key in ("status", "description", "service", "system"):
         assert task[key] == recorded[key]
     if isinstance(recorded["data"], str):
