@@ -20,43 +20,33 @@ Ask = Callable[[V1, Step], httpx.Response]
 def looked_at(name: str) -> Ask:
     def ask(v1: V1, step: Step) -> httpx.Response:
         flags = {"followLinks": step.dereference, "dereference": step.dereference}
-        path = (
-            {"targetPath": step.path, "sourcePath": step.path}
-            if name == "stat"
-            else {"targetPath": step.path}
-        )
-        return v1.get(f"/utilities/{name}", **path, recursive=True, showhidden=True, **flags)
+        path = {"targetPath": step.path, "recursive": True, "showhidden": True}
+        return v1.get(f"/utilities/{name}", **path, **flags)
 
     return ask
 
 
+def sent(v1: V1, method: str, path: str, form: Mapping[str, str]) -> httpx.Response:
+    """Ask for an operation, and wait for its job if it is one."""
+    answer = v1.http.request(method, path, data=dict(form))
+    if answer.status_code == 201 and "task_id" in answer.text:
+        task = v1.ended(answer)
+        if task["status"] == "200":
+            v1.until(task["data"]["jobid"], "COMPLETED", "FAILED")
+    return answer
+
+
 def posted(path: str, method: str = "POST", **more: str) -> Ask:
     def ask(v1: V1, step: Step) -> httpx.Response:
-        form = {
-            "sourcePath": step.path,
-            "targetPath": step.other,
-            "dereference": str(step.dereference),
-            **more,
-        }
-        answer = v1.http.request(method, path, data=form)
-        if answer.status_code == 201 and "task_id" in answer.text:
-            task = v1.ended(answer)
-            if task["status"] == "200":
-                v1.until(task["data"]["jobid"], "COMPLETED", "FAILED")
-        return answer
+        two = {"sourcePath": step.path, "targetPath": step.other}
+        return sent(v1, method, path, {**two, "dereference": str(step.dereference), **more})
 
     return ask
 
 
 def at_one_path(path: str, method: str = "POST", **more: str) -> Ask:
     def ask(v1: V1, step: Step) -> httpx.Response:
-        form = {"targetPath": step.path, "linkPath": step.other, **more}
-        answer = v1.http.request(method, path, data=form)
-        if answer.status_code == 201 and "task_id" in answer.text:
-            task = v1.ended(answer)
-            if task["status"] == "200":
-                v1.until(task["data"]["jobid"], "COMPLETED", "FAILED")
-        return answer
+        return sent(v1, method, path, {"targetPath": step.path, "linkPath": step.other, **more})
 
     return ask
 
