@@ -224,7 +224,7 @@ def _put(gateway: Gateway, object_path: str, path: str) -> None:
 
 @router.post("/invalidate")
 async def post_invalidate(request: Request) -> JSONResponse:
-    """Take a task out of use; its URL stays good (so it is with the real gateway and S3 v4)."""
+    """Withdraw a task; its URL stays good (so it is with the real gateway and S3 v4)."""
     task_id = request.headers.get("X-Task-Id")
     if task_id is None:
         raise RefusedError(400, {"error": "Header X-Task-Id missing"})
@@ -233,5 +233,5 @@ async def post_invalidate(request: Request) -> JSONResponse:
     task = gateway_of(request).tasks.get(task_id)
     if task is None or task.user != request.state.user:
         raise RefusedError(400, {"error": "Invalid X-Task-Id"})
-    task.update(TaskState.INVALID, "")
+    task.withdrawn = True
     return JSONResponse({"success": "URL invalidated successfully"}, 201)

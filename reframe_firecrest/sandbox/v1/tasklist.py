@@ -61,6 +61,8 @@ class Task:
     system: str
     stalled: bool = False
     """It stays as it is, whatever is told about it."""
+    withdrawn: bool = False
+    """Its URL was invalidated, which only those see who ask for this one task by its path."""
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     state: TaskState = TaskState.QUEUED
     data: Any = TaskState.QUEUED.description
@@ -75,16 +77,17 @@ class Task:
         self.data = state.description if data is None else data
         self.updated = _now()
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self, *, withdrawn: bool = False) -> dict[str, Any]:
         """Return what clients see."""
+        state, data = (TaskState.INVALID, "") if withdrawn else (self.state, self.data)
         return {
             "created_at": self.created,
-            "data": self.data,
-            "description": self.state.description,
+            "data": data,
+            "description": state.description,
             "hash_id": self.id,
             "last_modify": self.updated,
             "service": self.service,
-            "status": self.state.number,
+            "status": state.number,
             "system": self.system,
             "task_id": self.id,
             "updated_at": self.updated,

@@ -15,8 +15,8 @@ DIFFERENCES = {
         "it is the one path that both generations have",
     ),
     "v1-paths": Difference(
-        "Paths outside the root (v1)",
-        "whatever the user may touch",
+        "Paths outside the root, and relative ones (v1)",
+        "whatever the user may touch; relative to the home",
         "refused like paths without permission",
         "it acts as you, on your machine",
     ),

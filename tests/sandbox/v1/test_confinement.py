@@ -20,7 +20,8 @@ Ask = Callable[[V1, Step], httpx.Response]
 def looked_at(name: str) -> Ask:
     def ask(v1: V1, step: Step) -> httpx.Response:
         flags = {"followLinks": step.dereference, "dereference": step.dereference}
-        path = {"targetPath": step.path, "recursive": True, "showhidden": True}
+        path = {"sourcePath" if name == "download" else "targetPath": step.path}
+        flags |= {"recursive": True, "showhidden": True}
         return v1.get(f"/utilities/{name}", **path, **flags)
 
     return ask

@@ -65,7 +65,10 @@ def test_a_job_ends_well_although_its_operation_failed(v1: V1, place: Path) -> N
 @pytest.mark.parametrize(
     ("form", "status", "body"),
     [
-        ({"time": "soon"}, 400, {"error": "Not supported time format"}),
+        *(
+            ({"time": time}, 400, {"error": "Not supported time format"})
+            for time in ("soon", "0", "UNLIMITED")
+        ),
         ({"jobName": "a;b"}, 400, {"description": "Invalid jobName", "error": "'jobName' has invalid char"}),
         ({"account": "a|b"}, 400, {"description": "Invalid account", "error": "'account' has invalid char"}),
         (
