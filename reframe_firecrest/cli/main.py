@@ -28,7 +28,7 @@ app = typer.Typer(
 for command in (clean, demo, detect, doctor, report, sandbox, status):
     app.command(epilog=epilog(command.__name__))(command)
 
-USAGE_ERROR: type[typer.BadParameter] = typer.BadParameter.__bases__[0]  # type: ignore[assignment]
+USAGE_ERROR: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 """What the command line's library raises for wrong options; it has no public name for it."""
 
 
