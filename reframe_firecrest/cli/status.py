@@ -50,8 +50,8 @@ def status(
         reframe-firecrest status --watch
 
     `submitted` means that Slurm has the job; Slurm's own state stands beside
-    it. The time is that in the phase, or all that the job took if it is done,
-    failed or cancelled. Journals are in FIRECREST_JOURNAL_DIR or
+    it. The queue is how long it waited there; the time is that in the phase,
+    or all that the job took if it is done, failed or cancelled. Journals are in FIRECREST_JOURNAL_DIR or
     ~/.local/state/reframe-firecrest.
     """
     if watch and as_json:
@@ -92,7 +92,7 @@ def _watch(directory: Path, run: Run, console: Console) -> None:
             if not goes_on:
                 # Its last lines may have been written after it was read.
                 run = pick(runs_in(directory, run.name), run.name, directory)
-            live.update(render(_overviews(run)), refresh=True)
+            live.update(render(_overviews(run), console.height if goes_on else None), refresh=True)
             if not goes_on:
                 return
             time.sleep(STEP)

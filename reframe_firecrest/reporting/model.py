@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from reframe_firecrest.errors import ReportError
 from reframe_firecrest.journal.liveness import Standing, standing_of
 from reframe_firecrest.journal.runs import Run
+from reframe_firecrest.overview.lanes import Lane, lanes_of
 from reframe_firecrest.overview.summary import Overview, overview_of
 from reframe_firecrest.reporting.belonging import belongs
 from reframe_firecrest.reporting.figures import Figure, figures_of
-from reframe_firecrest.reporting.lanes import Lane, lanes_of
 from reframe_firecrest.reporting.outputs import Tail, tails_of
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.reporting.spending import Spending, crowd_of, own_spending_of, spending_of

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from reframe_firecrest.reporting.lanes import Lane
+from reframe_firecrest.overview.lanes import Lane
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.session.times import PARTS
 

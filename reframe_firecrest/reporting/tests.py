@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
 
-from reframe_firecrest.reporting.lanes import Lane
+from reframe_firecrest.overview.lanes import Lane
 from reframe_firecrest.reporting.results import Case, Results
 from reframe_firecrest.session.phases import Phase
 from reframe_firecrest.session.times import Span

@@ -10,7 +10,7 @@ import pytest
 
 from reframe_firecrest.journal.events import JobMoved
 from reframe_firecrest.journal.reading import Story
-from reframe_firecrest.reporting.lanes import lanes_of
+from reframe_firecrest.overview.lanes import lanes_of
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.reporting.tests import WHOLE, Test, Verdict, join_tests
 from tests.reporting.worlds import BEGUN, case, job, lived, opened, results
