@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ from reframe_firecrest.detection.targets import (
 )
 from reframe_firecrest.errors import FirecrestError
 from reframe_firecrest.settings import read_settings
+from reframe_firecrest.whole import write_whole
 
 
 def detect(
@@ -53,6 +55,10 @@ def detect(
     timeout: Annotated[
         float, typer.Option(min=0, help="Seconds that a job may wait in the queue before it is cancelled.")
     ] = 600.0,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON object of what was found; with --output or --config."),
+    ] = False,
 ) -> None:
     """Write a ReFrame configuration for a system behind FirecREST, and look at its processors.
 
@@ -77,6 +83,8 @@ def detect(
             "detect",
             "--config writes processor information only; leave out --output, --force and --no-processors",
         )
+    if as_json and config is None and output is None:
+        fail("detect", "--json goes with --output or --config; otherwise the configuration is printed")
     # A pipeline that is stopped must not leave jobs in the queue any more than Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -86,12 +94,20 @@ def detect(
             targets = targets_of_file(config, os.environ, prefix)
         else:
             targets = _write_configuration(output, prefix, console, force=force)
-        if not processors:
-            return
-        found = detect_processors(targets, timeout=timeout, tell=lambda text: console.print(escape(text)))
+        found = (
+            detect_processors(targets, timeout=timeout, tell=lambda text: console.print(escape(text)))
+            if processors
+            else []
+        )
     except FirecrestError as error:
         fail("detect", str(error))
-    if not _report(found, console):
+    reasons = [_save(outcome, console) for outcome in found]
+    complete = not any(reasons)
+    if as_json:
+        partitions = [_as_data(*entry) for entry in zip(found, reasons, strict=True)]
+        data = {"complete": complete, "output": output and str(output), "partitions": partitions}
+        typer.echo(json.dumps(data, indent=2))
+    if not complete:
         raise typer.Exit(Exit.INCOMPLETE)
 
 
@@ -107,31 +123,37 @@ def _write_configuration(
         typer.echo(text, nl=False)
     else:
         try:
-            output.write_text(text, encoding="utf-8")
+            write_whole(output, text)
         except OSError as error:
             fail("detect", f"{output} can't be written: {error.strerror}")
         console.print(f"[green]written[/] {escape(str(output))}: {len(survey.groups)} partitions")
     return targets_of_survey(survey, settings, prefix or DEFAULT_TOPOLOGY_PREFIX.expanduser())
 
 
-def _report(outcomes: Sequence[Outcome], console: Console) -> bool:
-    """Write what was found and say so; tell whether nothing is missing."""
-    complete = True
-    for outcome in outcomes:
-        name = escape(outcome.target.name)
-        reason = outcome.reason
-        if outcome.processor is not None:
-            try:
-                write_processor(outcome)
-            except OSError as error:
-                reason = f"{outcome.target.file} can't be written: {error.strerror}"
-            else:
-                where = escape(str(outcome.target.file))
-                console.print(f"[green]found[/] {name}: {escape(_summary(outcome.processor))} -> {where}")
-                continue
-        complete = False
-        console.print(f"[red]missing[/] {name}: {escape(reason)}")
-    return complete
+def _save(outcome: Outcome, console: Console) -> str:
+    """Write what was found of a partition, and say so; return why nothing was, empty if it was."""
+    name = escape(outcome.target.name)
+    reason = outcome.reason
+    if outcome.processor is not None:
+        try:
+            write_processor(outcome)
+        except OSError as error:
+            reason = f"{outcome.target.file} can't be written: {error.strerror}"
+        else:
+            where = escape(str(outcome.target.file))
+            console.print(f"[green]found[/] {name}: {escape(_summary(outcome.processor))} -> {where}")
+            return ""
+    console.print(f"[red]missing[/] {name}: {escape(reason)}")
+    return reason
+
+
+def _as_data(outcome: Outcome, reason: str) -> Mapping[str, Any]:
+    return {
+        "partition": outcome.target.name,
+        "file": None if reason else str(outcome.target.file),
+        "processor": None if reason else outcome.processor,
+        "reason": reason or None,
+    }
 
 
 def _summary(processor: Mapping[str, Any]) -> str:
