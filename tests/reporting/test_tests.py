@@ -92,6 +92,12 @@ def test_without_a_journal_a_test_has_its_beginning_and_its_end() -> None:
     assert (test.jobs, test.nodes) == (["7"], "a,b")
 
 
+def test_a_job_that_slurm_never_had_has_no_id() -> None:
+    never = [job(1, 1, "queued"), job(1, 2, "failed", error="no such partition")]
+    assert joined(never, [case("t1", jobid="firecrest-1", result="fail")])[0].jobs == []
+    assert joined([], [case("t1", jobid="firecrest-1", result="fail")])[0].jobs == []
+
+
 def test_a_test_that_failed_while_it_was_compiled_has_that_output() -> None:
     names = {"build_stdout": "rfm_build.out", "build_stderr": "rfm_build.err"}
     built, ran = joined(
