@@ -44,6 +44,8 @@ DOWNLOAD = Operation("downloading", fallback=True, timeout=120.0)
 EXTRACT = Operation("unpacking an archive", fallback=True)
 # Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
 TRANSFER = Operation("queueing a transfer")
+# The same where a transfer is looked for by its name before it is queued again.
+QUEUE = Operation("queueing a transfer", idempotent=False)
 ARCHIVE = Operation("packing files", fallback=True)
 REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)

@@ -13,6 +13,7 @@ import pytest
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, transfers
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2, time_window
@@ -572,7 +573,7 @@ class TestUploading:
         )
         asked, wait_for_job = finished()
         settings = make_settings(account="g1")
-        gateway = GatewayV2(settings, wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(settings, FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, connect, self.upload(large), gateway=gateway)
         assert api.seen[1:] == ["POST /filesystem/transfer/upload", "PUT /part", "POST /complete", STAT]
         assert dict(api.requests[-1].url.params) == {"path": "/scratch/run/in.tgz"}
@@ -699,7 +700,7 @@ class TestDownloading:
     def test_what_is_known_to_be_large_is_not_even_tried_directly(self, tmp_path: Path) -> None:
         api = Api({"POST /filesystem/transfer/download": answer(201, TRANSFER), **S3})
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, self.download(tmp_path / "out", size_hint=100_000_000), gateway=gateway)
         assert api.count(DOWNLOAD) == 0
         assert asked == ["77"]
@@ -756,7 +757,9 @@ class TestArchives:
     def test_what_takes_too_long_to_unpack_becomes_a_transfer_job(self) -> None:
         api = Api({EXTRACT: TOO_LONG, "POST /filesystem/transfer/extract": answer(201, TRANSFER)})
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(account="g1"), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(
+            Connection(make_settings(account="g1"), FAST, httpx.MockTransport(api)), wait_for_job
+        )
         call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert asked == ["77"]
         assert api.body()["account"] == "g1"
@@ -774,7 +777,7 @@ class TestArchives:
         async def held(_job_id: str) -> list[JobPart]:
             raise errors.JobHeldError("Slurm holds job 77")
 
-        gateway = GatewayV2(make_settings(), held, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), held)
         with pytest.raises(errors.JobHeldError):
             call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert api.count(cancel) == 1
@@ -833,7 +836,7 @@ class TestFiles:
             {"DELETE /filesystem/ops/rm": TOO_LONG, "DELETE /filesystem/transfer/rm": answer(200, TRANSFER)}
         )
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, lambda gateway: gateway.remove("/scratch/t"), gateway=gateway)
         assert asked == ["77"]
 

@@ -1,0 +1,215 @@
+"""What is too large for FirecREST v1's utilities or takes them too long: S3, and Slurm jobs of the
+gateway's own.
+
+Unlike in v2, no job carries a large file: the gateway itself moves it between the storage and the system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from pathlib import Path
+from posixpath import basename
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.policy import Operation
+from reframe_firecrest.gateway.protocol import Progress, WaitForJob
+from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway.v1.answers import Submitted, Task
+from reframe_firecrest.gateway.v1.client import Client, Form
+from reframe_firecrest.gateway.v1.compute import TRANSFER_NAME, Compute
+from reframe_firecrest.gateway.v1.paths import accepted
+from reframe_firecrest.gateway.v1.search import Search
+from reframe_firecrest.gateway.v1.tasks import Tasks
+
+FORM_READY, ARRIVED, NOT_YET = "111", "114", "115"
+"""An upload's task: where to send the file, done, and an error after which the gateway tries again."""
+
+URL_READY, NOT_READY = "117", "118"
+"""A download's task: where the file is, and an error."""
+
+PREPARATION = 90.0
+"""Seconds for the gateway to make a form."""
+
+INTERVAL = 180.0
+"""Seconds that a transfer may take beyond what its size takes: gateways look for new objects once a
+minute."""
+
+SLOWEST = 1 << 20
+"""Bytes a second, between storage and system, at the least."""
+
+LOOKS = (1.0, 3.0, 6.0)
+"""Seconds before each look for a job whose submission is uncertain."""
+
+TRANSFERS = 3
+"""Transfers that are begun for one file until the storage counts as out of order."""
+
+
+class Transfers:
+    """The API's section ``/storage``.
+
+    Args:
+        connection: the way there, and to the storage.
+        client: makes single requests.
+        tasks: waits for what they come to.
+        compute: submits and cancels.
+        search: finds jobs whose submission is uncertain.
+        wait_for_job: follows a transfer job to its end.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        client: Client,
+        tasks: Tasks,
+        compute: Compute,
+        search: Search,
+        wait_for_job: WaitForJob,
+    ) -> None:
+        self._call = connection.call
+        self._objects = connection.objects
+        self._account = connection.settings.account
+        self._client = client
+        self._tasks = tasks
+        self._compute = compute
+        self._search = search
+        self._wait_for_job = wait_for_job
+        self._numbers = itertools.count(1)
+        self.max_size: int | None = None
+
+    # --- large files --------------------------------------------------------------------------------
+
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
+        """Bring a local file to a remote path.
+
+        Raises:
+            GatewayError: it did not arrive.
+        """
+        size = (await asyncio.to_thread(local.stat)).st_size
+        if self.max_size is not None and size > self.max_size:
+            raise errors.TooLargeError(
+                f"uploading {size} bytes on {self._call.where} failed: the gateway's storage takes files of up to "
+                f"{self.max_size} bytes; send less with one test"
+            )
+        form = {"targetPath": accepted(remote), "sourcePath": basename(remote)}
+        for left in reversed(range(TRANSFERS)):
+            task = await self._begin(policy.UPLOAD, "upload", form, PREPARATION, FORM_READY)
+            try:
+                await self._objects.put_form(local, size, answers.upload_form_of(task.data), progress)
+            except errors.FinalError:
+                # Nothing waits for what was not sent: the next form is a new one.
+                if not left:
+                    raise
+            else:
+                break
+        within = INTERVAL + size / SLOWEST
+        await self._tasks.reach(policy.UPLOAD, task.task_id, within, (ARRIVED,))
+        await self._expect_size(remote, size)
+
+    async def download(self, remote: str, local: Path, progress: Progress | None = None) -> None:
+        """Bring a remote file to a local path.
+
+        Raises:
+            GatewayError: it did not come.
+        """
+        form = {"sourcePath": accepted(remote)}
+        # How large it is shows only when it is there.
+        within = INTERVAL + (self.max_size or 0) / SLOWEST
+        for left in reversed(range(TRANSFERS)):
+            task = await self._begin(policy.DOWNLOAD, "download", form, within, URL_READY, NOT_READY)
+            try:
+                if task.status == NOT_READY:
+                    raise errors.RejectedError(
+                        f"{policy.DOWNLOAD.name} on {self._call.where} failed: {task.text or task.description}"
+                    )
+                await self._objects.get(answers.download_url_of(task.data), local, progress)
+            except errors.FinalError:
+                if not left:
+                    raise
+            else:
+                return
+
+    async def _begin(
+        self, operation: Operation, endpoint: str, form: Form, within: float, *ends: str
+    ) -> Task:
+        async def ask() -> Task:
+            task_id = await self._call(
+                operation,
+                lambda: self._task_id(f"/storage/xfer-external/{endpoint}", form),
+            )
+            return await self._tasks.reach(operation, task_id, within, ends)
+
+        # A transfer that nobody goes on with leaves nothing on the system.
+        return await self._call.steps(operation, ask)
+
+    async def _task_id(self, endpoint: str, form: Form) -> str:
+        return answers.task_id_of(await self._client.post(endpoint, form))
+
+    async def _expect_size(self, remote: str, size: int) -> None:
+        async def ask() -> int:
+            return answers.size_of(await self._client.get("/utilities/stat", {"targetPath": remote}))
+
+        there = await self._call(policy.STAT, ask)
+        if there != size:
+            raise errors.RejectedError(
+                f"uploading {size} bytes on {self._call.where} failed: {remote} has {there} bytes, although the "
+                "gateway reports success; check that the quota is not used up"
+            )
+
+    # --- jobs ---------------------------------------------------------------------------------------
+
+    async def remove(self, path: str) -> None:
+        """Remove a file or a tree by a job.
+
+        Raises:
+            GatewayError: it was not removed.
+        """
+        await self.run("rm", {"targetPath": path}, path, "removing a large directory")
+
+    async def run(self, command: str, form: Form, about: str, what: str) -> None:
+        """Have a job do what takes the utilities too long, and wait for its end.
+
+        Args:
+            command: such as ``compress``.
+            form: its paths.
+            about: the path that it works on, which tells to whom the job belongs.
+            what: it does, for messages.
+
+        Raises:
+            GatewayError: it was not done.
+        """
+        # What removes a run's directory must not be taken for a job of that run.
+        owner = "" if command == "rm" else accepted(about)
+        name = f"{TRANSFER_NAME}{owner}#{next(self._numbers)}-{time.time_ns():x}"
+        submitted = await self._submit(command, {**form, "jobName": name}, name)
+        job_id = submitted.job_id or ""
+        try:
+            parts = await self._wait_for_job(job_id)
+        except BaseException as error:
+            # Nobody would ever look at what it makes.
+            if not isinstance(error, errors.JobLostError):
+                await asyncio.shield(self._compute.cancel(job_id))
+            raise
+        for part in parts:
+            if part.state != "COMPLETED" or part.exit_code:
+                raise errors.RejectedError(
+                    f"{what} on {self._call.where} failed: job {job_id} ended as {part.state} with exit code "
+                    f"{part.exit_code}; its log on the system: {submitted.job_file or 'not told'}"
+                )
+
+    async def _submit(self, command: str, form: Form, name: str) -> Submitted:
+        if self._account:
+            form = {**form, "account": self._account}
+        asked = time.time()
+        try:
+            return await self._compute.begin(policy.QUEUE, f"/storage/xfer-internal/{command}", form)
+        except errors.UncertainError:
+            for pause in LOOKS:
+                await asyncio.sleep(pause)
+                job_id = await self._search.by_name(name, asked)
+                if job_id is not None:
+                    return Submitted(jobid=job_id)
+            raise
