@@ -116,11 +116,12 @@ class Objects:
                     answer = await self._http.post(
                         form.url, params=form.params, content=body, headers=headers, timeout=_TIMEOUT
                     )
-                if not answer.is_success:
-                    raise translate.storage_error_of(policy.UPLOAD, answer, self._where)
             except BaseException:
                 meter.add(-span.at)
                 raise
+            if not answer.is_success:
+                meter.add(-size)
+                raise translate.storage_error_of(policy.UPLOAD, answer, self._where)
 
         with departing(local) as file:
             await self._repeat(policy.UPLOAD, ask)

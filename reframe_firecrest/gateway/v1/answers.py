@@ -321,8 +321,7 @@ class _Services(BaseModel):
 
 
 def services_of(answer: object) -> dict[str, str | None]:
-    """Turn the answer of ``/status/services`` into what is wrong with each service; None stands for
-    nothing."""
+    """Turn the answer of ``/status/services`` into what is wrong with each, None if nothing is."""
     return {
         one.service: None if one.status == "available" else one.description or one.status
         for one in _Services.model_validate(answer).out

@@ -1,5 +1,4 @@
-"""The system's clock: FirecREST v1 tells Slurm's times in the system's time zone, and not which one that
-is."""
+"""The system's clock: FirecREST v1 tells Slurm's times as the system shows them, and not in which zone."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ class GatewayV1(Filesystem):
         tasks = Tasks(client, connection.call)
         compute = Compute(client, connection.call, tasks)
         search = Search(compute, tasks)
-        transfers = Transfers(connection, client, tasks, compute, search, wait_for_job)
+        transfers = Transfers(
+            connection, client, tasks=tasks, compute=compute, search=search, wait_for_job=wait_for_job
+        )
         super().__init__(client, connection.call, transfers)
         self._connection = connection
         self._tasks = tasks

@@ -51,8 +51,8 @@ class Status:
         version = re.match(r"(\d+)\.(\d+)", found.version or "")
         if version and tuple(map(int, version.groups())) < OLDEST:
             raise errors.RejectedError(
-                f"the gateway {self._connection.url} has FirecREST {found.version}, which can neither pack nor "
-                "unpack archives; check with the site for 1.16 or newer"
+                f"the gateway {self._connection.url} has FirecREST {found.version}, which can neither pack "
+                "nor unpack archives; check with the site for 1.16 or newer"
             )
         system, known = self._connection.settings.system, found.file_systems
         if known and system not in known:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.translate import in_brief

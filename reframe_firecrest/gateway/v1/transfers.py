@@ -1,5 +1,4 @@
-"""What is too large for FirecREST v1's utilities or takes them too long: S3, and Slurm jobs of the
-gateway's own.
+"""What is too large for FirecREST v1's utilities, or takes them too long: by S3, and by Slurm jobs.
 
 Unlike in v2, no job carries a large file: the gateway itself moves it between the storage and the system.
 """
@@ -23,7 +22,7 @@ from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.compute import TRANSFER_NAME, Compute
 from reframe_firecrest.gateway.v1.paths import accepted
 from reframe_firecrest.gateway.v1.search import Search
-from reframe_firecrest.gateway.v1.tasks import Tasks
+from reframe_firecrest.gateway.v1.tasks import Tasks, failure
 
 FORM_READY, ARRIVED, NOT_YET = "111", "114", "115"
 """An upload's task: where to send the file, done, and an error after which the gateway tries again."""
@@ -64,6 +63,7 @@ class Transfers:
         self,
         connection: Connection,
         client: Client,
+        *,
         tasks: Tasks,
         compute: Compute,
         search: Search,
@@ -91,8 +91,8 @@ class Transfers:
         size = (await asyncio.to_thread(local.stat)).st_size
         if self.max_size is not None and size > self.max_size:
             raise errors.TooLargeError(
-                f"uploading {size} bytes on {self._call.where} failed: the gateway's storage takes files of up to "
-                f"{self.max_size} bytes; send less with one test"
+                f"uploading {size} bytes on {self._call.where} failed: the gateway's storage takes files of "
+                f"up to {self.max_size} bytes; send less with one test"
             )
         form = {"targetPath": accepted(remote), "sourcePath": basename(remote)}
         for left in reversed(range(TRANSFERS)):
@@ -122,9 +122,7 @@ class Transfers:
             task = await self._begin(policy.DOWNLOAD, "download", form, within, URL_READY, NOT_READY)
             try:
                 if task.status == NOT_READY:
-                    raise errors.RejectedError(
-                        f"{policy.DOWNLOAD.name} on {self._call.where} failed: {task.text or task.description}"
-                    )
+                    raise failure(policy.DOWNLOAD, task, self._call.where)
                 await self._objects.get(answers.download_url_of(task.data), local, progress)
             except errors.FinalError:
                 if not left:
@@ -155,8 +153,8 @@ class Transfers:
         there = await self._call(policy.STAT, ask)
         if there != size:
             raise errors.RejectedError(
-                f"uploading {size} bytes on {self._call.where} failed: {remote} has {there} bytes, although the "
-                "gateway reports success; check that the quota is not used up"
+                f"uploading {size} bytes on {self._call.where} failed: {remote} has {there} bytes, although "
+                "the gateway reports success; check that the quota is not used up"
             )
 
     # --- jobs ---------------------------------------------------------------------------------------
