@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import httpx
@@ -38,12 +38,13 @@ class Dialect:
         return f"the answer is not what {self.api} promises; check FIRECREST_URL"
 
 
-def texts_in(response: httpx.Response, keys: tuple[str, ...]) -> list[str]:
-    """Return what an answer's body says under some keys, each text once.
+def texts_in(response: httpx.Response, keys: Sequence[str], lists: Sequence[str] = ()) -> list[str]:
+    """Return what an answer's body says, each text once.
 
     Args:
         response: the answer.
-        keys: of the body; what is a list there counts as several texts.
+        keys: of the body, under which there is a text.
+        lists: keys under which there are several.
     """
     try:
         body = response.json()
@@ -51,15 +52,15 @@ def texts_in(response: httpx.Response, keys: tuple[str, ...]) -> list[str]:
         return []
     if not isinstance(body, dict):
         return []
-    found: list[object] = []
-    for key in keys:
-        value = body.get(key)
-        found += value if isinstance(value, list) else [value]
+    found = [body.get(key) for key in keys]
+    for key in lists:
+        values = body.get(key)
+        found += values if isinstance(values, list) else ()
     return list(dict.fromkeys(str(text) for text in found if text))
 
 
 def _told(response: httpx.Response) -> str:
-    return _LONG_IDS.sub("", " ".join(texts_in(response, ("message", "causedBy", "description", "error"))))
+    return _LONG_IDS.sub("", " ".join(texts_in(response, ("message", "description", "error"), ("causedBy",))))
 
 
 ANY = Dialect(

@@ -119,10 +119,12 @@ class Submitted(BaseModel):
     Attributes:
         job_id: None where the gateway missed it.
         job_file: the script's path, cut at its first blank.
+        log: the path of what the job writes to standard error.
     """
 
     job_id: Annotated[str, Field(pattern="^[0-9]+$")] | None = Field(default=None, alias="jobid")
     job_file: _Text = ""
+    log: _Text = Field(default="", alias="job_file_err")
 
 
 class Accounted(BaseModel):
@@ -163,6 +165,7 @@ class Queued(BaseModel):
     elapsed: _Duration = Field(default=None, alias="start_time")
     left: _Duration = Field(default=None, alias="time_left")
     job_file: _Text = ""
+    log: _Text = Field(default="", alias="job_file_err")
 
 
 class _Rows(BaseModel):
@@ -289,7 +292,7 @@ class Parameters:
     def size(self, name: str) -> int | None:
         """Return a limit in bytes; the gateway tells MB, as a text, and means MiB."""
         value = self._values.get(name)
-        return None if value is None else int(str(value)) * 1024 * 1024
+        return None if value is None else int(float(str(value)) * 1024 * 1024)
 
 
 class _System(BaseModel):

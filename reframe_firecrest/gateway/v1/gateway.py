@@ -30,15 +30,12 @@ class GatewayV1(Filesystem):
         client = Client(connection)
         tasks = Tasks(client, connection.call)
         compute = Compute(client, connection.call, tasks)
-        search = Search(compute, tasks)
-        transfers = Transfers(
-            connection, client, tasks=tasks, compute=compute, search=search, wait_for_job=wait_for_job
-        )
+        transfers = Transfers(connection, client, tasks=tasks, compute=compute, wait_for_job=wait_for_job)
         super().__init__(client, connection.call, transfers)
         self._connection = connection
         self._tasks = tasks
         self._compute = compute
-        self._search = search
+        self._search = Search(compute, tasks)
         self._status = Status(connection, client)
 
     # --- status -------------------------------------------------------------------------------------

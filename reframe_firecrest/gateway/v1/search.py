@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -70,23 +70,17 @@ class Search:
             the ids of those that come from it, None if there are some that may or may not.
         """
         # Tasks last: what is in the queue no more must not be under way in the gateway either.
-        queue, accounting = await self._listed(since)
+        queue, accounting = await asyncio.gather(
+            self._compute.queue(), self._compute.accounting(since=days_before(since))
+        )
         tasks = await self._tasks.all()
         lost = Lost(script, name, since, self._compute.newest_before(since))
         return found_in(lost, tasks, queue, accounting)
 
-    async def by_name(self, name: str, since: float) -> str | None:
-        """Return the id of a job with a name that no other has; None if there is none."""
-        queue, accounting = await self._listed(since)
-        rows: Iterable[Queued | Accounted] = [*queue, *accounting]
-        return next((_base(row.job_id) for row in rows if row.name == name), None)
 
-    async def _listed(self, since: float) -> tuple[list[Queued], list[Accounted]]:
-        # A day more than the system's time zone can be off.
-        date = datetime.fromtimestamp(since, timezone.utc) - timedelta(days=1)
-        return await asyncio.gather(
-            self._compute.queue(), self._compute.accounting(since=date.strftime("%Y-%m-%d"))
-        )
+def days_before(moment: float) -> str:
+    """Return a date from which on the accounting has what was submitted at a time, whatever its time zone."""
+    return (datetime.fromtimestamp(moment, timezone.utc) - timedelta(days=1)).strftime("%Y-%m-%d")
 
 
 def found_in(

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy
@@ -35,6 +35,7 @@ class Status:
     def __init__(self, connection: Connection, client: Client) -> None:
         self._connection = connection
         self._client = client
+        self._asked: Any = None
 
     async def parameters(self) -> Parameters:
         """Ask for the gateway's version and limits; see whether it has the system.
@@ -67,32 +68,35 @@ class Status:
 
         async def ask() -> Look:
             sent, begun = time.time(), time.monotonic()
-            (told, head), (services, _), (systems, _) = await asyncio.gather(
-                self._client.get_fresh("/status/parameters"),
-                self._client.get_fresh("/status/services"),
-                self._client.get_fresh("/status/systems"),
-            )
-            parameters = Parameters(told)
-            trouble = answers.systems_of(systems)
-            kind = parameters.object_storage
-            storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
-            own = [
-                ServiceHealth(name, problem is None, message=problem)
-                for name, problem in answers.services_of(services).items()
-            ]
-            health = {
-                name: SystemHealth(
-                    services=[*own, ServiceHealth("system", problem is None, message=problem)],
-                    file_systems=parameters.file_systems.get(name, ()),
-                    max_direct_upload=parameters.size("UTILITIES_MAX_FILE_SIZE"),
-                    storage=storage,
-                )
-                for name, problem in trouble.items()
-            }
-            seconds = (time.monotonic() - begun) / 3
-            return Look(parameters.version, health, sent, seconds, date_of(head.get("date", "")))
+            told, head = await self._client.get_fresh("/status/parameters")
+            seconds = time.monotonic() - begun
+            health = await self._health(Parameters(told))
+            return Look(Parameters(told).version, health, sent, seconds, date_of(head.get("date", "")))
 
         return await self._first(ask)
+
+    async def _health(self, told: Parameters) -> dict[str, SystemHealth]:
+        """Ask for the health of services and systems, once: it costs the gateway a command on each system."""
+        if self._asked is None:
+            self._asked = await asyncio.gather(
+                self._client.get_fresh("/status/services"), self._client.get_fresh("/status/systems")
+            )
+        (services, _), (systems, _) = self._asked
+        kind = told.object_storage
+        storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
+        own = [
+            ServiceHealth(name, problem is None, message=problem)
+            for name, problem in answers.services_of(services).items()
+        ]
+        return {
+            name: SystemHealth(
+                services=[*own, ServiceHealth("system", problem is None, message=problem)],
+                file_systems=told.file_systems.get(name, ()),
+                max_direct_upload=told.size("UTILITIES_MAX_FILE_SIZE"),
+                storage=storage,
+            )
+            for name, problem in answers.systems_of(systems).items()
+        }
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Make a request that shows whether there is a FirecREST at all."""

@@ -6,7 +6,7 @@ Unlike in v2, no job carries a large file: the gateway itself moves it between t
 from __future__ import annotations
 
 import asyncio
-import itertools
+import secrets
 import time
 from pathlib import Path
 from posixpath import basename
@@ -16,12 +16,14 @@ from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Progress, WaitForJob
+from reframe_firecrest.gateway.transfers import PAUSES_BETWEEN_LOOKS
+from reframe_firecrest.gateway.translate import in_brief
 from reframe_firecrest.gateway.v1 import answers
-from reframe_firecrest.gateway.v1.answers import Submitted, Task
+from reframe_firecrest.gateway.v1.answers import Task
 from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.compute import TRANSFER_NAME, Compute
 from reframe_firecrest.gateway.v1.paths import accepted
-from reframe_firecrest.gateway.v1.search import Search
+from reframe_firecrest.gateway.v1.search import days_before
 from reframe_firecrest.gateway.v1.tasks import Tasks, failure
 
 FORM_READY, ARRIVED, NOT_YET = "111", "114", "115"
@@ -44,7 +46,7 @@ LOOKS = (1.0, 3.0, 6.0)
 """Seconds before each look for a job whose submission is uncertain."""
 
 TRANSFERS = 3
-"""Transfers that are begun for one file until the storage counts as out of order."""
+"""Transfers that are begun for one file, or jobs for one archive, until something counts as out of order."""
 
 
 class Transfers:
@@ -55,7 +57,6 @@ class Transfers:
         client: makes single requests.
         tasks: waits for what they come to.
         compute: submits and cancels.
-        search: finds jobs whose submission is uncertain.
         wait_for_job: follows a transfer job to its end.
     """
 
@@ -66,7 +67,6 @@ class Transfers:
         *,
         tasks: Tasks,
         compute: Compute,
-        search: Search,
         wait_for_job: WaitForJob,
     ) -> None:
         self._call = connection.call
@@ -75,9 +75,7 @@ class Transfers:
         self._client = client
         self._tasks = tasks
         self._compute = compute
-        self._search = search
         self._wait_for_job = wait_for_job
-        self._numbers = itertools.count(1)
         self.max_size: int | None = None
 
     # --- large files --------------------------------------------------------------------------------
@@ -181,9 +179,7 @@ class Transfers:
         """
         # What removes a run's directory must not be taken for a job of that run.
         owner = "" if command == "rm" else accepted(about)
-        name = f"{TRANSFER_NAME}{owner}#{next(self._numbers)}-{time.time_ns():x}"
-        submitted = await self._submit(command, {**form, "jobName": name}, name)
-        job_id = submitted.job_id or ""
+        job_id, log = await self._submit(command, form, owner)
         try:
             parts = await self._wait_for_job(job_id)
         except BaseException as error:
@@ -195,19 +191,61 @@ class Transfers:
             if part.state != "COMPLETED" or part.exit_code:
                 raise errors.RejectedError(
                     f"{what} on {self._call.where} failed: job {job_id} ended as {part.state} with exit code "
-                    f"{part.exit_code}; its log on the system: {submitted.job_file or 'not told'}"
+                    f"{part.exit_code}; its log on the system: {log}"
                 )
+        await self._read(log, what)
 
-    async def _submit(self, command: str, form: Form, name: str) -> Submitted:
+    async def _submit(self, command: str, form: Form, owner: str) -> tuple[str, str]:
+        """Have a job queued, once in effect; returns its id and the path of its log of errors."""
         if self._account:
             form = {**form, "account": self._account}
-        asked = time.time()
-        try:
-            return await self._compute.begin(policy.QUEUE, f"/storage/xfer-internal/{command}", form)
-        except errors.UncertainError:
-            for pause in LOOKS:
-                await asyncio.sleep(pause)
-                job_id = await self._search.by_name(name, asked)
-                if job_id is not None:
-                    return Submitted(jobid=job_id)
-            raise
+        for left in reversed(range(TRANSFERS)):
+            asked = time.time()
+            name = f"{TRANSFER_NAME}{owner}#{secrets.token_hex(6)}"
+            try:
+                submitted = await self._compute.begin(
+                    policy.QUEUE, f"/storage/xfer-internal/{command}", {**form, "jobName": name}
+                )
+            except errors.UncertainError:
+                found = await self._find(name, asked)
+                if found is not None:
+                    return found
+                if not left:
+                    raise
+            else:
+                return submitted.job_id or "", submitted.log
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _find(self, name: str, asked: float) -> tuple[str, str] | None:
+        """Look for a job of ours; one that has ended without its log being known is as good as none."""
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            for row in await self._compute.queue():
+                if row.name == name:
+                    return row.job_id, row.log
+            if any(row.name == name for row in await self._compute.accounting(since=days_before(asked))):
+                return None
+        return None
+
+    async def _read(self, log: str, what: str) -> None:
+        """See in a job's log whether it went well: the job itself ends well in any case.
+
+        Source: the recording ``submit_compress_job_missing`` of a real gateway.
+        """
+
+        async def ask() -> bytes:
+            return await self._client.get_bytes("/utilities/download", {"sourcePath": log})
+
+        for pause in PAUSES_BETWEEN_LOOKS:
+            await asyncio.sleep(pause)
+            try:
+                text = in_brief((await self._call(policy.DOWNLOAD, ask)).decode("utf-8", "replace"))
+            except errors.NotFoundError:
+                continue
+            if "error:" in text:
+                raise errors.RejectedError(f"{what} on {self._call.where} failed: {text}")
+            return
+        raise errors.RejectedError(
+            f"{what} on {self._call.where} failed: the log of its job, {log}, is not there, so that nothing "
+            "tells how it went"
+        )
