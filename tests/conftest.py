@@ -11,12 +11,16 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 START_PATIENCE = 60.0
+
+SANDBOX_API: Literal["v1", "v2"] = "v1" if os.environ.get("SANDBOX_API") == "1" else "v2"
+"""Which generation of FirecREST's API the sandbox speaks."""
 
 # On a loaded machine a single example can take long without anything being wrong.
 settings.register_profile("patient", deadline=None)
@@ -40,6 +44,7 @@ class GatewayUnderTest:
 
 _VARIABLES = (
     "FIRECREST_URL",
+    "FIRECREST_API_VERSION",
     "FIRECREST_AUTH",
     "AUTH_TOKEN_URL",
     "FIRECREST_CLIENT_ID",
@@ -59,7 +64,8 @@ def gateway() -> Iterator[GatewayUnderTest]:
     """The one gateway of the end-to-end tests.
 
     The one that FIRECREST_URL and its companions name; otherwise our sandbox, over a real Slurm where
-    SANDBOX_RUNNER=slurm (see ci/slurm.sh), over its embedded runner where nothing is said.
+    SANDBOX_RUNNER=slurm (see ci/slurm.sh), over its embedded runner where nothing is said. It speaks FirecREST v1
+    where SANDBOX_API=1, v2 where nothing is said; which it is, clients find out.
     """
     if os.environ.get("FIRECREST_URL"):
         given = {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
@@ -69,8 +75,8 @@ def gateway() -> Iterator[GatewayUnderTest]:
     else:
         from reframe_firecrest.sandbox import Sandbox, SandboxConfig  # noqa: PLC0415 - needs the extra
 
-        with Sandbox(SandboxConfig(nodes=4, cpus=16)) as sandbox:
-            yield GatewayUnderTest("sandbox", sandbox.environment(), embedded=True)
+        with Sandbox(SandboxConfig(nodes=4, cpus=16, api=SANDBOX_API)) as sandbox:
+            yield GatewayUnderTest(f"sandbox {SANDBOX_API}", sandbox.environment(), embedded=True)
 
 
 def _sandbox_over_slurm() -> Iterator[GatewayUnderTest]:
@@ -85,6 +91,7 @@ def _sandbox_over_slurm() -> Iterator[GatewayUnderTest]:
         *("runuser", "-u", user, "--", "env", f"TMPDIR={place}", f"SLURM_CONF={os.environ['SLURM_CONF']}"),
         *(python, "-c", "from reframe_firecrest.cli.main import main; main()"),
         *("sandbox", "--runner", "slurm", "--root", str(place / "root"), "--env-file", str(env_file)),
+        *("--api", SANDBOX_API),
     ]
     with subprocess.Popen(command, cwd=scratch, stdout=subprocess.PIPE, text=True) as process:
         try:
