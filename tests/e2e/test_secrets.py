@@ -18,7 +18,7 @@ import pytest
 from reframe_firecrest.sandbox import FaultKind, FaultRule, Sandbox, SandboxConfig
 from reframe_firecrest.sandbox.auth import TokenAuthority
 from reframe_firecrest.sandbox.storage import ObjectStore
-from tests.conftest import PROJECT, GatewayUnderTest
+from tests.conftest import PROJECT, SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import Outcome, ReFrame
 
 pytestmark = pytest.mark.e2e
@@ -102,6 +102,7 @@ def watched() -> Iterator[Watched]:
         return url
 
     config = SandboxConfig(
+        api=SANDBOX_API,
         client_id=CLIENT,
         client_secret=SECRET,  # type: ignore[arg-type]  # pydantic makes a secret of it
         max_ops_file_size=100_000,

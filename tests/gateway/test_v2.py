@@ -15,7 +15,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, transfers
 from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
-from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.gateway.protocol import Archive, JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2, time_window
 from tests.gateway.helpers import (
     FAST,
@@ -787,9 +787,9 @@ class TestArchives:
         made = call(
             api, lambda gateway: gateway.archive("/scratch/run", ["t/out", "t/err"], "/scratch/x/out-1")
         )
-        assert made == ["/scratch/x/out-1-0.tgz"]
+        assert made == [Archive("/scratch/x/out-1-0.tgz")]
         body = api.body()
-        assert body["target_path"] == made[0]
+        assert body["target_path"] == made[0].path
         assert Path(body["source_path"]).parent == Path("/scratch/run")
         assert body["match_pattern"] == r"./t/\(err\|out\)"
 
@@ -797,16 +797,16 @@ class TestArchives:
         api = Api({COMPRESS: answer(204)})
         files = [f"t/{'x' * 100}{number}" for number in range(1000)]
         made = call(api, lambda gateway: gateway.archive("/scratch/run", files, "/scratch/out-1"))
-        assert made == ["/scratch/out-1-0.tgz", "/scratch/out-1-1.tgz"]
+        assert made == [Archive("/scratch/out-1-0.tgz"), Archive("/scratch/out-1-1.tgz")]
 
     def test_a_partial_archive_is_never_looked_at_again(self) -> None:
         api = Api({COMPRESS: TOO_LONG, "POST /filesystem/transfer/compress": answer(201, TRANSFER)})
         partial = "/scratch/v1.tgz/out-1-0.tgz"
         made = call(api, lambda gateway: gateway.archive("/scratch/run", ["a"], "/scratch/v1.tgz/out-1"))
         assert api.body(0)["target_path"] == partial
-        assert made == [api.body(1)["target_path"]]
-        assert made[0] != partial
-        assert made[0].startswith("/scratch/v1.tgz/out-1-0")
+        assert made == [Archive(api.body(1)["target_path"])]
+        assert made[0].path != partial
+        assert made[0].path.startswith("/scratch/v1.tgz/out-1-0")
         assert api.body(1)["match_pattern"] == api.body(0)["match_pattern"]
 
 

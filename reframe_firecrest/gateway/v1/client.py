@@ -61,9 +61,10 @@ class Client:
         """POST a form with a file."""
         await self._send("POST", endpoint, data=form, files={"file": (name, content)})
 
-    async def delete(self, endpoint: str, form: Form | None = None) -> httpx.Response:
-        """DELETE, with a form."""
-        return await self._send("DELETE", endpoint, data=form)
+    async def delete(self, endpoint: str, form: Form | None = None) -> Any:
+        """DELETE, with a form; return the decoded answer, None for an empty one."""
+        response = await self._send("DELETE", endpoint, data=form)
+        return response.json() if response.content else None
 
     async def _send(
         self, method: str, endpoint: str, headers: Mapping[str, str] | None = None, **what: Any

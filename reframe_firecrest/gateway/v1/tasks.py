@@ -52,10 +52,11 @@ class _Waiting:
     ends: Collection[str]
     begun: float
     answer: asyncio.Future[Task] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    pause: float = FIRST_LOOK
-    due: float = 0.0
+    pause: float = field(init=False)
+    due: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.pause = FIRST_LOOK
         self.due = self.begun + self.pause
 
     def looked(self, now: float) -> None:
