@@ -18,7 +18,7 @@ from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.client import Client
 from reframe_firecrest.gateway.v1.inventory import Inventory
 from reframe_firecrest.gateway.v1.packing import parts_of, sources_for
-from reframe_firecrest.gateway.v1.paths import accepted
+from reframe_firecrest.gateway.v1.paths import accepted, packable
 from reframe_firecrest.gateway.v1.transfers import Transfers
 
 DEFAULT_LIMIT = 5 * 1024 * 1024
@@ -182,7 +182,7 @@ class Filesystem:
     async def _archive(self, directory: str, source: str, files: Sequence[str], target: str) -> list[Archive]:
         """Pack a file or a directory or, if that can't be packed as a whole, what is wanted of it."""
         archive = f"{target}-{next(self._numbers)}.tgz"
-        form = {"sourcePath": accepted(f"{directory}/{source}"), "targetPath": accepted(archive)}
+        form = {"sourcePath": packable(f"{directory}/{source}"), "targetPath": accepted(archive)}
         try:
             await self._post(policy.ARCHIVE, "compress", form)
         except errors.OperationTimeoutError:

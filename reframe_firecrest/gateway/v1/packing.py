@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reframe_firecrest.gateway.v1.paths import is_accepted
+from reframe_firecrest.gateway.v1.paths import is_packable
 
 ARCHIVE = 512 * 1024
 """Bytes whose way takes about as long as the two requests for one more archive."""
@@ -38,7 +38,7 @@ class _Node:
 def sources_for(files: Iterable[str], sizes: Mapping[str, int], whole: Iterable[str] = ()) -> list[str]:
     """Return paths to pack that together hold all files and cost least.
 
-    A file whose path the gateway does not take goes along with the directory that it is in.
+    A file that the gateway can not pack goes along with the directory that it is in.
 
     Args:
         files: what is wanted, relative to a directory.
@@ -65,14 +65,14 @@ def _node_at(root: _Node, path: str) -> _Node:
 def _plan(node: _Node, path: str, whole: set[str]) -> None:
     if not node.children:
         if node.wanted:
-            node.cheapest, node.sources = ARCHIVE if is_accepted(path) else IMPOSSIBLE, [path]
+            node.cheapest, node.sources = ARCHIVE if is_packable(path) else IMPOSSIBLE, [path]
         return
     for name, child in node.children.items():
         _plan(child, f"{path}/{name}" if path else name, whole)
     node.size = sum(child.size for child in node.children.values())
     node.cheapest = sum(child.cheapest for child in node.children.values())
     node.sources = [source for child in node.children.values() for source in child.sources]
-    if path in whole and is_accepted(path) and node.sources and ARCHIVE + node.size <= node.cheapest:
+    if path in whole and is_packable(path) and node.sources and ARCHIVE + node.size <= node.cheapest:
         node.cheapest, node.sources = ARCHIVE + node.size, [path]
 
 

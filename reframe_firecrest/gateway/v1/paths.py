@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from posixpath import basename
 
 from reframe_firecrest import errors
 
@@ -23,6 +24,17 @@ def accepted(path: str) -> str:
     return path
 
 
-def is_accepted(path: str) -> bool:
-    """Tell whether FirecREST v1 takes a path."""
-    return FORBIDDEN.search(path) is None
+def packable(path: str) -> str:
+    """Return a path that FirecREST v1 can pack.
+
+    Raises:
+        RejectedError: it has a character that is refused, or ``tar`` would take it for an option.
+    """
+    if basename(path).startswith("-"):
+        raise errors.RejectedError(f"FirecREST v1 can't pack {path!r}: its name begins with '-'")
+    return accepted(path)
+
+
+def is_packable(path: str) -> bool:
+    """Tell whether FirecREST v1 can pack a path."""
+    return FORBIDDEN.search(path) is None and not basename(path).startswith("-")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
 from reframe_firecrest.gateway.v1.inventory import LISTINGS, Inventory
 from reframe_firecrest.gateway.v1.packing import ARCHIVE, parts_of, sources_for
+from reframe_firecrest.gateway.v1.paths import packable
 
 
 def test_a_directory_goes_as_a_whole_where_little_else_is_in_it() -> None:
@@ -32,11 +37,14 @@ def test_what_is_not_known_is_not_packed_as_a_whole() -> None:
     assert sources_for(["t/out", "t/err"], {}, ()) == ["t/out", "t/err"]
 
 
-def test_a_file_whose_name_is_refused_there_goes_with_its_directory() -> None:
-    sizes = {"t/a(1)": 10, "t/image": 100 * ARCHIVE}
-    assert sources_for(["t/a(1)"], sizes, {"t"}) == ["t"]
+@pytest.mark.parametrize("name", ["a(1)", "-rf", "a'b"])
+def test_a_file_that_can_not_be_packed_by_its_name_goes_with_its_directory(name: str) -> None:
+    sizes = {f"t/{name}": 10, "t/image": 100 * ARCHIVE}
+    assert sources_for([f"t/{name}"], sizes, {"t"}) == ["t"]
     # Nobody could pack that; the error names it.
-    assert sources_for(["t/a(1)"], sizes, ()) == ["t/a(1)"]
+    assert sources_for([f"t/{name}"], sizes, ()) == [f"t/{name}"]
+    with pytest.raises(errors.RejectedError, match=re.escape(f"t/{name}")):
+        packable(f"t/{name}")
 
 
 def test_smaller_parts_are_what_lies_directly_in_a_directory() -> None:
