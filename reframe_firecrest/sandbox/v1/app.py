@@ -10,8 +10,9 @@ from reframe_firecrest.sandbox.errors import GatewayError
 from reframe_firecrest.sandbox.gateway import gateway_of
 from reframe_firecrest.sandbox.v1 import compute, internal, status, storage, tasks, utilities
 from reframe_firecrest.sandbox.v1.errors import RefusedError, operation_refused
-from reframe_firecrest.sandbox.v1.paths import serves, service_of
+from reframe_firecrest.sandbox.v1.paths import service_of
 
+_SERVICES = ("status", "utilities", "compute", "storage", "tasks")
 _MAX_REQUEST_LINE = 4094
 _SIZE_LIMITED = {
     "utilities": "Failed to upload file. The file is over {size} bytes",
@@ -55,7 +56,7 @@ async def _answer_operation(request: Request, error: Exception) -> Response:
 async def _answer_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    if error.status_code == 404 and serves(request.url.path):
+    if error.status_code == 404 and service_of(request.url.path) in _SERVICES:
         return HTMLResponse("<!doctype html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n", 404)
     # What no route takes is answered by the proxy in front.
     return JSONResponse({"message": "Invalid"}, 400)

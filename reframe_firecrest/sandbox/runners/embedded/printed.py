@@ -50,8 +50,8 @@ def account(jobs: Iterable[EmbeddedJob], *, user: str, delay: float) -> list[Map
 def queue(jobs: Iterable[EmbeddedJob], *, user: str) -> list[Mapping[str, str]]:
     """Return the rows of squeue: what waits, then what runs."""
     alive = [job for job in jobs if not job.over]
-    rows = [_queue_row(job_id, job, user) for job_id, job in _shown(alive)]
-    return sorted(rows, key=lambda row: row["State"])
+    newest_first = sorted(_shown(alive), key=lambda shown: (shown[1].state.value, -shown[1].number))
+    return [_queue_row(job_id, job, user) for job_id, job in newest_first]
 
 
 def job(one: EmbeddedJob, *, user: str) -> Mapping[str, str]:
