@@ -52,7 +52,7 @@ class _Undecided:
         self._connection = connection
         self._wait_for_job = wait_for_job
         self._gateway: Gateway | None = None
-        self._deciding = asyncio.Lock()
+        self._deciding: asyncio.Task[Gateway] | None = None
 
     async def authenticate(self) -> float | None:
         """Get what authenticates requests; see the protocol."""
@@ -64,6 +64,9 @@ class _Undecided:
 
     async def close(self) -> None:
         """Close everything."""
+        if self._deciding is not None:
+            self._deciding.cancel()
+            await asyncio.gather(self._deciding, return_exceptions=True)
         await (self._gateway or self._connection).close()
 
     def stats(self) -> dict[str, int]:
@@ -79,10 +82,12 @@ class _Undecided:
         return decided
 
     async def _decide(self) -> Gateway:
-        async with self._deciding:
-            if self._gateway is None:
-                self._gateway = await self._ask()
-            return self._gateway
+        if self._gateway is None:
+            # Who asks at the same time is told the same, an error too: waiting for it once is enough.
+            if self._deciding is None or self._deciding.done():
+                self._deciding = asyncio.create_task(self._ask())
+            self._gateway = await asyncio.shield(self._deciding)
+        return self._gateway
 
     async def _ask(self) -> Gateway:
         connection = self._connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -134,6 +135,23 @@ class TestOpening:
     def test_an_answer_of_something_else_is_told(self, given: httpx.Response) -> None:
         with pytest.raises(errors.ProtocolError, match="not what FirecREST promises; check FIRECREST_URL"):
             self.opened({SYSTEMS: given}, "connect")
+
+    def test_those_that_ask_at_the_same_time_are_told_the_same_at_once(self) -> None:
+        api = ApiV1({SYSTEMS: [answer(404, "Not Found"), V2]})
+
+        async def work() -> list[Any]:
+            gateway = open_gateway(make_settings(), finished()[1], FAST, httpx.MockTransport(api))
+            both = await asyncio.gather(gateway.connect(), gateway.accounts(), return_exceptions=True)
+            try:
+                return [*both, await gateway.connect()]
+            finally:
+                await gateway.close()
+
+        first, second, later = run(work())
+        assert isinstance(first, errors.NotFoundError)
+        assert first is second
+        assert later.name == SYSTEM
+        assert api.seen == [SYSTEMS, SYSTEMS]
 
     def test_a_token_and_a_storage_need_no_version(self) -> None:
         lifetime, api = self.opened({}, "authenticate")
