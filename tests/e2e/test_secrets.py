@@ -89,6 +89,7 @@ class Watched:
 def watched() -> Iterator[Watched]:
     given: list[str] = []
     issue, presign = TokenAuthority.issue, ObjectStore.presign
+    presign_form = ObjectStore.presign_form
 
     def noted_issue(self: TokenAuthority) -> str:
         token = issue(self)
@@ -100,6 +101,11 @@ def watched() -> Iterator[Watched]:
         url = presign(self, method, url_prefix, path, **query)
         given.extend(parse_qs(urlsplit(url).query)["X-Amz-Signature"])
         return url
+
+    def noted_form(self: ObjectStore, bucket: str, key: str) -> dict[str, str]:
+        fields = presign_form(self, bucket, key)
+        given.extend(fields[name] for name in ("policy", "x-amz-signature"))
+        return fields
 
     config = SandboxConfig(
         api=SANDBOX_API,
@@ -113,6 +119,7 @@ def watched() -> Iterator[Watched]:
     with pytest.MonkeyPatch.context() as patch, Sandbox(config) as sandbox:
         patch.setattr(TokenAuthority, "issue", noted_issue)
         patch.setattr(ObjectStore, "presign", noted_presign)
+        patch.setattr(ObjectStore, "presign_form", noted_form)
         yield Watched(sandbox, given)
 
 
