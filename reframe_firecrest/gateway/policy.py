@@ -50,6 +50,7 @@ ARCHIVE = Operation("packing files", fallback=True)
 REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
+TASK = Operation("asking how a request has ended")
 CANCEL = Operation("cancelling a job")
 TOKEN = Operation("fetching a token", timeout=8.0)
 # Interpreters of such commands are slow to start on a loaded machine, and then they ask an identity provider.

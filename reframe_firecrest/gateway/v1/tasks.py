@@ -18,7 +18,7 @@ from functools import partial
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.calls import Caller
-from reframe_firecrest.gateway.policy import Operation
+from reframe_firecrest.gateway.policy import TASK, Operation
 from reframe_firecrest.gateway.translate import in_brief
 from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.answers import Task
@@ -42,8 +42,6 @@ SLOW = 1.0
 
 TOGETHER = 60
 """Tasks that are asked for in one request; a request line is not of any length."""
-
-TASK = Operation("asking how a request has ended")
 
 
 @dataclass(eq=False)
