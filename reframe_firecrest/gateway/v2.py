@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -62,6 +63,7 @@ class GatewayV2(Filesystem):
         transfers = Transfers(settings, client, call, connection.objects, wait_for_job)
         super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
+        self._places: dict[str, str] = {}
 
     # --- status -------------------------------------------------------------------------------------
 
@@ -180,7 +182,14 @@ class GatewayV2(Filesystem):
         since: float,
     ) -> list[str]:
         """Look for jobs by their working directory."""
-        return [part.base_id for part in await self.jobs(since) if part.working_directory == directory]
+        found = []
+        for part in await self.jobs(since):
+            place = part.working_directory or self._places.get(part.base_id, "")
+            if not place:
+                place = self._places[part.base_id] = await self.directory(part.base_id)
+            if place == directory:
+                found.append(part.base_id)
+        return found
 
     async def job(self, job_id: str) -> list[JobPart]:
         """Ask for one job."""
@@ -196,14 +205,22 @@ class GatewayV2(Filesystem):
 
     async def script(self, job_id: str) -> str:
         """Ask for a job's script."""
+        return "\n".join(await self._metadata(job_id, answers.scripts_of, []))
 
-        async def ask() -> list[str]:
-            return answers.scripts_of(await self._client.get_json(f"{self._jobs(job_id)}/metadata"))
+    async def directory(self, job_id: str) -> str:
+        """Ask where a job's output goes; see the protocol."""
+        return posixpath.dirname(await self._metadata(job_id, answers.output_of, ""))
+
+    async def _metadata(
+        self, job_id: str, translation: Callable[[object], Result], nothing: Result
+    ) -> Result:
+        async def ask() -> Result:
+            return translation(await self._client.get_json(f"{self._jobs(job_id)}/metadata"))
 
         try:
-            return "\n".join(await self._call(policy.LIST_JOBS, ask))
+            return await self._call(policy.LIST_JOBS, ask)
         except errors.NotFoundError:
-            return ""
+            return nothing
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job."""

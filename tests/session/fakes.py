@@ -7,7 +7,7 @@ import os
 import shutil
 import tarfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -75,6 +75,7 @@ class FakeGateway:
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
         self.scripts: dict[str, str] = {}
+        self.places: dict[str, str] = {}
         self.cancelled: list[str] = []
         self.uploaded: list[list[str]] = []
         self.listed: list[str] = []
@@ -245,7 +246,8 @@ class FakeGateway:
         if self.unsure:
             self.unsure -= 1
             return None
-        return [part.base_id for part in await self.jobs(since) if part.working_directory == directory]
+        places = {**self.places, **_told_places(await self.jobs(since))}
+        return [job_id for job_id, place in places.items() if place == directory]
 
     async def job(self, job_id: str) -> list[JobPart]:
         await self._enter("job")
@@ -257,6 +259,10 @@ class FakeGateway:
         await self._enter("script")
         return self.scripts.get(job_id, "")
 
+    async def directory(self, job_id: str) -> str:
+        await self._enter("directory")
+        return self.places.get(job_id, "")
+
     async def cancel(self, job_id: str) -> None:
         await self._enter("cancel")
         self.cancelled.append(job_id)
@@ -266,6 +272,10 @@ class FakeGateway:
 
     def stats(self) -> dict[str, int]:
         return {"requests": self.calls.total(), **self.calls}
+
+
+def _told_places(parts: Iterable[JobPart]) -> dict[str, str]:
+    return {part.base_id: part.working_directory for part in parts if part.working_directory}
 
 
 def _entry(root: Path, item: Path) -> RemoteFile:

@@ -171,6 +171,11 @@ class Compute:
             parts = [self._part_of_queued(row) for row in queued]
         return [self._with_remembered(part) for part in parts]
 
+    async def directory(self, job_id: str) -> str:
+        """Ask the queue for a job's directory; an empty text stands for a job that it does not know."""
+        rows = await self._queue_of([job_id], scripts=True)
+        return next((self._part_of_queued(row).working_directory for row in rows), "")
+
     async def cancel(self, job_id: str) -> None:
         """Cancel a job."""
 
@@ -209,9 +214,9 @@ class Compute:
         """Ask Slurm's queue for all of the user's jobs, with their scripts."""
         return await self._ask(policy.LIST_JOBS, "jobs", {}, answers.queued_of, QUEUE_QUERY)
 
-    async def _queue_of(self, ids: Sequence[str]) -> list[Queued]:
-        """Ask Slurm's queue for some jobs, without their scripts, which would be a command for each."""
-        params = {"jobs": ",".join(ids[:AT_ONCE]), "userJobs": "false"}
+    async def _queue_of(self, ids: Sequence[str], *, scripts: bool = False) -> list[Queued]:
+        """Ask Slurm's queue for some jobs, with or without their scripts, which are a command for each."""
+        params = {"jobs": ",".join(ids[:AT_ONCE]), **({} if scripts else {"userJobs": "false"})}
         try:
             return await self._ask(policy.LIST_JOBS, "jobs", params, answers.queued_of)
         except errors.GatewayError as error:

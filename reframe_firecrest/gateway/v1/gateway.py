@@ -91,6 +91,10 @@ class GatewayV1(Filesystem):
         """Return nothing: FirecREST v1 tells no scripts. Our transfer jobs' names say what they work on."""
         return ""
 
+    async def directory(self, job_id: str) -> str:
+        """Ask where the script of a job lies that goes on: there it works."""
+        return await self._compute.directory(job_id)
+
     async def cancel(self, job_id: str) -> None:
         """Cancel a job."""
         await self._compute.cancel(job_id)

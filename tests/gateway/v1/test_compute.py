@@ -195,6 +195,13 @@ class TestQueue:
         # Without the scripts, each of which would be a command.
         assert api.params(QUEUE) == [{"jobs": "7", "userJobs": "false"}]
 
+    def test_a_jobs_directory_is_where_its_script_lies(self) -> None:
+        api = ApiV1({QUEUE: [done({"0": queued("7")}), failed(str(data_of("poll_active_purged_id")))]})
+        assert call(api, lambda gateway: gateway.directory("7")) == "/scratch/t7"
+        assert api.params(QUEUE) == [{"jobs": "7"}]
+        api = ApiV1({QUEUE: failed(str(data_of("poll_active_purged_id")))})
+        assert call(api, lambda gateway: gateway.directory("7")) == ""
+
     def test_a_job_that_nobody_knows_is_unknown(self) -> None:
         api = ApiV1({ACCOUNTING: done({}), QUEUE: failed(str(data_of("poll_active_purged_id")))})
         assert call(api, lambda gateway: gateway.job("7")) == []

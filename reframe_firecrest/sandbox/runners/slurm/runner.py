@@ -280,7 +280,7 @@ def _plain_times() -> dict[str, str]:
 
 def _squeue() -> list[str]:
     fields = parsing.SQUEUE_FIELDS.split(",")
-    return ["squeue", "--noheader", "--Format=" + "".join(f"{f}:|," for f in fields[:-1]) + fields[-1]]
+    return ["squeue", "--noheader", "--Format=" + "".join(f"{f}:|," for f in fields[:-1]) + f"{fields[-1]}:"]
 
 
 async def _run(
