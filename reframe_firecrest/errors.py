@@ -7,6 +7,7 @@
     │   └── HostileArchiveError   what comes from the remote side and must not, or can't, have its place here
     ├── DetectionError            what a node or a configuration tells can't be used
     ├── RunError                  a run is not known, or what is said to be its own must not be touched
+    ├── ReportError               ReFrame's report can't be used, or a page of it not be written
     ├── JobLostError              Slurm has forgotten the job, or not known it for longer than the grace time
     ├── JobHeldError              Slurm will never start the job
     └── GatewayError              the remote side
@@ -70,6 +71,10 @@ class DetectionError(FirecrestError):
 
 class RunError(FirecrestError):
     """A run is not known, or what is said to be its own must not be touched."""
+
+
+class ReportError(FirecrestError):
+    """ReFrame's report can't be used, or a page of it not be written."""
 
 
 class JobLostError(FirecrestError):

@@ -10,6 +10,7 @@ from reframe_firecrest._version import __version__
 from reframe_firecrest.cli.clean import clean
 from reframe_firecrest.cli.detect import detect
 from reframe_firecrest.cli.doctor import doctor
+from reframe_firecrest.cli.report import report
 from reframe_firecrest.cli.sandbox import sandbox
 from reframe_firecrest.cli.status import status
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(clean)
 app.command()(detect)
 app.command()(doctor)
+app.command()(report)
 app.command()(sandbox)
 app.command()(status)
 
