@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
-from reframe_firecrest.journal.reading import Story, stories
-from tests.ci.sites import COMMAND, NAMESPACE, PATIENCE, Pipeline, Site, site
+from reframe_firecrest.journal.reading import stories
+from tests.ci.runs import kill_with_parents, left_on, places_of, verdicts, wait_until_it_runs
+from tests.ci.sites import COMMAND, NAMESPACE, Pipeline, Site, site
 from tests.conftest import PROJECT
 from tests.e2e.outside import outside
 
@@ -107,14 +105,15 @@ class TestPipelines:
 
         assert done.code == 0, done.output
         for system in here.sandboxes:
-            results = results_of(done, system)
+            results = here.published(f"results/{system}")
             assert verdicts(results) == {"Quick": "passed"}
+            assert "<html" in here.published(f"pages/{system}.html").read_text()
             assert (results / "perflogs" / system / "compute/Quick.log").read_text()
             assert list((results / "journals").iterdir())
             assert "said" in (results / "output" / system / "compute/builtin/Quick/rfm_job.out").read_text()
-        assert left_on(here, "alpha") == {young}
-        assert left_on(here, "beta") == set()
-        assert found_secrets(here, done) == []
+        assert left_on(here.gateway("alpha"), NAMESPACE) == {young}
+        assert left_on(here.gateway("beta"), NAMESPACE) == set()
+        assert secrets_shown(here, done) == []
 
     def test_one_with_a_failing_test_fails_and_has_its_reports(self, here: Site, tmp_path: Path) -> None:
         with site(tmp_path / "suite", systems=()) as suite:
@@ -130,20 +129,21 @@ class TestPipelines:
             )
 
         assert done.code != 0
-        results = results_of(done, "alpha")
+        results = here.published("results/alpha")
         assert verdicts(results) == {"Broken": "failed"}
         assert len(json.loads((results / "report.json").read_text())["runs"]) == 2, (
             "a failing test is tried again"
         )
         output = results / "stage/alpha/compute/builtin/Broken/rfm_job.out"
         assert output.read_text() == "this is not it\n"
-        assert left_on(here, "alpha") == set()
+        assert "Broken" in here.published("pages/alpha.html").read_text()
+        assert left_on(here.gateway("alpha"), NAMESPACE) == set()
         assert here.sandboxes["beta"].stats().total == 0
-        assert found_secrets(here, done) == []
+        assert secrets_shown(here, done) == []
 
     def test_what_a_killed_one_leaves_is_swept(self, here: Site) -> None:
         process = here.start("web", REFRAME_SYSTEM="alpha", REFRAME_TAGS="endless")
-        story = wait_until_it_runs(here, process)
+        story = wait_until_it_runs(here.directory / "reframe-run/results/alpha/journals", process)
         with outside(here.gateway("alpha")) as alpha:
             assert alpha.active(story.opened.run) != []
             kill_with_parents(story.opened.pid, process.pid)
@@ -152,10 +152,11 @@ class TestPipelines:
 
         assert done.code != 0
         assert "137" in done.output
-        assert left_on(here, "alpha") == set()
-        journals = results_of(done, "alpha") / "journals"
-        assert [kept.opened.run for kept in stories(journals)] == [story.opened.run]
-        assert found_secrets(here, done) == []
+        assert left_on(here.gateway("alpha"), NAMESPACE) == set()
+        [kept] = stories(here.published("results/alpha") / "journals")
+        assert kept.opened.run == story.opened.run
+        assert story.opened.run in here.published("pages/alpha.html").read_text()
+        assert secrets_shown(here, done) == []
 
     def test_a_child_pipeline_has_a_job_for_each_test(self, here: Site) -> None:
         done = here.run(
@@ -163,11 +164,11 @@ class TestPipelines:
         )
         assert done.code == 0, done.output
         assert "warning: 2 jobs" in done.output
-        assert verdicts(done.artifacts["Quick"] / "reframe-run/results/quick") == {"Quick": "passed"}
-        fixture = verdicts(done.artifacts["NeedsAFixture"] / "reframe-run/results/needsafixture")
+        assert verdicts(here.published("results/quick")) == {"Quick": "passed"}
+        fixture = verdicts(here.published("results/needsafixture"))
         assert set(fixture.values()) == {"passed"}
         assert len(fixture) == 2
-        assert left_on(here, "alpha") == set()
+        assert left_on(here.gateway("alpha"), NAMESPACE) == set()
 
     def test_a_merge_request_runs_what_it_changes(self, offline: Site) -> None:
         offline.append("checks/deep/other.py", "# a check")
@@ -207,51 +208,5 @@ class TestPipelines:
         assert line in done.output
 
 
-def results_of(done: Pipeline, system: str) -> Path:
-    return next(iter(done.artifacts.values())).parent / f"reframe-run{system}"
-
-
-def verdicts(results: Path) -> dict[str, str]:
-    """Read the JUnit report as GitLab does: what came of each test."""
-    return {
-        case.attrib["name"].split()[0]: "failed" if case.find("failure") is not None else "passed"
-        for case in ElementTree.parse(results / "junit.xml").iter("testcase")
-    }
-
-
-def left_on(here: Site, system: str) -> set[str]:
-    with outside(here.gateway(system)) as there:
-        assert there.active(NAMESPACE) == []
-        return there.runs(NAMESPACE)
-
-
-def found_secrets(here: Site, done: Pipeline) -> list[str]:
-    """Name the places where a secret stands that everybody who may look at the pipeline would see."""
-    places = {"the log": done.output.encode()}
-    for path in (here.directory / ".gitlab-ci-local/artifacts").rglob("*"):
-        if path.is_file():
-            places[str(path)] = path.read_bytes()
-    return [place for place, data in places.items() for secret in here.secrets() if secret.encode() in data]
-
-
-def wait_until_it_runs(here: Site, process: subprocess.Popen[str]) -> Story:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        for story in stories(here.directory / "reframe-run/results/alpha/journals"):
-            if story.jobs and all(job.state == "RUNNING" for job in story.jobs.values()):
-                return story
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "no job has started"
-        time.sleep(0.05)
-
-
-def kill_with_parents(pid: int, top: int) -> None:
-    """Kill ReFrame and the job's script around it, as a runner does that has lost its patience.
-
-    gitlab-ci-local and its own shell, which reads the script's exit code, stay.
-    """
-    family = [pid]
-    while (parent := int(Path(f"/proc/{family[-1]}/stat").read_text().rpartition(")")[2].split()[1])) != top:
-        family.append(parent)
-    for member in reversed(family[:-1]):
-        os.kill(member, signal.SIGKILL)
+def secrets_shown(here: Site, done: Pipeline) -> list[str]:
+    return places_of(here.secrets(), done.output, here.directory / ".gitlab-ci-local/artifacts")
