@@ -1,7 +1,7 @@
 """Executes the jobs of a GitHub workflow, as far as ours needs it.
 
 Steps run in order, by bash as GitHub calls it, in a fresh clone for each job. Expressions are looked up in a
-table that the test gives, so one that it doesn't know is an error. Of the actions, artifacts are copied, and the
+table that the test gives, so one that it does not know is an error. Of the actions, artifacts are copied, the
 others are taken as done: the clone is there, and so is Python.
 """
 
