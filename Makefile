@@ -28,7 +28,7 @@ help:
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
 	@echo "make faults      fail every request in every way (half an hour); FAULTS_ARGS=--help tells what else"
 	@echo "make lint        ruff and mypy"
-	@echo "make clean       remove what the above left, make distclean: $(VENV) and .node too"
+	@echo "make clean       remove what the above left, make distclean: $(VENV) and .pipelines too"
 
 # The sandbox's files lie below TMPDIR and journals below XDG_STATE_HOME, so all that the demo writes is in one directory.
 demo: $(VENV)/.installed-sandbox
@@ -48,13 +48,17 @@ test-unit: $(VENV)/.installed-dev
 test-slurm: $(VENV)/.installed-dev
 	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(or $(PYTEST_ARGS),tests/e2e)
 
-test-pipelines: $(VENV)/.installed-dev .node/.installed-$(GITLAB_CI_LOCAL)
+test-pipelines: $(VENV)/.installed-dev .pipelines/.installed-$(GITLAB_CI_LOCAL)
+	@echo "collecting packages in .pipelines/wheels"
+	@rm -rf .pipelines/wheels
+	@$(BIN)/python -m pip wheel -qq --disable-pip-version-check --wheel-dir .pipelines/wheels . reframe-hpc==4.10.4
 	@$(BIN)/pytest -q -n $(JOBS) -m pipelines $(or $(PYTEST_ARGS),tests/ci)
 
 # 4.73.0 is the last that starts on Node.js 20.
-.node/.installed-$(GITLAB_CI_LOCAL):
-	@echo "installing $(GITLAB_CI_LOCAL) into .node"
-	@mkdir -p .node && npm install --prefix .node --no-audit --no-fund --loglevel=error $(GITLAB_CI_LOCAL)
+.pipelines/.installed-$(GITLAB_CI_LOCAL):
+	@echo "installing $(GITLAB_CI_LOCAL) into .pipelines"
+	@mkdir -p .pipelines
+	@npm install --prefix .pipelines --no-audit --no-fund --loglevel=error $(GITLAB_CI_LOCAL)
 	@touch $@
 
 bench: $(VENV)/.installed-dev
@@ -73,7 +77,7 @@ clean:
 	@rm -rf stage output perflogs reframe.log reframe.out
 
 distclean: clean
-	@rm -rf $(VENV) .node
+	@rm -rf $(VENV) .pipelines
 
 # A stamp is newer than pyproject.toml as long as the installation is up to date. The package itself
 # is installed in place, so changes of the code need no new installation.

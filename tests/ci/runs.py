@@ -51,17 +51,17 @@ def wait_until_it_runs(journals: Path, process: subprocess.Popen[str]) -> Story:
         time.sleep(0.05)
 
 
-def kill_with_parents(pid: int, top: int) -> None:
-    """Kill ReFrame and the scripts around it, as a runner does that has lost its patience.
+def family(pid: int, top: int) -> list[int]:
+    """Return a process, its parent and so on, but for the one at the top."""
+    members = [pid]
+    while (parent := _parent(members[-1])) != top:
+        members.append(parent)
+    return members
 
-    Args:
-        pid: ReFrame's.
-        top: whose child, which reads the exit code, stays; so does it.
-    """
-    family = [pid]
-    while (parent := _parent(family[-1])) != top:
-        family.append(parent)
-    for member in reversed(family[:-1]):
+
+def kill(members: Sequence[int]) -> None:
+    """Kill processes, as a runner does that has lost its patience; parents first."""
+    for member in reversed(members):
         os.kill(member, signal.SIGKILL)
 
 

@@ -14,13 +14,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from reframe_firecrest.sandbox import Sandbox, SandboxConfig
 from tests.conftest import PROJECT, GatewayUnderTest
 
-COMMAND = PROJECT / ".node/node_modules/.bin/gitlab-ci-local"
+TOOLS = PROJECT / ".pipelines"
+COMMAND = TOOLS / "node_modules/.bin/gitlab-ci-local"
 NAMESPACE = "reframe-ci-1217"
 """gitlab-ci-local says that every project has this number."""
 PATIENCE = 300.0
+needs_tools = pytest.mark.skipif(
+    not COMMAND.exists(),
+    reason=f"no {COMMAND.relative_to(PROJECT)}; make test-pipelines installs it",
+)
 SYSTEMS = ("alpha", "beta")
 
 
@@ -83,7 +90,7 @@ class Site:
         """Start the pipeline, or only some jobs of it, for this cause and with these variables."""
         given = {
             "CI_PIPELINE_SOURCE": source,
-            "REFRAME_FIRECREST_PACKAGE": f"reframe-firecrest @ {PROJECT.as_uri()}",
+            "REFRAME_FIRECREST_PACKAGE": "reframe-firecrest",
             **variables,
         }
         process = subprocess.Popen(
@@ -136,15 +143,15 @@ class Site:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return the variables of a runner: none of ours, but the package index and its cache."""
+    """Return the variables of a runner: none of ours, and packages from a directory, as from a mirror."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("FIRECREST_", "AUTH_TOKEN_URL", "RFM_", "CI", "PYTEST", "COV_"))
+        if not name.startswith(("FIRECREST_", "AUTH_TOKEN_URL", "RFM_", "CI", "PYTEST", "COV_", "PIP_"))
     }
-    cache = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**kept, "HOME": str(home), "XDG_CACHE_HOME": cache, "PATH": path}
+    mirror = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(TOOLS / "wheels")}
+    return {**kept, **mirror, "HOME": str(home), "PATH": path}
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.ci.runs import kill_with_parents, left_on, places_of, verdicts, wait_until_it_runs
-from tests.ci.sites import Site, environment, site
+from tests.ci.runs import family, kill, left_on, places_of, verdicts, wait_until_it_runs
+from tests.ci.sites import Site, environment, needs_tools, site
 from tests.ci.workflow import Runner, read_workflow
 from tests.conftest import PROJECT
 from tests.e2e.outside import outside
@@ -42,7 +42,7 @@ def workflow() -> dict[str, Any]:
     changed["env"] |= {
         "SYSTEMS": '["alpha"]',
         "REFRAME_SETTINGS": "settings.py",
-        "REFRAME_FIRECREST_PACKAGE": f"reframe-firecrest @ {PROJECT.as_uri()}",
+        "REFRAME_FIRECREST_PACKAGE": "reframe-firecrest",
     }
     return changed
 
@@ -95,6 +95,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return setup.place / "artifacts"
 
 
+@needs_tools
 @pytest.mark.pipelines
 class TestRuns:
     @pytest.fixture
@@ -118,33 +119,20 @@ class TestRuns:
         assert left_on(here.gateway("alpha"), NAMESPACE) == set()
         assert places_of(here.secrets(), outcome.log, published) == []
 
-    def test_one_with_a_failing_test_fails_and_has_its_reports(self, here: Site, ready: Runner) -> None:
-        outcome = replace(ready, expressions={**ready.expressions, "inputs.tags": "broken"}).run("run")
-
-        assert outcome.failed == "Run"
-        assert outcome.ran[-3:] == SWEEPING
-        published = ready.place / "artifacts/reframe-alpha"
-        assert verdicts(published) == {"Broken": "failed"}
-        assert (
-            published / "stage/alpha/compute/builtin/Broken/rfm_job.out"
-        ).read_text() == "this is not it\n"
-        assert left_on(here.gateway("alpha"), NAMESPACE) == set()
-
     def test_what_a_killed_one_leaves_is_swept(self, here: Site, ready: Runner) -> None:
         killed: list[str] = []
 
-        def kill(step: str, process: subprocess.Popen[str]) -> None:
+        def intervene(step: str, process: subprocess.Popen[str]) -> None:
             if step == "Run":
                 story = wait_until_it_runs(
                     ready.place / "workspace-run/reframe-run/results/journals", process
                 )
                 killed.append(story.opened.run)
                 assert killed[0] in left_on_before(here)
-                kill_with_parents(story.opened.pid, process.pid)
-                process.kill()
+                kill([*family(story.opened.pid, process.pid), process.pid])
 
         expressions = {**ready.expressions, "inputs.tags": "endless"}
-        outcome = replace(ready, expressions=expressions, meanwhile=kill).run("run")
+        outcome = replace(ready, expressions=expressions, meanwhile=intervene).run("run")
 
         assert outcome.failed == "Run"
         assert outcome.ran[-3:] == SWEEPING
@@ -159,6 +147,7 @@ def left_on_before(here: Site) -> set[str]:
         return alpha.runs(NAMESPACE)
 
 
+@needs_tools
 @pytest.mark.pipelines
 def test_a_pull_request_runs_what_it_changes(tmp_path: Path) -> None:
     with site(tmp_path / "site", systems=()) as made:

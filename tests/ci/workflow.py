@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,9 +112,8 @@ class Runner:
             self.meanwhile(step["name"], process)
             output, _ = process.communicate(timeout=PATIENCE)
         finally:
-            if process.poll() is None:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
         outcome.log += output
         outcome.outputs.update(line.split("=", 1) for line in told.read_text().splitlines())
         return process.returncode == 0
