@@ -50,6 +50,7 @@ MOST_NODES = 100_000
 _NAMES = re.compile(r"(?:[^,\[\]]|\[[^\]]*\])+")
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _RANGE = re.compile(r"([0-9]+)-([0-9]+)")
+_NEXT_COMPONENT = re.compile(r"#SBATCH\s+(?:hetjob|packjob)")
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,15 @@ def parts_of(job_id: str, listed: Sequence[JobPart]) -> list[JobPart]:
     """Pick a job's parts out of a list, each once.
 
     While an array runs, the list has each task twice: as ``408_1`` and under the raw id that the task has for
-    itself. The first raw id is the array's own, so it is dropped where numbered tasks stand beside it.
+    itself. The raw id that is the array's own is dropped where numbered tasks stand beside it, unless it goes
+    on and they do not: then some that wait are known to the queue only.
     """
     mine = {part.job_id: part for part in listed if part.base_id == job_id}
-    numbered = [part for part in mine.values() if part.job_id != job_id]
-    return numbered or list(mine.values())
+    raw = mine.pop(job_id, None)
+    numbered = list(mine.values())
+    if raw is None or (numbered and not (_all_ended(numbered) and raw.state not in ENDED)):
+        return numbered
+    return [*numbered, raw]
 
 
 def summarise(parts: Sequence[JobPart]) -> Summary:
@@ -136,7 +141,7 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
     Args:
         parts: at least one.
     """
-    ended = all(part.state in ENDED for part in parts)
+    ended = _all_ended(parts)
     ends = [part.end for part in parts if part.end is not None]
     codes = [part.exit_code or 0 for part in parts]
     return Summary(
@@ -151,6 +156,15 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
         elapsed=max(part.elapsed for part in parts),
         remaining=_remaining(parts),
     )
+
+
+def components_of(options: Sequence[str]) -> int:
+    """Return how many components the options of a job script describe: a line begins each but the first."""
+    return 1 + sum(_NEXT_COMPONENT.fullmatch(option.strip()) is not None for option in options)
+
+
+def _all_ended(parts: Sequence[JobPart]) -> bool:
+    return all(part.state in ENDED for part in parts)
 
 
 def _remaining(parts: Sequence[JobPart]) -> float | None:

@@ -48,6 +48,7 @@ class System:
         self._leftovers = leftovers
         self._gateway = visit(leftovers[0].settings, open_gateway)
         self._scripts: dict[str, str] = {}
+        self._places: dict[str, str] = {}
 
     async def connect(self) -> None:
         """Prove that the system is there."""
@@ -133,13 +134,18 @@ class System:
         return [(leftover, job_id) for job_id, leftover in found.items()]
 
     async def _is_of(self, leftover: Leftover, part: JobPart) -> bool:
-        place = part.working_directory
+        place = part.working_directory or await self._place(part.base_id)
         if place == leftover.root or place.startswith(f"{leftover.root}/"):
             return True
         if part.base_id in leftover.known:
             # Links on the way may have been resolved; and an id can be given to another job one day.
             return leftover.run in PurePosixPath(place).parts
         return part.name in NAMES and f"{leftover.root}/" in await self._script(part.base_id)
+
+    async def _place(self, job_id: str) -> str:
+        if job_id not in self._places:
+            self._places[job_id] = await self._gateway.directory(job_id)
+        return self._places[job_id]
 
     async def _script(self, job_id: str) -> str:
         if job_id not in self._scripts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,17 @@ class TestAKilledRun:
         other = world.system.run_job(world.base, name="IngressFileTransfer")
         world.system.scripts[mine] = f"curl -o '{root_of(story)}/.transfer/x.tgz'"
         world.system.scripts[other] = f"curl -o '{root_of(story)}1/.transfer/x.tgz'"
+        world.cleaner().named(story.opened.run)
+        assert world.system.going_on() == {other}
+
+    def test_a_job_whose_directory_the_list_does_not_tell_is_cancelled(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        mine, other = (world.system.run_job(Path()) for _ in range(2))
+        world.system.places = {mine: f"{root_of(story)}/t", other: str(world.base / "mine")}
+        world.system.parts = {
+            job_id: [replace(part, working_directory="") for part in parts]
+            for job_id, parts in world.system.parts.items()
+        }
         world.cleaner().named(story.opened.run)
         assert world.system.going_on() == {other}
 

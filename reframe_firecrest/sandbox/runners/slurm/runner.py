@@ -235,7 +235,7 @@ class SlurmRunner:
 
 def _squeue() -> list[str]:
     fields = parsing.SQUEUE_FIELDS.split(",")
-    return ["squeue", "--noheader", "--Format=" + "".join(f"{f}:|," for f in fields[:-1]) + fields[-1]]
+    return ["squeue", "--noheader", "--Format=" + "".join(f"{f}:|," for f in fields[:-1]) + f"{fields[-1]}:"]
 
 
 async def _run(
