@@ -8,6 +8,7 @@
     ├── DetectionError            what a node or a configuration tells can't be used
     ├── RunError                  a run is not known, or what is said to be its own must not be touched
     ├── ReportError               ReFrame's report can't be used, or a page of it not be written
+    ├── DemoError                 what the demonstration runs is not there
     ├── JobLostError              Slurm has forgotten the job, or not known it for longer than the grace time
     ├── JobHeldError              Slurm will never start the job
     └── GatewayError              the remote side
@@ -75,6 +76,10 @@ class RunError(FirecrestError):
 
 class ReportError(FirecrestError):
     """ReFrame's report can't be used, or a page of it not be written."""
+
+
+class DemoError(FirecrestError):
+    """What the demonstration runs is not there."""
 
 
 class JobLostError(FirecrestError):

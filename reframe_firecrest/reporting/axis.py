@@ -48,18 +48,14 @@ class Axis:
 def axis_of(begin: float, end: float) -> Axis:
     """Return a time axis with round ticks."""
     length = max(end - begin, _STEPS[0])
-    step = next((step for step in _STEPS if length / step <= _MOST_TICKS), None)
-    if step is None:
-        step = _DAY * math.ceil(length / _DAY / _MOST_TICKS)
+    days = _DAY * math.ceil(length / _DAY / _MOST_TICKS)
+    step = next((step for step in _STEPS if length / step <= _MOST_TICKS), days)
     return Axis(begin, length, step)
 
 
 def _label(seconds: float) -> str:
-    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
-        if seconds >= size and not seconds % size:
-            return f"{seconds / size:.0f} {unit}"
-    if seconds >= _HOUR:
-        return f"{seconds / _HOUR:.1f} h"
-    if seconds >= _MINUTE:
-        return f"{seconds // _MINUTE:.0f}:{seconds % _MINUTE:02.0f} min"
+    for size, unit, below in ((_DAY, "d", _HOUR), (_HOUR, "h", _MINUTE), (_MINUTE, "min", 1)):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            return f"{whole:.0f} {unit}" if not rest else f"{whole:.0f}:{rest // below:02.0f} {unit}"
     return f"{seconds:g} s"

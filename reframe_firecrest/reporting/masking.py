@@ -32,7 +32,7 @@ T = TypeVar("T")
 def mask_for(environment: Mapping[str, str]) -> Mask:
     """Return what takes secrets out of a text.
 
-    They are known by their shape, such as tokens and presigned URLs, and those of the environment by what they are.
+    Tokens and presigned URLs are known by their shape, and the secrets of the environment by what they are.
     """
     known = {value for secret in SECRETS.values() for value in _values(secret, environment)}
     # The longest first: one may be the beginning of another.

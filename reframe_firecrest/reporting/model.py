@@ -17,7 +17,7 @@ from reframe_firecrest.reporting.lanes import Lane, lanes_of
 from reframe_firecrest.reporting.outputs import Tail, tails_of
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.reporting.spending import Spending, crowd_of, own_spending_of, spending_of
-from reframe_firecrest.reporting.tests import BAD, Test, Verdict, tests_of
+from reframe_firecrest.reporting.tests import BAD, Test, Verdict, join_tests
 
 QUOTED = 50
 """Tests whose output is shown; a run with more failures has one cause for most of them."""
@@ -153,7 +153,7 @@ def report_of(run: Run | None, results: Results | None, now: float | None = None
         begins.append(results.session_info.time_start_unix)
         ends.append(results.session_info.time_end_unix)
     begin, end = min(begins), max(ends)
-    tests = tests_of(lanes, results, stories[0].opened.stage if stories else "")
+    tests = join_tests(lanes, results, stories[0].opened.stage if stories else "")
     counts = Counter(test.verdict for test in tests)
     return Report(
         run=run.name if run else None,

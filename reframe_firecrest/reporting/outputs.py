@@ -55,12 +55,13 @@ def _tail(directory: Path, name: str) -> Tail | None:
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or not status.st_size:
             return None
-        file.seek(max(status.st_size - BYTES, 0))
-        content = file.read(BYTES)
+        content = os.pread(descriptor, BYTES, max(status.st_size - BYTES, 0))
+    finally:
+        os.close(descriptor)
     lines = content.decode(errors="replace").splitlines()
     cut = status.st_size > len(content) or len(lines) > LINES
     return Tail(name, "\n".join(map(_printable, lines[-LINES:])), status.st_size, cut)

@@ -1,8 +1,8 @@
 """Makes a page of a report: one file that needs nothing else, not even a network.
 
-All that comes from the system, from ReFrame's report or from a journal is escaped by the template engine. In
-case anything got through, the page's own policy (Content Security Policy, level 3) forbids what it does not have
-itself: it loads nothing, and runs no script but its own.
+The template engine escapes all that comes from the system, from ReFrame's report or a journal. If anything
+got through, the policy of the page (Content Security Policy, level 3) would stop it: it loads nothing, and
+runs no script but the page's own.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ LEAST_REACH = 0.05
 
 MARGIN = 1.15
 """By how much it shows more than it must."""
+
+STACKED = ("run", "retrieval", "staging", "queue")
+"""Parts of a job's time as they stand on each other, what is waited for on top."""
 
 CROWDED = 30
 """Tests from which on a picture of all of them together says more than their rows."""
@@ -94,12 +97,12 @@ def headline_of(report: Report) -> str:
 def areas_of(report: Report) -> Sequence[tuple[str, str]]:
     """Return the picture of how many jobs were where: for each part, the points of an area of an SVG.
 
-    The areas stand on each other. The picture is `STEPS` wide and 100 high.
+    The areas stand on each other, those that run on the ground. The picture is `STEPS` wide and 100 high.
     """
     top = max((sum(report.crowd[part][step] for part in PARTS) for step in range(STEPS)), default=0.0)
     below = [0.0] * STEPS
     areas = []
-    for part in PARTS:
+    for part in STACKED:
         above = [low + more for low, more in zip(below, report.crowd[part], strict=True)]
         outline = [(step + 0.5, value) for step, value in enumerate(above)]
         outline += [(step + 0.5, value) for step, value in reversed(list(enumerate(below)))]

@@ -92,7 +92,7 @@ class Test:
         return self.spans[0].begin if self.spans else float("inf")
 
 
-def tests_of(lanes: Sequence[Lane], results: Results | None, stage: str) -> list[Test]:
+def join_tests(lanes: Sequence[Lane], results: Results | None, stage: str) -> list[Test]:
     """Join jobs and verdicts; return the tests, the bad ones first, then by when they began.
 
     Args:

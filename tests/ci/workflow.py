@@ -115,7 +115,9 @@ class Runner:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         outcome.log += output
-        outcome.outputs.update(line.split("=", 1) for line in told.read_text().splitlines())
+        for line in told.read_text().splitlines():
+            name, _, value = line.partition("=")
+            outcome.outputs[name] = value
         return process.returncode == 0
 
     def _use(self, action: str, given: Mapping[str, Any], workspace: Path) -> None:

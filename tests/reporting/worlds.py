@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,7 @@ def _case(
     return case(name.partition(" ")[0], **more)
 
 
-def lines(events: Sequence[Event]) -> Iterator[str]:
+def lines(events: Iterable[Event]) -> Iterator[str]:
     for event in events:
         yield event.model_dump_json() + "\n"
 
