@@ -68,10 +68,8 @@ async def _command(gateway: Gateway, name: str, source: str, target: str, inputs
 def _directives(inputs: Inputs, name: str) -> list[str]:
     job_name = inputs.text("jobName", "Invalid jobName") if inputs.values.get("jobName") else f"{name}-job"
     time = inputs.values.get("time", _DEFAULT_TIME)
-    try:
-        seconds_of(time)
-    except ValueError:
-        raise RefusedError(400, {"error": "Not supported time format"}) from None
+    if not _is_limit(time):
+        raise RefusedError(400, {"error": "Not supported time format"})
     options = {
         "--job-name": job_name,
         "--time": time,
@@ -85,6 +83,13 @@ def _directives(inputs: Inputs, name: str) -> list[str]:
     if after is not None:
         options["--dependency"] = f"afterok:{after}"
     return [f"#SBATCH {option}={shlex.quote(value)}" for option, value in options.items() if value]
+
+
+def _is_limit(time: str) -> bool:
+    try:
+        return bool(seconds_of(time))
+    except ValueError:
+        return False
 
 
 def _script(directives: Sequence[str], command: Sequence[str]) -> str:

@@ -151,28 +151,33 @@ async def post_upload(request: Request) -> JSONResponse:
 async def _target(gateway: Gateway, path: str, name: str) -> str:
     """Return where a file will be: in a directory that can be written to, or in its place."""
     operations = Operations(gateway)
-    inside = f"{path}/{name}"
-    if await _refused(operations, path, inside) is None:
-        return inside
     parent = path.rpartition("/")[0]
-    refused = await _refused(operations, parent, path)
-    if refused is not None:
-        error = "'targetPath' directory not allowed"
-        raise RefusedError.because("Failed to upload file", error, probe_headers(refused, parent))
-    return path
-
-
-async def _refused(operations: Operations, directory: str, path: str) -> GatewayError | None:
-    """Return what speaks against writing to a path in a directory; v1 tries it with a file of its own."""
+    target = f"{path}/{name}" if await _is_writable(operations, path) else path
     try:
-        probe = operations.path(f"{operations.path(directory)}/.firecrest.{secrets.token_hex(16)}")
-        await operations.run("touch", "--", probe)
-        await operations.run("rm", "--", probe)
+        if target == path:
+            await _try_directory(operations, parent)
         # What is there may be a link that leads out.
-        operations.path(path)
+        operations.path(target)
     except GatewayError as refused:
-        return refused
-    return None
+        error = "'targetPath' directory not allowed"
+        headers = probe_headers(refused, parent)
+        raise RefusedError.because("Failed to upload file", error, headers) from None
+    return target
+
+
+async def _is_writable(operations: Operations, directory: str) -> bool:
+    try:
+        await _try_directory(operations, directory)
+    except GatewayError:
+        return False
+    return True
+
+
+async def _try_directory(operations: Operations, directory: str) -> None:
+    """Write a file into a directory and remove it, as v1 does to see whether it may."""
+    probe = operations.path(f"{operations.path(directory)}/.firecrest.{secrets.token_hex(16)}")
+    await operations.run("touch", "--", probe)
+    await operations.run("rm", "--", probe)
 
 
 @router.post("/download")
@@ -219,7 +224,7 @@ def _put(gateway: Gateway, object_path: str, path: str) -> None:
 
 @router.post("/invalidate")
 async def post_invalidate(request: Request) -> JSONResponse:
-    """Take a task out of use; its URL stays good (so it is with the real gateway and S3 v4)."""
+    """Withdraw a task; its URL stays good (so it is with the real gateway and S3 v4)."""
     task_id = request.headers.get("X-Task-Id")
     if task_id is None:
         raise RefusedError(400, {"error": "Header X-Task-Id missing"})
@@ -228,5 +233,5 @@ async def post_invalidate(request: Request) -> JSONResponse:
     task = gateway_of(request).tasks.get(task_id)
     if task is None or task.user != request.state.user:
         raise RefusedError(400, {"error": "Invalid X-Task-Id"})
-    task.update(TaskState.INVALID, "")
+    task.withdrawn = True
     return JSONResponse({"success": "URL invalidated successfully"}, 201)

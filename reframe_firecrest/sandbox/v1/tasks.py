@@ -12,6 +12,7 @@ router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[Depends(authen
 
 
 @router.get("")
+@router.get("/")
 async def get_tasks(request: Request) -> dict[str, Any]:
     """Show the user's tasks, all or those with the ids in `tasks`; unknown ids are left out."""
     async with inputs_of(request) as inputs:
@@ -29,4 +30,4 @@ async def get_task(request: Request, task_id: str) -> dict[str, Any]:
         raise RefusedError(404, {"error": f"Task {task_id} does not exist"})
     if task.user != request.state.user:
         raise RefusedError(403, {"description": "Operation not permitted. Invalid task owner."})
-    return {"task": {**task.shown(), "task_url": f"/tasks/{task.id}"}}
+    return {"task": {**task.shown(withdrawn=task.withdrawn), "task_url": f"/tasks/{task.id}"}}

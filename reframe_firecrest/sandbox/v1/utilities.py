@@ -1,7 +1,10 @@
 """The service `utilities`: quick operations on files, one command each, answered at once."""
 
 import os
+import re
+import unicodedata
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -63,7 +66,7 @@ class Utilities(Operations):
 
 def extraction_of(source: str, extension: str, description: str) -> Compression:
     """Return how to unpack an archive: by the given extension, or the file's own for `auto`."""
-    chosen = os.path.splitext(source)[1] if extension == "auto" else extension  # noqa: PTH122  as v1 does
+    chosen = PurePosixPath(source).suffix if extension == "auto" else extension
     if chosen not in _EXTRACTED:
         raise RefusedError.because(description, f"Unsupported file format in {source}.")
     return _EXTRACTED[chosen]
@@ -169,23 +172,25 @@ async def get_view(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
 async def get_download(request: Request, gateway: UtilitiesGateway) -> Response:
     """Fetch a small file: base64 of it has to fit the gateway's buffer."""
     async with inputs_of(request) as inputs:
-        name = "targetPath" if "targetPath" in inputs else "sourcePath"
-        path = inputs.text(name, description_of(request))
+        path = inputs.text("sourcePath", description_of(request))
     utilities = Utilities(gateway)
     size = await utilities.size(path)
     if size > gateway.config.max_ops_file_size:
         raise _too_large("Failed to download file")
     request.state.command = "base64"
     content = await utilities.content(path) if size else b""
-    filename = os.path.basename(path)  # noqa: PTH119  as v1 does
-    quoted = filename if filename.isascii() and " " not in filename else f"UTF-8''{quote(filename)}"
-    mark = "filename" if quoted == filename else "filename*"
     headers = {
-        "Content-Disposition": f"attachment; {mark}={quoted}",
+        "Content-Disposition": f"attachment; {_named(PurePosixPath(path).name)}",
         "Cache-Control": "no-cache",
         "Accept-Ranges": "bytes",
     }
     return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def _named(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    quoted = plain if re.fullmatch(r"[\w.~-]+", plain) else f'"{plain}"'
+    return f"filename={quoted}" + ("" if plain == name else f"; filename*=UTF-8''{quote(name)}")
 
 
 def _too_large(description: str) -> RefusedError:

@@ -15,8 +15,8 @@ DIFFERENCES = {
         "it is the one path that both generations have",
     ),
     "v1-paths": Difference(
-        "Paths outside the root (v1)",
-        "whatever the user may touch",
+        "Paths outside the root, and relative ones (v1)",
+        "whatever the user may touch; relative to the home",
         "refused like paths without permission",
         "it acts as you, on your machine",
     ),
@@ -55,6 +55,12 @@ DIFFERENCES = {
         "413, or a connection reset in the middle of the body",
         "413, after the whole body",
         "the reset depends on the proxy in front",
+    ),
+    "v1-parameters": Difference(
+        "`grep` of `head` and `tail`, pages of `ls`, `endtime`, `userJobs` (v1)",
+        "choose what is shown",
+        "ignored",
+        "rarely sent",
     ),
     "v1-zip": Difference(
         "`.zip` archives in `extract` (v1)",
