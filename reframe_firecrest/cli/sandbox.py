@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from reframe_firecrest.demo import missing_extra
+
 if TYPE_CHECKING:
     from reframe_firecrest.sandbox import Sandbox, SandboxConfig
 
-_EXTRA = ("fastapi", "jwt", "python_multipart", "uvicorn")
 _SECRETS = {"client_secret": "FIRECREST_CLIENT_SECRET", "api_key": "FIRECREST_API_KEY"}
 
 
@@ -81,14 +81,9 @@ def sandbox(
 
 
 def _require_extra() -> None:
-    try:
-        for module in _EXTRA:
-            importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        _fail(
-            f"the sandbox needs the module {error.name!r}; "
-            "install it with: pip install 'reframe-firecrest[sandbox]'"
-        )
+    lack = missing_extra()
+    if lack is not None:
+        _fail(lack)
 
 
 def _configure(faults: Path | None, **options: Any) -> SandboxConfig:

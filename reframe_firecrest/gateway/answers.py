@@ -270,9 +270,9 @@ class Transfer(BaseModel):
     directives: _Directives | None = Field(default=None, alias="transferDirectives")
 
     @property
-    def error_log(self) -> str:
-        """The path of the job's error log on the system."""
-        return (self.job.logs and self.job.logs.error) or "not told"
+    def error_log(self) -> str | None:
+        """The path of the job's error log on the system; None if the gateway does not tell it."""
+        return self.job.logs.error if self.job.logs else None
 
     @property
     def download_url(self) -> str:

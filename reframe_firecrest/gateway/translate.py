@@ -11,14 +11,20 @@ from firecrest.FirecrestException import FirecrestException
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.dialect import ANY, Dialect
-from reframe_firecrest.gateway.policy import Operation
+from reframe_firecrest.gateway.policy import NO_SPACE, Operation
 
 MAX_MESSAGE = 400
+
+FULL = (
+    "the disk is full there, or your quota is used up; "
+    "free space, or set FIRECREST_BASEDIR to another directory"
+)
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
 """What follows the question mark of a presigned URL is a secret."""
 _STORAGE_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_FAILED_COMMAND = re.compile(r"Unable to \w+ files exit code|srun: error:")
 
 
 def error_of(
@@ -114,6 +120,9 @@ def _of_response(what: str, response: httpx.Response, remedy: str, dialect: Dial
     if kind is errors.ForeignAnswerError:
         return kind(f"{what}: {dialect.broken} (HTTP {response.status_code})", status=response.status_code)
     brief = in_brief(text)
+    if kind is errors.NoSpaceError:
+        # tar has a line for each file that it could not write.
+        brief = f"{FULL}: {brief}"
     message = f"{what}: {brief}" if brief else f"{what}: HTTP {response.status_code}"
     if kind is errors.AuthError and remedy:
         message = f"{message.rstrip('.')}; {remedy}"
@@ -125,6 +134,25 @@ def in_brief(text: str) -> str:
     brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
     return re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
+
+
+def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
+    """Return the failure that the error log of a transfer job tells; None if it tells none.
+
+    The job itself reports success all the same. Sources: FirecREST v2's ``job_extract.sh`` and
+    ``job_compress.sh``, which end with the exit code of an ``echo``, seen with a full disk; the recording
+    ``submit_compress_job_missing`` of FirecREST v1, whose scripts end with one too, and run the command by
+    srun.
+
+    Args:
+        what: the beginning of the message.
+        log: what the job wrote to standard error.
+    """
+    if not _FAILED_COMMAND.search(log):
+        return None
+    if re.search(NO_SPACE, log):
+        return errors.NoSpaceError(f"{what}: {FULL}: {in_brief(log)}")
+    return errors.RejectedError(f"{what}: {in_brief(log)}")
 
 
 def retry_after(response: httpx.Response) -> float | None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from reframe_firecrest.cli import sandbox as cli
+from reframe_firecrest import demo
 from reframe_firecrest.cli.main import app
 from reframe_firecrest.sandbox.running import StopRequest, run_around
 
@@ -157,7 +157,7 @@ def test_a_port_in_use_is_explained() -> None:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_EXTRA", ("no_such_module",))
+    monkeypatch.setattr(demo, "MODULES", ("no_such_module",))
     result = CliRunner().invoke(app, ["sandbox"])
     assert result.exit_code == 2
     assert "pip install 'reframe-firecrest[sandbox]'" in result.stderr

@@ -25,7 +25,7 @@ WORDS: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     (re.compile("Error reading SSH protocol banner|Connection reset by peer"), errors.TransientError),
     (re.compile("Error creating task|Couldn't create task"), errors.TransientError),
     (re.compile("Authentication failed|does not have permissions to access machine$"), errors.AuthError),
-    (re.compile("Disk quota exceeded|No space left on device"), errors.RejectedError),
+    (re.compile(policy.NO_SPACE), errors.NoSpaceError),
     # Before what names a path: a path may be called like an error.
     (re.compile("Permission denied|[Oo]peration not permitted"), errors.ForbiddenError),
     (re.compile("No such file or directory"), errors.NotFoundError),

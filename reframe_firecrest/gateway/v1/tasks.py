@@ -19,7 +19,7 @@ from functools import partial
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.policy import TASK, Operation
-from reframe_firecrest.gateway.translate import in_brief
+from reframe_firecrest.gateway.translate import FULL, in_brief
 from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.answers import Task
 from reframe_firecrest.gateway.v1.client import Client
@@ -114,7 +114,7 @@ class Tasks:
             raise errors.UncertainError(
                 f"{operation.name} on {self._call.where} failed: the gateway's task {task_id} is gone"
             )
-        raise failure(operation, task, self._call.where)
+        raise failure_of(operation, task, self._call.where)
 
     async def all(self) -> list[Task]:
         """Ask for all tasks of the user that the gateway remembers: those of a day."""
@@ -178,8 +178,10 @@ class Tasks:
         return None if answer is None else answers.task_of(answer)
 
 
-def failure(operation: Operation, task: Task, where: str) -> errors.GatewayError:
+def failure_of(operation: Operation, task: Task, where: str) -> errors.GatewayError:
     """Say what a failed task says."""
     text = in_brief(task.text) or task.description or "the gateway does not say why"
     kind = task.meaning or errors.RejectedError
+    if kind is errors.NoSpaceError:
+        text = f"{FULL}: {text}"
     return kind(f"{operation.name} on {where} failed: {text}")

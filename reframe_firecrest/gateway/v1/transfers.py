@@ -20,13 +20,13 @@ from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Progress, WaitForJob
 from reframe_firecrest.gateway.transfers import PAUSES_BETWEEN_LOOKS
-from reframe_firecrest.gateway.translate import in_brief
+from reframe_firecrest.gateway.translate import failure_in_log
 from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.compute import TRANSFER_NAME, Compute
 from reframe_firecrest.gateway.v1.paths import accepted
 from reframe_firecrest.gateway.v1.search import days_before
-from reframe_firecrest.gateway.v1.tasks import Tasks, failure
+from reframe_firecrest.gateway.v1.tasks import Tasks, failure_of
 
 Result = TypeVar("Result")
 
@@ -160,7 +160,7 @@ class Transfers:
             )
             task = await self._tasks.reach(way.operation, task_id, within, (way.ready, NOT_READY))
             if task.status == NOT_READY:
-                raise failure(way.operation, task, self._call.where)
+                raise failure_of(way.operation, task, self._call.where)
             return task_id, way.wanted(task.data)
 
         # A transfer that nobody goes on with leaves nothing on the system.
@@ -264,11 +264,12 @@ class Transfers:
         for pause in PAUSES_BETWEEN_LOOKS:
             await asyncio.sleep(pause)
             try:
-                text = in_brief((await self._call(policy.DOWNLOAD, ask)).decode("utf-8", "replace"))
+                text = (await self._call(policy.READ_LOG, ask)).decode("utf-8", "replace")
             except errors.NotFoundError:
                 continue
-            if "error:" in text:
-                raise errors.RejectedError(f"{what} on {self._call.where} failed: {text}")
+            failure = failure_in_log(f"{what} on {self._call.where} failed", text)
+            if failure is not None:
+                raise failure
             return
         raise errors.RejectedError(
             f"{what} on {self._call.where} failed: the log of its job, {log}, is not there, so that nothing "
