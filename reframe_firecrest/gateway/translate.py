@@ -119,21 +119,11 @@ def _of_response(what: str, response: httpx.Response, remedy: str, dialect: Dial
     kind = dialect.classify(response, text)
     if kind is errors.ForeignAnswerError:
         return kind(f"{what}: {dialect.broken} (HTTP {response.status_code})", status=response.status_code)
-    brief = in_brief(text)
-    if kind is errors.NoSpaceError:
-        # tar has a line for each file that it could not write.
-        brief = f"{FULL}: {brief}"
+    brief = explained(kind, in_brief(text))
     message = f"{what}: {brief}" if brief else f"{what}: HTTP {response.status_code}"
     if kind is errors.AuthError and remedy:
         message = f"{message.rstrip('.')}; {remedy}"
     return kind(message, status=response.status_code, retry_after=retry_after(response))
-
-
-def in_brief(text: str) -> str:
-    """Shorten what the remote side says to what a user can make use of; no secret stays in it."""
-    brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
-    brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
-    return re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
 
 
 def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
@@ -150,9 +140,20 @@ def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
     """
     if not _FAILED_COMMAND.search(log):
         return None
-    if re.search(NO_SPACE, log):
-        return errors.NoSpaceError(f"{what}: {FULL}: {in_brief(log)}")
-    return errors.RejectedError(f"{what}: {in_brief(log)}")
+    kind = errors.NoSpaceError if re.search(NO_SPACE, log) else errors.RejectedError
+    return kind(f"{what}: {explained(kind, in_brief(log))}")
+
+
+def explained(kind: type[errors.GatewayError], brief: str) -> str:
+    """Begin with what to do, where what the remote side says does not tell: tar has a line for each file."""
+    return f"{FULL}: {brief}" if kind is errors.NoSpaceError else brief
+
+
+def in_brief(text: str) -> str:
+    """Shorten what the remote side says to what a user can make use of; no secret stays in it."""
+    brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
+    brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
+    return re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
 
 
 def retry_after(response: httpx.Response) -> float | None:

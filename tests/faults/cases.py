@@ -152,7 +152,7 @@ def parse_case(text: str) -> Case:
 
 
 def every_case(counts: Mapping[str, int], kinds: Sequence[str], *, slow: bool = False) -> list[Case]:
-    """Return one case for each recorded request and each kind of failure.
+    """Return one case for each recorded request and each kind of failure; the first of all shapes come first.
 
     Args:
         counts: how many requests of each shape the undisturbed run made.
@@ -161,8 +161,9 @@ def every_case(counts: Mapping[str, int], kinds: Sequence[str], *, slow: bool = 
     """
     return [
         Case((Fault(shape, number, kind),), slow)
+        for number in range(1, max(counts.values(), default=0) + 1)
         for shape, count in sorted(counts.items())
-        for number in range(1, count + 1)
+        if number <= count
         for kind in kinds
     ]
 

@@ -19,7 +19,7 @@ from functools import partial
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.policy import TASK, Operation
-from reframe_firecrest.gateway.translate import FULL, in_brief
+from reframe_firecrest.gateway.translate import explained, in_brief
 from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.answers import Task
 from reframe_firecrest.gateway.v1.client import Client
@@ -182,6 +182,4 @@ def failure_of(operation: Operation, task: Task, where: str) -> errors.GatewayEr
     """Say what a failed task says."""
     text = in_brief(task.text) or task.description or "the gateway does not say why"
     kind = task.meaning or errors.RejectedError
-    if kind is errors.NoSpaceError:
-        text = f"{FULL}: {text}"
-    return kind(f"{operation.name} on {where} failed: {text}")
+    return kind(f"{operation.name} on {where} failed: {explained(kind, text)}")
