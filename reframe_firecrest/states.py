@@ -25,11 +25,15 @@ ENDED = frozenset(
 )
 """States after which a job does nothing more; the same as in ReFrame's `slurm` backend."""
 
+PREEMPTED = "PREEMPTED"
+"""A job had to make way for another. ReFrame takes it for one that waits, and so it is where Slurm queues it
+again; elsewhere (PreemptMode=CANCEL) it is over, and this is its last state. Source: slurm.conf(5)."""
+
 PENDING = frozenset(
     {
         "CONFIGURING",
         "PENDING",
-        "PREEMPTED",
+        PREEMPTED,
         "REQUEUED",
         "REQUEUE_FED",
         "REQUEUE_HOLD",
@@ -68,6 +72,7 @@ class Summary:
             seconds is entered into the accounting late: for a moment it has its final state, but not yet its
             end, and its exit code is shown as 0; for seconds, of several nodes only the first can be shown
             (measured on Slurm 22.05).
+        preempted: nothing of it goes on unless Slurm queues again what had to make way for other jobs.
         several: it has parts, so a list may lag behind some of them.
         elapsed: seconds for which the longest of its parts has run.
         remaining: seconds until the time limits have ended all that runs of it, negative where they should
@@ -81,6 +86,7 @@ class Summary:
     reason: str | None
     ended: bool
     settled: bool
+    preempted: bool
     several: bool
     elapsed: float = 0.0
     remaining: float | None = None
@@ -152,6 +158,7 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
         reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
         ended=ended,
         settled=ended and len(ends) == len(parts) and all(_all_nodes_told(part) for part in parts),
+        preempted=not ended and all(part.state in ENDED or part.state == PREEMPTED for part in parts),
         several=len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
         elapsed=max(part.elapsed for part in parts),
         remaining=_remaining(parts),

@@ -41,6 +41,12 @@ def test_a_job_in_any_other_state_goes_on(state: str) -> None:
     assert not slurm_state_completed(state)
 
 
+def test_an_array_of_which_all_has_ended_or_made_way_is_preempted() -> None:
+    assert summarise([part("1_0"), part("1_1", "PREEMPTED")]).preempted
+    assert not summarise([part("1_0", "RUNNING"), part("1_1", "PREEMPTED")]).preempted
+    assert not summarise([part("1_0")]).preempted
+
+
 class TestPartsOfAJob:
     def test_a_running_array_counts_each_task_once(self) -> None:
         listed = [part(job_id, "RUNNING") for job_id in ("408_0", "408_1", "408", "409")]

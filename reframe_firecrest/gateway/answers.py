@@ -7,7 +7,7 @@ An answer that lacks a field or has one of a wrong type raises pydantic's `Valid
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -235,6 +235,22 @@ class UploadUrls:
     part_size: int
 
 
+@dataclass(frozen=True)
+class UploadForm:
+    """Where a file goes in one piece, behind the fields of a form; all of it is secret.
+
+    Attributes:
+        fields: of the form, before the file.
+        params: of the URL's query.
+        headers: of the request.
+    """
+
+    url: str = field(repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 def _spelt(camel: str, snake: str) -> Any:
     # Both are about: pyfirecrest 3.10 looks for either.
     return Field(default=None, validation_alias=AliasChoices(camel, snake))
@@ -254,9 +270,9 @@ class Transfer(BaseModel):
     directives: _Directives | None = Field(default=None, alias="transferDirectives")
 
     @property
-    def error_log(self) -> str:
-        """The path of the job's error log on the system."""
-        return (self.job.logs and self.job.logs.error) or "not told"
+    def error_log(self) -> str | None:
+        """The path of the job's error log on the system; None if the gateway does not tell it."""
+        return self.job.logs.error if self.job.logs else None
 
     @property
     def download_url(self) -> str:

@@ -41,13 +41,17 @@ LIST_FILES = Operation("listing files")
 STAT = Operation("looking at a file")
 UPLOAD = Operation("uploading", fallback=True, timeout=120.0)
 DOWNLOAD = Operation("downloading", fallback=True, timeout=120.0)
+READ_LOG = Operation("reading the log of a transfer job")
 EXTRACT = Operation("unpacking an archive", fallback=True)
 # Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
 TRANSFER = Operation("queueing a transfer")
+# The same where a transfer is looked for by its name before it is queued again.
+QUEUE = Operation("queueing a transfer", idempotent=False)
 ARCHIVE = Operation("packing files", fallback=True)
 REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
+TASK = Operation("asking how a request has ended")
 CANCEL = Operation("cancelling a job")
 TOKEN = Operation("fetching a token", timeout=8.0)
 # Interpreters of such commands are slow to start on a loaded machine, and then they ask an identity provider.
@@ -108,6 +112,9 @@ and its setting ``idle_timeout``; seen when slurmctld was killed in front of it.
 JOB_HAS_ENDED = "already completing or completed|Invalid job id"
 """How scancel puts it that there is nothing left to cancel; the gateway's status for it is 500."""
 
+NO_SPACE = "Disk quota exceeded|No space left on device"
+"""How commands put it that there is no room for what they write."""
+
 _STATUS: dict[int, type[errors.GatewayError]] = {
     400: errors.RejectedError,
     401: errors.AuthError,
@@ -146,7 +153,7 @@ _MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     (re.compile("std_err:sbatch: error:"), errors.RejectedError),
     (re.compile("sbatch: error: Batch job submission failed"), errors.RejectedError),
     (re.compile("No SSH credentials found for user"), errors.AuthError),
-    (re.compile("Disk quota exceeded|No space left on device"), errors.RejectedError),
+    (re.compile(NO_SPACE), errors.NoSpaceError),
     (re.compile("Remote process failed with exit status:124"), errors.OperationTimeoutError),
     (re.compile("Remote process failed with exit status:"), errors.RejectedError),
 )

@@ -29,6 +29,10 @@ SINGLES = 3
 UNSETTLED = 10
 """Looks for which a job that has ended is followed on because Slurm has not told yet when it did."""
 
+PREEMPTED = 120.0
+"""Seconds that Slurm has to queue a job again that had to make way for another: first it gives its processes
+time to end (GraceTime, KillWait)."""
+
 OVERDUE = 600.0
 """Seconds beyond its time limit after which a running job counts as forgotten: sites may grant some minutes
 (Slurm's OverTimeLimit), and nodes take some to clean up."""
@@ -115,7 +119,7 @@ class Watcher:
         Raises:
             JobLostError: Slurm has not known it for `lost_after` seconds, has given its id to another job, or
                 shows it as running for long after its time limit.
-            JobHeldError: Slurm holds it for good; it is still there.
+            JobHeldError: Slurm holds it for good, or has preempted it and not queued it again.
             GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
         """
         ended: asyncio.Future[list[JobPart]] = asyncio.get_running_loop().create_future()
@@ -172,7 +176,11 @@ class Watcher:
         for job in followed:
             job.looked = time.monotonic()
         now = time.time()
-        listed = _by_job(await self._gateway.jobs(min(job.seen for job in followed), self._names(followed)))
+        listed = _by_job(
+            await self._gateway.jobs(
+                min(job.seen for job in followed), self._names(followed), [job.job_id for job in followed]
+            )
+        )
         self._answered = time.monotonic()
         unclear = []
         for job in followed:
@@ -242,6 +250,9 @@ class Watcher:
         elif summary.reason in HELD_FOR_GOOD:
             held = f"Slurm holds job {job.job_id} and will not start it again by itself: {summary.reason}"
             self._end(job, errors.JobHeldError(held))
+        elif summary.preempted and time.monotonic() - job.since > PREEMPTED:
+            preempted = f"Slurm has preempted job {job.job_id} and not queued it again for {PREEMPTED:.0f} s"
+            self._end(job, errors.JobHeldError(preempted))
         elif summary.remaining is not None and -summary.remaining > max(OVERDUE, self._settings.lost_after):
             overdue = f"running {-summary.remaining:.0f} s after its time limit"
             self._lose(job, f"Slurm shows job {job.job_id} as {overdue}")

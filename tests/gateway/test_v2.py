@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy, transfers
+from reframe_firecrest.gateway import policy, transfers, translate
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
-from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.gateway.protocol import Archive, JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2, time_window
 from tests.gateway.helpers import (
     FAST,
@@ -572,7 +573,7 @@ class TestUploading:
         )
         asked, wait_for_job = finished()
         settings = make_settings(account="g1")
-        gateway = GatewayV2(settings, wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(settings, FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, connect, self.upload(large), gateway=gateway)
         assert api.seen[1:] == ["POST /filesystem/transfer/upload", "PUT /part", "POST /complete", STAT]
         assert dict(api.requests[-1].url.params) == {"path": "/scratch/run/in.tgz"}
@@ -699,7 +700,7 @@ class TestDownloading:
     def test_what_is_known_to_be_large_is_not_even_tried_directly(self, tmp_path: Path) -> None:
         api = Api({"POST /filesystem/transfer/download": answer(201, TRANSFER), **S3})
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, self.download(tmp_path / "out", size_hint=100_000_000), gateway=gateway)
         assert api.count(DOWNLOAD) == 0
         assert asked == ["77"]
@@ -754,12 +755,83 @@ class TestArchives:
         }
 
     def test_what_takes_too_long_to_unpack_becomes_a_transfer_job(self) -> None:
-        api = Api({EXTRACT: TOO_LONG, "POST /filesystem/transfer/extract": answer(201, TRANSFER)})
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: httpx.Response(200, content=b""),
+            }
+        )
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(account="g1"), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(
+            Connection(make_settings(account="g1"), FAST, httpx.MockTransport(api)), wait_for_job
+        )
         call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert asked == ["77"]
-        assert api.body()["account"] == "g1"
+        assert api.body(1)["account"] == "g1"
+        assert api.requests[-1].url.params["path"] == "/home/me/f7t_error.log"
+
+    @pytest.mark.parametrize(
+        ("said", "kind", "told"),
+        [
+            (
+                "tar: d/big: Cannot write: No space left on device\ntar: Exiting with failure status\n",
+                errors.NoSpaceError,
+                f"{translate.FULL}: tar: d/big: Cannot write: No space left on device tar: Exiting",
+            ),
+            ("tar: a: Cannot open: File exists\n", errors.RejectedError, "tar: a: Cannot open: File exists"),
+        ],
+    )
+    def test_a_transfer_job_that_fails_is_known_by_its_log(
+        self, said: str, kind: type[errors.GatewayError], told: str
+    ) -> None:
+        # As a real gateway's job with a full disk wrote it; its state was COMPLETED, its exit code 0.
+        log = f"{said}Wed Nov 25 20:35:50 UTC 2026 Unable to extract files exit code:0 error: \n"
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: httpx.Response(200, content=log.encode()),
+            }
+        )
+        line = fails(kind, api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
+        assert line.startswith("unpacking a large archive on ")
+        assert f" failed: {told}" in line
+
+    def test_the_log_of_a_transfer_job_may_show_late(self) -> None:
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: [
+                    answer(404, "base64: No such file or directory"),
+                    httpx.Response(200, content=b"module: loaded\n"),
+                ],
+            }
+        )
+        call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
+        assert api.count(DOWNLOAD) == 2
+
+    def test_a_transfer_job_of_which_no_log_tells_anything_is_not_believed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0, 0.0))
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: answer(404, "base64: No such file or directory"),
+            }
+        )
+        line = fails(
+            errors.NotFoundError, api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run")
+        )
+        assert line.startswith("reading the log of a transfer job on ")
+
+    def test_a_gateway_that_tells_no_log_is_believed(self) -> None:
+        opened = {"transferJob": {"jobId": "77"}}
+        api = Api({EXTRACT: TOO_LONG, "POST /filesystem/transfer/extract": answer(201, opened)})
+        call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
 
     def test_a_transfer_job_that_slurm_will_not_start_is_cancelled(self) -> None:
         cancel = "DELETE /compute/jobs/77"
@@ -774,7 +846,7 @@ class TestArchives:
         async def held(_job_id: str) -> list[JobPart]:
             raise errors.JobHeldError("Slurm holds job 77")
 
-        gateway = GatewayV2(make_settings(), held, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), held)
         with pytest.raises(errors.JobHeldError):
             call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert api.count(cancel) == 1
@@ -784,9 +856,9 @@ class TestArchives:
         made = call(
             api, lambda gateway: gateway.archive("/scratch/run", ["t/out", "t/err"], "/scratch/x/out-1")
         )
-        assert made == ["/scratch/x/out-1-0.tgz"]
+        assert made == [Archive("/scratch/x/out-1-0.tgz")]
         body = api.body()
-        assert body["target_path"] == made[0]
+        assert body["target_path"] == made[0].path
         assert Path(body["source_path"]).parent == Path("/scratch/run")
         assert body["match_pattern"] == r"./t/\(err\|out\)"
 
@@ -794,16 +866,22 @@ class TestArchives:
         api = Api({COMPRESS: answer(204)})
         files = [f"t/{'x' * 100}{number}" for number in range(1000)]
         made = call(api, lambda gateway: gateway.archive("/scratch/run", files, "/scratch/out-1"))
-        assert made == ["/scratch/out-1-0.tgz", "/scratch/out-1-1.tgz"]
+        assert made == [Archive("/scratch/out-1-0.tgz"), Archive("/scratch/out-1-1.tgz")]
 
     def test_a_partial_archive_is_never_looked_at_again(self) -> None:
-        api = Api({COMPRESS: TOO_LONG, "POST /filesystem/transfer/compress": answer(201, TRANSFER)})
+        api = Api(
+            {
+                COMPRESS: TOO_LONG,
+                "POST /filesystem/transfer/compress": answer(201, TRANSFER),
+                DOWNLOAD: httpx.Response(200, content=b""),
+            }
+        )
         partial = "/scratch/v1.tgz/out-1-0.tgz"
         made = call(api, lambda gateway: gateway.archive("/scratch/run", ["a"], "/scratch/v1.tgz/out-1"))
         assert api.body(0)["target_path"] == partial
-        assert made == [api.body(1)["target_path"]]
-        assert made[0] != partial
-        assert made[0].startswith("/scratch/v1.tgz/out-1-0")
+        assert made == [Archive(api.body(1)["target_path"])]
+        assert made[0].path != partial
+        assert made[0].path.startswith("/scratch/v1.tgz/out-1-0")
         assert api.body(1)["match_pattern"] == api.body(0)["match_pattern"]
 
 
@@ -830,12 +908,31 @@ class TestFiles:
 
     def test_what_takes_too_long_to_remove_becomes_a_transfer_job(self) -> None:
         api = Api(
-            {"DELETE /filesystem/ops/rm": TOO_LONG, "DELETE /filesystem/transfer/rm": answer(200, TRANSFER)}
+            {
+                "DELETE /filesystem/ops/rm": TOO_LONG,
+                "DELETE /filesystem/transfer/rm": answer(200, TRANSFER),
+                # On a shared file system others see it a little later.
+                STAT: [answer(200, {"output": {"size": 4096}}), answer(404, "stat: No such file")],
+            }
         )
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, lambda gateway: gateway.remove("/scratch/t"), gateway=gateway)
         assert asked == ["77"]
+
+    def test_what_is_still_there_was_not_removed_whatever_the_job_reports(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0, 0.0))
+        api = Api(
+            {
+                "DELETE /filesystem/ops/rm": TOO_LONG,
+                "DELETE /filesystem/transfer/rm": answer(200, TRANSFER),
+                STAT: answer(200, {"output": {"size": 4096}}),
+            }
+        )
+        line = fails(errors.RejectedError, api, lambda gateway: gateway.remove("/scratch/t"))
+        assert "/scratch/t is still there, although transfer job 77 reports success" in line
 
     def test_a_directory_that_may_not_be_written_is_told_with_its_path(self) -> None:
         said = (

@@ -135,6 +135,32 @@ def test_a_job_that_slurm_holds_for_good_fails_and_is_cancelled(stage: Stage) ->
     eventually(lambda: stage.gateway.cancelled == [job_id])
 
 
+def test_a_preempted_job_that_is_queued_again_goes_on(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, state="PREEMPTED", end=time.time())]
+    eventually(lambda: handle.view.state == "PREEMPTED")
+    stage.gateway.parts[job_id] = [part]
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+
+
+def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.watcher.PREEMPTED", 0.05)
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, state="PREEMPTED", end=time.time())]
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.FAILED
+    assert f"Slurm has preempted job {job_id} and not queued it again" in str(handle.view.error)
+    eventually(lambda: stage.gateway.cancelled == [job_id])
+
+
 def test_a_heterogeneous_job_is_followed_until_all_of_its_components_are_told(stage: Stage) -> None:
     path = stage.directory("a")
     handle = stage.session.submit(JobSpec("rfm_a", str(path), "job.sh", ("job.out", "job.err"), components=2))
