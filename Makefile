@@ -15,7 +15,7 @@ DEMO = .sandbox
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm bench faults lint clean distclean
+.PHONY: help demo test test-unit test-slurm bench faults docs lint clean distclean
 .SUFFIXES:
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
 	@echo "make faults      fail every request in every way (half an hour); FAULTS_ARGS=--help tells what else"
+	@echo "make docs        the reference pages from the code, and the site in site/"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove what the above left, make distclean: $(VENV) too"
 
@@ -52,13 +53,20 @@ bench: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
+# A link that leads nowhere is an error, and so is any other warning.
+docs: $(VENV)/.installed-docs
+	@$(BIN)/python docs/_reference.py
+	@rm -rf site
+	@$(BIN)/sphinx-build -q -W --keep-going docs site
+	@echo "site/index.html"
+
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 clean:
-	@rm -rf $(DEMO) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(DEMO) build dist site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@rm -rf stage output perflogs reframe.log reframe.out
 
 distclean: clean
@@ -67,8 +75,9 @@ distclean: clean
 # A stamp is newer than pyproject.toml as long as the installation is up to date. The package itself
 # is installed in place, so changes of the code need no new installation.
 $(VENV)/.installed-sandbox: EXTRA = sandbox
+$(VENV)/.installed-docs: EXTRA = docs
 $(VENV)/.installed-dev: EXTRA = dev
-$(VENV)/.installed-sandbox $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-sandbox $(VENV)/.installed-docs $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing reframe-firecrest[$(EXTRA)] into $(VENV)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(EXTRA)]'
 	@touch $@

@@ -1,7 +1,7 @@
 """Write the reference pages from the code: settings, environment variables, commands, exit codes.
 
-    python docs/_reference.py           writes docs/reference/*.md
-    python docs/_reference.py --check   says which of them are not what would be written, and fails
+python docs/_reference.py           writes docs/reference/*.md
+python docs/_reference.py --check   says which of them are not what would be written, and fails
 """
 
 from __future__ import annotations
@@ -25,13 +25,30 @@ from reframe_firecrest.cli.main import app
 from reframe_firecrest.settings import OPTIONS
 from reframe_firecrest.settings.credentials import METHODS
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings
-from reframe_firecrest.settings.secrets import SECRETS
+from reframe_firecrest.settings.secrets import SECRETS, Secret
 
 DIRECTORY = Path(__file__).resolve().parent / "reference"
 
 NOTE = "<!-- Written by docs/_reference.py from the code: change it there, then `make docs`. -->\n"
 
-NOT_SAID = "–"
+NOT_SAID = "-"
+
+KEY_COLUMNS = ("key", "environment variable", "values", "default", "meaning")
+
+LOOKED_FOR = f"""\
+Each key is looked for in `sched_options['{OPTIONS}']` of the partition, in the same of the system, and in the
+environment. The first that has it wins. Partitions of one run may name different systems and different
+gateways. Relative paths of files on your machine begin where you started ReFrame.
+"""
+
+FOR_THE_ENVIRONMENT = """\
+A setting of a partition or a system wins over its variable. An empty variable counts as not set.
+"""
+
+FOR_THE_SANDBOX = """\
+The sandbox takes `FIRECREST_CLIENT_ID`, `FIRECREST_CLIENT_SECRET` and `FIRECREST_API_KEY` for its own where
+they are set, and hands all that a client needs to the command that it runs.
+"""
 
 DEFAULTS = {"auth": "by what is given", "journal_dir": "`~/.local/state/reframe-firecrest`"}
 """Defaults that the code works out when it runs."""
@@ -109,7 +126,7 @@ def _command(name: str, command: Any, function: Callable[..., Any]) -> Command:
 def _parameter(each: Any, kind: Any) -> Parameter:
     argument = not each.opts[0].startswith("-")
     value = "" if argument or each.is_flag else each.metavar or _kind(kind)
-    default = "" if each.default in (None, False, True, ()) else f"`{each.default}`"
+    default = "" if each.default is None or isinstance(each.default, bool) else f"`{each.default}`"
     names = [each.metavar or each.name.upper()] if argument else [*each.opts, *each.secondary_opts]
     return Parameter(names, value, each.help or "", default, argument)
 
@@ -144,23 +161,17 @@ def fields_of(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, str]]:
 
 def settings_page() -> str:
     """Tell every key of the settings."""
-    general = [
-        _setting(name, field, said)
-        for name, field, said in fields_of(Settings)
-        if name != "credentials"
-    ]
+    general = [_setting(*each) for each in fields_of(Settings) if each[0] != "credentials"]
     ways = [[f"`{name}`", _first_line(model), _needs(model)] for name, model in METHODS.items()]
     return "\n".join(
         [
             "# Settings\n",
             NOTE,
-            f"Each key is looked for in `sched_options['{OPTIONS}']` of the partition, in the same of the system, "
-            "and in the environment. The first that has it wins. "
-            "Relative paths of files on your machine begin where you started ReFrame.\n",
-            *_table(["key", "environment variable", "values", "default", "meaning"], general),
+            LOOKED_FOR,
+            *_table(KEY_COLUMNS, general),
             "## Authentication\n",
             *_table(["`auth`", "what it is", "what it needs"], ways),
-            *_table(["key", "environment variable", "values", "default", "meaning"], _authentication()),
+            *_table(KEY_COLUMNS, _authentication()),
         ]
     )
 
@@ -221,16 +232,14 @@ def _authentication() -> Iterator[list[str]]:
             if name not in SECRETS:
                 yield _setting(name, field, said)
                 continue
-            secret = SECRETS[name]
-            yield [NOT_SAID, f"`{secret.variable}`", NOT_SAID, "none", f"{secret.what}; never in a settings file"]
-            yield [
-                f"`{secret.by_file}`",
-                f"`{ENVIRONMENT[secret.by_file]}`",
-                NOT_SAID,
-                "none",
-                "or a file that holds it",
-            ]
-            yield [f"`{secret.by_env}`", NOT_SAID, NOT_SAID, "none", "or another environment variable that holds it"]
+            yield from _secret(SECRETS[name])
+
+
+def _secret(secret: Secret) -> Iterator[list[str]]:
+    by_file = f"`{ENVIRONMENT[secret.by_file]}`"
+    yield [NOT_SAID, f"`{secret.variable}`", NOT_SAID, "none", f"{secret.what}; never in a settings file"]
+    yield [f"`{secret.by_file}`", by_file, NOT_SAID, "none", "or a file that holds it"]
+    yield [f"`{secret.by_env}`", NOT_SAID, NOT_SAID, "none", "or another variable that holds it"]
 
 
 def environment_page() -> str:
@@ -242,10 +251,9 @@ def environment_page() -> str:
         [
             "# Environment variables\n",
             NOTE,
-            "A setting of a partition or a system wins over its variable. An empty variable counts as not set.\n",
+            FOR_THE_ENVIRONMENT,
             *_table(["variable", "meaning"], rows),
-            "The sandbox takes `FIRECREST_CLIENT_ID`, `FIRECREST_CLIENT_SECRET` and `FIRECREST_API_KEY` for its "
-            "own where they are set, and hands all that a client needs to the command that it runs.\n",
+            FOR_THE_SANDBOX,
         ]
     )
 
@@ -255,28 +263,27 @@ def commands_page() -> str:
     parts = ["# Commands\n", NOTE, "`reframe-firecrest COMMAND --help` says the same in a terminal.\n"]
     for command in commands():
         parts += [f"## {command.name}\n", f"`{command.usage}`\n", *_prose(command.help)]
-        rows = [
-            [
-                " ".join([", ".join(f"`{name}`" for name in each.names), *([f"`{each.value}`"] if each.value else [])]),
-                each.meaning,
-                each.default,
-            ]
-            for each in command.parameters
-            if each.names != ["--help"]
-        ]
-        if rows:
-            parts += _table(["option", "meaning", "default"], rows)
-        parts += _table(["exit code", "meaning"], [[code, text] for code, text in command.exit_codes.items()])
+        rows = [_option(each) for each in command.parameters if "--help" not in each.names]
+        parts += _table(["option", "meaning", "default"], rows) if rows else []
+        parts += _table(["exit code", "meaning"], [[*each] for each in command.exit_codes.items()])
     return "\n".join(parts)
+
+
+def _option(each: Parameter) -> list[str]:
+    spelt = ", ".join(f"`{name}`" for name in each.names)
+    return [f"{spelt} `{each.value}`" if each.value else spelt, each.meaning, each.default]
 
 
 def exit_codes_page() -> str:
     """Tell all exit codes in one table."""
-    all_of_them = commands()
-    codes = sorted({code for command in all_of_them for code in command.exit_codes}, key=lambda code: code.zfill(3))
+    known = commands()
+    codes = sorted({code for command in known for code in command.exit_codes}, key=lambda code: code.zfill(3))
     rows = [
-        [f"[`{command.name}`](commands.md#{command.name})", *(command.exit_codes.get(code, "") for code in codes)]
-        for command in all_of_them
+        [
+            f"[{command.name}](commands.md#{command.name})",
+            *(command.exit_codes.get(code, "") for code in codes),
+        ]
+        for command in known
     ]
     return "\n".join(
         [

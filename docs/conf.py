@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
 from reframe_firecrest import __version__
 
 project = "reframe-firecrest"
@@ -25,3 +29,27 @@ html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 pygments_style = "friendly"
 pygments_dark_style = "native"
+
+FROM_THE_ROOT = {
+    "contributing": "CONTRIBUTING.md",
+    "security": "SECURITY.md",
+    "changes": "CHANGELOG.md",
+}
+"""Pages whose text lies where the hosts of repositories look for it."""
+
+
+def take_from_the_root(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put a text of the root in a page's place, with its links as they are from here."""
+    if page not in FROM_THE_ROOT:
+        return
+    file = Path(app.srcdir).parent / FROM_THE_ROOT[page]
+    app.env.note_dependency(file)
+    text = file.read_text(encoding="utf-8").replace("](docs/", "](")
+    for name, target in FROM_THE_ROOT.items():
+        text = text.replace(f"]({target}", f"]({name}.md")
+    source[0] = text
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx of the above."""
+    app.connect("source-read", take_from_the_root)

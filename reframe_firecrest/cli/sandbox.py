@@ -50,7 +50,13 @@ def sandbox(
     """Serve a FirecREST v2-compatible API on loopback.
 
     Without COMMAND it serves until Ctrl-C and prints the variables that a client needs;
-    with COMMAND (after --) it runs that with them, stops every job and exits with its code.
+    with COMMAND (after --) it runs that with them, stops every job and exits with its code:
+
+        reframe-firecrest sandbox --env-file sandbox.env
+        reframe-firecrest sandbox -- reframe -C config/sandbox.py -c checks -r
+
+    Exit codes: 0 stopped by Ctrl-C or SIGTERM; 2 an option is wrong, or it can't start;
+    that of COMMAND, if there is one.
     """
     _require_extra()
     config = _configure(

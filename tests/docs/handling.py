@@ -32,12 +32,11 @@ def handling(block: Block, page: Page) -> Handling:
     if block.language.startswith("{"):
         return Handling.BY_SPHINX
     by_language = {
-        "bash": Handling.EXECUTED if page.executed else Handling.CHECKED,
+        "bash": Handling.EXECUTED if page.executed and block.mark("checked") is None else Handling.CHECKED,
         "text": Handling.COMPARED if page.executed else None,
         "python": _of_python(block),
         "json": Handling.CHECKED,
         "yaml": Handling.CHECKED,
-        "toml": Handling.CHECKED,
     }
     found = by_language.get(block.language)
     if found is None:

@@ -1,4 +1,4 @@
-"""The messages that the package's errors can have, read from its code; what is filled in stands as an ellipsis."""
+"""The messages of the package's errors, read from its code, with an ellipsis for what is filled in."""
 
 from __future__ import annotations
 

@@ -2,23 +2,22 @@
 
 A page or a block says it in an HTML comment, which no reader sees:
 
-    <!-- test: executed -->            at the top of a page: its bash blocks run, in their order, in one directory
+    <!-- test: executed -->            at the top of a page: its bash blocks run, in order, in one directory
     <!-- test: executed, sandbox -->   the same, where a sandbox's variables are set
+    <!-- test: executed, clone -->     the same, where the project's checks, config and docs are
     <!-- test: skip: REASON -->        before a block: it is not looked at
+    <!-- test: checked: REASON -->     before a block of bash on such a page: only its options are checked
     <!-- test: compiled: REASON -->    before a block of Python: it is not run, nor read by ReFrame
     <!-- test: exit CODE -->           before a block that is executed: how it ends, if not with 0
-    <!-- test: until FILE -->          before one that goes on beside those that follow: what there is once it works
+    <!-- test: until FILE -->          before one that goes on beside the others: what there is once it works
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from tests.conftest import PROJECT
 
@@ -84,7 +83,15 @@ class Page:
     @property
     def beside_a_sandbox(self) -> bool:
         """A sandbox goes on meanwhile, and the environment tells where."""
-        return "executed, sandbox" in self.marks
+        return self._says("sandbox")
+
+    @property
+    def in_a_clone(self) -> bool:
+        """It is read where the project's own directories are."""
+        return self._says("clone")
+
+    def _says(self, word: str) -> bool:
+        return any(word in mark.replace(",", " ").split()[1:] for mark in self.marks)
 
 
 def names() -> list[str]:
@@ -103,7 +110,7 @@ def parse(name: str, text: str) -> Page:
     page_marks: list[str] = []
     waiting: list[str] = []
     blocks: list[Block] = []
-    for token in _flat(text):
+    for token in MarkdownIt("commonmark").parse(text):
         if token.type == "html_block":
             for mark in MARK.findall(token.content):
                 (page_marks if mark.startswith("executed") else waiting).append(" ".join(mark.split()))
@@ -117,7 +124,3 @@ def parse(name: str, text: str) -> Page:
     if waiting:
         raise ValueError(f"{name}: no block follows on the mark {waiting[-1]!r}")
     return Page(name, tuple(page_marks), blocks)
-
-
-def _flat(text: str) -> Iterator[Token]:
-    yield from MarkdownIt("commonmark").parse(text)

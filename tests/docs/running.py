@@ -20,6 +20,8 @@ PATIENCE = 120.0
 
 STATE = ".state-of-the-test"
 
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+
 
 @dataclass
 class Reader:
@@ -73,14 +75,14 @@ class Reader:
             self._await(process, self.directory / until, block)
             return
         code = process.wait(PATIENCE)
-        self.printed = output.read_text()
+        self.printed = _COLOURS.sub("", output.read_text())
         expected = int(block.mark("exit") or 0)
         assert code == expected, f"{block}: ended with {code}\n{self.printed}"
 
     def _script(self, text: str) -> str:
         """Put what the blocks before have exported, and where they went, around a block."""
         state = self.directory / STATE
-        before = f". {state}; cd -- \"$PWD_OF_THE_TEST\"\n" if state.exists() else ""
+        before = f'. {state}; cd -- "$PWD_OF_THE_TEST"\n' if state.exists() else ""
         after = f"export PWD_OF_THE_TEST=$PWD; declare -px > {state}"
         return f"{before}trap 'code=$?; {after}; exit $code' EXIT\nset -e\n{text}"
 

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import typer
@@ -74,10 +74,11 @@ def _problems_of_ours(arguments: list[str]) -> list[str]:
     command = tree.commands.get(arguments[0])
     if command is None:
         return [f"no command {arguments[0]}"]
-    mine, _, inner = " ".join(map(shlex.quote, arguments[1:])).partition(" -- ")
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    mine, inner = arguments[1:end], arguments[end + 1 :]
     known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
-    wrong = [f"no option {name}" for name in _options(shlex.split(mine)) if name not in known]
-    return wrong + [problem for command in simple_commands(inner) for problem in _problems_of(command)]
+    wrong = [f"no option {name}" for name in _options(mine) if name not in known]
+    return wrong + (_problems_of(inner) if inner else [])
 
 
 @cache
@@ -92,7 +93,8 @@ def _reframes_options() -> frozenset[str]:
 
 
 def _problems_of_reframe(arguments: list[str]) -> list[str]:
-    return [f"ReFrame has no option {name}" for name in _options(arguments) if name not in _reframes_options()]
+    known = _reframes_options()
+    return [f"ReFrame has no option {name}" for name in _options(arguments) if name not in known]
 
 
 def _problems_of_make(arguments: list[str]) -> list[str]:
@@ -103,5 +105,5 @@ def _problems_of_make(arguments: list[str]) -> list[str]:
 
 def _problems_of_pip(arguments: list[str]) -> list[str]:
     extras = set(re.findall(r"^(\w+) = \[$", (PROJECT / "pyproject.toml").read_text(), re.MULTILINE))
-    wanted = [name for word in arguments for found in re.findall(r"\[([\w,]+)\]$", word) for name in found.split(",")]
+    wanted = re.findall(r"\w+", " ".join(re.findall(r"\[([\w,]+)\]", " ".join(arguments))))
     return [f"no extra {name}" for name in wanted if name not in extras]

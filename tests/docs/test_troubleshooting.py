@@ -66,7 +66,11 @@ def test_every_class_of_errors_is_on_the_page() -> None:
         ({}, {"FIRECREST_CLIENT_SECRET": ""}, "is missing (looked in the environment variables"),
         ({"base_dir": "/scratch"}, {}, f"unknown key {GAP} in {GAP}; known keys:"),
         ({"client_secret": "x"}, {}, f"must not stand in {GAP}: put {GAP} into"),
-        ({"client_secret_env": "ALPS"}, {}, f"names the environment variable {GAP}, which is not set; export it"),
+        (
+            {"client_secret_env": "ALPS"},
+            {},
+            f"names the environment variable {GAP}, which is not set; export it",
+        ),
         ({"client_secret_file": "/nonexistent"}, {}, f"the file {GAP} named by {GAP} ({GAP}) can't be read:"),
         ({"client_secret_file": "/dev/null"}, {}, f"the file {GAP} named by {GAP} is empty"),
         ({"auth": "kerberos"}, {}, f"'auth' ({GAP}) is wrong: must be one of"),
