@@ -2,6 +2,7 @@
 #
 # PYTHON=...  the Python to use (3.10 or newer; otherwise the first such one on the PATH)
 # VENV=...    the virtual environment, made on first use
+# RESOLUTION=lowest-direct   installs the oldest dependencies that pyproject.toml allows, not the newest
 
 VENV ?= .venv
 PYTHON ?=
@@ -9,6 +10,7 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FAULTS_ARGS ?=
+RESOLUTION ?=
 
 BIN = $(VENV)/bin
 DEMO = .sandbox
@@ -79,7 +81,12 @@ $(VENV)/.installed-docs: EXTRA = docs
 $(VENV)/.installed-dev: EXTRA = dev
 $(VENV)/.installed-sandbox $(VENV)/.installed-docs $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing reframe-firecrest[$(EXTRA)] into $(VENV)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(EXTRA)]'
+	@if [ -z "$(RESOLUTION)" ]; then \
+	    $(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(EXTRA)]'; \
+	else \
+	    $(BIN)/python -m pip install -qq --disable-pip-version-check uv && \
+	    $(BIN)/uv pip install -q --python $(BIN)/python --resolution $(RESOLUTION) --editable '.[$(EXTRA)]'; \
+	fi
 	@touch $@
 
 # Only a Python that really starts counts: version managers put commands on the PATH for versions
