@@ -1,0 +1,69 @@
+"""The pages that are written from the code say all of it, and what it says now."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from types import ModuleType
+
+import pytest
+
+from tests.conftest import PROJECT
+from tests.docs.messages import PACKAGE
+
+VARIABLE = re.compile(r"^(FIRECREST_[A-Z_]+|AUTH_TOKEN_URL|XDG_[A-Z_]+|COLUMNS)$")
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_reference", PROJECT / "docs/_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Its data classes look themselves up there.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_are_up_to_date(reference: ModuleType) -> None:
+    assert reference.main(check=True) == [], "run: make docs"
+
+
+def test_every_command_says_its_exit_codes(reference: ModuleType) -> None:
+    assert [command.name for command in reference.commands() if not command.exit_codes] == []
+
+
+def test_every_option_says_what_it_means(reference: ModuleType) -> None:
+    silent = [
+        (command.name, *each.names)
+        for command in reference.commands()
+        for each in command.parameters
+        if not each.meaning
+    ]
+    assert silent == []
+
+
+def test_every_variable_that_the_code_names_is_on_the_page(reference: ModuleType) -> None:
+    page = reference.environment_page()
+    named = {
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and VARIABLE.match(node.value)
+    }
+    assert {name for name in named if f"`{name}`" not in page} == set()
+
+
+def test_the_sandboxs_page_has_all_of_its_options(reference: ModuleType) -> None:
+    page = (PROJECT / "docs/sandbox.md").read_text(encoding="utf-8")
+    (sandbox,) = (command for command in reference.commands() if command.name == "sandbox")
+    options = {name for each in sandbox.parameters if not each.argument for name in each.names}
+    listed = {
+        name
+        for row in re.findall(r"^\| (`--.*?) \|", page, re.MULTILINE)
+        for name in re.findall(r"--[\w-]+", row)
+    }
+    assert listed == options
