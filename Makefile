@@ -31,14 +31,9 @@ help:
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove what the above left, make distclean: $(VENV) too"
 
-# The sandbox's files lie below TMPDIR and journals below XDG_STATE_HOME, so all that the demo writes is in one directory.
 demo: $(VENV)/.installed-sandbox
-	@rm -rf $(DEMO) && mkdir -p $(DEMO)/tmp
-	@TMPDIR="$(CURDIR)/$(DEMO)/tmp" XDG_STATE_HOME="$(CURDIR)/$(DEMO)/state" $(BIN)/reframe-firecrest sandbox -- \
-	    $(BIN)/reframe -C config/sandbox.py -c checks -R -r \
-	    --prefix=$(DEMO)/reframe --report-file=$(DEMO)/report.json
-	@rm -rf $(DEMO)/tmp
-	@echo "report: $(DEMO)/report.json, performance logs: $(DEMO)/reframe/perflogs"
+	@rm -rf $(DEMO)
+	@$(BIN)/reframe-firecrest demo --directory $(DEMO)
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/pytest -q -n $(JOBS) --cov --cov-report=term $(PYTEST_ARGS)

@@ -7,8 +7,10 @@
     │   └── HostileArchiveError   what comes from the remote side and must not, or can't, have its place here
     ├── DetectionError            what a node or a configuration tells can't be used
     ├── RunError                  a run is not known, or what is said to be its own must not be touched
+    ├── ReportError               ReFrame's report can't be used, or a page of it not be written
+    ├── DemoError                 what the demonstration runs is not there
     ├── JobLostError              Slurm has forgotten the job, or not known it for longer than the grace time
-    ├── JobHeldError              Slurm will never start the job
+    ├── JobHeldError              Slurm will never start the job, or not again
     └── GatewayError              the remote side
         ├── TransientError        nothing happened there; asking again is safe
         ├── UncertainError        something may have happened there; look before repeating
@@ -19,6 +21,7 @@
             ├── TooLargeError     above the limit for a direct transfer
             ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
             ├── RejectedError     Slurm or the gateway understood the request and said no
+            │   └── NoSpaceError  the disk is full there, or the user's quota used up
             └── ProtocolError     an answer that is not what the API promises
                 └── ForeignAnswerError   no answer of FirecREST's: a proxy's page, or half an answer
 
@@ -72,12 +75,20 @@ class RunError(FirecrestError):
     """A run is not known, or what is said to be its own must not be touched."""
 
 
+class ReportError(FirecrestError):
+    """ReFrame's report can't be used, or a page of it not be written."""
+
+
+class DemoError(FirecrestError):
+    """What the demonstration runs is not there."""
+
+
 class JobLostError(FirecrestError):
     """Slurm has forgotten the job, or not known it for longer than the grace time."""
 
 
 class JobHeldError(FirecrestError):
-    """Slurm will never start the job."""
+    """Slurm will never start the job, or not again."""
 
 
 class GatewayError(FirecrestError):
@@ -129,6 +140,10 @@ class OperationTimeoutError(FinalError):
 
 class RejectedError(FinalError):
     """Slurm or the gateway understood the request and said no."""
+
+
+class NoSpaceError(RejectedError):
+    """The disk is full there, or the user's quota is used up."""
 
 
 class ProtocolError(FinalError):

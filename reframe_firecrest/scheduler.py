@@ -30,7 +30,7 @@ from reframe_firecrest.settings.local import started_in
 from reframe_firecrest.show import show
 from reframe_firecrest.signals import exit_was_requested
 from reframe_firecrest.staging.selection import Selection
-from reframe_firecrest.states import PENDING
+from reframe_firecrest.states import PENDING, components_of
 
 WAIT_STEP = 1.0
 """Seconds after which `wait` looks at its job again, so that messages are shown and limits are kept."""
@@ -101,6 +101,7 @@ class FirecrestScheduler(SlurmJobScheduler):
                 resubmit_on=tuple(self._resubmit_on_errors or ()),
                 cpus_per_task=self._assumed_cpus(job),
                 is_array=bool(job.is_array),
+                components=components_of([*job.sched_access, *job.options, *job.cli_options]),
             )
         )
         job._jobid = f"firecrest-{handle.number}"

@@ -25,11 +25,15 @@ ENDED = frozenset(
 )
 """States after which a job does nothing more; the same as in ReFrame's `slurm` backend."""
 
+PREEMPTED = "PREEMPTED"
+"""A job had to make way for another. ReFrame takes it for one that waits, and so it is where Slurm queues it
+again; elsewhere (PreemptMode=CANCEL) it is over, and this is its last state. Source: slurm.conf(5)."""
+
 PENDING = frozenset(
     {
         "CONFIGURING",
         "PENDING",
-        "PREEMPTED",
+        PREEMPTED,
         "REQUEUED",
         "REQUEUE_FED",
         "REQUEUE_HOLD",
@@ -50,6 +54,7 @@ MOST_NODES = 100_000
 _NAMES = re.compile(r"(?:[^,\[\]]|\[[^\]]*\])+")
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _RANGE = re.compile(r"([0-9]+)-([0-9]+)")
+_NEXT_COMPONENT = re.compile(r"#SBATCH\s+(?:hetjob|packjob)")
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Summary:
             seconds is entered into the accounting late: for a moment it has its final state, but not yet its
             end, and its exit code is shown as 0; for seconds, of several nodes only the first can be shown
             (measured on Slurm 22.05).
+        preempted: nothing of it goes on unless Slurm queues again what had to make way for other jobs.
         several: it has parts, so a list may lag behind some of them.
         elapsed: seconds for which the longest of its parts has run.
         remaining: seconds until the time limits have ended all that runs of it, negative where they should
@@ -80,6 +86,7 @@ class Summary:
     reason: str | None
     ended: bool
     settled: bool
+    preempted: bool
     several: bool
     elapsed: float = 0.0
     remaining: float | None = None
@@ -123,11 +130,15 @@ def parts_of(job_id: str, listed: Sequence[JobPart]) -> list[JobPart]:
     """Pick a job's parts out of a list, each once.
 
     While an array runs, the list has each task twice: as ``408_1`` and under the raw id that the task has for
-    itself. The first raw id is the array's own, so it is dropped where numbered tasks stand beside it.
+    itself. The raw id that is the array's own is dropped where numbered tasks stand beside it, unless it goes
+    on and they do not: then some that wait are known to the queue only.
     """
     mine = {part.job_id: part for part in listed if part.base_id == job_id}
-    numbered = [part for part in mine.values() if part.job_id != job_id]
-    return numbered or list(mine.values())
+    raw = mine.pop(job_id, None)
+    numbered = list(mine.values())
+    if raw is None or (numbered and not (_all_ended(numbered) and raw.state not in ENDED)):
+        return numbered
+    return [*numbered, raw]
 
 
 def summarise(parts: Sequence[JobPart]) -> Summary:
@@ -136,7 +147,7 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
     Args:
         parts: at least one.
     """
-    ended = all(part.state in ENDED for part in parts)
+    ended = _all_ended(parts)
     ends = [part.end for part in parts if part.end is not None]
     codes = [part.exit_code or 0 for part in parts]
     return Summary(
@@ -147,10 +158,20 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
         reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
         ended=ended,
         settled=ended and len(ends) == len(parts) and all(_all_nodes_told(part) for part in parts),
+        preempted=not ended and all(part.state in ENDED or part.state == PREEMPTED for part in parts),
         several=len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
         elapsed=max(part.elapsed for part in parts),
         remaining=_remaining(parts),
     )
+
+
+def components_of(options: Sequence[str]) -> int:
+    """Return how many components the options of a job script describe: a line begins each but the first."""
+    return 1 + sum(_NEXT_COMPONENT.fullmatch(option.strip()) is not None for option in options)
+
+
+def _all_ended(parts: Sequence[JobPart]) -> bool:
+    return all(part.state in ENDED for part in parts)
 
 
 def _remaining(parts: Sequence[JobPart]) -> float | None:

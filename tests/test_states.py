@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reframe.core.schedulers.slurm import slurm_state_completed
 
 from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.states import ENDED, PENDING, expand_nodes, parts_of, summarise
+from reframe_firecrest.states import ENDED, PENDING, components_of, expand_nodes, parts_of, summarise
 from tests.fuzzing import examples
 
 
@@ -41,10 +41,21 @@ def test_a_job_in_any_other_state_goes_on(state: str) -> None:
     assert not slurm_state_completed(state)
 
 
+def test_an_array_of_which_all_has_ended_or_made_way_is_preempted() -> None:
+    assert summarise([part("1_0"), part("1_1", "PREEMPTED")]).preempted
+    assert not summarise([part("1_0", "RUNNING"), part("1_1", "PREEMPTED")]).preempted
+    assert not summarise([part("1_0")]).preempted
+
+
 class TestPartsOfAJob:
     def test_a_running_array_counts_each_task_once(self) -> None:
         listed = [part(job_id, "RUNNING") for job_id in ("408_0", "408_1", "408", "409")]
         assert [item.job_id for item in parts_of("408", listed)] == ["408_0", "408_1"]
+
+    def test_an_array_goes_on_with_what_only_the_queue_knows(self) -> None:
+        listed = [part("408_0"), part("408_1"), part("408", "PENDING", end=None)]
+        assert not summarise(parts_of("408", listed)).ended
+        assert [item.job_id for item in parts_of("408", [*listed[:2], part("408")])] == ["408_0", "408_1"]
 
     def test_a_pending_array_is_one_part(self) -> None:
         listed = [part("9_[0-3]", "PENDING"), part("10", "PENDING")]
@@ -151,3 +162,16 @@ class TestNodes:
     def test_any_text_is_a_list_of_names_or_no_node_set(self, text: str) -> None:
         with contextlib.suppress(ValueError):
             assert all(isinstance(name, str) for name in expand_nodes(text))
+
+
+@pytest.mark.parametrize(
+    ("options", "components"),
+    [
+        ([], 1),
+        (["--ntasks=1", "--comment=hetjob"], 1),
+        (["--ntasks=1", "#SBATCH hetjob", "#SBATCH --ntasks=1"], 2),
+        (["#SBATCH hetjob", "#SBATCH  packjob ", "#SBATCH --comment=hetjob"], 3),
+    ],
+)
+def test_options_tell_how_many_components_a_job_has(options: list[str], components: int) -> None:
+    assert components_of(options) == components

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
+from time import monotonic
 
 from reframe_firecrest import errors
 from reframe_firecrest.cleaning.leftovers import Leftover
+from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.protocol import Gateway, JobPart
 from reframe_firecrest.gateway.strays import NAMES
 from reframe_firecrest.session.reactor import reactor
@@ -17,11 +21,14 @@ from reframe_firecrest.session.watcher import Watcher, wait_for
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.states import ENDED
 
-OUTAGE = 60.0
-"""Seconds for which a gateway that does not answer is asked again: cleaning up can also be done later."""
+OUTAGE = policy.EXHAUSTED_AFTER + policy.REST + 60.0
+"""Seconds for which a gateway that does not answer is asked again: cleaning up can also be done later.
+
+A killed run may have left it with a connection that is used up, which it must be given the time to replace.
+"""
 
 END_PATIENCE = 60.0
-"""Seconds for cancelled jobs to end. Slurm kills what goes on 30 s after the cancel (its KillWait)."""
+"""Seconds for jobs to end, from their cancel. Slurm kills what goes on 30 s after it (its KillWait)."""
 
 LOOK_PAUSES = (0.3, 0.5, 1.0, 2.0)
 """Seconds between looks at jobs that are to end; the last one repeats."""
@@ -48,6 +55,7 @@ class System:
         self._leftovers = leftovers
         self._gateway = visit(leftovers[0].settings, open_gateway)
         self._scripts: dict[str, str] = {}
+        self._places: dict[str, str] = {}
 
     async def connect(self) -> None:
         """Prove that the system is there."""
@@ -102,17 +110,23 @@ class System:
         leftovers = self._reached(again=again)
         if not leftovers:
             return
+        pauses = itertools.chain(LOOK_PAUSES, itertools.repeat(LOOK_PAUSES[-1]))
+        deadline = math.inf
         try:
-            for pause in _pauses():
+            while True:
+                last = monotonic() > deadline
                 # Pending and running jobs are always in the list.
                 active = await self._active(leftovers)
-                await self._cancel(
-                    (one, job_id) for one, job_id in active if job_id not in {*one.cancelled, *one.left}
-                )
+                new = [(one, job_id) for one, job_id in active if job_id not in {*one.cancelled, *one.left}]
+                await self._cancel(new)
                 waited_for = [(one, job_id) for one, job_id in active if job_id not in one.left]
                 if not waited_for:
                     return
-                await asyncio.sleep(pause)
+                if new:
+                    deadline = monotonic() + END_PATIENCE
+                elif last:
+                    break
+                await asyncio.sleep(next(pauses))
             for leftover, job_id in waited_for:
                 leftover.left[job_id] = f"it was cancelled, but has not ended within {END_PATIENCE:.0f} s"
         except errors.GatewayError as error:
@@ -133,13 +147,18 @@ class System:
         return [(leftover, job_id) for job_id, leftover in found.items()]
 
     async def _is_of(self, leftover: Leftover, part: JobPart) -> bool:
-        place = part.working_directory
+        place = part.working_directory or await self._place(part.base_id)
         if place == leftover.root or place.startswith(f"{leftover.root}/"):
             return True
         if part.base_id in leftover.known:
             # Links on the way may have been resolved; and an id can be given to another job one day.
             return leftover.run in PurePosixPath(place).parts
         return part.name in NAMES and f"{leftover.root}/" in await self._script(part.base_id)
+
+    async def _place(self, job_id: str) -> str:
+        if job_id not in self._places:
+            self._places[job_id] = await self._gateway.directory(job_id)
+        return self._places[job_id]
 
     async def _script(self, job_id: str) -> str:
         if job_id not in self._scripts:
@@ -182,10 +201,3 @@ class System:
                 leftover.removed = True
 
         await asyncio.gather(*(remove(leftover) for leftover in self._reached(again=again)))
-
-
-def _pauses() -> Iterator[float]:
-    deadline = time.monotonic() + END_PATIENCE
-    yield from LOOK_PAUSES
-    while time.monotonic() < deadline:
-        yield LOOK_PAUSES[-1]

@@ -8,8 +8,10 @@ import typer
 
 from reframe_firecrest._version import __version__
 from reframe_firecrest.cli.clean import clean
+from reframe_firecrest.cli.demo import demo
 from reframe_firecrest.cli.detect import detect
 from reframe_firecrest.cli.doctor import doctor
+from reframe_firecrest.cli.report import report
 from reframe_firecrest.cli.sandbox import sandbox
 from reframe_firecrest.cli.status import status
 
@@ -20,8 +22,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(clean)
+app.command()(demo)
 app.command()(detect)
 app.command()(doctor)
+app.command()(report)
 app.command()(sandbox)
 app.command()(status)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from reframe_firecrest.demo import missing_extra
+
 if TYPE_CHECKING:
     from reframe_firecrest.sandbox import Sandbox, SandboxConfig
 
-_EXTRA = ("fastapi", "jwt", "python_multipart", "uvicorn")
 _SECRETS = {"client_secret": "FIRECREST_CLIENT_SECRET", "api_key": "FIRECREST_API_KEY"}
 
 
@@ -43,11 +43,17 @@ def sandbox(
     list_gap: Annotated[
         float, typer.Option(help="Seconds for which a finished job is missing from the list.")
     ] = 0.0,
+    api: Annotated[str, typer.Option(help="Serve only this generation of the API: v1 or v2.")] = "both",
+    transfer_poll: Annotated[float, typer.Option(help="Seconds between looks for an uploaded object.")] = 0.2,
+    accounting_delay: Annotated[
+        float, typer.Option(help="v1: seconds for which accounting hardly knows a new job.")
+    ] = 0.0,
+    one_worker: Annotated[bool, typer.Option(help="v1: each service takes one request at a time.")] = False,
     env_file: Annotated[
         Path | None, typer.Option(help="Write the client's variables to this file, mode 0600.")
     ] = None,
 ) -> None:
-    """Serve a FirecREST v2-compatible API on loopback.
+    """Serve a FirecREST-compatible API, v2 and v1, on loopback.
 
     Without COMMAND it serves until Ctrl-C and prints the variables that a client needs;
     with COMMAND (after --) it runs that with them, stops every job and exits with its code:
@@ -72,19 +78,18 @@ def sandbox(
         rate_limit=rate_limit,
         token_lifetime=token_lifetime,
         list_gap=list_gap,
+        api=api,
+        transfer_poll=transfer_poll,
+        accounting_delay=accounting_delay,
+        one_worker=one_worker,
     )
     raise typer.Exit(_run(config, command or [], env_file))
 
 
 def _require_extra() -> None:
-    try:
-        for module in _EXTRA:
-            importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        _fail(
-            f"the sandbox needs the module {error.name!r}; "
-            "install it with: pip install 'reframe-firecrest[sandbox]'"
-        )
+    lack = missing_extra()
+    if lack is not None:
+        _fail(lack)
 
 
 def _configure(faults: Path | None, **options: Any) -> SandboxConfig:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.states import PENDING
+from reframe_firecrest.whole import write_whole
 
 STEP = 0.2
 """Seconds between looks at what the session knows; they cost no request."""
@@ -170,9 +170,4 @@ def write_processor(outcome: Outcome) -> None:
     """
     file = outcome.target.file
     file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        new.write_text(json.dumps(outcome.processor, indent=2) + "\n", encoding="utf-8")
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
+    write_whole(file, json.dumps(outcome.processor, indent=2) + "\n")

@@ -35,6 +35,10 @@ def _moment(value: Any) -> Any:
 _LAST_MOMENT = 253_402_300_799
 """The end of the year 9999, in seconds since the epoch; `datetime` knows no later one."""
 
+CUT_DIRECTORY = 20
+"""Characters to which FirecREST before 2.5.5 cuts the directory of a pending job, because it asks squeue for
+``WorkDir`` without a width. Whole directories of our jobs are longer."""
+
 _Text = Annotated[str, BeforeValidator(_text)]
 _Seconds = Annotated[Annotated[float, Field(ge=0, le=_LAST_MOMENT)] | None, BeforeValidator(_moment)]
 _Bytes = Annotated[int, Field(ge=0, lt=2**63)]
@@ -83,23 +87,26 @@ def job_id_of(answer: object) -> str:
 def jobs_of(answer: object) -> list[JobPart]:
     """Turn the answer of ``/compute/{system}/jobs`` into parts of jobs.
 
-    A state can read ``CANCELLED by 1001``, and a reason can be the word "None".
+    A directory of which only the beginning may have been told counts as not told. A state can read
+    ``CANCELLED by 1001``, and a reason can be the word "None".
     """
     parts = []
     for job in _Jobs.model_validate(answer).jobs or []:
         time = job.time or _Time()
         reason = job.status.reason
+        state = job.status.state.split(" ")[0].rstrip("+")
+        cut = state == "PENDING" and len(job.directory) == CUT_DIRECTORY
         parts.append(
             JobPart(
                 job_id=job.job_id,
                 name=job.name,
-                state=job.status.state.split(" ")[0].rstrip("+"),
+                state=state,
                 reason=None if reason in (None, "", "None") else reason,
                 exit_code=job.status.exit_code,
                 nodes="" if job.nodes in ("None assigned", "(null)") else job.nodes,
                 submitted=time.submission,
                 end=time.end,
-                working_directory=job.directory,
+                working_directory="" if cut else job.directory,
                 node_count=job.node_count or 0,
                 elapsed=time.elapsed or 0.0,
                 limit=time.limit,
@@ -108,17 +115,23 @@ def jobs_of(answer: object) -> list[JobPart]:
     return parts
 
 
-class _Script(BaseModel):
+class _Metadata(BaseModel):
     script: str | None = None
+    output: str | None = Field(default=None, alias="standardOutput")
 
 
-class _Scripts(BaseModel):
-    jobs: list[_Script] | None = None
+class _AllMetadata(BaseModel):
+    jobs: list[_Metadata] | None = None
 
 
 def scripts_of(answer: object) -> list[str]:
     """Turn the answer of ``/compute/{system}/jobs/{id}/metadata`` into the scripts that it still knows."""
-    return [job.script for job in _Scripts.model_validate(answer).jobs or [] if job.script]
+    return [job.script for job in _AllMetadata.model_validate(answer).jobs or [] if job.script]
+
+
+def output_of(answer: object) -> str:
+    """Turn the same answer into the path of the job's standard output, empty where it does not tell."""
+    return next((job.output for job in _AllMetadata.model_validate(answer).jobs or [] if job.output), "")
 
 
 # --- files ------------------------------------------------------------------------------------------
@@ -241,9 +254,9 @@ class Transfer(BaseModel):
     directives: _Directives | None = Field(default=None, alias="transferDirectives")
 
     @property
-    def error_log(self) -> str:
-        """The path of the job's error log on the system."""
-        return (self.job.logs and self.job.logs.error) or "not told"
+    def error_log(self) -> str | None:
+        """The path of the job's error log on the system; None if the gateway does not tell it."""
+        return self.job.logs.error if self.job.logs else None
 
     @property
     def download_url(self) -> str:

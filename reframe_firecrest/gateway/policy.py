@@ -41,6 +41,7 @@ LIST_FILES = Operation("listing files")
 STAT = Operation("looking at a file")
 UPLOAD = Operation("uploading", fallback=True, timeout=120.0)
 DOWNLOAD = Operation("downloading", fallback=True, timeout=120.0)
+READ_LOG = Operation("reading the log of a transfer job")
 EXTRACT = Operation("unpacking an archive", fallback=True)
 # Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
 TRANSFER = Operation("queueing a transfer")
@@ -108,6 +109,9 @@ and its setting ``idle_timeout``; seen when slurmctld was killed in front of it.
 JOB_HAS_ENDED = "already completing or completed|Invalid job id"
 """How scancel puts it that there is nothing left to cancel; the gateway's status for it is 500."""
 
+NO_SPACE = "Disk quota exceeded|No space left on device"
+"""How commands put it that there is no room for what they write."""
+
 _STATUS: dict[int, type[errors.GatewayError]] = {
     400: errors.RejectedError,
     401: errors.AuthError,
@@ -146,7 +150,7 @@ _MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     (re.compile("std_err:sbatch: error:"), errors.RejectedError),
     (re.compile("sbatch: error: Batch job submission failed"), errors.RejectedError),
     (re.compile("No SSH credentials found for user"), errors.AuthError),
-    (re.compile("Disk quota exceeded|No space left on device"), errors.RejectedError),
+    (re.compile(NO_SPACE), errors.NoSpaceError),
     (re.compile("Remote process failed with exit status:124"), errors.OperationTimeoutError),
     (re.compile("Remote process failed with exit status:"), errors.RejectedError),
 )

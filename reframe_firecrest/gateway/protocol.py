@@ -65,7 +65,7 @@ class JobPart:
         exit_code: None while unknown.
         nodes: node set in Slurm's notation.
         end: seconds since the epoch, None while running.
-        working_directory: as reported by Slurm.
+        working_directory: as reported by Slurm; empty where that is not told, or not all of it.
         node_count: how many nodes it has; 0 where that is not told.
         elapsed: seconds for which it has run.
         limit: seconds for which it may run; None where that is not told.
@@ -268,6 +268,10 @@ class Gateway(Protocol):
 
     async def script(self, job_id: str) -> str:
         """Return the script of a job that goes on; an empty one if Slurm does not know it any more."""
+        ...
+
+    async def directory(self, job_id: str) -> str:
+        """Return where a job that goes on writes its output; empty if Slurm does not know it any more."""
         ...
 
     async def cancel(self, job_id: str) -> None:

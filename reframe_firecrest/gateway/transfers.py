@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import answers, policy
+from reframe_firecrest.gateway import answers, policy, translate
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
 from reframe_firecrest.gateway.objects import Objects
@@ -19,7 +19,7 @@ from reframe_firecrest.settings import Settings
 Result = TypeVar("Result")
 
 PAUSES_BETWEEN_LOOKS = (0.0, 0.5, 2.0)
-"""Seconds before each look for an uploaded file: on a shared file system others see it a little later."""
+"""Seconds before each look for what a job did: on a shared file system others see it a little later."""
 
 TRANSFERS = 3
 """Transfers that are begun for one file, each with new URLs, until the storage counts as out of order."""
@@ -105,7 +105,7 @@ class Transfers:
             GatewayError: it was not unpacked.
         """
         transfer, _ = await self._open("extract", body, archive, _nothing)
-        await self._finish(transfer, "unpacking a large archive")
+        await self._finish_command(transfer, "unpacking a large archive")
 
     async def compress(self, archive: str, body: dict[str, object]) -> None:
         """Pack an archive.
@@ -114,7 +114,7 @@ class Transfers:
             GatewayError: it was not packed.
         """
         transfer, _ = await self._open("compress", {**body, "target_path": archive}, archive, _nothing)
-        await self._finish(transfer, "packing many files")
+        await self._finish_command(transfer, "packing many files")
 
     async def remove(self, path: str) -> None:
         """Remove a file or a tree.
@@ -127,7 +127,10 @@ class Transfers:
             endpoint = f"/filesystem/{self._system}/transfer/rm"
             return answers.transfer_of(await self._client.delete(endpoint, {"path": path}, 200))
 
-        await self._finish(await self._call(policy.TRANSFER, ask), "removing a large directory")
+        what = "removing a large directory"
+        transfer = await self._call(policy.TRANSFER, ask)
+        await self._finish(transfer, what)
+        await self._expect_gone(transfer, what, path)
 
     async def close(self) -> None:
         """Leave no job behind that nobody waits for."""
@@ -187,34 +190,83 @@ class Transfers:
             if part.state != "COMPLETED" or part.exit_code:
                 raise errors.RejectedError(
                     f"{what} on {self._where} failed: transfer job {job} ended as {part.state} with "
-                    f"exit code {part.exit_code}; its log on the system: {transfer.error_log}"
+                    f"exit code {part.exit_code}; its log on the system: {_log_of(transfer)}"
                 )
+
+    async def _finish_command(self, transfer: answers.Transfer, what: str) -> None:
+        """Wait for a job that runs a command; only its log tells whether the command did what it should."""
+        await self._finish(transfer, what)
+        if not (path := transfer.error_log):
+            return
+        log = await self._read_log(path)
+        failure = translate.failure_in_log(f"{what} on {self._where} failed", log)
+        if failure:
+            raise failure
+
+    async def _read_log(self, path: str) -> str:
+        for pause in PAUSES_BETWEEN_LOOKS:
+            await asyncio.sleep(pause)
+            try:
+                content = await self._call(
+                    policy.READ_LOG, lambda: self._client.download_direct(self._system, path)
+                )
+            except errors.NotFoundError as error:
+                missing = error
+                continue
+            return content.decode("utf-8", "replace")
+        raise missing
 
     async def _expect_size(self, transfer: answers.Transfer, what: str, remote: str, size: int) -> None:
         """Look whether an upload has arrived: a job that could not write it reports success all the same.
 
         Source: the recording ``transfer_upload_unwritable_dir`` of a real gateway.
         """
+        found = "is not there"
+        for pause in PAUSES_BETWEEN_LOOKS:
+            await asyncio.sleep(pause)
+            there = await self._size_of(remote)
+            if there == size:
+                return
+            if there is not None:
+                found = f"has {there} bytes"
+        raise self._false_success(
+            transfer,
+            what,
+            f"{remote} {found}",
+            "that the directory can be written and the quota is not used up",
+        )
+
+    async def _expect_gone(self, transfer: answers.Transfer, what: str, remote: str) -> None:
+        """Look whether something is gone: a job that could not remove it reports success all the same."""
+        for pause in PAUSES_BETWEEN_LOOKS:
+            await asyncio.sleep(pause)
+            if await self._size_of(remote) is None:
+                return
+        raise self._false_success(transfer, what, f"{remote} is still there", "who may remove what is in it")
+
+    async def _size_of(self, remote: str) -> int | None:
+        """Return the bytes of what is under a path, None if there is nothing."""
 
         async def ask() -> int:
             endpoint = f"/filesystem/{self._system}/ops/stat"
             return answers.size_of(await self._client.get_json(endpoint, {"path": remote}))
 
-        found = "is not there"
-        for pause in PAUSES_BETWEEN_LOOKS:
-            await asyncio.sleep(pause)
-            try:
-                there = await self._call(policy.STAT, ask)
-            except errors.NotFoundError:
-                continue
-            if there == size:
-                return
-            found = f"has {there} bytes"
-        raise errors.RejectedError(
-            f"{what} on {self._where} failed: {remote} {found}, although transfer job "
-            f"{transfer.job.job_id} reports success; check that the directory can be written and the quota "
-            f"is not used up; the job's log on the system: {transfer.error_log}"
+        try:
+            return await self._call(policy.STAT, ask)
+        except errors.NotFoundError:
+            return None
+
+    def _false_success(
+        self, transfer: answers.Transfer, what: str, found: str, check: str
+    ) -> errors.RejectedError:
+        return errors.RejectedError(
+            f"{what} on {self._where} failed: {found}, although transfer job {transfer.job.job_id} reports "
+            f"success; check {check}; the job's log on the system: {_log_of(transfer)}"
         )
+
+
+def _log_of(transfer: answers.Transfer) -> str:
+    return transfer.error_log or "not told"
 
 
 def _nothing(_opened: answers.Transfer) -> None:

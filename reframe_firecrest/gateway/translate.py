@@ -10,16 +10,22 @@ import httpx
 from firecrest.FirecrestException import FirecrestException
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.policy import Operation, classify
+from reframe_firecrest.gateway.policy import NO_SPACE, Operation, classify
 
 MAX_MESSAGE = 400
 
 NOT_FIRECREST = "the answer is not what FirecREST v2 promises; check FIRECREST_URL"
 
+FULL = (
+    "the disk is full there, or your quota is used up; "
+    "free space, or set FIRECREST_BASEDIR to another directory"
+)
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
 """What follows the question mark of a presigned URL is a secret."""
 _STORAGE_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_FAILED_COMMAND = re.compile(r"Unable to \w+ files exit code")
 _LONG_IDS = re.compile(r"\s*\[X-(Request|Correlation)-ID[^\]]*\]")
 
 
@@ -112,13 +118,37 @@ def _of_response(what: str, response: httpx.Response, remedy: str) -> errors.Gat
     kind = classify(response.status_code, text)
     if kind is errors.ForeignAnswerError:
         return kind(f"{what}: {NOT_FIRECREST} (HTTP {response.status_code})", status=response.status_code)
-    brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
+    brief = _brief(text)
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
     brief = re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
+    if kind is errors.NoSpaceError:
+        # tar has a line for each file that it could not write.
+        brief = f"{FULL}: {brief}"
     message = f"{what}: {brief}" if brief else f"{what}: HTTP {response.status_code}"
     if kind is errors.AuthError and remedy:
         message = f"{message.rstrip('.')}; {remedy}"
     return kind(message, status=response.status_code, retry_after=retry_after(response))
+
+
+def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
+    """Return the failure that the error log of a transfer job tells; None if it tells none.
+
+    The job itself reports success all the same. Source: FirecREST v2's ``job_extract.sh`` and
+    ``job_compress.sh``, which end with the exit code of an ``echo``; seen with a full disk.
+
+    Args:
+        what: the beginning of the message.
+        log: what the job wrote to standard error.
+    """
+    if not _FAILED_COMMAND.search(log):
+        return None
+    if re.search(NO_SPACE, log):
+        return errors.NoSpaceError(f"{what}: {FULL}: {_brief(log)}")
+    return errors.RejectedError(f"{what}: {_brief(log)}")
+
+
+def _brief(text: str) -> str:
+    return re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
 
 
 def _message_of(response: httpx.Response) -> str:

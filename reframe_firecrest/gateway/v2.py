@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
 import re
 import ssl
 import time
@@ -196,14 +197,22 @@ class GatewayV2(Filesystem):
 
     async def script(self, job_id: str) -> str:
         """Ask for a job's script."""
+        return "\n".join(await self._metadata(job_id, answers.scripts_of, []))
 
-        async def ask() -> list[str]:
-            return answers.scripts_of(await self._client.get_json(f"{self._jobs(job_id)}/metadata"))
+    async def directory(self, job_id: str) -> str:
+        """Ask where a job's output goes; see the protocol."""
+        return posixpath.dirname(await self._metadata(job_id, answers.output_of, ""))
+
+    async def _metadata(
+        self, job_id: str, translation: Callable[[object], Result], nothing: Result
+    ) -> Result:
+        async def ask() -> Result:
+            return translation(await self._client.get_json(f"{self._jobs(job_id)}/metadata"))
 
         try:
-            return "\n".join(await self._call(policy.LIST_JOBS, ask))
+            return await self._call(policy.LIST_JOBS, ask)
         except errors.NotFoundError:
-            return ""
+            return nothing
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job."""

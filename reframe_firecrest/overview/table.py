@@ -13,7 +13,7 @@ from reframe_firecrest.errors import one_line
 from reframe_firecrest.journal.liveness import Standing
 from reframe_firecrest.overview.summary import JobLine, Overview
 from reframe_firecrest.session.phases import Phase
-from reframe_firecrest.session.times import in_units
+from reframe_firecrest.session.times import in_time, in_units
 
 _STYLES: Mapping[str, str] = {
     Phase.DONE.value: "green",
@@ -88,17 +88,3 @@ def _state(job: JobLine) -> str:
 
 def _clock(moment: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-
-
-def in_time(seconds: float) -> str:
-    """Write a time for people."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

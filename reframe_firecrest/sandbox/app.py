@@ -12,28 +12,56 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from reframe_firecrest._version import __version__
 from reframe_firecrest.sandbox import auth, compute, status, storage
 from reframe_firecrest.sandbox.disturb import control
-from reframe_firecrest.sandbox.disturb.middleware import Disturbance
+from reframe_firecrest.sandbox.disturb.middleware import PRIVATE_PREFIX, Disturbance
 from reframe_firecrest.sandbox.errors import GatewayError
 from reframe_firecrest.sandbox.filesystem import reading, writing
 from reframe_firecrest.sandbox.gateway import Gateway
 from reframe_firecrest.sandbox.models import ERROR_RESPONSES
 from reframe_firecrest.sandbox.transfer import router as transfer
+from reframe_firecrest.sandbox.v1.app import build_api as build_v1_api
+from reframe_firecrest.sandbox.v1.paths import serves
 
 APP_VERSION = f"2.x.x-sandbox-{__version__}"
 """What the header `f7t-appversion` says: the API's generation, and who speaks."""
 
+_OF_NO_GENERATION = (auth.TOKEN_PATH, storage.PUBLIC_PREFIX + "/", PRIVATE_PREFIX)
+"""The identity provider, the object storage, and what is the sandbox's own."""
+
 
 def build_app(gateway: Gateway) -> ASGIApp:
     """Return the application that serves this gateway."""
-    api = build_api()
-    api.state.gateway = gateway
+    config = gateway.config
+    api, v1_api = build_api(), build_v1_api()
+    for one in (api, v1_api):
+        one.state.gateway = gateway
     return Disturbance(
-        api,
+        _Generations(api, v1_api, v1=config.api != "v2", v2=config.api != "v1"),
         counts=gateway.counts,
         faults=gateway.faults,
-        latency=gateway.config.latency,
-        rate_limit=gateway.config.rate_limit,
+        latency=config.latency,
+        rate_limit=config.rate_limit,
+        one_worker=config.one_worker,
     )
+
+
+class _Generations:
+    """Sends each request to the generation of the API whose path it has."""
+
+    def __init__(self, v2_api: ASGIApp, v1_api: ASGIApp, *, v1: bool, v2: bool) -> None:
+        self._v2_api = v2_api
+        self._v1_api = v1_api
+        self._v1 = v1
+        self._v2 = v2
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._v1_api if self._is_for_v1(scope) else self._v2_api
+        await app(scope, receive, send)
+
+    def _is_for_v1(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or not self._v1:
+            return False
+        path = scope["path"]
+        return serves(path) or not (self._v2 or path.startswith(_OF_NO_GENERATION))
 
 
 def build_api() -> FastAPI:
@@ -68,12 +96,13 @@ def build_api() -> FastAPI:
 
 @asynccontextmanager
 async def _run_the_runner(api: FastAPI) -> AsyncIterator[None]:
-    runner = api.state.gateway.runner
-    await runner.start()
+    gateway: Gateway = api.state.gateway
+    await gateway.runner.start()
     try:
         yield
     finally:
-        await runner.stop()
+        await gateway.tasks.stop()
+        await gateway.runner.stop()
 
 
 class _VersionHeader:

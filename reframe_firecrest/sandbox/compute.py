@@ -55,7 +55,8 @@ class Attachment(CamelModel):
 @router.post("", status_code=201)
 async def submit(submission: Submission, gateway: SystemGateway) -> Submitted:
     """Queue a job, from its script's text or from a script on the system."""
-    return Submitted(job_id=await gateway.runner.submit(submission.job))
+    receipt = await gateway.runner.submit(submission.job)
+    return Submitted(job_id=receipt.job_id)
 
 
 @router.get("")

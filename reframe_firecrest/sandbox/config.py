@@ -47,14 +47,18 @@ class SandboxConfig(BaseModel):
     fault_seed: int | None = Field(default=None, description="of faults that hit by chance")
     list_gap: float = Field(default=0.0, ge=0, description="how long a finished job is missing from the list")
 
+    api: Literal["both", "v1", "v2"] = Field(default="both", description="generations of the API served")
+    accounting_delay: float = Field(
+        default=0.0, ge=0, description="v1: how long accounting hardly knows a new job (embedded runner)"
+    )
+    one_worker: bool = Field(default=False, description="v1: each service takes one request at a time")
+
     operation_timeout: float = Field(default=5.0, gt=0)
     max_ops_file_size: int = Field(default=5 * MIB, gt=0)
     output_limit: int = Field(default=5 * MIB, gt=0, description="a download is base64: 3/4 of this fits")
     max_part_size: int = Field(default=8 * MIB, gt=0)
     url_lifetime: int = Field(default=604_800, gt=0, description="of a presigned URL")
-    transfer_poll: float = Field(
-        default=0.2, gt=0, description="between a transfer job's looks for its object"
-    )
+    transfer_poll: float = Field(default=0.2, gt=0, description="between looks for an uploaded object")
 
     @field_validator("host")
     @classmethod

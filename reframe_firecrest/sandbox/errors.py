@@ -59,6 +59,8 @@ class CommandError(GatewayError):
     """A command of a file operation failed; 404, 403, 400 or 500 by what it complained of."""
 
     def __init__(self, exit_status: int, stderr: str) -> None:
+        self.exit_status = exit_status
+        self.stderr = stderr
         message = f"Remote process failed with exit status:{exit_status}"
         if stderr:
             message += f" and error message:{stderr.strip()}"
@@ -74,25 +76,30 @@ class OperationTimeoutError(GatewayError):
 
 
 class OutputLimitError(GatewayError):
-    """A command printed more than the gateway is willing to hold."""
+    """A command printed more than the gateway is willing to hold; the limit is in bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         super().__init__(413, "Command output exceeded buffer limit.")
+        self.limit = limit
 
 
 class PathError(GatewayError):
     """A path is relative, or leads out of the sandbox's root directory."""
 
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(400, message)
+        self.path = path
+
     @classmethod
     def relative(cls, path: str) -> PathError:
         """Return the refusal of a path that doesn't start with a slash."""
-        return cls(400, f"The provided path ({path}) is not an absolute path.")
+        return cls(path, f"The provided path ({path}) is not an absolute path.")
 
     @classmethod
     def outside(cls, path: str, system: str) -> PathError:
         """Return the refusal of a path that no file system of the system holds."""
         return cls(
-            400,
+            path,
             f"The provided path ({path}) does not match any of the defined filesystem paths "
             f"for the requested system ({system}).",
         )
@@ -106,17 +113,22 @@ class JobNotFoundError(GatewayError):
 
 
 class SchedulerError(GatewayError):
-    """A scheduler command failed."""
+    """A scheduler command failed; `stderr` has its own words."""
+
+    def __init__(self, status: int, message: str, *, stderr: str, caused_by: list[str] | None = None) -> None:
+        super().__init__(status, message, caused_by=caused_by)
+        self.stderr = stderr
 
     @classmethod
     def answered(cls, exit_status: int, stderr: str) -> SchedulerError:
         """Return the error of a command that ran and complained."""
-        return cls(500, _unexpected(exit_status, stderr))
+        return cls(500, _unexpected(exit_status, stderr), stderr=stderr)
 
     @classmethod
     def query_answered(cls, exit_status: int, stderr: str) -> SchedulerError:
         """Return the error of a job query, which the real gateway wraps once more."""
-        return cls(500, "Error executing Slurm command.", caused_by=[_unexpected(exit_status, stderr)])
+        caused_by = [_unexpected(exit_status, stderr)]
+        return cls(500, "Error executing Slurm command.", caused_by=caused_by, stderr=stderr)
 
     @classmethod
     def over_quota(cls, stderr: str) -> SchedulerError:
@@ -124,6 +136,7 @@ class SchedulerError(GatewayError):
         return cls(
             403,
             "Job submission rejected: accounting/QOS policy limit exceeded. " + stderr.strip(),
+            stderr=stderr,
         )
 
 

@@ -17,6 +17,7 @@ from reframe_firecrest.sandbox.disturb.faults import Faults
 from reframe_firecrest.sandbox.errors import GatewayError
 from reframe_firecrest.sandbox.runners.base import Runner
 from reframe_firecrest.sandbox.storage import ObjectStore
+from reframe_firecrest.sandbox.v1.tasklist import TaskList
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Gateway:
     store: ObjectStore
     counts: Counts
     faults: Faults
+    tasks: TaskList
+    """Of FirecREST v1."""
 
     @cached_property
     def home(self) -> Path:
@@ -72,19 +75,20 @@ class Gateway:
         return self.root / self.user.name
 
 
-def _gateway(request: Request) -> Gateway:
+def gateway_of(request: Request) -> Gateway:
+    """Return the gateway that serves a request."""
     gateway: Gateway = request.app.state.gateway
     return gateway
 
 
 async def _system(request: Request, system_name: str) -> Gateway:
-    gateway = _gateway(request)
+    gateway = gateway_of(request)
     if system_name != gateway.config.system:
         raise GatewayError(404, "System not found")
     return gateway
 
 
-AnyGateway = Annotated[Gateway, Depends(_gateway)]
+AnyGateway = Annotated[Gateway, Depends(gateway_of)]
 """A route's access to the gateway."""
 SystemGateway = Annotated[Gateway, Depends(_system)]
 """The same for a route below a system's name; another system's name gets 404."""

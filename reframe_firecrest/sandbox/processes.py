@@ -113,7 +113,7 @@ async def _read(
         if len(content) <= limit:
             content += chunk
         if len(content) > limit:
-            kill(OutputLimitError())
+            kill(OutputLimitError(limit))
     return bytes(content)
 
 

@@ -83,7 +83,12 @@ def stop_requests() -> Iterator[StopRequest]:
             signal.signal(signum, handler)
 
 
-def run_around(command: Sequence[str], variables: Mapping[str, str], stop: StopRequest) -> int:
+def run_around(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    stop: StopRequest,
+    environment: Mapping[str, str] = os.environ,
+) -> int:
     """Run a command with more variables and return its exit code, 128 + n for signal n.
 
     Ctrl-C reaches the command by itself; SIGTERM and SIGHUP are passed on to it, and a
@@ -91,8 +96,9 @@ def run_around(command: Sequence[str], variables: Mapping[str, str], stop: StopR
 
     Args:
         command: the program and its arguments.
-        variables: what its environment has besides ours.
+        variables: what its environment has besides.
         stop: set if it was already asked to stop; then nothing is run.
+        environment: what its environment has to begin with.
 
     Raises:
         OSError: the command can't be started.
@@ -111,7 +117,7 @@ def run_around(command: Sequence[str], variables: Mapping[str, str], stop: StopR
     try:
         if stop.is_set() or early:
             return 128 + signal.SIGTERM
-        process = subprocess.Popen(command, env={**os.environ, **variables})  # noqa: S603  the user's own command line
+        process = subprocess.Popen(command, env={**environment, **variables})  # noqa: S603  the user's own command line
         for signum in early:
             pass_on(signum, None)
         code = _wait_in_steps(process)

@@ -30,6 +30,7 @@ from reframe_firecrest.sandbox.runners.slurm.runner import (
     probe_slurm,
 )
 from reframe_firecrest.sandbox.storage import ObjectStore
+from reframe_firecrest.sandbox.v1.tasklist import TaskList
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -153,6 +154,7 @@ class Sandbox:
             store=ObjectStore(private / "storage", lifetime=config.url_lifetime),
             counts=self._counts,
             faults=self.faults,
+            tasks=TaskList(),
         )
         stack.callback(_serve(self._gateway, listener))
 

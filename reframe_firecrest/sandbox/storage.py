@@ -1,24 +1,28 @@
 """An object store that speaks the part of S3 that transfers need: presigned URLs.
 
-Parts are PUT, a POST puts them together, a GET fetches the object. Objects lie in files of
-a private directory, next to the root that clients see.
+Parts are PUT, a POST puts them together, a GET fetches the object; a POST of a form with its policy
+stores one in a single request. Objects lie in files of a private directory, next to
+the root that clients see.
 """
 
 import asyncio
+import base64
 import hashlib
 import hmac
+import json
 import re
 import secrets
 import shutil
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
+from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
 PUBLIC_PREFIX = "/storage"
@@ -84,6 +88,43 @@ class ObjectStore:
         age = time.time() - signed.replace(tzinfo=timezone.utc).timestamp()
         if age > int(parameters["X-Amz-Expires"]):
             raise StorageError(403, "AccessDenied", "Request has expired")
+
+    def presign_form(self, bucket: str, key: str) -> dict[str, str]:
+        """Return the fields of a form that allows to store one object; its file comes after them."""
+        now = datetime.now(timezone.utc)
+        policy = {
+            "expiration": time.time() + self._lifetime,
+            "conditions": [{"bucket": bucket}, {"key": key}],
+        }
+        encoded = base64.b64encode(json.dumps(policy).encode()).decode()
+        return {
+            "key": key,
+            "x-amz-algorithm": _ALGORITHM,
+            "x-amz-credential": f"sandbox/{now:%Y%m%d}/us-east-1/s3/aws4_request",
+            "x-amz-date": now.strftime(_DATE_FORMAT),
+            "policy": encoded,
+            "x-amz-signature": self._policy_signature(encoded),
+        }
+
+    def check_form(self, bucket: str, fields: dict[str, str]) -> str:
+        """Check a form against the policy in it, and return the object's path.
+
+        Raises:
+            StorageError: 403; the form was made for something else, or has expired.
+        """
+        policy, key = fields.get("policy", ""), fields.get("key", "")
+        signature = fields.get("x-amz-signature", "")
+        if not hmac.compare_digest(self._policy_signature(policy).encode(), signature.encode()):
+            raise StorageError(403, "SignatureDoesNotMatch", "The signature does not match.")
+        content = json.loads(base64.b64decode(policy))
+        if time.time() > content["expiration"]:
+            raise StorageError(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
+        if content["conditions"] != [{"bucket": bucket}, {"key": key}]:
+            raise StorageError(403, "AccessDenied", "Invalid according to Policy: Policy Condition failed")
+        return f"{bucket}/{key}"
+
+    def _policy_signature(self, policy: str) -> str:
+        return hmac.new(self._key, policy.encode(), hashlib.sha256).hexdigest()
 
     def _signature(self, method: str, path: str, parameters: dict[str, str]) -> str:
         text = "\n".join([method, path, urlencode(sorted(parameters.items()))])
@@ -155,6 +196,24 @@ class ObjectStore:
         shutil.rmtree(upload, ignore_errors=True)
         return etag
 
+    def put(self, path: str, content: BinaryIO) -> str:
+        """Store an object and return its ETag; one that is there is replaced at once."""
+        target = self._object(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.md5(usedforsecurity=False)
+        partial = target.with_name(f"{target.name}-{secrets.token_hex(8)}.partial")
+        with partial.open("wb") as file:
+            while chunk := content.read(_WRITE_SIZE):
+                digest.update(chunk)
+                file.write(chunk)
+        etag = self._etags[target] = digest.hexdigest()
+        partial.rename(target)
+        return etag
+
+    def remove(self, path: str) -> None:
+        """Remove an object; one that isn't there is no error."""
+        self._object(path).unlink(missing_ok=True)
+
     def find(self, path: str) -> tuple[Path, str]:
         """Return the file of an object, and its ETag.
 
@@ -184,6 +243,8 @@ async def serve(request: Request, path: str) -> Response:
     store: ObjectStore = request.app.state.gateway.store
     query = dict(request.query_params)
     try:
+        if request.method == "POST" and _is_form(request):
+            return await _stored_form(store, request, bucket=path)
         store.check(request.method, path, query)
         if request.method == "PUT":
             etag = await store.put_part(query["uploadId"], int(query["partNumber"]), request)
@@ -196,6 +257,21 @@ async def serve(request: Request, path: str) -> Response:
         return FileResponse(file, headers={"ETag": f'"{etag}"'}, media_type="binary/octet-stream")
     except StorageError as refused:
         return _xml(refused.status, "Error", {"Code": refused.code, "Message": str(refused)})
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("Content-Type", "").startswith("multipart/form-data")
+
+
+async def _stored_form(store: ObjectStore, request: Request, *, bucket: str) -> Response:
+    async with request.form() as form:
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        path = store.check_form(bucket, fields)
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise StorageError(400, "InvalidArgument", "POST requires exactly one file upload per request.")
+        etag = await asyncio.to_thread(store.put, path, file.file)
+    return Response(status_code=204, headers={"ETag": f'"{etag}"'})
 
 
 def _listed_parts(body: str) -> list[tuple[int, str]]:

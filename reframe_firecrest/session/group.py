@@ -11,6 +11,9 @@ from reframe_firecrest.errors import AuthError, FirecrestError, TransientError, 
 
 Item = TypeVar("Item")
 
+LONGEST_LINGER = 0.4
+"""Seconds that the first of a few items waits for others at the most."""
+
 HEAVY_LANES = 4
 """Large items under way at a time: each may wait in Slurm's queue and takes room on the local disk."""
 
@@ -31,7 +34,7 @@ class Group(Generic[Item]):
         weigh: an item's size in bytes.
         limit: bytes that a group may have; a larger item goes alone and holds nobody up.
         linger: seconds of quiet to wait for before a group sets out; more where items come in a slower row.
-        longest_linger: seconds after which it sets out anyhow.
+        longest_linger: tells the seconds after which it sets out anyhow.
         lanes: groups that may be under way at a time.
     """
 
@@ -42,7 +45,7 @@ class Group(Generic[Item]):
         limit: Callable[[], int],
         *,
         linger: float = 0.05,
-        longest_linger: float = 0.4,
+        longest_linger: Callable[[], float] = lambda: LONGEST_LINGER,
         lanes: int = 2,
     ) -> None:
         self._work = work
@@ -54,8 +57,8 @@ class Group(Generic[Item]):
         self._waiting: list[_Waiting[Item]] = []
         self._pumps: set[asyncio.Task[None]] = set()
         self._lingering = False
-        self._joined_at = -longest_linger
-        self._gap = longest_linger
+        self._joined_at = -longest_linger()
+        self._gap = longest_linger()
         self._heavy = asyncio.Semaphore(HEAVY_LANES)
 
     async def join(self, item: Item) -> None:
@@ -69,7 +72,7 @@ class Group(Generic[Item]):
                 await self._work([item])
             return
         loop = asyncio.get_running_loop()
-        gap = min(loop.time() - self._joined_at, self._longest_linger)
+        gap = min(loop.time() - self._joined_at, self._longest_linger())
         self._joined_at = loop.time()
         self._gap += (gap - self._gap) / 2
         waiting = _Waiting(item, loop.create_future())
@@ -102,16 +105,17 @@ class Group(Generic[Item]):
         """Wait until nothing has come for a while."""
         waited = 0.0
         count = -1
-        while count != len(self._waiting) and waited < self._longest_linger:
+        longest = self._longest_linger()
+        while count != len(self._waiting) and waited < longest:
             count = len(self._waiting)
-            quiet = self._quiet()
+            quiet = self._quiet(longest)
             await asyncio.sleep(quiet)
             waited += quiet
 
-    def _quiet(self) -> float:
+    def _quiet(self, longest: float) -> float:
         """Seconds in which the next item would have come, if items are coming in a row."""
         expected = 2 * self._gap
-        return expected if self._linger < expected < self._longest_linger / 2 else self._linger
+        return expected if self._linger < expected < longest / 2 else self._linger
 
     def _take(self) -> list[_Waiting[Item]]:
         """Take what fits together; who has given up waiting is left out."""

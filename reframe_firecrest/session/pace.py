@@ -19,16 +19,16 @@ OVERTIME = 60.0
 """Seconds beyond its time limit after which a job's end is not expected at any moment any more."""
 
 CROWD = 50
-"""Jobs from which on they are looked at less often: of so many, some end in every second, and each look that
-finds one costs a listing, an archive and a download more."""
+"""Jobs from which on they are looked at less often, and wait longer for others to travel with: of so many,
+some end in every second, and each look that finds one costs a listing, an archive and a download more."""
 
 LONGEST_FOR_CROWDS = 3.0
-"""Times the shortest step that even the largest crowd waits."""
+"""Times that even the largest crowd waits as long as a few jobs."""
 
 
-def shortest_for(jobs: int, shortest: float) -> float:
-    """Return the shortest step, in seconds, while there are so many jobs."""
-    return shortest * min(max(jobs / CROWD, 1.0), LONGEST_FOR_CROWDS)
+def in_crowd(jobs: int, wait: float) -> float:
+    """Return how long to wait while there are so many jobs, for what takes `wait` seconds for a few."""
+    return wait * min(max(jobs / CROWD, 1.0), LONGEST_FOR_CROWDS)
 
 
 def step(age: float, remaining: float | None, shortest: float, longest: float) -> float:

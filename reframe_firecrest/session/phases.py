@@ -58,6 +58,7 @@ class JobSpec:
         resubmit_on: regular expressions; a refusal that one of them matches is only for now.
         cpus_per_task: what the launcher's ``srun`` asks for where it could not know Slurm's version.
         is_array: the script runs several times in the same directory.
+        components: of a heterogeneous job; 1 for any other.
     """
 
     name: str
@@ -69,6 +70,7 @@ class JobSpec:
     resubmit_on: tuple[str, ...] = ()
     cpus_per_task: int | None = None
     is_array: bool = False
+    components: int = 1
 
 
 @dataclass(frozen=True)

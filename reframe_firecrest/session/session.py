@@ -16,10 +16,10 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Cluster, Gateway, SystemInfo, WaitForJob
 from reframe_firecrest.launchcmd import without_cpus_per_task
 from reframe_firecrest.paths import PathMap
-from reframe_firecrest.session import relay
+from reframe_firecrest.session import pace, relay
 from reframe_firecrest.session.cancels import Cancels
 from reframe_firecrest.session.cluster import ClusterView
-from reframe_firecrest.session.group import Group
+from reframe_firecrest.session.group import LONGEST_LINGER, Group
 from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.record import Record, open_journal
@@ -161,7 +161,12 @@ class Session:
             record=self._record,
         )
         self._submitter = Submitter(gateway, self._settings.outage, self._warn)
-        self._inbound: Group[Cargo] = Group(self._stage_in.send, self._stage_in.weight, self._group_limit)
+        self._inbound: Group[Cargo] = Group(
+            self._stage_in.send,
+            self._stage_in.weight,
+            self._group_limit,
+            longest_linger=lambda: pace.in_crowd(len(self._handles), LONGEST_LINGER),
+        )
         self._ready = self._reactor.spawn(self._connect(transfer))
         # Whoever needs the gateway is told; where nobody does, the error is nobody's concern.
         self._ready.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -233,7 +238,7 @@ class Session:
         self._log(f"job {job_id}: {spec.name} in {remote}")
         try:
             parts = await self._watcher.follow(
-                job_id, lambda summary: self._learn(handle, summary), spec.name, remote
+                job_id, lambda summary: self._learn(handle, summary), spec.name, remote, spec.components
             )
         except errors.JobHeldError:
             self._cancels.start(job_id)

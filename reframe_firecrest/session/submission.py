@@ -6,10 +6,14 @@ import asyncio
 import itertools
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Gateway, JobPart
+from reframe_firecrest.gateway.protocol import Gateway
+
+Result = TypeVar("Result")
 
 LOOKS = (1.0, 2.0, 4.0)
 """Seconds before each look for a job whose submission is uncertain."""
@@ -81,19 +85,25 @@ class Submitter:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _find(self, directory: str, asked: float) -> str | None:
+        strangers = {job_id for job_id, _directory in self._known}
         for pause in LOOKS:
             await asyncio.sleep(pause)
-            for part in await self._list(asked):
-                if part.working_directory == directory and (part.base_id, directory) not in self._known:
+            for part in await self._persist(partial(self._gateway.jobs, asked)):
+                place = part.working_directory
+                if not place and part.base_id not in strangers:
+                    place = await self._persist(partial(self._gateway.directory, part.base_id))
+                if place == directory and (part.base_id, directory) not in self._known:
                     return part.base_id
+                if place:
+                    strangers.add(part.base_id)
         return None
 
-    async def _list(self, asked: float) -> Sequence[JobPart]:
-        """List jobs, for as long as it takes: without an answer nothing may be sent again."""
+    async def _persist(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Ask for as long as it takes: without an answer nothing may be sent again."""
         begun = time.monotonic()
         while True:
             try:
-                return await self._gateway.jobs(asked)
+                return await ask()
             except errors.FinalError:
                 raise
             except errors.GatewayError:

@@ -1,4 +1,4 @@
-"""Where the time of a run went: what its summary says. Pure functions."""
+"""Where the time of jobs went, and how the summary of a run says so. Pure functions."""
 
 from __future__ import annotations
 
@@ -33,20 +33,55 @@ class Times:
     retrieval: float
 
 
+@dataclass(frozen=True)
+class Span:
+    """A part of a job's life.
+
+    Attributes:
+        part: one of `PARTS`.
+        begin: seconds since the epoch.
+        end: the same.
+    """
+
+    part: str
+    begin: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.end - self.begin
+
+
+def spans_of(at: Mapping[Phase, float], elapsed: float, until: float) -> list[Span]:
+    """Tell where the time of a job went, or goes, one part after the other.
+
+    Args:
+        at: when each phase began, in seconds since the epoch; it has been queued at least.
+        elapsed: seconds for which it has run, as Slurm counts them. They are put in front of the moment at
+            which its end was noticed, since nothing tells when it began.
+        until: when it came to its end; now, if it has not.
+    """
+    submitted, retrieving = at.get(Phase.SUBMITTED), at.get(Phase.RETRIEVING)
+    if submitted is None:
+        return [Span("staging", at[Phase.QUEUED], until)]
+    noticed = until if retrieving is None else retrieving
+    run = noticed - min(elapsed, noticed - submitted)
+    spans = [
+        Span("staging", at[Phase.QUEUED], submitted),
+        Span("queue", submitted, run),
+        Span("run", run, noticed),
+    ]
+    return spans if retrieving is None else [*spans, Span("retrieval", retrieving, until)]
+
+
 def times_of(handle: Handle) -> Times | None:
     """Return where the time of a job went that is done, None for others."""
     at = handle.moments
     if Phase.DONE not in at:
         return None
-    noticed = at[Phase.RETRIEVING] - at[Phase.SUBMITTED]
-    run = min(handle.view.elapsed, noticed)
-    return Times(
-        name=handle.spec.name,
-        staging=at[Phase.SUBMITTED] - at[Phase.QUEUED],
-        queue=noticed - run,
-        run=run,
-        retrieval=at[Phase.DONE] - at[Phase.RETRIEVING],
-    )
+    spans = spans_of(at, handle.view.elapsed, at[Phase.DONE])
+    return Times(handle.spec.name, *(span.seconds for span in spans))
 
 
 def in_units(size: float) -> str:
@@ -56,6 +91,20 @@ def in_units(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
+
+
+def in_time(seconds: float) -> str:
+    """Write a time for people."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def total(system: str, jobs: int, seconds: float, counts: Mapping[str, int]) -> str:

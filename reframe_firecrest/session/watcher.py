@@ -29,6 +29,10 @@ SINGLES = 3
 UNSETTLED = 10
 """Looks for which a job that has ended is followed on because Slurm has not told yet when it did."""
 
+PREEMPTED = 120.0
+"""Seconds that Slurm has to queue a job again that had to make way for another: first it gives its processes
+time to end (GraceTime, KillWait)."""
+
 OVERDUE = 600.0
 """Seconds beyond its time limit after which a running job counts as forgotten: sites may grant some minutes
 (Slurm's OverTimeLimit), and nodes take some to clean up."""
@@ -40,6 +44,7 @@ class _Followed:
     name: str | None
     directory: str | None
     tell: Callable[[Summary], None]
+    components: int
     ended: asyncio.Future[list[JobPart]]
     seen: float = field(default_factory=time.time)
     since: float = field(default_factory=time.monotonic)
@@ -100,6 +105,7 @@ class Watcher:
         tell: Callable[[Summary], None],
         name: str | None = None,
         directory: str | None = None,
+        components: int = 1,
     ) -> list[JobPart]:
         """Follow a job; returns its parts when it has ended.
 
@@ -108,14 +114,16 @@ class Watcher:
             tell: called with whatever a look shows.
             name: the job's name, if it is known: a list of few jobs by name is quicker than one of all.
             directory: its working directory, if no other job has that at the same time.
+            components: how many parts it has at least; the accounting may learn of some later than of others.
 
         Raises:
             JobLostError: Slurm has not known it for `lost_after` seconds, has given its id to another job, or
                 shows it as running for long after its time limit.
-            JobHeldError: Slurm holds it for good; it is still there.
+            JobHeldError: Slurm holds it for good, or has preempted it and not queued it again.
             GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
         """
-        followed = _Followed(job_id, name, directory, tell, asyncio.get_running_loop().create_future())
+        ended: asyncio.Future[list[JobPart]] = asyncio.get_running_loop().create_future()
+        followed = _Followed(job_id, name, directory, tell, components, ended)
         self._followed.add(followed)
         if directory:
             self._directories.add(directory)
@@ -152,7 +160,7 @@ class Watcher:
         """Wait until the first job is due; a new job may be due before those that were there."""
         longest = self._settings.poll_max
         while self._followed:
-            shortest = min(pace.shortest_for(self._crowd(), self._settings.poll_min), longest)
+            shortest = min(pace.in_crowd(self._crowd(), self._settings.poll_min), longest)
             due = max(min(job.due(shortest, longest) for job in self._followed), self._rest)
             pause = due - time.monotonic()
             if pause <= 0:
@@ -223,7 +231,8 @@ class Watcher:
     def _note(self, job: _Followed, parts: list[JobPart], summary: Summary, now: float) -> None:
         job.seen = now
         job.unknown = None
-        if summary.ended and not summary.settled and job.unsettled < UNSETTLED:
+        settled = summary.settled and len(parts) >= job.components
+        if summary.ended and not settled and job.unsettled < UNSETTLED:
             # Its exit code can't be believed yet.
             job.unsettled += 1
             return
@@ -237,6 +246,9 @@ class Watcher:
         elif summary.reason in HELD_FOR_GOOD:
             held = f"Slurm holds job {job.job_id} and will not start it again by itself: {summary.reason}"
             self._end(job, errors.JobHeldError(held))
+        elif summary.preempted and time.monotonic() - job.since > PREEMPTED:
+            preempted = f"Slurm has preempted job {job.job_id} and not queued it again for {PREEMPTED:.0f} s"
+            self._end(job, errors.JobHeldError(preempted))
         elif summary.remaining is not None and -summary.remaining > max(OVERDUE, self._settings.lost_after):
             overdue = f"running {-summary.remaining:.0f} s after its time limit"
             self._lose(job, f"Slurm shows job {job.job_id} as {overdue}")

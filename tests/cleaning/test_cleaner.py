@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.cleaning import leftovers, sweep
+from reframe_firecrest.cleaning import leftovers, sweep, system
+from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.journal.events import Closed, Removed
 from reframe_firecrest.journal.liveness import Standing
 from reframe_firecrest.journal.reading import Story, read
@@ -71,6 +74,17 @@ class TestAKilledRun:
         other = world.system.run_job(world.base, name="IngressFileTransfer")
         world.system.scripts[mine] = f"curl -o '{root_of(story)}/.transfer/x.tgz'"
         world.system.scripts[other] = f"curl -o '{root_of(story)}1/.transfer/x.tgz'"
+        world.cleaner().named(story.opened.run)
+        assert world.system.going_on() == {other}
+
+    def test_a_job_whose_directory_the_list_does_not_tell_is_cancelled(self, world: World) -> None:
+        story = world.run("aaaaaa")
+        mine, other = (world.system.run_job(Path()) for _ in range(2))
+        world.system.places = {mine: f"{root_of(story)}/t", other: str(world.base / "mine")}
+        world.system.parts = {
+            job_id: [replace(part, working_directory="") for part in parts]
+            for job_id, parts in world.system.parts.items()
+        }
         world.cleaner().named(story.opened.run)
         assert world.system.going_on() == {other}
 
@@ -140,6 +154,29 @@ class TestWhatFails:
         assert "has not ended" in left.left[deaf]
         assert world.system.cancelled == [deaf]
         assert root_of(story).exists()
+
+    def test_jobs_have_their_time_to_end_however_slow_the_gateway_is(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        story = world.run("aaaaaa")
+        slow = world.system.run_job(root_of(story))
+        world.system.deaf.add(slow)
+        now = 0.0
+        listed = world.system.jobs
+
+        async def jobs(*asked: Any) -> list[JobPart]:
+            # It takes longer than jobs have to end; the second one after the cancel is the first to see it.
+            nonlocal now
+            now += 1.0
+            if now == 3.0:
+                ended = [replace(part, state="CANCELLED") for part in world.system.parts[slow]]
+                world.system.parts[slow] = ended
+            return await listed(*asked)
+
+        monkeypatch.setattr(system, "monotonic", lambda: now)
+        monkeypatch.setattr(world.system, "jobs", jobs)
+        assert world.cleaner().named(story.opened.run).complete
+        assert world.system.cancelled == [slow]
 
     def test_without_a_list_of_jobs_those_that_are_known_are_cancelled(self, world: World) -> None:
         known = world.system.run_job(Path("/x"))

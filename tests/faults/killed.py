@@ -22,7 +22,7 @@ from typing import Any
 from reframe_firecrest.settings import read_settings
 from tests.conftest import PROJECT
 from tests.faults.onlooker import Seen, look
-from tests.faults.restarts import TESTS, begin, workplace
+from tests.faults.restarts import SHOWN, TESTS, begin, workplace
 
 COMMAND = "from reframe_firecrest.cli.main import main; main()"
 PATIENCE = 600.0
@@ -112,7 +112,9 @@ def line(instant: float, cleaned: Cleaned) -> str:
     cancelled = sum(len(run["cancelled"]) for run in cleaned.runs)
     removed = sum(bool(run["removed"]) for run in cleaned.runs)
     jobs = sum(cleaned.seen.jobs.values())
-    came = "; ".join(cleaned.complaints) or "nothing left"
+    unlike = cleaned.complaints
+    more = f"; and {len(unlike) - SHOWN} more" if len(unlike) > SHOWN else ""
+    came = "; ".join(unlike[:SHOWN]) + more or "nothing left"
     return (
         f"killed after {instant:.1f} s: {jobs} jobs by then, {cancelled} cancelled, "
         f"{removed} directories removed in {cleaned.seconds:.0f} s: {came}"

@@ -34,3 +34,29 @@ def test_a_job_tells_its_script() -> None:
 def test_a_job_whose_script_is_gone_has_none(found: httpx.Response) -> None:
     api = Api({"GET /compute/jobs/7/metadata": found})
     assert call(api, lambda gateway: gateway.script("7")) == ""
+
+
+def test_a_job_tells_where_its_output_goes() -> None:
+    found = answer(200, {"jobs": [{"jobId": "7", "standardOutput": "/scratch/rf/run/t/rfm_job.out"}]})
+    api = Api({"GET /compute/jobs/7/metadata": found})
+    assert call(api, lambda gateway: gateway.directory("7")) == "/scratch/rf/run/t"
+
+
+@pytest.mark.parametrize("found", [answer(404, "Job not found."), answer(200, {"jobs": [{"jobId": "7"}]})])
+def test_a_job_that_is_gone_tells_no_directory(found: httpx.Response) -> None:
+    api = Api({"GET /compute/jobs/7/metadata": found})
+    assert call(api, lambda gateway: gateway.directory("7")) == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("/scratch/me/reframe-firecrest/r/t", "/scratch/me/reframe-firecrest/r/t"),
+        ("/scratch/me/reframe-", ""),
+    ],
+)
+def test_a_directory_that_was_cut_counts_as_not_told(told: str, known: str) -> None:
+    job = {"jobId": "7", "status": {"state": "PENDING"}, "workingDirectory": told}
+    api = Api({"GET /compute/jobs": answer(200, {"jobs": [job]})})
+    [part] = call(api, lambda gateway: gateway.jobs(0.0))
+    assert part.working_directory == known

@@ -32,6 +32,20 @@ def s3_error(status: int, code: str, **headers: str) -> httpx.Response:
     return httpx.Response(status, text=text, headers=named)
 
 
+def wait_for_four(store: Store, uploads: int) -> None:
+    """Answer to no part before four are under way."""
+    all_there = asyncio.Event()
+
+    async def wait(_request: httpx.Request) -> httpx.Response:
+        if store.in_flight == 4:
+            all_there.set()
+        await all_there.wait()
+        return httpx.Response(200, headers={"ETag": '"1"'})
+
+    for number in range(1, 10):
+        store.faults[f"PUT /part/{number}"] = [wait] * uploads
+
+
 class Store:
     """An object store of one object.
 
@@ -212,21 +226,14 @@ class TestSending:
         assert b'<ETag>"bare"</ETag>' in store.completed
 
     def test_four_parts_travel_at_a_time(self, source: Path) -> None:
-        store, all_there = Store(), asyncio.Event()
-
-        async def wait(request: httpx.Request) -> httpx.Response:
-            if store.in_flight == 4:
-                all_there.set()
-            await all_there.wait()
-            return httpx.Response(200, headers={"ETag": '"1"'})
-
-        for number in range(1, 10):
-            store.faults[f"PUT /part/{number}"] = [wait]
+        store = Store()
+        wait_for_four(store, uploads=1)
         put(store, source)
         assert store.most_parts == 4
 
     def test_two_files_at_a_time_send_no_more_parts_at_a_time(self, source: Path) -> None:
         store = Store()
+        wait_for_four(store, uploads=2)
 
         async def work() -> None:
             both = make_objects(store)

@@ -46,6 +46,16 @@ OPERATIONS = [
             "Remote process failed with exit status:1 and error message:No space left",
             errors.RejectedError,
         ),
+        (
+            500,
+            "Remote process failed with exit status:1 and error message:base64: No space left on device",
+            errors.NoSpaceError,
+        ),
+        (
+            500,
+            "Remote process failed with exit status:2 and error message:tar: a/b: Disk quota exceeded",
+            errors.NoSpaceError,
+        ),
         (500, "", errors.UncertainError),
         (502, "", errors.UncertainError),
         (429, "", errors.TransientError),

@@ -161,6 +161,17 @@ def test_an_error_says_what_to_do_about_a_refused_token() -> None:
     assert line.endswith("Access token is invalid; check the key")
 
 
+def test_a_full_disk_there_is_told_before_all_that_could_not_be_written() -> None:
+    said = "".join(f"tar: stage/{number}: Cannot write: No space left on device\n" for number in range(50))
+    full = answer(500, f"Remote process failed with exit status:2 and error message:{said}")
+    line = str(translate.error_of(policy.EXTRACT, UnexpectedStatusException([full], 200), WHERE))
+    assert line.startswith(
+        f"unpacking an archive on {WHERE} failed: the disk is full there, or your quota is used up; "
+        "free space, or set FIRECREST_BASEDIR to another directory: tar: stage/0: Cannot write: No space left"
+    )
+    assert len(line) < 700
+
+
 @pytest.mark.parametrize(("header", "value"), [("retry_after", "7"), ("ratelimit_reset", "7")])
 def test_a_gateway_may_say_when_to_come_back(header: str, value: str) -> None:
     assert failure(answer(429, "slow down", **{header: value})).retry_after == 7

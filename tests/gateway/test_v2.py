@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy, transfers
+from reframe_firecrest.gateway import policy, transfers, translate
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2, time_window
@@ -754,12 +754,81 @@ class TestArchives:
         }
 
     def test_what_takes_too_long_to_unpack_becomes_a_transfer_job(self) -> None:
-        api = Api({EXTRACT: TOO_LONG, "POST /filesystem/transfer/extract": answer(201, TRANSFER)})
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: httpx.Response(200, content=b""),
+            }
+        )
         asked, wait_for_job = finished()
         gateway = GatewayV2(make_settings(account="g1"), wait_for_job, FAST, httpx.MockTransport(api))
         call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert asked == ["77"]
-        assert api.body()["account"] == "g1"
+        assert api.body(1)["account"] == "g1"
+        assert api.requests[-1].url.params["path"] == "/home/me/f7t_error.log"
+
+    @pytest.mark.parametrize(
+        ("said", "kind", "told"),
+        [
+            (
+                "tar: d/big: Cannot write: No space left on device\ntar: Exiting with failure status\n",
+                errors.NoSpaceError,
+                f"{translate.FULL}: tar: d/big: Cannot write: No space left on device tar: Exiting",
+            ),
+            ("tar: a: Cannot open: File exists\n", errors.RejectedError, "tar: a: Cannot open: File exists"),
+        ],
+    )
+    def test_a_transfer_job_that_fails_is_known_by_its_log(
+        self, said: str, kind: type[errors.GatewayError], told: str
+    ) -> None:
+        # As a real gateway's job with a full disk wrote it; its state was COMPLETED, its exit code 0.
+        log = f"{said}Wed Nov 25 20:35:50 UTC 2026 Unable to extract files exit code:0 error: \n"
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: httpx.Response(200, content=log.encode()),
+            }
+        )
+        line = fails(kind, api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
+        assert line.startswith("unpacking a large archive on ")
+        assert f" failed: {told}" in line
+
+    def test_the_log_of_a_transfer_job_may_show_late(self) -> None:
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: [
+                    answer(404, "base64: No such file or directory"),
+                    httpx.Response(200, content=b"module: loaded\n"),
+                ],
+            }
+        )
+        call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
+        assert api.count(DOWNLOAD) == 2
+
+    def test_a_transfer_job_of_which_no_log_tells_anything_is_not_believed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0, 0.0))
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: answer(404, "base64: No such file or directory"),
+            }
+        )
+        line = fails(
+            errors.NotFoundError, api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run")
+        )
+        assert line.startswith("reading the log of a transfer job on ")
+
+    def test_a_gateway_that_tells_no_log_is_believed(self) -> None:
+        opened = {"transferJob": {"jobId": "77"}}
+        api = Api({EXTRACT: TOO_LONG, "POST /filesystem/transfer/extract": answer(201, opened)})
+        call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
 
     def test_a_transfer_job_that_slurm_will_not_start_is_cancelled(self) -> None:
         cancel = "DELETE /compute/jobs/77"
@@ -797,7 +866,13 @@ class TestArchives:
         assert made == ["/scratch/out-1-0.tgz", "/scratch/out-1-1.tgz"]
 
     def test_a_partial_archive_is_never_looked_at_again(self) -> None:
-        api = Api({COMPRESS: TOO_LONG, "POST /filesystem/transfer/compress": answer(201, TRANSFER)})
+        api = Api(
+            {
+                COMPRESS: TOO_LONG,
+                "POST /filesystem/transfer/compress": answer(201, TRANSFER),
+                DOWNLOAD: httpx.Response(200, content=b""),
+            }
+        )
         partial = "/scratch/v1.tgz/out-1-0.tgz"
         made = call(api, lambda gateway: gateway.archive("/scratch/run", ["a"], "/scratch/v1.tgz/out-1"))
         assert api.body(0)["target_path"] == partial
@@ -830,12 +905,31 @@ class TestFiles:
 
     def test_what_takes_too_long_to_remove_becomes_a_transfer_job(self) -> None:
         api = Api(
-            {"DELETE /filesystem/ops/rm": TOO_LONG, "DELETE /filesystem/transfer/rm": answer(200, TRANSFER)}
+            {
+                "DELETE /filesystem/ops/rm": TOO_LONG,
+                "DELETE /filesystem/transfer/rm": answer(200, TRANSFER),
+                # On a shared file system others see it a little later.
+                STAT: [answer(200, {"output": {"size": 4096}}), answer(404, "stat: No such file")],
+            }
         )
         asked, wait_for_job = finished()
         gateway = GatewayV2(make_settings(), wait_for_job, FAST, httpx.MockTransport(api))
         call(api, lambda gateway: gateway.remove("/scratch/t"), gateway=gateway)
         assert asked == ["77"]
+
+    def test_what_is_still_there_was_not_removed_whatever_the_job_reports(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0, 0.0))
+        api = Api(
+            {
+                "DELETE /filesystem/ops/rm": TOO_LONG,
+                "DELETE /filesystem/transfer/rm": answer(200, TRANSFER),
+                STAT: answer(200, {"output": {"size": 4096}}),
+            }
+        )
+        line = fails(errors.RejectedError, api, lambda gateway: gateway.remove("/scratch/t"))
+        assert "/scratch/t is still there, although transfer job 77 reports success" in line
 
     def test_a_directory_that_may_not_be_written_is_told_with_its_path(self) -> None:
         said = (

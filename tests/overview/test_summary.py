@@ -8,7 +8,7 @@ from reframe_firecrest.journal.events import Closed, JobMoved, Traffic, Transfer
 from reframe_firecrest.journal.liveness import Standing
 from reframe_firecrest.journal.reading import Story, read
 from reframe_firecrest.overview.summary import Overview, overview_of
-from reframe_firecrest.overview.table import in_time
+from reframe_firecrest.session.times import in_time
 from tests.overview.conftest import BEGUN, Write, job, opened
 
 NOW = BEGUN + 100

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from reframe_firecrest.cli import sandbox as cli
+from reframe_firecrest import demo
 from reframe_firecrest.cli.main import app
 from reframe_firecrest.sandbox.running import StopRequest, run_around
 
@@ -157,7 +157,7 @@ def test_a_port_in_use_is_explained() -> None:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_EXTRA", ("no_such_module",))
+    monkeypatch.setattr(demo, "MODULES", ("no_such_module",))
     result = CliRunner().invoke(app, ["sandbox"])
     assert result.exit_code == 2
     assert "pip install 'reframe-firecrest[sandbox]'" in result.stderr
@@ -194,3 +194,20 @@ def test_a_signal_that_comes_while_the_wait_begins_is_heard() -> None:
             stop.wait()
     finally:
         signal.signal(signal.SIGALRM, previous)
+
+
+def test_a_generation_of_the_api_and_the_delays_of_v1_can_be_chosen(tmp_path: Path) -> None:
+    options = ("--api", "v1", "--one-worker", "--accounting-delay", "1.5", "--transfer-poll", "10")
+    process = start("--env-file", str(tmp_path / "env"), *options)
+    url = first_lines(process, 1)[0].split()[2]
+    answers = [httpx.get(url + path, trust_env=False) for path in ("/status/parameters", "/status/liveness/")]
+    process.terminate()
+    process.communicate(timeout=20)
+    assert answers[0].json() == {"description": "No Auth Header given"}
+    assert answers[1].status_code == 404
+
+
+def test_another_generation_of_the_api_is_refused() -> None:
+    result = CliRunner().invoke(app, ["sandbox", "--api", "v3"])
+    assert result.exit_code == 2
+    assert "--api: Input should be 'both', 'v1' or 'v2'" in result.output

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reframe_firecrest.sandbox.records import JobDescription
+from reframe_firecrest.sandbox.runners.embedded import printed
 from reframe_firecrest.sandbox.runners.embedded.arrays import ArraySpec, folded
 from reframe_firecrest.sandbox.runners.embedded.directives import JobSpec, SbatchError, read_spec
 from reframe_firecrest.sandbox.runners.embedded.durations import seconds_of
@@ -139,3 +140,48 @@ def test_no_job_goes_back() -> None:
     for state in State:
         with pytest.raises(ValueError, match="can't go"):
             job.move(state)
+
+
+def waiting(number: int = 7, **asked: object) -> EmbeddedJob:
+    directives = "".join(f"#SBATCH --{name}={value}\n" for name, value in asked.items())
+    description = JobDescription(working_directory="/work", script_path="run.sh")
+    spec = read_spec(description, f"#!/bin/sh\n{directives}true\n", "run.sh")
+    return EmbeddedJob(number, spec, time_limit=spec.time_limit, partition="normal", account="sandbox")
+
+
+def test_times_are_printed_as_slurm_does() -> None:
+    long = waiting(time="1-01:00:00")
+    [row] = printed.queue([long, waiting(8, time="5")][:1], user="me")
+    assert (row["TimeLeft"], row["TimeUsed"], row["StartTime"]) == ("1-01:00:00", "0:00", "N/A")
+    assert (row["ReasonList"], row["NumNodes"]) == ("(None)", "1")
+    [short] = printed.queue([waiting(8, time="01:30:00")], user="me")
+    assert short["TimeLeft"] == "1:30:00"
+    [endless] = printed.queue([waiting(9, time="UNLIMITED")], user="me")
+    assert endless["TimeLeft"] == "UNLIMITED"
+
+
+def test_a_cancelled_job_that_never_ran_has_no_start() -> None:
+    job = waiting(nodes=2)
+    job.move(State.CANCELLED)
+    [row] = printed.account([job], user="me", delay=0)
+    assert row["State"].startswith("CANCELLED by ")
+    assert (row["Start"], row["NodeList"], row["NNodes"]) == ("None", "None assigned", "2")
+    assert row["End"] != "Unknown"
+    assert printed.queue([job], user="me") == []
+
+
+def test_the_accounting_delay_spares_jobs_that_wait_only_from_being_stubs() -> None:
+    job = waiting()
+    assert printed.account([job], user="me", delay=100) == []
+    job.submitted -= 60
+    [row] = printed.account([job], user="me", delay=100)
+    assert (row["JobName"], row["State"]) == ("run.sh", "PENDING")
+
+
+def test_a_script_is_described_by_its_path() -> None:
+    shown = printed.job(waiting(), user="me")
+    assert (shown["Command"], shown["StdOut"], shown["JobState"]) == (
+        "/work/run.sh",
+        "/work/slurm-7.out",
+        "PENDING",
+    )

@@ -75,7 +75,8 @@ def slurm_command() -> list[str]:
     pytest.skip(f"no {version} that {SLURM_USER} can run and that finds the package")
 
 
-def over_slurm() -> Iterator[Site]:
+def over_slurm() -> Iterator[dict[str, str]]:
+    """Start a sandbox over Slurm and yield its client's variables."""
     command, options = slurm_command(), ("sandbox", "--runner", "slurm")
     with tempfile.TemporaryDirectory(prefix="sandbox-slurm-", dir="/tmp") as directory:
         if os.geteuid() == 0:
@@ -92,8 +93,7 @@ def over_slurm() -> Iterator[Site]:
             assert process.stdout.readline().startswith("# Serving")
             lines = [line.removeprefix("export ") for line in file.read_text().splitlines()]
             variables = dict(shlex.split(line)[0].split("=", 1) for line in lines)
-            with connected(variables) as site:
-                yield site
+            yield variables
         finally:
             process.terminate()
             process.communicate(timeout=60)
@@ -102,7 +102,9 @@ def over_slurm() -> Iterator[Site]:
 @pytest.fixture(scope="module", params=["embedded", "slurm"])
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     if request.param == "slurm":
-        yield from over_slurm()
+        for variables in over_slurm():
+            with connected(variables) as site:
+                yield site
     else:
         with Sandbox(SandboxConfig()) as sandbox, connected(sandbox.environment()) as site:
             yield site

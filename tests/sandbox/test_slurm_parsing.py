@@ -65,14 +65,14 @@ def test_a_node_of_two_partitions_comes_once() -> None:
 
 
 def test_partitions_and_reservations() -> None:
-    shown = (
+    shown = parsing.attributes(
         "PartitionName=normal Hidden=NO State=UP TotalCPUs=64 TotalNodes=4\n"
         "PartitionName=secret Hidden=YES State=DOWN TotalCPUs=4 TotalNodes=1\n"
     )
     assert [one.name for one in parsing.partitions(shown, hidden=False)] == ["normal"]
     assert [one.name for one in parsing.partitions(shown, hidden=True)] == ["normal", "secret"]
     reserved = "ReservationName=res StartTime=100 EndTime=200 Nodes=nid004 Features=(null) State=ACTIVE\n"
-    [one] = parsing.reservations(reserved)
+    [one] = parsing.reservations(parsing.attributes(reserved))
     assert (one.name, one.node_list, one.start_time, one.features, one.state) == (
         "res",
         "nid004",
@@ -80,7 +80,7 @@ def test_partitions_and_reservations() -> None:
         None,
         "active",
     )
-    assert parsing.reservations("No reservations in the system\n") == []
+    assert parsing.attributes("No reservations in the system\n") == []
 
 
 def test_metadata_of_an_array_is_that_of_its_first_task() -> None:

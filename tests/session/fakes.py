@@ -71,6 +71,7 @@ class FakeGateway:
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
         self.scripts: dict[str, str] = {}
+        self.places: dict[str, str] = {}
         self.cancelled: list[str] = []
         self.uploaded: list[list[str]] = []
         self.listed: list[str] = []
@@ -242,6 +243,10 @@ class FakeGateway:
     async def script(self, job_id: str) -> str:
         await self._enter("script")
         return self.scripts.get(job_id, "")
+
+    async def directory(self, job_id: str) -> str:
+        await self._enter("directory")
+        return self.places.get(job_id, "")
 
     async def cancel(self, job_id: str) -> None:
         await self._enter("cancel")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ class Work:
             raise errors.RejectedError("no")
 
 
-def group(work: Work, limit: int = 1000, **options: float) -> Group[int]:
-    return Group(work, lambda item: item, lambda: limit, **options)  # type: ignore[arg-type]
+def group(work: Work, limit: int = 1000, **options: Any) -> Group[int]:
+    return Group(work, lambda item: item, lambda: limit, **options)
 
 
 async def in_a_row(target: Group[int], number: int, gap: float) -> None:
@@ -41,13 +42,20 @@ async def in_a_row(target: Group[int], number: int, gap: float) -> None:
 
 def test_what_comes_in_a_row_is_waited_for() -> None:
     work = Work()
-    asyncio.run(in_a_row(group(work, linger=0.005, longest_linger=1.0), 20, 0.02))
+    asyncio.run(in_a_row(group(work, linger=0.005, longest_linger=lambda: 1.0), 20, 0.02))
     assert len(work.groups) <= 5
+
+
+def test_the_longer_it_may_take_the_more_travel_together() -> None:
+    few, many = Work(), Work()
+    asyncio.run(in_a_row(group(few, linger=0.005, longest_linger=lambda: 0.1), 20, 0.04))
+    asyncio.run(in_a_row(group(many, linger=0.005, longest_linger=lambda: 1.0), 20, 0.04))
+    assert len(many.groups) < len(few.groups)
 
 
 def test_what_comes_alone_is_not_held_up() -> None:
     async def alone() -> float:
-        target = group(Work(), linger=0.01, longest_linger=10.0)
+        target = group(Work(), linger=0.01, longest_linger=lambda: 10.0)
         begun = time.monotonic()
         await target.join(1)
         return time.monotonic() - begun
@@ -57,7 +65,7 @@ def test_what_comes_alone_is_not_held_up() -> None:
 
 def test_a_row_without_end_sets_out_all_the_same() -> None:
     work = Work()
-    asyncio.run(in_a_row(group(work, linger=0.05, longest_linger=0.2), 40, 0.01))
+    asyncio.run(in_a_row(group(work, linger=0.05, longest_linger=lambda: 0.2), 40, 0.01))
     assert 2 <= len(work.groups) <= 10
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.session.pace import GRACE, shortest_for, step
+from reframe_firecrest.session.pace import GRACE, in_crowd, step
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def test_the_longer_a_job_has_been_in_its_state_the_longer_until_the_next_look(
 
 @pytest.mark.parametrize(("jobs", "seconds"), [(1, 1), (50, 1), (100, 2), (1000, 3)])
 def test_a_crowd_is_looked_at_less_often(jobs: int, seconds: float) -> None:
-    assert shortest_for(jobs, 1) == seconds
+    assert in_crowd(jobs, 1) == seconds

@@ -400,6 +400,19 @@ def test_a_submission_that_left_nothing_is_repeated(stage: Stage, monkeypatch: p
     assert len(stage.gateway.submitted) == 1
 
 
+def test_a_job_whose_directory_the_list_does_not_tell_is_adopted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    (stage.remote / "a").mkdir(parents=True)
+    other, job_id = (stage.gateway.start("job.sh", "") for _ in range(2))
+    stage.gateway.places = {other: str(stage.remote / "b"), job_id: str(stage.remote / "a")}
+    assert stage.submitted(stage.submit("a")) == [job_id]
+    assert stage.gateway.calls["submit"] == 1
+    assert stage.gateway.calls["directory"] == 2
+
+
 def test_a_run_job_does_not_adopt_the_build_job_of_the_same_directory(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.session.phases import Phase
+from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.watcher import OVERDUE, Watcher, ignore
 from tests.session.conftest import Stage, eventually
@@ -133,3 +133,45 @@ def test_a_job_that_slurm_holds_for_good_fails_and_is_cancelled(stage: Stage) ->
     assert handle.view.phase is Phase.FAILED
     assert "will not start it again by itself: launch failed requeued held" in str(handle.view.error)
     eventually(lambda: stage.gateway.cancelled == [job_id])
+
+
+def test_a_preempted_job_that_is_queued_again_goes_on(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, state="PREEMPTED", end=time.time())]
+    eventually(lambda: handle.view.state == "PREEMPTED")
+    stage.gateway.parts[job_id] = [part]
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.DONE
+
+
+def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.watcher.PREEMPTED", 0.05)
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    [part] = stage.gateway.parts[job_id]
+    stage.gateway.parts[job_id] = [replace(part, state="PREEMPTED", end=time.time())]
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.FAILED
+    assert f"Slurm has preempted job {job_id} and not queued it again" in str(handle.view.error)
+    eventually(lambda: stage.gateway.cancelled == [job_id])
+
+
+def test_a_heterogeneous_job_is_followed_until_all_of_its_components_are_told(stage: Stage) -> None:
+    path = stage.directory("a")
+    handle = stage.session.submit(JobSpec("rfm_a", str(path), "job.sh", ("job.out", "job.err"), components=2))
+    [job_id] = stage.submitted(handle)
+    stage.gateway.finish(job_id)
+    [first] = stage.gateway.parts[job_id]
+    parts = [replace(first, job_id=f"{job_id}+{number}", exit_code=number) for number in range(2)]
+    stage.gateway.parts[job_id] = parts[:1]
+    asked = stage.gateway.calls["job"]
+    eventually(lambda: stage.gateway.calls["job"] > asked + 1)
+    assert not handle.ended.is_set()
+    stage.gateway.parts[job_id] = parts
+    assert handle.ended.wait(10)
+    assert (handle.view.state, handle.view.exit_code) == ("COMPLETED,COMPLETED", 1)

@@ -10,9 +10,17 @@ from pydantic import BaseModel, Field
 
 _FOLDED = (
     (re.compile(r"^/auth/.*$"), "token"),
-    (re.compile(r"^/storage/.*$"), "storage"),
-    (re.compile(r"/jobs/[^/]+"), "/jobs/{id}"),
-    (re.compile(r"^/(status|filesystem|compute)/[^/]+/"), r"/\1/{system}/"),
+    (re.compile(r"^/storage/(?!xfer-(external|internal)/).*$"), "storage"),
+    (re.compile(r"/jobs/(?!(path|upload)$)[^/]+"), "/jobs/{id}"),
+    (re.compile(r"^/tasks/[^/]+$"), "/tasks/{id}"),
+    (re.compile(r"^/compute/nodes/[^/]+$"), "/compute/nodes/{name}"),
+    (re.compile(r"^/status/(systems|services|filesystems)/[^/]+$"), r"/status/\1/{name}"),
+    (
+        re.compile(
+            r"^/(status/(?!systems/|services/|filesystems/)|filesystem/|compute/(?!jobs/|nodes/))[^/]+/"
+        ),
+        r"/\1{system}/",
+    ),
 )
 
 

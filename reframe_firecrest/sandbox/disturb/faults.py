@@ -43,6 +43,12 @@ class FaultKind(str, Enum):
     """It is never carried out; a page of HTML with status 200 arrives."""
     OUTAGE = "outage"
     """Like `status`, for the rule's seconds from its first hit on."""
+    STALL = "stall"
+    """FirecREST v1: its task stays at 100 and is never carried out."""
+    STALL_AFTER = "stall-after"
+    """FirecREST v1: it is carried out and its task stays at 100 all the same."""
+    WARN = "warn"
+    """FirecREST v1: sbatch takes the job with a warning, so that the task ends with 400."""
 
 
 class FaultRule(BaseModel):

@@ -12,7 +12,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reframe_firecrest.sandbox.disturb.counts import Counts, shape
 from reframe_firecrest.sandbox.disturb.faults import FaultKind, FaultRule, Faults
+from reframe_firecrest.sandbox.disturb.workers import Workers
 from reframe_firecrest.sandbox.errors import GatewayError
+from reframe_firecrest.sandbox.v1.paths import serves
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 PRIVATE_PREFIX = "/__"
 """Paths below it belong to the sandbox itself and are neither counted nor disturbed."""
 _API_PREFIXES = ("/status/", "/filesystem/", "/compute/")
+_OF_TASKS = (FaultKind.STALL, FaultKind.STALL_AFTER, FaultKind.WARN)
 _PAGE = b"<!DOCTYPE html><html><body><h1>Please log in</h1></body></html>\n"
 
 
@@ -43,12 +46,14 @@ class Disturbance:
         faults: Faults,
         latency: float,
         rate_limit: float | None,
+        one_worker: bool,
     ) -> None:
         self._app = app
         self._counts = counts
         self._faults = faults
         self._latency = latency
         self._rate_limit = rate_limit
+        self._workers = Workers(one_each=one_worker)
         self._window: deque[float] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +75,8 @@ class Disturbance:
 
         self._counts.begin(label)
         try:
-            await self._serve(scope, counted_receive, counted_send, label)
+            async with self._workers.free_for(scope["path"]):
+                await self._serve(scope, counted_receive, counted_send, label)
         finally:
             self._counts.end()
 
@@ -79,8 +85,8 @@ class Disturbance:
             await asyncio.sleep(self._latency)
         if self._over_rate(scope["path"]):
             self._counts.limited()
-            await _drain(receive)
-            await _answer(send, 429, "API rate limit exceeded", {"Retry-After": "1"})
+            await drain(receive)
+            await _answer(scope, send, 429, "API rate limit exceeded", {"Retry-After": "1"})
             return
         rule = self._faults.hitting(scope["method"], scope["path"])
         if rule is None:
@@ -90,7 +96,7 @@ class Disturbance:
         await self._break(rule, scope, receive, send)
 
     def _over_rate(self, path: str) -> bool:
-        if self._rate_limit is None or not path.startswith(_API_PREFIXES):
+        if self._rate_limit is None or not (path.startswith(_API_PREFIXES) or serves(path)):
             return False
         now = time.monotonic()
         while self._window and self._window[0] <= now - 1:
@@ -103,10 +109,10 @@ class Disturbance:
     async def _break(self, rule: FaultRule, scope: Scope, receive: Receive, send: Send) -> None:
         kind = rule.kind
         if kind in (FaultKind.STATUS, FaultKind.OUTAGE):
-            await _drain(receive)
-            await _answer(send, rule.status, "Injected fault.", rule.headers)
+            await drain(receive)
+            await _answer(scope, send, rule.status, "Injected fault.", rule.headers)
         elif kind is FaultKind.PORTAL:
-            await _drain(receive)
+            await drain(receive)
             await _send_all(send, 200, _PAGE, {"Content-Type": "text/html"})
         elif kind is FaultKind.HANG:
             await asyncio.sleep(rule.seconds)
@@ -115,6 +121,9 @@ class Disturbance:
             await _silence(receive)
         elif kind is FaultKind.CUT:
             await _drop(scope, receive)
+        elif kind in _OF_TASKS:
+            # What has no task is served as ever.
+            await self._app({**scope, "state": {**scope["state"], "trouble": kind}}, receive, send)
         else:
             answer = _Held()
             await self._app(scope, receive, answer.send)
@@ -124,7 +133,7 @@ class Disturbance:
 async def _spoil(rule: FaultRule, answer: _Held, scope: Scope, receive: Receive, send: Send) -> None:
     """Give another answer than the one that a request has earned."""
     if rule.kind is FaultKind.STATUS_AFTER:
-        await _answer(send, rule.status, "Injected fault.", rule.headers)
+        await _answer(scope, send, rule.status, "Injected fault.", rule.headers)
     elif rule.kind is FaultKind.MUTE:
         await _silence(receive)
     elif rule.kind is FaultKind.LOSE_REPLY:
@@ -176,15 +185,17 @@ class _Held:
         await send({**self._start, "headers": headers})
 
 
-async def _drain(receive: Receive) -> None:
+async def drain(receive: Receive) -> None:
     """Read what the client sends: it would see a reset connection instead of the answer otherwise."""
     while (message := await receive())["type"] == "http.request":
         if not message.get("more_body"):
             return
 
 
-async def _answer(send: Send, status: int, message: str, headers: dict[str, str]) -> None:
-    body = json.dumps(GatewayError(status, message).body(None)).encode()
+async def _answer(scope: Scope, send: Send, status: int, message: str, headers: dict[str, str]) -> None:
+    of_v1 = {"message": message}
+    content = of_v1 if serves(scope["path"]) else GatewayError(status, message).body(None)
+    body = json.dumps(content).encode()
     await _send_all(send, status, body, {"Content-Type": "application/json", **headers})
 
 

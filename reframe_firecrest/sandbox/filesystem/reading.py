@@ -1,7 +1,6 @@
 """Operations that only look: ls, stat, head, tail, view, checksum, file, download."""
 
 import asyncio
-import base64
 import os
 from typing import Annotated
 
@@ -15,7 +14,6 @@ from reframe_firecrest.sandbox.filesystem.models import (
     ContentAnswer,
     ContentUnit,
     FileContent,
-    FileStat,
     ListingAnswer,
     StatAnswer,
     TextAnswer,
@@ -29,7 +27,6 @@ PathQuery = Annotated[str, Query(description="The path on the system")]
 Flag = Annotated[bool, Query()]
 Count = Annotated[int | None, Query()]
 
-_STAT_FIELDS = ("mode", "ino", "dev", "nlink", "uid", "gid", "size", "atime", "mtime", "ctime")
 _DEFAULT_LINES = 10
 _DEFAULT_VIEW = 5 * 1024 * 1024
 
@@ -45,25 +42,16 @@ async def get_ls(
     dereference: Flag = False,
 ) -> ListingAnswer:
     """List a directory, or show one file."""
-    operations = Operations(gateway)
-    target = operations.path(path, follow=dereference)
-    if dereference:
-        await operations.refuse_links_out(target, deep=recursive)
-    wanted = {"-A": show_hidden, "-n": numeric_uid, "-R": recursive, "-L": dereference}
-    options = [option for option, chosen in wanted.items() if chosen]
-    return ListingAnswer(output=await operations.list(target, *options))
+    files = await Operations(gateway).list(
+        path, hidden=show_hidden, numeric=numeric_uid, recursive=recursive, dereference=dereference
+    )
+    return ListingAnswer(output=files)
 
 
 @router.get("/stat")
 async def get_stat(path: PathQuery, gateway: SystemGateway, *, dereference: Flag = False) -> StatAnswer:
     """Show a file's inode."""
-    operations = Operations(gateway)
-    target = operations.path(path, follow=dereference)
-    follow = ["--dereference"] if dereference else []
-    output = (await operations.run("stat", *follow, "-c", "%f %i %d %h %u %g %s %X %Y %Z", "--", target)).text
-    mode, *numbers = output.split()
-    values = [int(mode, base=16), *map(int, numbers)]
-    return StatAnswer(output=FileStat(**dict(zip(_STAT_FIELDS, values, strict=True))))
+    return StatAnswer(output=await Operations(gateway).stat(path, dereference=dereference))
 
 
 @router.get("/head")
@@ -149,27 +137,20 @@ def _stalls(path: str, window: int, skipped: int, limit: int) -> bool:
 @router.get("/checksum")
 async def get_checksum(path: PathQuery, gateway: SystemGateway) -> ChecksumAnswer:
     """Show the SHA-256 of a file."""
-    operations = Operations(gateway)
-    output = (await operations.run("sha256sum", "--", operations.path(path))).text
-    # A leading backslash tells that the file's name, which follows, is escaped.
-    checksum = output.split()[0].lstrip("\\")
+    checksum = await Operations(gateway).checksum(path)
     return ChecksumAnswer(output=Checksum(algorithm="SHA256", checksum=checksum))
 
 
 @router.get("/file")
 async def get_file(path: PathQuery, gateway: SystemGateway) -> TextAnswer:
     """Tell what kind of file it is."""
-    operations = Operations(gateway)
-    output = (await operations.run("file", "-b", "--", operations.path(path))).text
-    return TextAnswer(output=output.strip())
+    return TextAnswer(output=await Operations(gateway).kind(path))
 
 
 @router.get("/download", response_class=Response)
 async def get_download(path: PathQuery, gateway: SystemGateway) -> Response:
     """Fetch a small file: base64 of it has to fit the gateway's buffer."""
-    operations = Operations(gateway)
-    finished = await operations.run("base64", "--wrap=0", "--", operations.path(path))
-    return Response(base64.b64decode(finished.stdout), media_type="application/octet-stream")
+    return Response(await Operations(gateway).content(path), media_type="application/octet-stream")
 
 
 def _only_one(size: int | None, lines: int | None) -> None:

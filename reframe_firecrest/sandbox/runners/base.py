@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from reframe_firecrest.sandbox.records import (
         Account,
         Job,
@@ -28,6 +31,29 @@ class JobQuery:
     allusers: bool = False
 
 
+@dataclass(frozen=True)
+class Receipt:
+    """A job that was queued, and what sbatch warned of all the same."""
+
+    job_id: str
+    warning: str = ""
+
+
+class Thing(str, Enum):
+    """What `scontrol show` can describe."""
+
+    JOB = "job"
+    NODES = "nodes"
+    PARTITIONS = "partitions"
+    RESERVATIONS = "reservations"
+
+
+ACCOUNT_FIELDS = "JobID,Partition,JobName,User,State,Start,CPUTime,End,NNodes,NodeList,ExitCode,Elapsed"
+"""The columns of `Runner.account`, by sacct's names."""
+QUEUE_FIELDS = "JobID,Partition,Name,User,State,TimeUsed,StartTime,TimeLeft,NumNodes,ReasonList"
+"""The columns of `Runner.queue`, by squeue's names."""
+
+
 class Runner(Protocol):
     """Runs jobs as Slurm does, or by Slurm.
 
@@ -48,8 +74,8 @@ class Runner(Protocol):
         """End every job that was submitted here, and wait until its processes are gone."""
         ...
 
-    async def submit(self, description: JobDescription) -> str:
-        """Queue a job and return its id."""
+    async def submit(self, description: JobDescription) -> Receipt:
+        """Queue a job."""
         ...
 
     async def jobs(self, query: JobQuery) -> list[Job]:
@@ -86,4 +112,21 @@ class Runner(Protocol):
 
     async def accounts(self) -> list[Account]:
         """Return the user's accounts."""
+        ...
+
+    async def account(self, ids: Sequence[str], *, since: str = "") -> list[Mapping[str, str]]:
+        """Return the rows of `sacct -X`, by column.
+
+        Args:
+            ids: of jobs, arrays and their tasks; without any, all jobs of today.
+            since: another first day, `YYYY-MM-DD`.
+        """
+        ...
+
+    async def queue(self, ids: Sequence[str]) -> list[Mapping[str, str]]:
+        """Return the rows of squeue for the user's jobs, all or these, by column."""
+        ...
+
+    async def show(self, thing: Thing, name: str = "") -> list[Mapping[str, str]]:
+        """Return what `scontrol show -o` tells, by attribute."""
         ...

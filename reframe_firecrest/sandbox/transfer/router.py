@@ -1,6 +1,5 @@
 """Routes of the transfers: each queues a job and tells where to follow it."""
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from math import ceil
@@ -12,11 +11,6 @@ from fastapi import APIRouter, Query
 
 from reframe_firecrest.sandbox import storage
 from reframe_firecrest.sandbox.errors import GatewayError
-from reframe_firecrest.sandbox.filesystem.archives import (
-    pack_command,
-    pack_matching_command,
-    unpack_command,
-)
 from reframe_firecrest.sandbox.filesystem.operations import Operations
 from reframe_firecrest.sandbox.filesystem.reading import PathQuery
 from reframe_firecrest.sandbox.gateway import Gateway, SystemGateway
@@ -68,8 +62,7 @@ async def post_upload(request: UploadRequest, gateway: SystemGateway) -> DataTra
 async def post_download(request: DownloadRequest, gateway: SystemGateway) -> DataTransferAnswer:
     """Queue the job that will put a file into the storage, and tell where it will be."""
     operations = Operations(gateway)
-    path = operations.path(request.path)
-    size = int((await operations.run("stat", "--dereference", "-c", "%s", "--", path)).text)
+    path, size = operations.path(request.path), await operations.size(request.path)
     key = _new_key(gateway, path)
     upload_id = gateway.store.new_upload()
     private = gateway.url + storage.PRIVATE_PREFIX
@@ -88,25 +81,16 @@ async def post_download(request: DownloadRequest, gateway: SystemGateway) -> Dat
 @router.post("/mv", status_code=201)
 async def post_mv(request: MoveRequest, gateway: SystemGateway) -> TransferAnswer:
     """Queue a job that moves a file or directory."""
-    operations = Operations(gateway)
-    source = operations.path(request.path, follow=False)
-    target = operations.path(request.target_path)
-    command = ["mv", "--", source, target]
+    command = Operations(gateway).moving(request.path, request.target_path)
     return await _queue_command(gateway, "Move", "moved", command, request.account)
 
 
 @router.post("/cp", status_code=201)
 async def post_cp(request: CopyRequest, gateway: SystemGateway) -> TransferAnswer:
     """Queue a job that copies a file or directory."""
-    operations = Operations(gateway)
-    source = operations.path(request.path, follow=request.dereference)
-    target = operations.path(request.target_path)
-    if request.dereference:
-        await operations.refuse_links_out(source)
-    # `cp` writes through the links that it finds in its way.
-    await operations.refuse_links_out(await asyncio.to_thread(_copied_to, source, target))
-    links = ["--dereference"] if request.dereference else []
-    command = ["cp", *links, "-R", "--", source, target]
+    command = await Operations(gateway).copying(
+        request.path, request.target_path, dereference=request.dereference
+    )
     return await _queue_command(gateway, "Copy", "copied", command, request.account)
 
 
@@ -122,34 +106,21 @@ async def delete_rm(
 @router.post("/compress", status_code=201)
 async def post_compress(request: CompressRequest, gateway: SystemGateway) -> TransferAnswer:
     """Queue a job that makes an archive."""
-    operations = Operations(gateway)
-    source = operations.path(request.path, follow=request.dereference)
-    target = operations.path(request.target_path)
-    if request.dereference:
-        await operations.refuse_links_out(source)
-    if request.match_pattern:
-        operations.path(str(Path(source).parent))
-        command = pack_matching_command(
-            source, target, pattern=request.match_pattern, dereference=request.dereference
-        )
-    else:
-        command = pack_command(
-            source, target, compression=request.compression, dereference=request.dereference
-        )
+    command = await Operations(gateway).packing(
+        request.path,
+        request.target_path,
+        compression=request.compression,
+        pattern=request.match_pattern,
+        dereference=request.dereference,
+    )
     return await _queue_command(gateway, "Compress", "compressed", command, request.account)
 
 
 @router.post("/extract", status_code=201)
 async def post_extract(request: ExtractRequest, gateway: SystemGateway) -> TransferAnswer:
     """Queue a job that unpacks an archive."""
-    operations = Operations(gateway)
-    source, target = operations.path(request.path), operations.path(request.target_path)
-    command = unpack_command(source, target, compression=request.compression, root=gateway.root)
+    command = Operations(gateway).unpacking(request.path, request.target_path, request.compression)
     return await _queue_command(gateway, "Extract", "extracted", command, request.account)
-
-
-def _copied_to(source: str, target: str) -> str:
-    return f"{target}/{Path(source).name}" if Path(target).is_dir() else target
 
 
 def _new_key(gateway: Gateway, path: str) -> str:
@@ -188,8 +159,9 @@ async def _queue(gateway: Gateway, name: str, script: str, account: str | None) 
         env={"PATH": "/bin:/usr/bin/:/usr/local/bin/"},
         script=script,
     )
+    receipt = await gateway.runner.submit(description)
     return TransferJob(
-        job_id=await gateway.runner.submit(description),
+        job_id=receipt.job_id,
         system=gateway.config.system,
         working_directory=str(gateway.home),
         logs=logs,

@@ -16,7 +16,10 @@ _HEADER = "\n".join(["#!/bin/bash", *TRANSFER_DIRECTIVES])
 
 
 def command_script(title: str, done: str, command: Sequence[str]) -> str:
-    """Return a script that runs one command and logs its success in the gateway's words.
+    """Return a script that runs one command and logs what came of it in the gateway's words.
+
+    Like the real gateway's job it reports success even where the command fails (measured); only the error
+    log tells, and not the exit code either.
 
     Args:
         title: what the log begins with, e.g. `Copy Files`.
@@ -29,9 +32,7 @@ echo "$(date -u) {title} Job (id:$SLURM_JOB_ID)"
 if {shlex.join(command)}; then
     echo "$(date -u) Files were successfully {done}."
 else
-    code=$?
-    echo "$(date -u) Unable to {infinitive} files exit code:$code" >&2
-    exit $code
+    echo "$(date -u) Unable to {infinitive} files exit code:0 error: " >&2
 fi
 """
 

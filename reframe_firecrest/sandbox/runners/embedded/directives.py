@@ -6,6 +6,7 @@ The request's fields stand for sbatch's command line, which wins over the script
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -44,6 +45,7 @@ class JobSpec:
     script: str
     directory: str
     exported: str
+    command: str = "(null)"
     output: str | None = None
     error: str | None = None
     input: str = "/dev/null"
@@ -108,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def script_path(description: JobDescription) -> str:
+    """Return the absolute path of the script that was submitted, or nothing if its text was."""
+    path = description.script_path
+    return path and os.path.join(description.working_directory, path)  # noqa: PTH118  keeps what Slurm would open
+
+
 def _directives(script: str) -> Iterator[str]:
     for line in script.splitlines()[1:]:
         if line.startswith("#SBATCH"):
@@ -140,6 +148,7 @@ def read_spec(description: JobDescription, script: str, default_name: str) -> Jo
         script=script,
         directory=description.working_directory,
         exported=description.exported(),
+        command=script_path(description) or "(null)",
         output=description.standard_output or asked.output,
         error=description.standard_error or asked.error,
         input=description.standard_input or asked.input or "/dev/null",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
+from datetime import date, datetime, timezone
+from datetime import time as clock_time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +22,13 @@ from reframe_firecrest.sandbox.records import (
     Partition,
     Reservation,
 )
+from reframe_firecrest.sandbox.runners.base import Receipt, Thing
+from reframe_firecrest.sandbox.runners.embedded import printed
 from reframe_firecrest.sandbox.runners.embedded.directives import (
     JobSpec,
     SbatchError,
     read_spec,
+    script_path,
 )
 from reframe_firecrest.sandbox.runners.embedded.environment import output_paths
 from reframe_firecrest.sandbox.runners.embedded.execution import Execution
@@ -31,12 +37,15 @@ from reframe_firecrest.sandbox.runners.embedded.queue import Queue
 from reframe_firecrest.sandbox.runners.embedded.views import JobViews
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from reframe_firecrest.sandbox.config import SandboxConfig
     from reframe_firecrest.sandbox.records import JobDescription
     from reframe_firecrest.sandbox.runners.base import JobQuery
 
 _FEATURES = "sandbox"
 _STOPPING = 0.5
+_JOB_ID = re.compile(r"\d+(_\d+)?")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -70,7 +79,7 @@ class EmbeddedRunner:
         await asyncio.gather(*(self._execution.end(job, wait=_STOPPING) for job in running))
         await asyncio.gather(*self._supervisors)
 
-    async def submit(self, description: JobDescription) -> str:
+    async def submit(self, description: JobDescription) -> Receipt:
         """Queue a job, and start it if there is room."""
         try:
             spec = await asyncio.to_thread(_read, description)
@@ -84,7 +93,7 @@ class EmbeddedRunner:
             for index in spec.array.indices:
                 self._add(spec, number, array_index=index)
         self._schedule()
-        return str(number)
+        return Receipt(str(number))
 
     def _check(self, spec: JobSpec) -> None:
         config = self._config
@@ -173,8 +182,8 @@ class EmbeddedRunner:
         self._queue.remove(job)
 
     async def cancel(self, job_id: str) -> None:
-        """Cancel a job, or all tasks of an array."""
-        if not job_id.isdigit():
+        """Cancel a job, one task of an array or all of them."""
+        if _JOB_ID.fullmatch(job_id) is None:
             raise SchedulerError.answered(1, f"scancel: error: Invalid job id {job_id}\n")
         jobs = self._find(job_id)
         alive = [job for job in jobs if not job.over]
@@ -235,7 +244,7 @@ class EmbeddedRunner:
         return await asyncio.to_thread(self._views.show, self._find(job_id))
 
     def _find(self, job_id: str) -> list[EmbeddedJob]:
-        return [job for job in self._jobs if job_id in (str(job.array_id), str(job.number))]
+        return [job for job in self._jobs if job_id in (str(job.array_id), str(job.number), job.display_id)]
 
     async def metadata(self, job_id: str) -> list[JobMetadata]:
         """Return a job's script and files; of an array only once, as the real gateway does."""
@@ -294,11 +303,50 @@ class EmbeddedRunner:
         names = self._config.accounts
         return [Account(name=name, default=name == names[0]) for name in names]
 
+    async def account(self, ids: Sequence[str], *, since: str = "") -> list[Mapping[str, str]]:
+        """Return the rows of sacct; jobs that are too young are missing, or stubs."""
+        asked = [job_id for job_id in ids if job_id]
+        for job_id in asked:
+            if _JOB_ID.fullmatch(job_id) is None:
+                raise SchedulerError.answered(1, f"sacct: fatal: Bad job/step specified: {job_id}\n")
+        if asked:
+            found = {id(job): job for job_id in asked for job in self._find(job_id)}
+            jobs = [job for job in self._jobs if id(job) in found]
+        else:
+            first_day = date.fromisoformat(since) if since else datetime.now(timezone.utc).astimezone().date()
+            midnight = datetime.combine(first_day, clock_time.min).astimezone().timestamp()
+            jobs = [job for job in self._jobs if not job.over or job.ended >= midnight]
+        return printed.account(jobs, user=self._user, delay=self._config.accounting_delay)
+
+    async def queue(self, ids: Sequence[str]) -> list[Mapping[str, str]]:
+        """Return the rows of squeue."""
+        if len(ids) == 1 and not self._find(ids[0]):
+            raise SchedulerError.answered(1, "slurm_load_jobs error: Invalid job id specified\n")
+        found = {id(job) for job_id in ids for job in self._find(job_id)}
+        jobs = [job for job in self._jobs if not ids or id(job) in found]
+        return printed.queue(jobs, user=self._user)
+
+    async def show(self, thing: Thing, name: str = "") -> list[Mapping[str, str]]:
+        """Return what scontrol would show; there are no reservations."""
+        if thing is Thing.JOB:
+            found = self._find(name)
+            if not found:
+                raise SchedulerError.answered(1, "slurm_load_jobs error: Invalid job id specified\n")
+            return [printed.job(found[0], user=self._user)]
+        if thing is Thing.NODES:
+            nodes = [printed.node(node) for node in await self.nodes() if name in ("", node.name)]
+            if not nodes:
+                raise SchedulerError.answered(1, f"Node {name} not found\n")
+            return nodes
+        if thing is Thing.PARTITIONS:
+            return printed.partitions(await self.partitions(hidden=True))
+        return []
+
 
 def _read(description: JobDescription) -> JobSpec:
     if not description.script_path:
         return read_spec(description, description.script, "sbatch")
-    path = Path(description.working_directory, description.script_path)
+    path = Path(script_path(description))
     try:
         script = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:

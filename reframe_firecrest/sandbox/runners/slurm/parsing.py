@@ -29,6 +29,7 @@ SQUEUE_FIELDS = (
     "JobID,NumNodes,Cluster,GroupName,Account,Name,NodeList,Partition,PriorityLong,State,Reason,"
     "TimeUsed,StartTime,EndTime,TimeLimit,UserName,WorkDir"
 )
+QUEUE_FORMAT = "%i|%P|%j|%u|%T|%M|%S|%L|%D|%R"
 SINFO_FORMAT = "%z|%c|%O|%e|%f|%N|%o|%n|%T|%R|%w|%m|%C"
 
 _CLOCK = re.compile(r"(?:(?:(?P<days>\d+)-)?(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
@@ -203,9 +204,13 @@ def _attributes(line: str) -> dict[str, str]:
     return {name: value for name, equals, value in pairs if equals}
 
 
-def partitions(output: str, *, hidden: bool) -> list[Partition]:
+def attributes(output: str) -> list[Mapping[str, str]]:
+    """Return what `scontrol show -o` shows, one thing a line; values end at their first blank."""
+    return [_attributes(line) for line in output.splitlines() if "=" in line]
+
+
+def partitions(shown: list[Mapping[str, str]], *, hidden: bool) -> list[Partition]:
     """Return the partitions that `scontrol show -o partitions` shows."""
-    shown = [_attributes(line) for line in output.splitlines() if line]
     return [
         Partition(
             name=one["PartitionName"],
@@ -218,9 +223,8 @@ def partitions(output: str, *, hidden: bool) -> list[Partition]:
     ]
 
 
-def reservations(output: str) -> list[Reservation]:
+def reservations(shown: list[Mapping[str, str]]) -> list[Reservation]:
     """Return the reservations that `scontrol show -o reservations` shows, times as `%s`."""
-    shown = [_attributes(line) for line in output.splitlines() if "ReservationName=" in line]
     return [
         Reservation(
             name=one["ReservationName"],
@@ -236,7 +240,6 @@ def reservations(output: str) -> list[Reservation]:
 
 def metadata(job_id: str, output: str, script: str) -> list[JobMetadata]:
     """Return a job's files from `scontrol show -o job`; of an array only those of the first task."""
-    shown = [_attributes(line) for line in output.splitlines() if line][:1]
     return [
         JobMetadata(
             job_id=job_id,
@@ -245,5 +248,5 @@ def metadata(job_id: str, output: str, script: str) -> list[JobMetadata]:
             standard_output=one.get("StdOut"),
             standard_error=one.get("StdErr"),
         )
-        for one in shown
+        for one in attributes(output)[:1]
     ]

@@ -20,6 +20,7 @@ from reframe_firecrest.sandbox.records import (
     Partition,
     Reservation,
 )
+from reframe_firecrest.sandbox.runners.base import ACCOUNT_FIELDS, QUEUE_FIELDS, Receipt, Thing
 from reframe_firecrest.sandbox.runners.slurm import parsing
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class SlurmRunner:
         ids = (line.split("|")[:2] for line in listed.text.splitlines())
         return sorted({array_id for array_id, *_ in ids if array_id in known})
 
-    async def submit(self, description: JobDescription) -> str:
+    async def submit(self, description: JobDescription) -> Receipt:
         """Run sbatch with the options that the real gateway gives it."""
         argv = [
             "sbatch",
@@ -135,7 +136,7 @@ class SlurmRunner:
         if finished.status != 0 or match is None:
             raise SchedulerError.answered(finished.status, finished.stderr)
         self._submitted.append(match[1])
-        return match[1]
+        return Receipt(match[1], finished.stderr)
 
     async def jobs(self, query: JobQuery) -> list[Job]:
         """Merge sacct's and squeue's lists."""
@@ -213,13 +214,11 @@ class SlurmRunner:
 
     async def partitions(self, *, hidden: bool) -> list[Partition]:
         """Ask scontrol."""
-        shown = await _checked("scontrol", "-a", "show", "-o", "partitions")
-        return parsing.partitions(shown.text, hidden=hidden)
+        return parsing.partitions(await self._shown(Thing.PARTITIONS), hidden=hidden)
 
     async def reservations(self) -> list[Reservation]:
         """Ask scontrol."""
-        shown = await _checked("scontrol", "-a", "show", "-o", "reservations")
-        return parsing.reservations(shown.text)
+        return parsing.reservations(await self._shown(Thing.RESERVATIONS))
 
     async def accounts(self) -> list[Account]:
         """Ask sacctmgr."""
@@ -232,10 +231,56 @@ class SlurmRunner:
             for name in dict.fromkeys(names.text.split())
         ]
 
+    async def account(self, ids: Sequence[str], *, since: str = "") -> list[Mapping[str, str]]:
+        """Ask sacct, as FirecREST v1 does."""
+        chosen = [f"--starttime={since}"] if since else []
+        finished = await _checked(
+            "sacct",
+            "-X",
+            "--noheader",
+            "--parsable2",
+            f"--format={ACCOUNT_FIELDS}",
+            f"--jobs={','.join(ids)}",
+            *chosen,
+            env=_plain_times(),
+        )
+        return [row.values for row in parsing.rows(finished.text, ACCOUNT_FIELDS)]
+
+    async def queue(self, ids: Sequence[str]) -> list[Mapping[str, str]]:
+        """Ask squeue, as FirecREST v1 does."""
+        chosen = [f"--jobs={','.join(ids)}"] if ids else []
+        finished = await _checked(
+            "squeue",
+            f"--user={self._user}",
+            "--noheader",
+            f"--format={parsing.QUEUE_FORMAT}",
+            *chosen,
+            env=_plain_times(),
+        )
+        return [row.values for row in parsing.rows(finished.text, QUEUE_FIELDS)]
+
+    async def show(self, thing: Thing, name: str = "") -> list[Mapping[str, str]]:
+        """Ask scontrol."""
+        return await self._shown(thing, name, env=_plain_times())
+
+    async def _shown(
+        self, thing: Thing, name: str = "", env: Mapping[str, str] | None = None
+    ) -> list[Mapping[str, str]]:
+        named = [name] if name else []
+        finished = await _run(["scontrol", "-a", "show", "-o", thing.value, *named], env=env)
+        if finished.status != 0:
+            # Of unknown nodes it complains on standard output.
+            raise SchedulerError.answered(finished.status, finished.stderr or finished.text)
+        return parsing.attributes(finished.text)
+
+
+def _plain_times() -> dict[str, str]:
+    return {**login_environment(), "LC_ALL": "C"}
+
 
 def _squeue() -> list[str]:
     fields = parsing.SQUEUE_FIELDS.split(",")
-    return ["squeue", "--noheader", "--Format=" + "".join(f"{f}:|," for f in fields[:-1]) + fields[-1]]
+    return ["squeue", "--noheader", "--Format=" + "".join(f"{f}:|," for f in fields[:-1]) + f"{fields[-1]}:"]
 
 
 async def _run(
@@ -252,8 +297,8 @@ async def _run(
     )
 
 
-async def _checked(*argv: str) -> Finished:
-    finished = await _run(argv)
+async def _checked(*argv: str, env: Mapping[str, str] | None = None) -> Finished:
+    finished = await _run(argv, env=env)
     if finished.status != 0:
         raise SchedulerError.answered(finished.status, finished.stderr)
     return finished

@@ -1,0 +1,66 @@
+"""`reframe-firecrest demo`: the sample checks through the sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from reframe_firecrest.cli.exits import Exit
+from reframe_firecrest.demo import missing, report_file, run_demo
+from reframe_firecrest.errors import FirecrestError
+from reframe_firecrest.reporting.belonging import run_of
+from reframe_firecrest.reporting.masking import mask_for, masked
+from reframe_firecrest.reporting.model import report_of
+from reframe_firecrest.reporting.page import render
+from reframe_firecrest.reporting.results import read_results
+from reframe_firecrest.whole import write_whole
+
+DEFAULT_DIRECTORY = Path("reframe-firecrest-demo")
+
+
+def demo(
+    *,
+    directory: Annotated[
+        Path, typer.Option(help="Where all that it writes goes; what an earlier one left is replaced.")
+    ] = DEFAULT_DIRECTORY,
+) -> None:
+    """Run the sample checks through a sandbox gateway on this machine.
+
+    It starts the sandbox, runs ReFrame with its settings and the checks that
+    come with this package, stops it again and makes a page of the run. No
+    account, no Slurm and no gateway are needed, but the extra and a C compiler:
+
+        pip install 'reframe-firecrest[sandbox]'
+        reframe-firecrest demo
+    """
+    lack = missing()
+    if lack is not None:
+        _fail(lack)
+    from reframe_firecrest.sandbox import SandboxError  # noqa: PLC0415  needs the extra
+
+    try:
+        code = run_demo(directory)
+        typer.echo(
+            f"report: {report_file(directory)}, performance logs: {directory / 'reframe' / 'perflogs'}"
+        )
+        typer.echo(f"page: {_write_page(directory)}")
+    except (FirecrestError, SandboxError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or directory}: {error.strerror or error}")
+    raise typer.Exit(code)
+
+
+def _write_page(directory: Path) -> Path:
+    results = read_results(report_file(directory))
+    page = directory / "report.html"
+    made = report_of(run_of(directory.absolute() / "journals", results), results)
+    write_whole(page, render(masked(made, mask_for({}))))
+    return page
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"reframe-firecrest demo: {message}", err=True)
+    raise typer.Exit(Exit.FAILED)

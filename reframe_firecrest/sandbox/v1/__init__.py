@@ -1,0 +1,1 @@
+"""FirecREST v1, in rooms named after its services: status, utilities, compute, storage, tasks."""
