@@ -21,6 +21,7 @@ import typer
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
+from reframe_firecrest.cli.exits import MEANINGS
 from reframe_firecrest.cli.main import app
 from reframe_firecrest.settings import OPTIONS
 from reframe_firecrest.settings.credentials import METHODS
@@ -289,7 +290,9 @@ def exit_codes_page() -> str:
         [
             "# Exit codes\n",
             NOTE,
-            "ReFrame's own: 0 when all tests have passed, 1 otherwise.\n",
+            "They mean the same for all commands. ReFrame's: 0 when all tests have passed, 1 otherwise.\n",
+            *_table(["code", "meaning"], [[str(code.value), meaning] for code, meaning in MEANINGS.items()]),
+            "More precisely:\n",
             *_table(["command", *codes], rows),
         ]
     )

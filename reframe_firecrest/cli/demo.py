@@ -34,6 +34,9 @@ def demo(
 
         pip install 'reframe-firecrest[sandbox]'
         reframe-firecrest demo
+
+    Exit codes: 0 all checks have passed; 1 one or more have failed; 2 it could not start, and one line says
+    why; 130 stopped by Ctrl-C.
     """
     lack = missing()
     if lack is not None:

@@ -60,6 +60,8 @@ def report(
     Without --report, verdicts and figures are missing. Without a journal of
     the run, for example on another machine, so are the times of its parts.
     A run may still go on, or have been killed.
+
+    Exit codes: 0 the page is written; 2 it is not, and one line says why; 130 stopped by Ctrl-C.
     """
     if as_json and output is not None:
         _fail("--json and --output don't go together")
