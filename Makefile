@@ -11,13 +11,14 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FAULTS_ARGS ?=
 RESOLUTION ?=
+GITLAB_CI_LOCAL = gitlab-ci-local@4.73.0
 
 BIN = $(VENV)/bin
 DEMO = .sandbox
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm bench faults docs lint clean distclean
+.PHONY: help demo test test-unit test-slurm test-pipelines bench faults docs lint clean distclean
 .SUFFIXES:
 
 help:
@@ -25,24 +26,38 @@ help:
 	@echo "make test        the whole test suite, with the coverage of the package"
 	@echo "make test-unit   the tests that need no gateway"
 	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
+	@echo "make test-pipelines  the pipelines for GitLab, GitHub and others, executed (needs npm, rsync and Node.js 20 or newer)"
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
 	@echo "make faults      fail every request in every way (half an hour); FAULTS_ARGS=--help tells what else"
 	@echo "make docs        the reference pages from the code, and the site in site/"
 	@echo "make lint        ruff and mypy"
-	@echo "make clean       remove what the above left, make distclean: $(VENV) too"
+	@echo "make clean       remove what the above left, make distclean: $(VENV) and .pipelines too"
 
 demo: $(VENV)/.installed-sandbox
 	@rm -rf $(DEMO)
 	@$(BIN)/reframe-firecrest demo --directory $(DEMO)
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/pytest -q -n $(JOBS) --cov --cov-report=term $(PYTEST_ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) -m "not pipelines" --cov --cov-report=term $(PYTEST_ARGS)
 
 test-unit: $(VENV)/.installed-dev
-	@$(BIN)/pytest -q -n $(JOBS) -m "not e2e" $(PYTEST_ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) -m "not e2e and not pipelines" $(PYTEST_ARGS)
 
 test-slurm: $(VENV)/.installed-dev
 	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(or $(PYTEST_ARGS),tests/e2e)
+
+test-pipelines: $(VENV)/.installed-dev .pipelines/.installed-$(GITLAB_CI_LOCAL)
+	@echo "collecting packages in .pipelines/wheels"
+	@rm -rf .pipelines/wheels
+	@$(BIN)/python -m pip wheel -qq --disable-pip-version-check --wheel-dir .pipelines/wheels . reframe-hpc==4.10.4
+	@$(BIN)/pytest -q -n $(JOBS) -m pipelines $(or $(PYTEST_ARGS),tests/ci)
+
+# 4.73.0 is the last that starts on Node.js 20.
+.pipelines/.installed-$(GITLAB_CI_LOCAL):
+	@echo "installing $(GITLAB_CI_LOCAL) into .pipelines"
+	@mkdir -p .pipelines
+	@npm install --prefix .pipelines --no-audit --no-fund --loglevel=error $(GITLAB_CI_LOCAL)
+	@touch $@
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench $(BENCH_ARGS)
@@ -67,7 +82,7 @@ clean:
 	@rm -rf stage output perflogs reframe.log reframe.out
 
 distclean: clean
-	@rm -rf $(VENV)
+	@rm -rf $(VENV) .pipelines
 
 # A stamp is newer than pyproject.toml as long as the installation is up to date. The package itself
 # is installed in place, so changes of the code need no new installation.

@@ -21,7 +21,7 @@ import typer
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
-from reframe_firecrest.cli.exits import MEANINGS
+from reframe_firecrest.cli.exits import EXITS, Exit
 from reframe_firecrest.cli.main import app
 from reframe_firecrest.settings import OPTIONS
 from reframe_firecrest.settings.credentials import METHODS
@@ -67,7 +67,7 @@ class Command:
 
     Attributes:
         name: behind `reframe-firecrest`.
-        help: its docstring without the exit codes.
+        help: its docstring.
         parameters: of the command line.
         exit_codes: what each means.
     """
@@ -75,7 +75,7 @@ class Command:
     name: str
     help: str
     parameters: Sequence[Parameter]
-    exit_codes: Mapping[str, str]
+    exit_codes: Mapping[Exit, str]
 
     @property
     def usage(self) -> str:
@@ -116,12 +116,11 @@ def _name(info: Any) -> str:
 
 
 def _command(name: str, command: Any, function: Callable[..., Any]) -> Command:
-    text, codes = _without_exit_codes(inspect.cleandoc(command.help or ""))
     types = get_type_hints(function)
     parameters = [
         _parameter(each, types[each.name]) for each in command.params if not getattr(each, "hidden", False)
     ]
-    return Command(name, text, parameters, codes)
+    return Command(name, inspect.cleandoc(command.help or ""), parameters, EXITS[name])
 
 
 def _parameter(each: Any, kind: Any) -> Parameter:
@@ -135,19 +134,6 @@ def _parameter(each: Any, kind: Any) -> Parameter:
 def _kind(kind: Any) -> str:
     text = str(kind)
     return "PATH" if "Path" in text else "NUMBER" if "float" in text or "int" in text else "TEXT"
-
-
-def _without_exit_codes(text: str) -> tuple[str, dict[str, str]]:
-    """Cut a help text in what it says and its exit codes: `Exit codes: 0 this; 1 that.`, its last words."""
-    before, _, after = text.partition("Exit codes:")
-    codes: dict[str, str] = {}
-    for part in re.split(r";\s+", " ".join(after.split()).rstrip(".")):
-        number = re.match(r"(\d+) (.*)", part)
-        if number:
-            codes[number[1]] = number[2]
-        elif part:
-            codes["others"] = part
-    return before.rstrip(), codes
 
 
 def fields_of(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, str]]:
@@ -266,7 +252,8 @@ def commands_page() -> str:
         parts += [f"## {command.name}\n", f"`{command.usage}`\n", *_prose(command.help)]
         rows = [_option(each) for each in command.parameters if "--help" not in each.names]
         parts += _table(["option", "meaning", "default"], rows) if rows else []
-        parts += _table(["exit code", "meaning"], [[*each] for each in command.exit_codes.items()])
+        codes = [[str(code.value), meaning] for code, meaning in command.exit_codes.items()]
+        parts += _table(["exit code", "meaning"], codes)
     return "\n".join(parts)
 
 
@@ -277,23 +264,19 @@ def _option(each: Parameter) -> list[str]:
 
 def exit_codes_page() -> str:
     """Tell all exit codes in one table."""
-    known = commands()
-    codes = sorted({code for command in known for code in command.exit_codes}, key=lambda code: code.zfill(3))
     rows = [
         [
             f"[{command.name}](commands.md#{command.name})",
-            *(command.exit_codes.get(code, "") for code in codes),
+            *(command.exit_codes.get(code, "") for code in Exit),
         ]
-        for command in known
+        for command in commands()
     ]
     return "\n".join(
         [
             "# Exit codes\n",
             NOTE,
-            "They mean the same for all commands. ReFrame's: 0 when all tests have passed, 1 otherwise.\n",
-            *_table(["code", "meaning"], [[str(code.value), meaning] for code, meaning in MEANINGS.items()]),
-            "More precisely:\n",
-            *_table(["command", *codes], rows),
+            "ReFrame's own: 0 when all tests have passed, 1 otherwise. Wrong options are always 2.\n",
+            *_table(["command", *(str(code.value) for code in Exit)], rows),
         ]
     )
 

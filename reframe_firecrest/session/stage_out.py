@@ -200,9 +200,13 @@ class StageOut:
         archives = await self._gateway.archive(self._root, list(wanted), f"{self._transfer}/out-{number}")
         got = Unpacked()
         for archive in archives:
-            part = await self._take(archive, wanted, size, f"fetching {in_units(size)} of {len(jobs)} jobs")
-            got.placed |= part.placed
-            got.refused.update(part.refused)
+            inside = _inside(wanted, archive.below)
+            part = await self._take(
+                archive.path, inside, size, f"fetching {in_units(size)} of {len(jobs)} jobs"
+            )
+            got.placed |= {posixpath.join(archive.below, name) for name in part.placed}
+            for name, reason in part.refused.items():
+                got.refused[posixpath.join(archive.below, name)] = reason
         self._record.fetched(len(got.placed), len(jobs), size, time.monotonic() - begun)
         absent = {**dict.fromkeys(wanted.keys() - got.placed, NOT_PACKED), **got.refused}
         for name, reason in absent.items():
@@ -278,6 +282,15 @@ class StageOut:
         for reason, paths in reasons.items():
             more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
             self._warn(f"left on the system: {there}/{paths[0]}{more}: {reason}")
+
+
+def _inside(wanted: Mapping[str, Destination], below: str) -> Mapping[str, Destination]:
+    """Pick what lies below a directory, and name it relative to that."""
+    if not below:
+        return wanted
+    return {
+        name.removeprefix(f"{below}/"): goal for name, goal in wanted.items() if name.startswith(f"{below}/")
+    }
 
 
 def split(listing: Sequence[RemoteFile], directories: Sequence[str]) -> list[list[RemoteFile]]:

@@ -176,7 +176,11 @@ class Watcher:
         for job in followed:
             job.looked = time.monotonic()
         now = time.time()
-        listed = _by_job(await self._gateway.jobs(min(job.seen for job in followed), self._names(followed)))
+        listed = _by_job(
+            await self._gateway.jobs(
+                min(job.seen for job in followed), self._names(followed), [job.job_id for job in followed]
+            )
+        )
         self._answered = time.monotonic()
         unclear = []
         for job in followed:

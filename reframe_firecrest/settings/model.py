@@ -8,12 +8,13 @@ import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
     BaseModel,
+    BeforeValidator,
     ByteSize,
     ConfigDict,
     Field,
@@ -24,6 +25,7 @@ from reframe_firecrest.settings.credentials import Credentials, gather, no_user_
 
 ENVIRONMENT = {
     "url": "FIRECREST_URL",
+    "api_version": "FIRECREST_API_VERSION",
     "auth": "FIRECREST_AUTH",
     "token_url": "AUTH_TOKEN_URL",
     "client_id": "FIRECREST_CLIENT_ID",
@@ -57,6 +59,11 @@ def _plain_relative(value: str) -> str:
     return value
 
 
+def _version(value: object) -> object:
+    """Take the number for the text: Python's configuration files say ``2`` as well as ``"2"``."""
+    return str(value) if type(value) is int else value
+
+
 def _certificates(value: Path) -> Path:
     if not value.is_file():
         raise ValueError("is not an existing file")
@@ -88,6 +95,7 @@ class Settings(BaseModel):
 
     Attributes:
         url: address of the gateway.
+        api_version: version of FirecREST's API that is spoken; `auto` asks the gateway, once.
         credentials: who we are. What it consists of is given beside the other keys.
         system: name of the system at the gateway.
         basedir: directory on the system below which all is staged.
@@ -117,6 +125,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: Annotated[AnyHttpUrl, AfterValidator(no_user_in_url)]
+    api_version: Annotated[Literal["auto", "1", "2"], BeforeValidator(_version)] = "auto"
     credentials: Credentials
     system: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     basedir: Annotated[str, AfterValidator(_absolute)]

@@ -13,6 +13,7 @@ class Handling(Enum):
 
     EXECUTED = "executed"
     COMPARED = "compared with what was printed"
+    ELSEWHERE = "executed by a test of its own"
     READ_BY_REFRAME = "read by ReFrame"
     CHECKED = "checked"
     BY_SPHINX = "read by Sphinx"
@@ -29,6 +30,8 @@ def handling(block: Block, page: Page) -> Handling:
         if not block.mark("skip"):
             raise ValueError(f"{block}: say why it is skipped")
         return Handling.EXEMPT
+    if block.mark("by"):
+        return Handling.ELSEWHERE
     if block.language.startswith("{"):
         return Handling.BY_SPHINX
     by_language = {

@@ -12,6 +12,7 @@ from reframe_firecrest import errors
 
 PACKAGE = Path(errors.__file__).parent
 GAP = "…"
+FRAME = f"{GAP} on {GAP} failed: "
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def raised() -> list[Message]:
                 continue
             template = template_of(node.args[0])
             # What has no words of its own only puts others together.
-            if template and len(re.findall(r"[a-zA-Z']{2,}", template)) > 1:
+            if template and len(re.findall(r"[a-zA-Z']{2,}", template.replace(FRAME, ""))) > 1:
                 found.append(Message(_where(path, node), template))
     return found
 

@@ -7,6 +7,7 @@ A page or a block says it in an HTML comment, which no reader sees:
     <!-- test: executed, clone -->     the same, where the project's checks, config and docs are
     <!-- test: skip: REASON -->        before a block: it is not looked at
     <!-- test: checked: REASON -->     before a block of bash on such a page: only its options are checked
+    <!-- test: by FILE -->             before a block: that test, which names the page, executes it
     <!-- test: compiled: REASON -->    before a block of Python: it is not run, nor read by ReFrame
     <!-- test: exit CODE -->           before a block that is executed: how it ends, if not with 0
     <!-- test: until FILE -->          before one that goes on beside the others: what there is once it works

@@ -31,6 +31,12 @@ def test_something_is_done_with_every_block(page: Page) -> None:
         handling(block, page)
 
 
+@pytest.mark.parametrize("block", blocks(Handling.ELSEWHERE), ids=str)
+def test_a_block_that_another_test_executes_is_that_tests(block: Block) -> None:
+    test = PROJECT / str(block.mark("by"))
+    assert block.page in test.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("block", blocks(Handling.CHECKED, Handling.READ_BY_REFRAME), ids=str)
 def test_a_block_is_what_it_is_said_to_be(block: Block, tmp_path: Path) -> None:
     if block.language == "bash":

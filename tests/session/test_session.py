@@ -410,7 +410,6 @@ def test_a_job_whose_directory_the_list_does_not_tell_is_adopted(
     stage.gateway.places = {other: str(stage.remote / "b"), job_id: str(stage.remote / "a")}
     assert stage.submitted(stage.submit("a")) == [job_id]
     assert stage.gateway.calls["submit"] == 1
-    assert stage.gateway.calls["directory"] == 2
 
 
 def test_a_run_job_does_not_adopt_the_build_job_of_the_same_directory(
@@ -437,6 +436,35 @@ def test_a_job_under_the_id_of_a_forgotten_one_is_adopted(
     job_id = stage.gateway.start("job.sh", str(stage.remote / "b"))
     assert stage.submitted(stage.submit("b")) == [job_id]
     assert stage.gateway.calls["submit"] == 2
+
+
+def test_a_submission_that_can_not_be_told_from_others_is_not_repeated(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    stage.gateway.unsure = 2
+    handle = stage.submit("a")
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.FAILED
+    assert "cut" in (handle.view.error or "")
+    assert stage.gateway.calls["submit"] == 1
+
+
+def test_a_submission_that_can_be_told_at_last_is_adopted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    stage.gateway.unsure = 1
+    (stage.remote / "a").mkdir(parents=True)
+    job_id = stage.gateway.start("job.sh", str(stage.remote / "a"))
+    assert stage.submitted(stage.submit("a")) == [job_id]
+
+
+def test_a_list_is_asked_for_by_the_ids_of_the_jobs_that_are_followed(stage: Stage) -> None:
+    ids = stage.submitted(stage.submit("a"), stage.submit("b"))
+    eventually(lambda: any(sorted(asked) == sorted(ids) for asked in stage.gateway.ids))
 
 
 def test_a_refused_submission_fails_that_test_only(stage: Stage) -> None:
