@@ -60,8 +60,13 @@ def _plain_relative(value: str) -> str:
 
 
 def _version(value: object) -> object:
-    """Take the number for the text: Python's configuration files say ``2`` as well as ``"2"``."""
-    return str(value) if type(value) is int else value
+    """Take the number for the text: Python's configuration files say ``2`` as well as ``"2"``.
+
+    Of a whole version, such as ``1.16.0``, the first number counts: the scheduler of eth-cscs/cscs-reframe-tests
+    has it in the same variable.
+    """
+    text = str(value) if type(value) in (int, float) else value
+    return re.sub(r"^([12])(\.\d+)+$", r"\1", text) if isinstance(text, str) else text
 
 
 def _certificates(value: Path) -> Path:
@@ -95,7 +100,7 @@ class Settings(BaseModel):
 
     Attributes:
         url: address of the gateway.
-        api_version: version of FirecREST's API that is spoken; `auto` asks the gateway, once.
+        api_version: version of FirecREST's API that is spoken, `1` or `2`; `auto` asks the gateway, once.
         credentials: who we are. What it consists of is given beside the other keys.
         system: name of the system at the gateway.
         basedir: directory on the system below which all is staged.
