@@ -2,6 +2,7 @@
 #
 # PYTHON=...  the Python to use (3.10 or newer; otherwise the first such one on the PATH)
 # VENV=...    the virtual environment, made on first use
+# RESOLUTION=lowest-direct   installs the oldest dependencies that pyproject.toml allows, not the newest
 
 VENV ?= .venv
 PYTHON ?=
@@ -9,6 +10,7 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FAULTS_ARGS ?=
+RESOLUTION ?=
 GITLAB_CI_LOCAL = gitlab-ci-local@4.73.0
 
 BIN = $(VENV)/bin
@@ -16,7 +18,7 @@ DEMO = .sandbox
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm test-v1 test-pipelines bench faults lint clean distclean
+.PHONY: help demo test test-unit test-slurm test-v1 test-pipelines bench faults docs lint clean distclean
 .SUFFIXES:
 
 help:
@@ -28,6 +30,7 @@ help:
 	@echo "make test-v1     the end-to-end tests over FirecREST v1"
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
 	@echo "make faults      fail every request in every way (half an hour); FAULTS_ARGS=--help tells what else"
+	@echo "make docs        the reference pages from the code, and the site in site/"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove what the above left, make distclean: $(VENV) and .pipelines too"
 
@@ -66,13 +69,20 @@ bench: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
+# A link that leads nowhere is an error, and so is any other warning.
+docs: $(VENV)/.installed-docs
+	@$(BIN)/python docs/_reference.py
+	@rm -rf site
+	@$(BIN)/sphinx-build -q -W --keep-going docs site
+	@echo "site/index.html"
+
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 clean:
-	@rm -rf $(DEMO) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(DEMO) build dist site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@rm -rf stage output perflogs reframe.log reframe.out
 
 distclean: clean
@@ -81,10 +91,16 @@ distclean: clean
 # A stamp is newer than pyproject.toml as long as the installation is up to date. The package itself
 # is installed in place, so changes of the code need no new installation.
 $(VENV)/.installed-sandbox: EXTRA = sandbox
+$(VENV)/.installed-docs: EXTRA = docs
 $(VENV)/.installed-dev: EXTRA = dev
-$(VENV)/.installed-sandbox $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-sandbox $(VENV)/.installed-docs $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing reframe-firecrest[$(EXTRA)] into $(VENV)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(EXTRA)]'
+	@if [ -z "$(RESOLUTION)" ]; then \
+	    $(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(EXTRA)]'; \
+	else \
+	    $(BIN)/python -m pip install -qq --disable-pip-version-check uv && \
+	    $(BIN)/uv pip install -q --python $(BIN)/python --resolution $(RESOLUTION) --editable '.[$(EXTRA)]'; \
+	fi
 	@touch $@
 
 # Only a Python that really starts counts: version managers put commands on the PATH for versions
