@@ -49,7 +49,9 @@ def sandbox(
     accounting_delay: Annotated[
         float, typer.Option(help="v1: seconds for which accounting hardly knows a new job.")
     ] = 0.0,
-    one_worker: Annotated[bool, typer.Option(help="v1: each service takes one request at a time.")] = False,
+    one_worker: Annotated[
+        bool, typer.Option("--one-worker", help="v1: each service takes one request at a time.")
+    ] = False,
     env_file: Annotated[
         Path | None, typer.Option(help="Write the client's variables to this file, mode 0600.")
     ] = None,

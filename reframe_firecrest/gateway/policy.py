@@ -45,10 +45,13 @@ READ_LOG = Operation("reading the log of a transfer job")
 EXTRACT = Operation("unpacking an archive", fallback=True)
 # Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
 TRANSFER = Operation("queueing a transfer")
+# The same where a transfer is looked for by its name before it is queued again.
+QUEUE = Operation("queueing a transfer", idempotent=False)
 ARCHIVE = Operation("packing files", fallback=True)
 REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
+TASK = Operation("asking how a request has ended")
 CANCEL = Operation("cancelling a job")
 TOKEN = Operation("fetching a token", timeout=8.0)
 # Interpreters of such commands are slow to start on a loaded machine, and then they ask an identity provider.
@@ -93,6 +96,13 @@ _DOUBTFUL = (errors.UncertainError, errors.ProtocolError, errors.OperationTimeou
 
 NO_CHANNEL = "Unable to open a new SSH channel"
 """How the gateway puts it that its connection to the system has no session left."""
+
+AWAY = re.compile("Unable to contact|(Socket|Connection) timed out|Channel not open")
+"""How Slurm's commands put it that their daemon is away, and the gateway that its connection broke.
+
+The status for it is 500, but it is an outage and no answer, however often it comes. Seen when slurmctld was
+killed behind a real gateway.
+"""
 
 EXHAUSTED_AFTER = 45.0
 """Seconds for which an operation must have found no session before its connection counts as used up."""
@@ -217,7 +227,7 @@ def may_repeat(operation: Operation, error: errors.GatewayError, in_a_row: int) 
         return True
     if not operation.idempotent:
         return False
-    if isinstance(error, errors.UncertainError) and error.status != 500:
+    if isinstance(error, errors.UncertainError) and (error.status != 500 or AWAY.search(str(error))):
         return True
     return in_a_row < _enough(operation, error)
 

@@ -66,10 +66,12 @@ KINDS: Mapping[str, Kind] = {
 }
 
 SLOW_SYSTEM = tuple(
-    FaultRule(
-        shape=f"{method} /filesystem/{{system}}/ops/{name}", kind=FaultKind.STATUS, status=408, times=1000
-    )
+    FaultRule(shape=f"{method} {place}/{name}", kind=FaultKind.STATUS, times=1000, **how)
     for method, name in (("POST", "extract"), ("POST", "compress"), ("DELETE", "rm"))
+    for place, how in (
+        ("/filesystem/{system}/ops", {"status": 408}),
+        ("/utilities", {"status": 400, "headers": {"X-Timeout": "Command has finished with timeout signal"}}),
+    )
 )
 """A system where nothing is done within the gateway's 5 s, so that transfer jobs do it all."""
 
@@ -150,7 +152,7 @@ def parse_case(text: str) -> Case:
 
 
 def every_case(counts: Mapping[str, int], kinds: Sequence[str], *, slow: bool = False) -> list[Case]:
-    """Return one case for each recorded request and each kind of failure.
+    """Return one case for each recorded request and each kind of failure; the first of all shapes come first.
 
     Args:
         counts: how many requests of each shape the undisturbed run made.
@@ -159,8 +161,9 @@ def every_case(counts: Mapping[str, int], kinds: Sequence[str], *, slow: bool = 
     """
     return [
         Case((Fault(shape, number, kind),), slow)
+        for number in range(1, max(counts.values(), default=0) + 1)
         for shape, count in sorted(counts.items())
-        for number in range(1, count + 1)
+        if number <= count
         for kind in kinds
     ]
 
