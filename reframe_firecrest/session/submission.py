@@ -22,7 +22,7 @@ RESUBMIT_PAUSES = (1.0, 2.0, 3.0)
 """Seconds before a refused submission is repeated, over and over."""
 
 ATTEMPTS = 3
-"""Submissions of one job, each of which was found to have left nothing."""
+"""Submissions of one job, each of which was found to have left nothing, outages not counted."""
 
 
 class Submitter:
@@ -68,7 +68,8 @@ class Submitter:
         When the answer is uncertain, the job is looked for by its working directory, which no other run
         uses, before anything is sent again.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        begun, attempts = time.monotonic(), 0
+        while True:
             asked = time.time()
             try:
                 job_id: str | None = await self._gateway.submit(script, directory, account)
@@ -77,12 +78,13 @@ class Submitter:
                     f"the answer to a submission was lost; looking for the job in {directory}: {error}"
                 )
                 job_id = await self._find(directory, asked)
-                if job_id is None and attempt == ATTEMPTS:
+                # While Slurm's controller is away, each attempt leaves nothing.
+                attempts += not isinstance(error, errors.OutageError)
+                if job_id is None and (attempts == ATTEMPTS or time.monotonic() - begun > self._outage):
                     raise
             if job_id is not None:
                 self._known.add((job_id, directory))
                 return job_id
-        raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _find(self, directory: str, asked: float) -> str | None:
         strangers = {job_id for job_id, _directory in self._known}
