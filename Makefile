@@ -2,6 +2,7 @@
 #
 # PYTHON=...  the Python to use (3.10 or newer; otherwise the first such one on the PATH)
 # VENV=...    the virtual environment, made on first use
+# RESOLUTION=lowest-direct   installs the oldest dependencies that pyproject.toml allows, not the newest
 
 VENV ?= .venv
 PYTHON ?=
@@ -9,13 +10,15 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FAULTS_ARGS ?=
+RESOLUTION ?=
+GITLAB_CI_LOCAL = gitlab-ci-local@4.73.0
 
 BIN = $(VENV)/bin
 DEMO = .sandbox
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm bench faults lint clean distclean
+.PHONY: help demo test test-unit test-slurm test-v1 test-pipelines bench faults docs lint clean distclean
 .SUFFIXES:
 
 help:
@@ -23,23 +26,42 @@ help:
 	@echo "make test        the whole test suite, with the coverage of the package"
 	@echo "make test-unit   the tests that need no gateway"
 	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
+	@echo "make test-pipelines  the pipelines for GitLab, GitHub and others, executed (needs npm, rsync and Node.js 20 or newer)"
+	@echo "make test-v1     the end-to-end tests over FirecREST v1"
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
 	@echo "make faults      fail every request in every way (half an hour); FAULTS_ARGS=--help tells what else"
+	@echo "make docs        the reference pages from the code, and the site in site/"
 	@echo "make lint        ruff and mypy"
-	@echo "make clean       remove what the above left, make distclean: $(VENV) too"
+	@echo "make clean       remove what the above left, make distclean: $(VENV) and .pipelines too"
 
 demo: $(VENV)/.installed-sandbox
 	@rm -rf $(DEMO)
 	@$(BIN)/reframe-firecrest demo --directory $(DEMO)
 
 test: $(VENV)/.installed-dev
-	@$(BIN)/pytest -q -n $(JOBS) --cov --cov-report=term $(PYTEST_ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) -m "not pipelines" --cov --cov-report=term $(PYTEST_ARGS)
 
 test-unit: $(VENV)/.installed-dev
-	@$(BIN)/pytest -q -n $(JOBS) -m "not e2e" $(PYTEST_ARGS)
+	@$(BIN)/pytest -q -n $(JOBS) -m "not e2e and not pipelines" $(PYTEST_ARGS)
 
 test-slurm: $(VENV)/.installed-dev
 	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(or $(PYTEST_ARGS),tests/e2e)
+
+test-v1: $(VENV)/.installed-dev
+	@SANDBOX_API=1 $(BIN)/pytest -q -m e2e $(or $(PYTEST_ARGS),tests/e2e)
+
+test-pipelines: $(VENV)/.installed-dev .pipelines/.installed-$(GITLAB_CI_LOCAL)
+	@echo "collecting packages in .pipelines/wheels"
+	@rm -rf .pipelines/wheels
+	@$(BIN)/python -m pip wheel -qq --disable-pip-version-check --wheel-dir .pipelines/wheels . reframe-hpc==4.10.4
+	@$(BIN)/pytest -q -n $(JOBS) -m pipelines $(or $(PYTEST_ARGS),tests/ci)
+
+# 4.73.0 is the last that starts on Node.js 20.
+.pipelines/.installed-$(GITLAB_CI_LOCAL):
+	@echo "installing $(GITLAB_CI_LOCAL) into .pipelines"
+	@mkdir -p .pipelines
+	@npm install --prefix .pipelines --no-audit --no-fund --loglevel=error $(GITLAB_CI_LOCAL)
+	@touch $@
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m bench $(BENCH_ARGS)
@@ -47,25 +69,38 @@ bench: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
+# A link that leads nowhere is an error, and so is any other warning.
+docs: $(VENV)/.installed-docs
+	@$(BIN)/python docs/_reference.py
+	@rm -rf site
+	@$(BIN)/sphinx-build -q -W --keep-going docs site
+	@echo "site/index.html"
+
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 clean:
-	@rm -rf $(DEMO) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(DEMO) build dist site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@rm -rf stage output perflogs reframe.log reframe.out
 
 distclean: clean
-	@rm -rf $(VENV)
+	@rm -rf $(VENV) .pipelines
 
 # A stamp is newer than pyproject.toml as long as the installation is up to date. The package itself
 # is installed in place, so changes of the code need no new installation.
 $(VENV)/.installed-sandbox: EXTRA = sandbox
+$(VENV)/.installed-docs: EXTRA = docs
 $(VENV)/.installed-dev: EXTRA = dev
-$(VENV)/.installed-sandbox $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-sandbox $(VENV)/.installed-docs $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing reframe-firecrest[$(EXTRA)] into $(VENV)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(EXTRA)]'
+	@if [ -z "$(RESOLUTION)" ]; then \
+	    $(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[$(EXTRA)]'; \
+	else \
+	    $(BIN)/python -m pip install -qq --disable-pip-version-check uv && \
+	    $(BIN)/uv pip install -q --python $(BIN)/python --resolution $(RESOLUTION) --editable '.[$(EXTRA)]'; \
+	fi
 	@touch $@
 
 # Only a Python that really starts counts: version managers put commands on the PATH for versions

@@ -42,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         slurm=given.slurm and not no_slurm,
         scale=given.scale,
     )
-    surroundings = Surroundings.now(given.label, outside=outside, repeat=given.repeat)
+    surroundings = Surroundings.now(given.label, api=None if outside else given.api, repeat=given.repeat)
     found: dict[Case, list[Run]] = {case: [] for case in options.cases()}
     # Round by round, so that what else the machine does meanwhile does not fall on one case alone.
     for number in range(given.repeat):
         for case, runs in found.items():
-            runs.append(measure(case))
+            runs.append(measure(case, "v1" if given.api == 1 else "v2"))
             _tell(case, runs[-1], number)
     reached, grown = figures(options, found), growth(options, found)
     sheets = [figure_sheet("Figures to reach", [*reached, *grown]), time_sheet(found), traffic_sheet(found)]
@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="N",
         help="N tests too, and a half and a quarter of them",
+    )
+    parser.add_argument(
+        "--api", type=int, choices=[1, 2], default=2, help="version of FirecREST's API, sandbox only"
     )
     parser.add_argument("--label", default="", help="what the tables say of the gateway")
     parser.add_argument("--json", type=_writable, metavar="FILE", help="write all figures and runs there")

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from bench.bounds import measure_bounds
 from bench.cases import FIRECREST, Case
@@ -23,12 +24,16 @@ LIMIT_S = 3600.0
 """A run that takes longer has failed."""
 
 
-def measure(case: Case) -> Run:
-    """Run a case once, through a fresh sandbox if it needs one."""
+def measure(case: Case, api: Literal["v1", "v2"] = "v2") -> Run:
+    """Run a case once, through a fresh sandbox if it needs one, which speaks the given version of the API."""
     if case.partition != FIRECREST or case.latency is None:
         return run_reframe(case, {})
     config = SandboxConfig(
-        nodes=8, cpus=64, latency=case.latency, runner="slurm" if case.over_slurm else "embedded"
+        api=api,
+        nodes=8,
+        cpus=64,
+        latency=case.latency,
+        runner="slurm" if case.over_slurm else "embedded",
     )
     try:
         with Sandbox(config) as sandbox:

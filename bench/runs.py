@@ -12,13 +12,22 @@ from reframe_firecrest.sandbox.disturb.counts import Stats, shape
 LIST = "GET /compute/{system}/jobs"
 """A question for all jobs."""
 
-SINGLE = LIST + "/"
-"""How a question for one job begins."""
+LISTS = (LIST, "GET /compute/acct")
+"""The same in both versions of the API."""
 
-FILE = ("GET /filesystem/{system}/ops/download", "GET storage")
+SINGLE = (LIST + "/", "GET /compute/jobs")
+"""How a question for one job begins; in FirecREST v1, one for some jobs that the accounting does not tell
+all of."""
+
+FILE = ("GET /filesystem/{system}/ops/download", "GET /utilities/download", "GET storage")
 """Requests whose answers are files."""
 
-UPLOAD = ("POST /filesystem/{system}/ops/upload", "PUT storage")
+UPLOAD = (
+    "POST /filesystem/{system}/ops/upload",
+    "PUT storage",
+    "POST /utilities/upload",
+    "POST storage",
+)
 """Requests whose bodies are files."""
 
 
@@ -83,7 +92,7 @@ class Run(BaseModel):
     @property
     def lists(self) -> int:
         """Questions for all jobs at once."""
-        return sum(flow.requests for name, flow in self.traffic.items() if name == LIST)
+        return sum(flow.requests for name, flow in self.traffic.items() if name in LISTS)
 
     @property
     def singles(self) -> int:

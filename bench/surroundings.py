@@ -28,8 +28,14 @@ class Surroundings:
     machine: str
 
     @classmethod
-    def now(cls, label: str, *, outside: bool, repeat: int) -> Surroundings:
-        """Look around."""
+    def now(cls, label: str, *, api: int | None, repeat: int) -> Surroundings:
+        """Look around.
+
+        Args:
+            label: what the user calls it.
+            api: the version of the API that the sandbox speaks; None where the gateway is not ours.
+            repeat: runs of each case.
+        """
         versions = [
             f"{platform.python_implementation()} {platform.python_version()}",
             f"ReFrame {version('ReFrame-HPC')}",
@@ -39,7 +45,7 @@ class Surroundings:
         return cls(
             label=label,
             date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-            gateway="the gateway of FIRECREST_URL" if outside else "the sandbox",
+            gateway=f"the sandbox with FirecREST v{api}" if api else "the gateway of FIRECREST_URL",
             repeat=repeat,
             machine=", ".join([cores, *versions]),
         )

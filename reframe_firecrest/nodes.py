@@ -21,15 +21,21 @@ _IN_USE = {
 }
 
 
+_BASES = frozenset({"ALLOCATED", "DOWN", "ERROR", "IDLE", "MIXED"})
+"""States of which a node has one, beside any flags."""
+
+
 def scontrol_states(node: NodeInfo) -> str:
     """Return a node's states as ``scontrol`` writes them, such as ``IDLE+DRAIN``."""
     base = "IDLE"
     if node.allocated:
         base = "MIXED" if node.idle else "ALLOCATED"
+    # Some gateways tell them as scontrol does.
+    bases = [] if _BASES.intersection(node.states) else [base]
     found: list[str] = []
     for state in node.states:
         if state in _IN_USE:
-            found += [base, _IN_USE[state]]
+            found += [*bases, _IN_USE[state]]
         elif state == "UNKNOWN" and node.idle:
             # The gateway has no word for sinfo's "planned"; a node that is really unknown has no idle CPUs.
             found += ["IDLE", "PLANNED"]

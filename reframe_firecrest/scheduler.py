@@ -22,6 +22,7 @@ from reframe_firecrest.gateway.protocol import Cluster, NodeInfo
 from reframe_firecrest.job import FirecrestJob
 from reframe_firecrest.launcher import FirecrestSrun
 from reframe_firecrest.nodes import default_partition, describe, select
+from reframe_firecrest.runs import PROVISIONAL
 from reframe_firecrest.session.phases import Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
@@ -109,7 +110,7 @@ class FirecrestScheduler(SlurmJobScheduler):
                 components=components_of([*job.sched_access, *job.options, *job.cli_options]),
             )
         )
-        job._jobid = f"firecrest-{handle.number}"
+        job._jobid = f"{PROVISIONAL}{handle.number}"
         job._submit_time = handle.submitted
 
     def _assumed_cpus(self, job: FirecrestJob) -> int | None:

@@ -11,12 +11,16 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 START_PATIENCE = 60.0
+
+SANDBOX_API: Literal["v1", "v2"] = "v1" if os.environ.get("SANDBOX_API") == "1" else "v2"
+"""Which generation of FirecREST's API the sandbox speaks."""
 
 # On a loaded machine a single example can take long without anything being wrong.
 settings.register_profile("patient", deadline=None)
@@ -31,15 +35,18 @@ class GatewayUnderTest:
         name: for the test's report.
         variables: the environment of a client.
         embedded: it is our sandbox with its embedded runner.
+        api: the generation of FirecREST's API that it speaks.
     """
 
     name: str
     variables: Mapping[str, str]
     embedded: bool = False
+    api: Literal["v1", "v2"] = "v2"
 
 
 _VARIABLES = (
     "FIRECREST_URL",
+    "FIRECREST_API_VERSION",
     "FIRECREST_AUTH",
     "AUTH_TOKEN_URL",
     "FIRECREST_CLIENT_ID",
@@ -58,19 +65,24 @@ _VARIABLES = (
 def gateway() -> Iterator[GatewayUnderTest]:
     """The one gateway of the end-to-end tests.
 
-    The one that FIRECREST_URL and its companions name; otherwise our sandbox, over a real Slurm where
-    SANDBOX_RUNNER=slurm (see ci/slurm.sh), over its embedded runner where nothing is said.
+    The one that FIRECREST_URL and its companions name, FIRECREST_API_VERSION among them; otherwise our
+    sandbox, over a real Slurm where SANDBOX_RUNNER=slurm (see ci/slurm.sh), over its embedded runner where
+    nothing is said. It speaks FirecREST v1 where SANDBOX_API=1, v2 where nothing is said; which it is,
+    clients find out.
     """
     if os.environ.get("FIRECREST_URL"):
         given = {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
-        yield GatewayUnderTest(given["FIRECREST_URL"], given)
+        api: Literal["v1", "v2"] = "v1" if given.get("FIRECREST_API_VERSION") == "1" else "v2"
+        yield GatewayUnderTest(given["FIRECREST_URL"], given, api=api)
     elif os.environ.get("SANDBOX_RUNNER") == "slurm":
         yield from _sandbox_over_slurm()
     else:
         from reframe_firecrest.sandbox import Sandbox, SandboxConfig  # noqa: PLC0415 - needs the extra
 
-        with Sandbox(SandboxConfig(nodes=4, cpus=16)) as sandbox:
-            yield GatewayUnderTest("sandbox", sandbox.environment(), embedded=True)
+        with Sandbox(SandboxConfig(nodes=4, cpus=16, api=SANDBOX_API)) as sandbox:
+            yield GatewayUnderTest(
+                f"sandbox {SANDBOX_API}", sandbox.environment(), embedded=True, api=SANDBOX_API
+            )
 
 
 def _sandbox_over_slurm() -> Iterator[GatewayUnderTest]:
@@ -85,6 +97,7 @@ def _sandbox_over_slurm() -> Iterator[GatewayUnderTest]:
         *("runuser", "-u", user, "--", "env", f"TMPDIR={place}", f"SLURM_CONF={os.environ['SLURM_CONF']}"),
         *(python, "-c", "from reframe_firecrest.cli.main import main; main()"),
         *("sandbox", "--runner", "slurm", "--root", str(place / "root"), "--env-file", str(env_file)),
+        *("--api", SANDBOX_API),
     ]
     with subprocess.Popen(command, cwd=scratch, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -94,7 +107,7 @@ def _sandbox_over_slurm() -> Iterator[GatewayUnderTest]:
             answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
             variables = dict(line.split("=", 1) for line in answer.stdout.split("\0") if "=" in line)
             given = {name: variables[name] for name in _VARIABLES if name in variables}
-            yield GatewayUnderTest("sandbox over Slurm", given)
+            yield GatewayUnderTest("sandbox over Slurm", given, api=SANDBOX_API)
         finally:
             process.terminate()
             process.wait(START_PATIENCE)

@@ -69,6 +69,7 @@ def test_nothing_is_left_to_import_once_the_settings_file_is_read() -> None:
     program = """
 import sys, asyncio, threading
 import reframe_firecrest
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.v2 import GatewayV2
 from reframe_firecrest.settings import Settings
@@ -79,7 +80,7 @@ settings = Settings.model_validate({
     "url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9", "client_id": "me",
     "client_secret": "x", "system": "s", "basedir": "/b"})
 async def work():
-    gateway = GatewayV2(settings, None, Patience(first_contact=0))
+    gateway = GatewayV2(Connection(settings, Patience(first_contact=0)), None)
     try:
         await gateway.connect()
     except GatewayError as error:

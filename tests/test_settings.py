@@ -294,3 +294,18 @@ class TestJournalDirectory:
         monkeypatch.delenv("XDG_STATE_HOME", raising=False)
         monkeypatch.setattr(Path, "home", no_home)
         assert state_directory().name == f"reframe-firecrest-{os.getuid()}"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, "auto"), ("auto", "auto"), ("1", "1"), (2, "2"), ("1.16.0", "1"), (2.5, "2")],
+)
+def test_the_version_of_the_api_is_asked_for_unless_it_is_given(given: object, expected: str) -> None:
+    assert read_settings(places({"api_version": given}), ENVIRONMENT).api_version == expected
+
+
+@pytest.mark.parametrize("given", ["3", "1.", "12", "1.16.x"])
+def test_a_version_of_the_api_that_nobody_speaks_is_refused(given: str) -> None:
+    line = line_of(environment={**ENVIRONMENT, "FIRECREST_API_VERSION": given})
+    assert line.startswith("'api_version' (environment variable FIRECREST_API_VERSION) is wrong: ")
+    assert "'auto', '1' or '2'" in line

@@ -6,23 +6,25 @@ import json
 import os
 import signal
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from reframe_firecrest.cleaning.ages import seconds_of
 from reframe_firecrest.cleaning.cleaner import Cleaner, Outcome
 from reframe_firecrest.cleaning.leftovers import Leftover
+from reframe_firecrest.cli.completion import run_names
+from reframe_firecrest.cli.exits import Exit, fail
 from reframe_firecrest.errors import FirecrestError
 from reframe_firecrest.settings import journal_directory
-
-INCOMPLETE, FAILED = 1, 2
-"""Exit codes: for some runs, and for the command as a whole."""
 
 
 def clean(
     run: Annotated[
-        str | None, typer.Argument(help="A run's name, or enough of its beginning.", metavar="RUN")
+        str | None,
+        typer.Argument(
+            help="A run's name, or enough of its beginning.", metavar="RUN", autocompletion=run_names
+        ),
     ] = None,
     *,
     all_runs: Annotated[bool, typer.Option("--all", help="All runs that do not go on.")] = False,
@@ -65,10 +67,6 @@ def clean(
     can't be told by that, so choose more than your longest run takes:
 
         reframe-firecrest clean --remote --older-than 3d
-
-    Exit codes: 0 all is gone, or there was nothing; 1 something could not be
-    cancelled or removed, and is named with the reason; 2 nothing was done, and
-    one line says why; 130 stopped by Ctrl-C or SIGTERM.
     """
     _refuse_contradictions(run, older_than, all_runs=all_runs, remote=remote)
     # A pipeline that is stopped gets what Ctrl-C gets.
@@ -76,7 +74,7 @@ def clean(
     try:
         age = 0.0 if older_than is None else seconds_of(older_than)
     except ValueError as error:
-        _fail(f"--older-than: {error}")
+        fail("clean", f"--older-than: {error}")
     cleaner = Cleaner(journal_directory(os.environ), os.environ, dry_run=dry_run, forget=forget)
     try:
         if run is not None:
@@ -84,20 +82,20 @@ def clean(
         else:
             outcome = cleaner.remote(age) if remote else cleaner.over(age)
     except FirecrestError as error:
-        _fail(str(error))
+        fail("clean", str(error))
     if as_json:
         typer.echo(json.dumps(_as_data(outcome, dry_run=dry_run), indent=2))
     else:
         _tell(outcome, dry_run=dry_run)
     if not outcome.complete:
-        raise typer.Exit(INCOMPLETE)
+        raise typer.Exit(Exit.INCOMPLETE)
 
 
 def _refuse_contradictions(run: str | None, older_than: str | None, *, all_runs: bool, remote: bool) -> None:
     if remote and (older_than is None or run is not None or all_runs):
-        _fail("--remote goes with --older-than, and with neither RUN nor --all")
+        fail("clean", "--remote goes with --older-than, and with neither RUN nor --all")
     if (run is not None) + (older_than is not None) + all_runs != 1:
-        _fail("say what to clean up: RUN, --all or --older-than, and only one of them")
+        fail("clean", "say what to clean up: RUN, --all or --older-than, and only one of them")
 
 
 def _tell(outcome: Outcome, *, dry_run: bool) -> None:
@@ -155,8 +153,3 @@ def _leftover_as_data(leftover: Leftover) -> Mapping[str, Any]:
         "removed": leftover.removed,
         "problems": leftover.problems,
     }
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reframe-firecrest clean: {message}", err=True)
-    raise typer.Exit(FAILED)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from reframe_firecrest.cli.exits import Exit
+from reframe_firecrest.cli.exits import fail
 from reframe_firecrest.demo import missing, report_file, run_demo
 from reframe_firecrest.errors import FirecrestError
 from reframe_firecrest.reporting.belonging import run_of
@@ -37,7 +37,7 @@ def demo(
     """
     lack = missing()
     if lack is not None:
-        _fail(lack)
+        fail("demo", lack)
     from reframe_firecrest.sandbox import SandboxError  # noqa: PLC0415  needs the extra
 
     try:
@@ -47,9 +47,9 @@ def demo(
         )
         typer.echo(f"page: {_write_page(directory)}")
     except (FirecrestError, SandboxError) as error:
-        _fail(str(error))
+        fail("demo", str(error))
     except OSError as error:
-        _fail(f"{error.filename or directory}: {error.strerror or error}")
+        fail("demo", f"{error.filename or directory}: {error.strerror or error}")
     raise typer.Exit(code)
 
 
@@ -59,8 +59,3 @@ def _write_page(directory: Path) -> Path:
     made = report_of(run_of(directory.absolute() / "journals", results), results)
     write_whole(page, render(masked(made, mask_for({}))))
     return page
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reframe-firecrest demo: {message}", err=True)
-    raise typer.Exit(Exit.FAILED)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from reframe_firecrest.cli.exits import Exit, fail
 from reframe_firecrest.detection.configuration import configuration
 from reframe_firecrest.detection.jobs import Outcome, detect_processors, write_processor
 from reframe_firecrest.detection.survey import survey_system
@@ -23,9 +25,7 @@ from reframe_firecrest.detection.targets import (
 )
 from reframe_firecrest.errors import FirecrestError
 from reframe_firecrest.settings import read_settings
-
-INCOMPLETE, FAILED = 1, 2
-"""Exit codes: for some partitions, and for the command as a whole."""
+from reframe_firecrest.whole import write_whole
 
 
 def detect(
@@ -55,6 +55,10 @@ def detect(
     timeout: Annotated[
         float, typer.Option(min=0, help="Seconds that a job may wait in the queue before it is cancelled.")
     ] = 600.0,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON object of what was found; with --output or --config."),
+    ] = False,
 ) -> None:
     """Write a ReFrame configuration for a system behind FirecREST, and look at its processors.
 
@@ -73,14 +77,14 @@ def detect(
     The jobs need one node for a few seconds, no internet and no Python. What
     they tell becomes a processor.json for each partition, so ReFrame needs no
     detection of its own (remote_detect).
-
-    Exit codes: 0 all was written; 1 processor information is missing for one
-    or more partitions, which are named with the reason, and the rest was
-    written; 2 nothing was found out, and one line says why; 130 stopped by
-    Ctrl-C or SIGTERM, the jobs are cancelled.
     """
     if config is not None and (output is not None or force or not processors):
-        _fail("--config writes processor information only; leave out --output, --force and --no-processors")
+        fail(
+            "detect",
+            "--config writes processor information only; leave out --output, --force and --no-processors",
+        )
+    if as_json and config is None and output is None:
+        fail("detect", "--json goes with --output or --config; otherwise the configuration is printed")
     # A pipeline that is stopped must not leave jobs in the queue any more than Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -90,20 +94,28 @@ def detect(
             targets = targets_of_file(config, os.environ, prefix)
         else:
             targets = _write_configuration(output, prefix, console, force=force)
-        if not processors:
-            return
-        found = detect_processors(targets, timeout=timeout, tell=lambda text: console.print(escape(text)))
+        found = (
+            detect_processors(targets, timeout=timeout, tell=lambda text: console.print(escape(text)))
+            if processors
+            else []
+        )
     except FirecrestError as error:
-        _fail(str(error))
-    if not _report(found, console):
-        raise typer.Exit(INCOMPLETE)
+        fail("detect", str(error))
+    reasons = [_save(outcome, console) for outcome in found]
+    complete = not any(reasons)
+    if as_json:
+        partitions = [_as_data(*entry) for entry in zip(found, reasons, strict=True)]
+        data = {"complete": complete, "output": output and str(output), "partitions": partitions}
+        typer.echo(json.dumps(data, indent=2))
+    if not complete:
+        raise typer.Exit(Exit.INCOMPLETE)
 
 
 def _write_configuration(
     output: Path | None, prefix: Path | None, console: Console, *, force: bool
 ) -> list[Target]:
     if output is not None and output.exists() and not force:
-        _fail(f"{output} is there already; name another file, or overwrite it with --force")
+        fail("detect", f"{output} is there already; name another file, or overwrite it with --force")
     settings = read_settings([], os.environ)
     survey = survey_system(settings)
     text = configuration(survey, prefix)
@@ -111,31 +123,37 @@ def _write_configuration(
         typer.echo(text, nl=False)
     else:
         try:
-            output.write_text(text, encoding="utf-8")
+            write_whole(output, text)
         except OSError as error:
-            _fail(f"{output} can't be written: {error.strerror}")
+            fail("detect", f"{output} can't be written: {error.strerror}")
         console.print(f"[green]written[/] {escape(str(output))}: {len(survey.groups)} partitions")
     return targets_of_survey(survey, settings, prefix or DEFAULT_TOPOLOGY_PREFIX.expanduser())
 
 
-def _report(outcomes: Sequence[Outcome], console: Console) -> bool:
-    """Write what was found and say so; tell whether nothing is missing."""
-    complete = True
-    for outcome in outcomes:
-        name = escape(outcome.target.name)
-        reason = outcome.reason
-        if outcome.processor is not None:
-            try:
-                write_processor(outcome)
-            except OSError as error:
-                reason = f"{outcome.target.file} can't be written: {error.strerror}"
-            else:
-                where = escape(str(outcome.target.file))
-                console.print(f"[green]found[/] {name}: {escape(_summary(outcome.processor))} -> {where}")
-                continue
-        complete = False
-        console.print(f"[red]missing[/] {name}: {escape(reason)}")
-    return complete
+def _save(outcome: Outcome, console: Console) -> str:
+    """Write what was found of a partition, and say so; return why nothing was, empty if it was."""
+    name = escape(outcome.target.name)
+    reason = outcome.reason
+    if outcome.processor is not None:
+        try:
+            write_processor(outcome)
+        except OSError as error:
+            reason = f"{outcome.target.file} can't be written: {error.strerror}"
+        else:
+            where = escape(str(outcome.target.file))
+            console.print(f"[green]found[/] {name}: {escape(_summary(outcome.processor))} -> {where}")
+            return ""
+    console.print(f"[red]missing[/] {name}: {escape(reason)}")
+    return reason
+
+
+def _as_data(outcome: Outcome, reason: str) -> Mapping[str, Any]:
+    return {
+        "partition": outcome.target.name,
+        "file": None if reason else str(outcome.target.file),
+        "processor": None if reason else outcome.processor,
+        "reason": reason or None,
+    }
 
 
 def _summary(processor: Mapping[str, Any]) -> str:
@@ -144,8 +162,3 @@ def _summary(processor: Mapping[str, Any]) -> str:
         f"{processor['model']} ({processor['arch']}), sockets: {processor['num_sockets']}, "
         f"cores: {cores}, CPUs: {processor['num_cpus']}"
     )
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reframe-firecrest detect: {message}", err=True)
-    raise typer.Exit(FAILED)

@@ -8,12 +8,13 @@ import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from reframe_firecrest.cli.exits import Exit, fail
 from reframe_firecrest.diagnosis.case import Subject
 from reframe_firecrest.diagnosis.checkup import checks_of, without_settings
 from reframe_firecrest.diagnosis.findings import Finding, Status
@@ -21,9 +22,6 @@ from reframe_firecrest.diagnosis.running import diagnose
 from reframe_firecrest.diagnosis.subjects import subjects_of
 from reframe_firecrest.diagnosis.table import render
 from reframe_firecrest.errors import FirecrestError
-
-RED, FAILED = 1, 2
-"""Exit codes: something is red, and nothing could be looked at."""
 
 WIDTH = 160
 """Columns where there is no terminal that has a width."""
@@ -62,20 +60,16 @@ def doctor(
     removed again. No job is submitted, unless you ask for it:
 
         reframe-firecrest doctor --transfer --job
-
-    Exit codes: 0 nothing has failed; 1 something has; 2 the options or the
-    settings are wrong, so that nothing could be checked; 130 stopped by Ctrl-C
-    or SIGTERM, its job is cancelled and its file removed.
     """
     if system is not None and config is None:
-        _fail("--system goes with --config; without it, set FIRECREST_SYSTEM")
+        fail("doctor", "--system goes with --config; without it, set FIRECREST_SYSTEM")
     # A pipeline that is stopped must not leave jobs in the queue any more than Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     found: list[tuple[Subject | None, list[tuple[str, Finding]]]]
     try:
         subjects = subjects_of(config, system, os.environ)
     except FirecrestError as error:
-        found, code = [(None, without_settings(error))], FAILED
+        found, code = [(None, without_settings(error))], Exit.FAILED
     else:
         with Console(stderr=True, highlight=False).status("") as status:
             found = [
@@ -91,7 +85,7 @@ def doctor(
                 for subject in subjects
             ]
         failed = any(finding.status is Status.RED for _, findings in found for _, finding in findings)
-        code = RED if failed else 0
+        code = Exit.INCOMPLETE if failed else Exit.DONE
     if as_json:
         systems = [_as_data(subject, findings) for subject, findings in found]
         typer.echo(json.dumps({"healthy": code == 0, "systems": systems}, indent=2))
@@ -120,8 +114,3 @@ def _as_data(subject: Subject | None, findings: Sequence[tuple[str, Finding]]) -
         "partitions": [name for name in subject.partitions if name] if subject else [],
         "checks": [{"check": name, **asdict(finding)} for name, finding in findings],
     }
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reframe-firecrest doctor: {message}", err=True)
-    raise typer.Exit(FAILED)

@@ -6,11 +6,12 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from reframe_firecrest.cli.exits import Exit
+from reframe_firecrest.cli.completion import run_names
+from reframe_firecrest.cli.exits import fail
 from reframe_firecrest.errors import FirecrestError, RunError
 from reframe_firecrest.journal.runs import Run, newest_run, pick, runs_in
 from reframe_firecrest.reporting.belonging import run_of
@@ -31,6 +32,7 @@ def report(
         typer.Argument(
             help="A run's name, or enough of its beginning; by default that of --report, or the newest.",
             metavar="RUN",
+            autocompletion=run_names,
         ),
     ] = None,
     *,
@@ -62,7 +64,7 @@ def report(
     A run may still go on, or have been killed.
     """
     if as_json and output is not None:
-        _fail("--json and --output don't go together")
+        fail("report", "--json and --output don't go together")
     try:
         made = _make(run, results)
         if as_json:
@@ -76,9 +78,9 @@ def report(
         try:
             write_whole(file, page)
         except OSError as error:
-            _fail(f"{file} can't be written: {error.strerror or error}")
+            fail("report", f"{file} can't be written: {error.strerror or error}")
     except FirecrestError as error:
-        _fail(str(error))
+        fail("report", str(error))
     typer.echo(f"{file}: {len(made.tests)} tests, {in_units(len(page.encode()))}")
 
 
@@ -99,8 +101,3 @@ def _find(directory: Path, name: str | None, results: Results | None) -> Run | N
     except RunError as error:
         typer.echo(f"reframe-firecrest report: {error}; the page is made without it", err=True)
         return None
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reframe-firecrest report: {message}", err=True)
-    raise typer.Exit(Exit.FAILED)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reframe_firecrest.cli.exits import fail
 from reframe_firecrest.demo import missing_extra
 
 if TYPE_CHECKING:
@@ -48,15 +49,25 @@ def sandbox(
     accounting_delay: Annotated[
         float, typer.Option(help="v1: seconds for which accounting hardly knows a new job.")
     ] = 0.0,
-    one_worker: Annotated[bool, typer.Option(help="v1: each service takes one request at a time.")] = False,
+    one_worker: Annotated[
+        bool, typer.Option("--one-worker", help="v1: each service takes one request at a time.")
+    ] = False,
     env_file: Annotated[
         Path | None, typer.Option(help="Write the client's variables to this file, mode 0600.")
     ] = None,
 ) -> None:
     """Serve a FirecREST-compatible API, v2 and v1, on loopback.
 
-    Without COMMAND it serves until Ctrl-C and prints the variables that a client needs;
-    with COMMAND (after --) it runs that with them, stops every job and exits with its code.
+    With COMMAND it runs that with the variables that a client needs, and ends
+    with it. All jobs are stopped then:
+
+        reframe-firecrest sandbox -- reframe -C config/sandbox.py -c checks -r
+
+    Without COMMAND it serves until Ctrl-C. It prints the variables, or writes
+    them to a file:
+
+        reframe-firecrest sandbox --env-file sandbox.env &
+        . sandbox.env
     """
     _require_extra()
     config = _configure(
@@ -83,7 +94,7 @@ def sandbox(
 def _require_extra() -> None:
     lack = missing_extra()
     if lack is not None:
-        _fail(lack)
+        fail("sandbox", lack)
 
 
 def _configure(faults: Path | None, **options: Any) -> SandboxConfig:
@@ -105,9 +116,9 @@ def _configure(faults: Path | None, **options: Any) -> SandboxConfig:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         option = credentials.get(place) or "--" + place.replace("_", "-")
-        _fail(f"{where or option + ': '}{place + ': ' if where else ''}{first['msg']}")
+        fail("sandbox", f"{where or option + ': '}{place + ': ' if where else ''}{first['msg']}")
     except (OSError, ValueError) as error:
-        _fail(f"{where}{error}")
+        fail("sandbox", f"{where}{error}")
 
 
 def _run(config: SandboxConfig, command: list[str], env_file: Path | None) -> int:
@@ -131,9 +142,9 @@ def _run(config: SandboxConfig, command: list[str], env_file: Path | None) -> in
             stop.wait()
             return 0
     except SandboxError as error:
-        _fail(str(error))
+        fail("sandbox", str(error))
     except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}")
+        fail("sandbox", f"{error.filename or ''}: {error.strerror or error}")
 
 
 def _announce(running: Sandbox, env_file: Path | None) -> None:
@@ -148,8 +159,3 @@ def _announce(running: Sandbox, env_file: Path | None) -> None:
             # It may be another gateway's, and is known to whoever set it.
             del variables[name]
     typer.echo(f"# Serving until Ctrl-C; a client needs:\n{export_lines(variables)}", nl=False)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reframe-firecrest sandbox: {message}", err=True)
-    raise typer.Exit(2)

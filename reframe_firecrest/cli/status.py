@@ -7,21 +7,20 @@ import os
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
+from reframe_firecrest.cli.completion import run_names
+from reframe_firecrest.cli.exits import fail
 from reframe_firecrest.errors import RunError
 from reframe_firecrest.journal.liveness import Standing, standing_of
 from reframe_firecrest.journal.runs import Run, newest_run, pick, runs_in
 from reframe_firecrest.overview.summary import Overview, overview_of
 from reframe_firecrest.overview.table import render
 from reframe_firecrest.settings import journal_directory
-
-FAILED = 2
-"""Exit code: there is nothing to show."""
 
 STEP = 1.0
 """Seconds between two looks."""
@@ -34,7 +33,9 @@ def status(
     run: Annotated[
         str | None,
         typer.Argument(
-            help="A run's name, or enough of its beginning; the newest by default.", metavar="RUN"
+            help="A run's name, or enough of its beginning; the newest by default.",
+            metavar="RUN",
+            autocompletion=run_names,
         ),
     ] = None,
     *,
@@ -49,14 +50,12 @@ def status(
         reframe-firecrest status --watch
 
     `submitted` means that Slurm has the job; Slurm's own state stands beside
-    it. The time is that in the phase, or all that the job took if it is done,
-    failed or cancelled. Journals are in FIRECREST_JOURNAL_DIR or
+    it. The queue is how long it waited there; the time is that in the phase,
+    or all that the job took if it is done, failed or cancelled. Journals are in FIRECREST_JOURNAL_DIR or
     ~/.local/state/reframe-firecrest.
-
-    Exit codes: 0 it was shown; 2 there is no such run; 130 stopped by Ctrl-C.
     """
     if watch and as_json:
-        _fail("--watch and --json don't go together")
+        fail("status", "--watch and --json don't go together")
     directory = journal_directory(os.environ)
     try:
         found = _find(directory, run)
@@ -73,7 +72,7 @@ def status(
         else:
             console.print(render(_overviews(found)))
     except RunError as error:
-        _fail(str(error))
+        fail("status", str(error))
 
 
 def _find(directory: Path, name: str | None) -> Run:
@@ -93,12 +92,7 @@ def _watch(directory: Path, run: Run, console: Console) -> None:
             if not goes_on:
                 # Its last lines may have been written after it was read.
                 run = pick(runs_in(directory, run.name), run.name, directory)
-            live.update(render(_overviews(run)), refresh=True)
+            live.update(render(_overviews(run), console.height if goes_on else None), refresh=True)
             if not goes_on:
                 return
             time.sleep(STEP)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"reframe-firecrest status: {message}", err=True)
-    raise typer.Exit(FAILED)

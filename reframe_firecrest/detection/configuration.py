@@ -152,9 +152,13 @@ def _description(group: NodeGroup) -> str:
     if not group.nodes:
         return where
     cpus = sorted({node.cpus for node in group.nodes})
-    each = f"{cpus[0]} to {cpus[-1]}" if len(cpus) > 1 else f"{cpus[0]}"
     count = len(group.nodes)
-    return f"{where}: {count} {'node' if count == 1 else 'nodes'} of {each} CPUs"
+    nodes = f"{where}: {count} {'node' if count == 1 else 'nodes'}"
+    if not cpus[-1]:
+        # FirecREST v1 does not tell.
+        return nodes
+    each = f"{cpus[0]} to {cpus[-1]}" if len(cpus) > 1 else f"{cpus[0]}"
+    return f"{nodes} of {each} CPUs"
 
 
 def _list(key: str, items: Iterable[str]) -> list[str]:

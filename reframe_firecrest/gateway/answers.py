@@ -7,7 +7,7 @@ An answer that lacks a field or has one of a wrong type raises pydantic's `Valid
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -233,6 +233,22 @@ class UploadUrls:
     parts: Sequence[str] = field(repr=False)
     complete: str = field(repr=False)
     part_size: int
+
+
+@dataclass(frozen=True)
+class UploadForm:
+    """Where a file goes in one piece, behind the fields of a form; all of it is secret.
+
+    Attributes:
+        fields: of the form, before the file.
+        params: of the URL's query.
+        headers: of the request.
+    """
+
+    url: str = field(repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def _spelt(camel: str, snake: str) -> Any:

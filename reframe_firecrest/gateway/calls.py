@@ -6,11 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.gateway.auth import Authorization
+from reframe_firecrest.gateway.dialect import Dialect
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.throttle import Throttle
 from reframe_firecrest.gateway.trouble import Trouble
@@ -18,6 +20,13 @@ from reframe_firecrest.gateway.trouble import Trouble
 Result = TypeVar("Result")
 
 _LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class _Attempt:
+    """What one attempt has come to: the operation itself, or only a token for it."""
+
+    doing: Operation
 
 
 class Caller:
@@ -28,10 +37,16 @@ class Caller:
         authorization: renewed once when the gateway refuses it.
         patience: how long failures are ridden out.
         max_in_flight: requests that may be open at a time, however well the gateway answers.
+        dialect: how the version of the API that is spoken puts things.
     """
 
     def __init__(
-        self, where: str, authorization: Authorization, patience: Patience, max_in_flight: int
+        self,
+        where: str,
+        authorization: Authorization,
+        patience: Patience,
+        max_in_flight: int,
+        dialect: Dialect,
     ) -> None:
         self.where = where
         self._authorization = authorization
@@ -39,6 +54,17 @@ class Caller:
         self._throttle = Throttle(max_in_flight)
         self._trouble = Trouble(where, patience.outage)
         self._answered = False
+        self.speak(dialect)
+
+    def speak(self, dialect: Dialect) -> None:
+        """Note which version of the API is spoken from now on."""
+        self._dialect = dialect
+        self._throttle.bound(dialect.at_first, dialect.inside)
+
+    @property
+    def api(self) -> str:
+        """What users call the API that is spoken."""
+        return self._dialect.api
 
     async def __call__(self, operation: Operation, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Make a request; returns what it returns.
@@ -46,37 +72,63 @@ class Caller:
         Raises:
             GatewayError: it failed for good, or for longer than patience lasts.
         """
+        return await self._repeat(operation, lambda attempt: self._request(operation, ask, attempt))
+
+    async def steps(self, operation: Operation, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Do what takes several requests, each of them made through this caller; returns what it returns.
+
+        It holds none of the places for requests, and each of its requests has a time of its own.
+
+        Raises:
+            GatewayError: it failed for good, or for longer than patience lasts.
+        """
+
+        async def work(attempt: _Attempt) -> Result:
+            attempt.doing = operation
+            return await ask()
+
+        return await self._repeat(operation, work)
+
+    async def _request(
+        self, operation: Operation, ask: Callable[[], Awaitable[Result]], attempt: _Attempt
+    ) -> Result:
+        async with self._throttle.slot(urgent=operation is policy.CANCEL):
+            # Before the clock starts: a token that can't be had leaves no doubt about the operation.
+            await self._authorization.auth_headers()
+            self._trouble.succeeded(policy.TOKEN)
+            attempt.doing, asked_at = operation, time.monotonic()
+            try:
+                result = await asyncio.wait_for(ask(), operation.timeout)
+            except asyncio.TimeoutError:
+                raise errors.UncertainError(
+                    f"{operation.name} on {self.where} failed: no answer within {operation.timeout:.0f} s"
+                ) from None
+            self._throttle.answered(time.monotonic() - asked_at)
+            return result
+
+    async def _repeat(self, operation: Operation, ask: Callable[[_Attempt], Awaitable[Result]]) -> Result:
         begun = time.monotonic()
-        attempt = in_a_row = 0
+        number = in_a_row = 0
         renewed = False
         while True:
-            doing = policy.TOKEN
+            attempt = _Attempt(policy.TOKEN)
             try:
-                async with self._throttle.slot(urgent=operation is policy.CANCEL):
-                    # Before the clock starts: a token that can't be had leaves no doubt about the operation.
-                    await self._authorization.auth_headers()
-                    self._trouble.succeeded(policy.TOKEN)
-                    doing, asked_at = operation, time.monotonic()
-                    result = await asyncio.wait_for(ask(), operation.timeout)
-                    self._throttle.answered(time.monotonic() - asked_at)
-            except asyncio.TimeoutError:
-                error: errors.GatewayError = errors.UncertainError(
-                    f"{operation.name} on {self.where} failed: no answer within {operation.timeout:.0f} s"
-                )
+                result = await ask(attempt)
             except Exception as problem:  # noqa: BLE001 - translated and raised or repeated below
                 remedy = self._authorization.remedy
                 if renewed:
                     remedy = f"a renewed token is refused too; {remedy}"
-                error = translate.error_of(operation, problem, self.where, remedy)
+                error = translate.error_of(operation, problem, self.where, remedy, self._dialect)
                 # A proxy answers 502 or 503 for a gateway that isn't there.
                 foreign = isinstance(error, errors.ForeignAnswerError)
                 if error.status is not None and error.status < 500 and not foreign:
                     self._answered = True
-                error = policy.in_context(doing, error, answered=self._answered)
+                error = policy.in_context(attempt.doing, error, answered=self._answered)
             else:
                 self._answered = True
                 self._trouble.succeeded(operation)
                 return result
+            doing = attempt.doing
             if isinstance(error, errors.AuthError) and error.status == 401:
                 if self._authorization.renewable and not renewed:
                     renewed = True
@@ -86,9 +138,9 @@ class Caller:
             self._trouble.failed(doing, error)
             self._ease(doing, error)
             in_a_row = 0 if isinstance(error, errors.TransientError) else in_a_row + 1
-            attempt += 1
+            number += 1
             limit = self._patience.outage if self._answered else self._patience.first_contact
-            pause = self._patience.pause_before(attempt, error.retry_after)
+            pause = self._patience.pause_before(number, error.retry_after)
             if not policy.may_repeat(doing, error, in_a_row) or time.monotonic() + pause - begun > limit:
                 raise error
             await asyncio.sleep(pause)

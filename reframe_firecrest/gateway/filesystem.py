@@ -12,7 +12,7 @@ from reframe_firecrest.gateway import answers, policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
 from reframe_firecrest.gateway.disk import arriving
-from reframe_firecrest.gateway.protocol import Progress, RemoteFile
+from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.selection import patterns
 from reframe_firecrest.gateway.transfers import Transfers
 from reframe_firecrest.settings import Settings
@@ -123,7 +123,7 @@ class Filesystem:
             # Unpacking again over what is there already is harmless: the archive holds the same files.
             await self._transfers.extract(archive, body)
 
-    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[str]:
+    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack files that are named relative to a directory."""
         made = []
         for number, pattern in enumerate(patterns(files)):
@@ -136,7 +136,7 @@ class Filesystem:
                 "compression": "gzip",
                 "match_pattern": pattern,
             }
-            made.append(await self._archive(body, archive))
+            made.append(Archive(await self._archive(body, archive)))
         return made
 
     async def _archive(self, body: dict[str, object], archive: str) -> str:

@@ -67,7 +67,7 @@ def look_of(answer: object, head: httpx.Headers, sent: float, seconds: float) ->
         ValueError: it is not what FirecREST promises.
     """
     systems = {system.name: _health(system) for system in _Systems.model_validate(answer).systems}
-    return Look(head.get("f7t-appversion"), systems, sent, seconds, _date(head.get("date", "")))
+    return Look(head.get("f7t-appversion"), systems, sent, seconds, date_of(head.get("date", "")))
 
 
 def _health(system: _System) -> SystemHealth:
@@ -86,7 +86,8 @@ def _health(system: _System) -> SystemHealth:
     )
 
 
-def _date(text: str) -> float | None:
+def date_of(text: str) -> float | None:
+    """Read the header that tells when an answer was made: seconds since the epoch, None if it is none."""
     try:
         return _seconds(parsedate_to_datetime(text))
     except (ValueError, TypeError, OverflowError):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ import httpx
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, translate
-from reframe_firecrest.gateway.answers import UploadUrls
+from reframe_firecrest.gateway.answers import UploadForm, UploadUrls
 from reframe_firecrest.gateway.disk import OpenFile, arriving, departing
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.protocol import Progress
@@ -81,6 +82,49 @@ class Objects:
                 for number, url in enumerate(urls.parts)
             )
         await self._complete(urls.complete, tags)
+
+    async def put_form(
+        self, local: Path, size: int, form: UploadForm, progress: Progress | None = None
+    ) -> None:
+        """Send a file of `size` bytes in one piece, behind the fields of a form that the gateway has made.
+
+        Source: Amazon S3's API reference, "POST Object".
+
+        Raises:
+            GatewayError: it failed for good, or for longer than patience lasts.
+        """
+        head, tail, content_type = _form_around(form.fields, local.name)
+        headers = {
+            **form.headers,
+            "Content-Type": content_type,
+            "Content-Length": str(len(head) + size + len(tail)),
+        }
+
+        async def content(span: _Span, file: OpenFile, meter: _Meter) -> AsyncGenerator[bytes, None]:
+            yield head
+            async with aclosing(_chunks(span, file, meter)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            yield tail
+
+        async def ask() -> None:
+            # All of it, from its beginning, each time.
+            meter = _Meter(progress, size)
+            span = _Span(0, size)
+            try:
+                async with self._slots, aclosing(content(span, file, meter)) as body:
+                    answer = await self._http.post(
+                        form.url, params=form.params, content=body, headers=headers, timeout=_TIMEOUT
+                    )
+            except BaseException:
+                meter.add(-span.at)
+                raise
+            if not answer.is_success:
+                meter.add(-size)
+                raise translate.storage_error_of(policy.UPLOAD, answer, self._where)
+
+        with departing(local) as file:
+            await self._repeat(policy.UPLOAD, ask)
 
     async def get(self, url: str, local: Path, progress: Progress | None = None) -> None:
         """Fetch an object into a file, which appears under its name when all of it is there.
@@ -308,6 +352,21 @@ class _Meter:
         self._done += size
         if self._progress is not None:
             self._progress(self._done, self.total)
+
+
+def _form_around(fields: Mapping[str, str], name: str) -> tuple[bytes, bytes, str]:
+    """Return what stands before and behind a file in a form, and the form's content type; see RFC 7578."""
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+        for key, value in fields.items()
+    ]
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    tail = f"\r\n--{boundary}--\r\n"
+    return "".join(parts).encode(), tail.encode(), f"multipart/form-data; boundary={boundary}"
 
 
 async def _chunks(span: _Span, file: OpenFile, meter: _Meter) -> AsyncGenerator[bytes, None]:

@@ -45,10 +45,13 @@ READ_LOG = Operation("reading the log of a transfer job")
 EXTRACT = Operation("unpacking an archive", fallback=True)
 # Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
 TRANSFER = Operation("queueing a transfer")
+# The same where a transfer is looked for by its name before it is queued again.
+QUEUE = Operation("queueing a transfer", idempotent=False)
 ARCHIVE = Operation("packing files", fallback=True)
 REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
+TASK = Operation("asking how a request has ended")
 CANCEL = Operation("cancelling a job")
 TOKEN = Operation("fetching a token", timeout=8.0)
 # Interpreters of such commands are slow to start on a loaded machine, and then they ask an identity provider.

@@ -145,6 +145,19 @@ class Cluster:
     reservations: Sequence[ReservationInfo]
 
 
+@dataclass(frozen=True)
+class Archive:
+    """A gzipped tar archive on the system.
+
+    Attributes:
+        path: where it lies.
+        below: what the names in it are relative to: a path relative to the directory that was packed from.
+    """
+
+    path: str
+    below: str = ""
+
+
 Progress = Callable[[int, int], None]
 """Is told how far a transfer is: bytes so far, and bytes in all, 0 while that is unknown.
 
@@ -233,11 +246,11 @@ class Gateway(Protocol):
         """Unpack a gzipped tar archive into an existing directory."""
         ...
 
-    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[str]:
+    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack regular files, named relative to `directory`, into gzipped tar archives.
 
-        Returns the paths of the archives, `target` or names derived from it; together they hold all
-        the files, and possibly others.
+        Returns the archives, under `target` or names derived from it; together they hold all the files, and
+        possibly others.
         """
         ...
 
@@ -253,12 +266,32 @@ class Gateway(Protocol):
         """
         ...
 
-    async def jobs(self, seen_since: float, names: Sequence[str] = ()) -> list[JobPart]:
-        """List the user's jobs, at least those that were active at or after a time.
+    async def jobs(
+        self, seen_since: float, names: Sequence[str] = (), ids: Sequence[str] = ()
+    ) -> list[JobPart]:
+        """List the user's jobs.
+
+        Which jobs are in it: those with the given ids; without ids, at least those that go on. A gateway may
+        narrow them down by what it is told, or list more.
 
         Args:
-            seen_since: seconds since the epoch.
-            names: job names that are enough, where the gateway can be asked for so many; none stands for all.
+            seen_since: seconds since the epoch; what has ended before that need not be in the list.
+            names: job names that are enough; none stands for all.
+            ids: ids, as submissions return them, that are enough; none stands for all.
+        """
+        ...
+
+    async def find(self, script: str, directory: str, name: str, since: float) -> Sequence[str] | None:
+        """Look for what a submission without an answer has left.
+
+        Returns the ids of jobs that come from it, those of earlier submissions of the same script perhaps
+        among them; None as long as it can't be told which, if any.
+
+        Args:
+            script: the submitted script.
+            directory: its job's working directory.
+            name: its job's name.
+            since: when it was submitted, in seconds since the epoch.
         """
         ...
 

@@ -37,7 +37,8 @@ class Throttle:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._limit = float(min(AT_FIRST, most))
+        self._limit = 0.0
+        self.bound(AT_FIRST, INSIDE)
         self._open = 0
         self._waiting: list[asyncio.Future[None]] = []
         self._quickest = math.inf
@@ -46,6 +47,16 @@ class Throttle:
         self._rests_until = 0.0
         self._eased_at = -math.inf
         self._strained = False
+
+    def bound(self, at_first: int, inside: float) -> None:
+        """Take what a gateway is known to bear; it must not be under strain yet.
+
+        Args:
+            at_first: requests that may be open at a time until more has proved to be fine.
+            inside: requests that may be inside the gateway at a time, by estimate.
+        """
+        self._at_first, self._inside = at_first, inside
+        self._limit = float(min(at_first, self._most))
 
     @property
     def limit(self) -> int:
@@ -105,8 +116,8 @@ class Throttle:
         self._quickest = min(self._quickest, seconds)
         self._usual += (seconds - self._usual) * SMOOTHING if self._usual else seconds
         inside = self._open * (1 - self._quickest / max(self._usual, self._quickest))
-        if inside > INSIDE:
-            self._limit = max(self._limit - STEP, min(AT_FIRST, self._limit))
+        if inside > self._inside:
+            self._limit = max(self._limit - STEP, min(self._at_first, self._limit))
         elif self._waiting:
             # After the gateway has once been strained, the way back up is a slow one.
             self._limit = min(self._limit + (STEP / self._limit if self._strained else STEP), self._most)

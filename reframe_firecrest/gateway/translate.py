@@ -10,11 +10,10 @@ import httpx
 from firecrest.FirecrestException import FirecrestException
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.policy import NO_SPACE, Operation, classify
+from reframe_firecrest.gateway.dialect import ANY, Dialect
+from reframe_firecrest.gateway.policy import NO_SPACE, Operation
 
 MAX_MESSAGE = 400
-
-NOT_FIRECREST = "the answer is not what FirecREST v2 promises; check FIRECREST_URL"
 
 FULL = (
     "the disk is full there, or your quota is used up; "
@@ -25,11 +24,12 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
 """What follows the question mark of a presigned URL is a secret."""
 _STORAGE_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
-_FAILED_COMMAND = re.compile(r"Unable to \w+ files exit code")
-_LONG_IDS = re.compile(r"\s*\[X-(Request|Correlation)-ID[^\]]*\]")
+_FAILED_COMMAND = re.compile(r"Unable to \w+ files exit code|srun: error:")
 
 
-def error_of(operation: Operation, error: Exception, where: str, remedy: str = "") -> errors.GatewayError:
+def error_of(
+    operation: Operation, error: Exception, where: str, remedy: str = "", dialect: Dialect = ANY
+) -> errors.GatewayError:
     """Translate an exception of the layers below.
 
     Args:
@@ -37,27 +37,28 @@ def error_of(operation: Operation, error: Exception, where: str, remedy: str = "
         error: what httpx, pyfirecrest or the JSON decoder raised.
         where: the gateway and system, as the user knows them.
         remedy: what the user can check when it refuses who we are.
+        dialect: how the version of the API that is spoken puts things.
     """
     what = f"{operation.name} on {where} failed"
     if isinstance(error, errors.GatewayError):
         return error
     if isinstance(error, FirecrestException) and error.responses:
-        return _of_response(what, error.responses[-1], remedy)
+        return _of_response(what, error.responses[-1], remedy, dialect)
     if isinstance(error, httpx.HTTPStatusError):
-        return _of_response(what, error.response, remedy)
+        return _of_response(what, error.response, remedy, dialect)
     if isinstance(error, _NOT_SENT):
         setting = "FIRECREST_URL" if _host(error) in where else None
         return errors.TransientError(f"{what}: {unreachable(error, setting)}")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
         # A URL that the gateway named is none.
-        return errors.ProtocolError(f"{what}: {NOT_FIRECREST}")
+        return errors.ProtocolError(f"{what}: {dialect.broken}")
     if isinstance(error, httpx.HTTPError):
         return errors.UncertainError(f"{what}: the connection broke ({type(error).__name__})")
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return errors.ForeignAnswerError(f"{what}: {NOT_FIRECREST}")
+        return errors.ForeignAnswerError(f"{what}: {dialect.broken}")
     # Numbers and depths that Python refuses are among them.
     if isinstance(error, ValueError | LookupError | TypeError | ArithmeticError | RecursionError):
-        return errors.ProtocolError(f"{what}: {NOT_FIRECREST}")
+        return errors.ProtocolError(f"{what}: {dialect.broken}")
     if isinstance(error, OSError):
         return errors.FinalError(f"{what}: {error.strerror or error}")
     return errors.FinalError(f"{what}: {type(error).__name__}")
@@ -113,17 +114,12 @@ def storage_error_of(operation: Operation, response: httpx.Response, where: str)
     return kind(f"{message} ({code})" if code else message, status=status, retry_after=retry_after(response))
 
 
-def _of_response(what: str, response: httpx.Response, remedy: str) -> errors.GatewayError:
-    text = _message_of(response)
-    kind = classify(response.status_code, text)
+def _of_response(what: str, response: httpx.Response, remedy: str, dialect: Dialect) -> errors.GatewayError:
+    text = dialect.told(response)
+    kind = dialect.classify(response, text)
     if kind is errors.ForeignAnswerError:
-        return kind(f"{what}: {NOT_FIRECREST} (HTTP {response.status_code})", status=response.status_code)
-    brief = _brief(text)
-    brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
-    brief = re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
-    if kind is errors.NoSpaceError:
-        # tar has a line for each file that it could not write.
-        brief = f"{FULL}: {brief}"
+        return kind(f"{what}: {dialect.broken} (HTTP {response.status_code})", status=response.status_code)
+    brief = explained(kind, in_brief(text))
     message = f"{what}: {brief}" if brief else f"{what}: HTTP {response.status_code}"
     if kind is errors.AuthError and remedy:
         message = f"{message.rstrip('.')}; {remedy}"
@@ -133,8 +129,10 @@ def _of_response(what: str, response: httpx.Response, remedy: str) -> errors.Gat
 def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
     """Return the failure that the error log of a transfer job tells; None if it tells none.
 
-    The job itself reports success all the same. Source: FirecREST v2's ``job_extract.sh`` and
-    ``job_compress.sh``, which end with the exit code of an ``echo``; seen with a full disk.
+    The job itself reports success all the same. Sources: FirecREST v2's ``job_extract.sh`` and
+    ``job_compress.sh``, which end with the exit code of an ``echo``, seen with a full disk; the recording
+    ``submit_compress_job_missing`` of FirecREST v1, whose scripts end with one too, and run the command by
+    srun.
 
     Args:
         what: the beginning of the message.
@@ -142,28 +140,20 @@ def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
     """
     if not _FAILED_COMMAND.search(log):
         return None
-    if re.search(NO_SPACE, log):
-        return errors.NoSpaceError(f"{what}: {FULL}: {_brief(log)}")
-    return errors.RejectedError(f"{what}: {_brief(log)}")
+    kind = errors.NoSpaceError if re.search(NO_SPACE, log) else errors.RejectedError
+    return kind(f"{what}: {explained(kind, in_brief(log))}")
 
 
-def _brief(text: str) -> str:
-    return re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
+def explained(kind: type[errors.GatewayError], brief: str) -> str:
+    """Begin with what to do, where what the remote side says does not tell: tar has a line for each file."""
+    return f"{FULL}: {brief}" if kind is errors.NoSpaceError else brief
 
 
-def _message_of(response: httpx.Response) -> str:
-    try:
-        return _LONG_IDS.sub("", " ".join(_texts_in(response.json())))
-    except (ValueError, RecursionError, httpx.ResponseNotRead):
-        return ""
-
-
-def _texts_in(body: object) -> list[str]:
-    if not isinstance(body, dict):
-        return []
-    causes = body.get("causedBy")
-    told = [body.get("message"), *(causes if isinstance(causes, list) else ())]
-    return list(dict.fromkeys(str(text) for text in told if text))
+def in_brief(text: str) -> str:
+    """Shorten what the remote side says to what a user can make use of; no secret stays in it."""
+    brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
+    brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
+    return re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
 
 
 def retry_after(response: httpx.Response) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import re
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -14,13 +13,12 @@ import httpx
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import answers, cluster, health, policy
-from reframe_firecrest.gateway.auth import authorization
-from reframe_firecrest.gateway.calls import Caller
-from reframe_firecrest.gateway.client import Client, CountingClient, Wire
+from reframe_firecrest.gateway.client import Client
+from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.dialect import V2
 from reframe_firecrest.gateway.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
 from reframe_firecrest.gateway.looks import Look
-from reframe_firecrest.gateway.objects import Objects
-from reframe_firecrest.gateway.policy import Operation, Patience
+from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import (
     AccountInfo,
     Cluster,
@@ -29,7 +27,6 @@ from reframe_firecrest.gateway.protocol import (
     WaitForJob,
 )
 from reframe_firecrest.gateway.transfers import Transfers
-from reframe_firecrest.settings import Settings
 
 Result = TypeVar("Result")
 
@@ -49,40 +46,30 @@ class GatewayV2(Filesystem):
     """One system behind one FirecREST v2 gateway.
 
     Args:
-        settings: where it is and who we are.
+        connection: the way there.
         wait_for_job: follows a transfer job to its end.
-        patience: how long failures are ridden out.
-        transport: what carries the requests, if not the network.
+        systems: the gateway's answer to the question for its systems, if it has just been asked for.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        wait_for_job: WaitForJob,
-        patience: Patience,
-        transport: httpx.AsyncBaseTransport | None = None,
+        self, connection: Connection, wait_for_job: WaitForJob, systems: object | None = None
     ) -> None:
-        self._settings = settings
-        self._wire = Wire()
-        trusted = ssl.create_default_context(cafile=str(settings.ca_bundle)) if settings.ca_bundle else True
-        self._http = CountingClient(self._wire, verify=trusted, transport=transport)
-        self._authorization = authorization(settings.credentials, self._http)
-        self._http.event_hooks = {"response": [self._authorization.notice]}
-        client = Client(str(settings.url), self._authorization, self._http)
+        settings, call = connection.settings, connection.call
+        connection.speak(V2)
+        self._connection = connection
+        self._systems = systems
+        client = Client(connection.url, connection.authorization, connection.http)
         client.timeout = httpx.Timeout(30.0, connect=10.0)
-        where = f"{settings.system!r} at {str(settings.url).rstrip('/')}"
-        call = Caller(where, self._authorization, patience, settings.max_in_flight)
-        self._objects = Objects(self._http, patience, where)
-        transfers = Transfers(settings, client, call, self._objects, wait_for_job)
+        transfers = Transfers(settings, client, call, connection.objects, wait_for_job)
         super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
+        self._places: dict[str, str] = {}
 
     # --- status -------------------------------------------------------------------------------------
 
     async def authenticate(self) -> float | None:
         """Get a token, if one is needed; see the protocol."""
-        await self._authorization.auth_headers()
-        return self._authorization.lifetime
+        return await self._connection.authenticate()
 
     async def look(self) -> Look:
         """Ask the gateway for its systems, and read the head of the answer too."""
@@ -96,15 +83,17 @@ class GatewayV2(Filesystem):
 
     async def reach(self, url: str) -> int:
         """Ask a storage for anything at all."""
-        return await self._objects.reach(url)
+        return await self._connection.objects.reach(url)
 
     async def connect(self) -> SystemInfo:
         """Ask the gateway for the system; see the protocol."""
 
         async def ask() -> Sequence[answers.System]:
-            return answers.systems_of(await self._client.get_json("/status/systems"))
+            answer, self._systems = self._systems, None
+            if answer is None:
+                answer = await self._client.get_json("/status/systems")
+            return answers.systems_of(answer)
 
-        url = str(self._settings.url).rstrip("/")
         systems = await self._first(ask)
         for system in systems:
             if system.name == self._system:
@@ -113,7 +102,8 @@ class GatewayV2(Filesystem):
                 return SystemInfo(system.name, system.scheduler_version, self._max_direct)
         known = ", ".join(sorted(system.name for system in systems)) or "none"
         raise errors.NotFoundError(
-            f"the gateway {url} has no system {self._system!r}; it has: {known}; check FIRECREST_SYSTEM"
+            f"the gateway {self._connection.url} has no system {self._system!r}; it has: {known}; "
+            "check FIRECREST_SYSTEM"
         )
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
@@ -121,11 +111,7 @@ class GatewayV2(Filesystem):
         try:
             return await self._call(policy.CONNECT, ask)
         except errors.NotFoundError as error:
-            url = str(self._settings.url).rstrip("/")
-            raise errors.NotFoundError(
-                f"there is no FirecREST v2 at {url} (HTTP {error.status}); check FIRECREST_URL",
-                status=error.status,
-            ) from None
+            raise self._connection.not_there(error) from None
 
     async def cluster(self) -> Cluster:
         """Ask for nodes, partitions and reservations at the same time."""
@@ -171,7 +157,12 @@ class GatewayV2(Filesystem):
 
         return await self._call(policy.SUBMIT, ask)
 
-    async def jobs(self, seen_since: float, names: Sequence[str] = ()) -> list[JobPart]:
+    async def jobs(
+        self,
+        seen_since: float,
+        names: Sequence[str] = (),
+        ids: Sequence[str] = (),  # noqa: ARG002 - v2 answers for one id or for all
+    ) -> list[JobPart]:
         """List the user's jobs."""
         params = {"time_window": time_window(time.time() - seen_since)}
         wanted = ",".join(dict.fromkeys(names))
@@ -182,6 +173,23 @@ class GatewayV2(Filesystem):
             return answers.jobs_of(await self._client.get_json(self._jobs(), params))
 
         return await self._call(policy.LIST_JOBS, ask)
+
+    async def find(
+        self,
+        script: str,  # noqa: ARG002 - Slurm tells the directory, which has one job at a time
+        directory: str,
+        name: str,  # noqa: ARG002
+        since: float,
+    ) -> list[str]:
+        """Look for jobs by their working directory."""
+        found = []
+        for part in await self.jobs(since):
+            place = part.working_directory or self._places.get(part.base_id, "")
+            if not place:
+                place = self._places[part.base_id] = await self.directory(part.base_id)
+            if place == directory:
+                found.append(part.base_id)
+        return found
 
     async def job(self, job_id: str) -> list[JobPart]:
         """Ask for one job."""
@@ -227,14 +235,8 @@ class GatewayV2(Filesystem):
     async def close(self) -> None:
         """Cancel what nobody waits for, and close all connections."""
         await self._transfers.close()
-        await self._authorization.close()
-        await self._http.aclose()
+        await self._connection.close()
 
     def stats(self) -> dict[str, int]:
         """Count what went over the wire."""
-        return {
-            "requests": self._wire.requests,
-            "bytes_sent": self._wire.bytes_sent,
-            "bytes_received": self._wire.bytes_received,
-            "most_in_flight": self._wire.most_in_flight,
-        }
+        return self._connection.stats()

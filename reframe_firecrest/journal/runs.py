@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,18 @@ def runs_in(directory: Path, name: str = "") -> list[Run]:
     except OSError as error:
         raise RunError(f"{error.filename or directory} can't be read: {error.strerror or error}") from None
     return sorted((Run(*entry) for entry in found.items()), key=lambda run: run.begun)
+
+
+def names_in(directory: Path, beginning: str = "") -> list[str]:
+    """Return the names of the runs whose journals are in a directory, the newest first, without reading any.
+
+    Args:
+        directory: where they are; it need not be there.
+        beginning: of the names.
+    """
+    # They begin with the time at which the run did.
+    paths = directory.glob(f"{glob.escape(beginning)}*{SUFFIX}")
+    return sorted({path.name.partition(".")[0] for path in paths}, reverse=True)
 
 
 def newest_run(directory: Path) -> Run:

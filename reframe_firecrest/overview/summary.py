@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from reframe_firecrest.journal.events import JobMoved
 from reframe_firecrest.journal.liveness import Standing
 from reframe_firecrest.journal.reading import Story
+from reframe_firecrest.overview.lanes import lane_of
 from reframe_firecrest.session.phases import FINAL, Phase
 
 _FINAL = {phase.value for phase in FINAL}
@@ -40,6 +42,7 @@ class JobLine:
         nodes: its nodes in Slurm's notation.
         reason: why Slurm keeps it pending.
         seconds: for which it is in its phase, or all that it took if that is a final one.
+        waited: seconds in Slurm's queue, so far; None if it was never there.
         error: one line, if something other than the job itself failed.
     """
 
@@ -52,6 +55,7 @@ class JobLine:
     nodes: str
     reason: str | None
     seconds: float
+    waited: float | None
     error: str | None
 
 
@@ -69,6 +73,7 @@ class Overview:
         until: the same: now if it goes on, else when it was last heard of.
         phases: how many jobs are in which phase.
         states: of those that Slurm has, how many are in which state.
+        waited: median and most of the seconds that jobs were in Slurm's queue; None if there was none.
         jobs: all of them, those that go on first.
         requests: sent so far.
         bytes_sent: so far, with all that HTTP adds.
@@ -88,6 +93,7 @@ class Overview:
     until: float
     phases: Mapping[str, int]
     states: Mapping[str, int]
+    waited: tuple[float, float] | None
     jobs: Sequence[JobLine]
     requests: int
     bytes_sent: int
@@ -107,9 +113,10 @@ def overview_of(story: Story, standing: Standing, now: float) -> Overview:
         now: seconds since the epoch.
     """
     until = now if standing is Standing.GOES_ON else story.last
-    lines = [_line(moves, until) for moves in story.moves.values()]
+    lines = [_line(moves, story.opened.system, until) for moves in story.moves.values()]
     lines.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
     counts = Counter(job.phase for job in lines)
+    waits = [job.waited for job in lines if job.waited is not None]
     failed = [job for job in story.jobs.values() if job.error]
     last = max(failed, key=lambda job: job.time, default=None)
     return Overview(
@@ -122,6 +129,7 @@ def overview_of(story: Story, standing: Standing, now: float) -> Overview:
         until=until,
         phases={phase.value: counts[phase.value] for phase in Phase if counts[phase.value]},
         states=dict(Counter(job.state or "?" for job in lines if job.phase == Phase.SUBMITTED.value)),
+        waited=(median(waits), max(waits)) if waits else None,
         jobs=lines,
         requests=story.traffic.requests if story.traffic else 0,
         bytes_sent=story.traffic.bytes_sent if story.traffic else 0,
@@ -133,7 +141,7 @@ def overview_of(story: Story, standing: Standing, now: float) -> Overview:
     )
 
 
-def _line(moves: Sequence[JobMoved], until: float) -> JobLine:
+def _line(moves: Sequence[JobMoved], system: str, until: float) -> JobLine:
     job = moves[-1]
     if job.phase in _FINAL:
         seconds = job.time - moves[0].time
@@ -144,6 +152,7 @@ def _line(moves: Sequence[JobMoved], until: float) -> JobLine:
                 break
             since = move.time
         seconds = until - since
+    spans = lane_of(moves, system, until).spans
     return JobLine(
         number=job.number,
         name=job.name,
@@ -154,5 +163,6 @@ def _line(moves: Sequence[JobMoved], until: float) -> JobLine:
         nodes=job.nodes,
         reason=job.reason if job.phase == Phase.SUBMITTED.value else None,
         seconds=max(seconds, 0.0),
+        waited=next((span.seconds for span in spans if span.part == "queue"), None),
         error=job.error,
     )

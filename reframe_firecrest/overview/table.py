@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -24,12 +24,22 @@ _STYLES: Mapping[str, str] = {
 }
 
 
-def render(overviews: Iterable[Overview]) -> RenderableType:
-    """Return what a terminal shows of the sessions of a run."""
-    return Group(*(part for overview in overviews for part in _session(overview)))
+LINES = 9
+"""Of a session beside its jobs, at most."""
 
 
-def _session(overview: Overview) -> Iterable[RenderableType]:
+def render(overviews: Sequence[Overview], height: int | None = None) -> RenderableType:
+    """Return what a terminal shows of the sessions of a run.
+
+    Args:
+        overviews: the sessions.
+        height: lines that the terminal has; jobs for which there is no room are counted only. None shows all.
+    """
+    room = None if height is None else max(height // len(overviews) - LINES, 1)
+    return Group(*(part for overview in overviews for part in _session(overview, room)))
+
+
+def _session(overview: Overview, room: int | None) -> Iterable[RenderableType]:
     yield Text(f"run {overview.run} on {overview.system!r} at {overview.url}", style="bold")
     yield Text(_standing(overview))
     jobs = ", ".join(f"{count} {phase}{_states(overview, phase)}" for phase, count in overview.phases.items())
@@ -39,12 +49,18 @@ def _session(overview: Overview) -> Iterable[RenderableType]:
         f"{in_units(overview.bytes_received)} received; "
         f"files: {overview.files_sent} sent, {overview.files_fetched} fetched"
     )
+    if overview.waited:
+        yield Text("in the queue: {}, the median; {} at most".format(*map(in_time, overview.waited)))
     if overview.last_error:
         yield Text(f"last error: {one_line(overview.last_error)}", style="red")
     if overview.left:
         yield Text(f"may still be there: job {' '.join(overview.left)}", style="red")
     if overview.jobs:
-        yield _table(overview.jobs)
+        yield _table(overview.jobs[:room])
+    if room is not None and len(overview.jobs) > room:
+        yield Text(
+            f"and {len(overview.jobs) - room} more: reframe-firecrest status {overview.run}", style="dim"
+        )
 
 
 def _standing(overview: Overview) -> str:
@@ -69,13 +85,15 @@ def _table(jobs: Iterable[JobLine]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("test", "phase", "job", "state", "nodes"):
         table.add_column(name, overflow="fold")
+    table.add_column("queue", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
     for job in jobs:
         texts = (job.name, job.phase, job.job_id or "", _state(job), job.nodes)
+        waited = "" if job.waited is None else in_time(job.waited)
         why = job.error or job.reason or ""
         table.add_row(
-            *(Text(one_line(text)) for text in (*texts, in_time(job.seconds), why)),
+            *(Text(one_line(text)) for text in (*texts, waited, in_time(job.seconds), why)),
             style=_STYLES.get(job.phase, ""),
         )
     return table

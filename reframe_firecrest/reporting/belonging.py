@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reframe_firecrest.errors import RunError
-from reframe_firecrest.journal.runs import Run, runs_in
-from reframe_firecrest.journal.writing import SUFFIX
+from reframe_firecrest.journal.runs import Run, names_in, runs_in
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.runs import begun_at
 
@@ -32,8 +31,7 @@ def run_of(directory: Path, results: Results) -> Run:
         RunError: there is none, or a journal can't be read.
     """
     session = results.session_info
-    names = {path.name.partition(".")[0] for path in directory.glob(f"*{SUFFIX}")}
-    for name in sorted(names, reverse=True):
+    for name in names_in(directory):
         begun = begun_at(name)
         # Names tell whole seconds. So not all journals need be read.
         if begun is None or not session.time_start_unix - 1 <= begun <= session.time_end_unix:

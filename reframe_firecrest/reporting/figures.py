@@ -56,8 +56,8 @@ def _figures(case: Case) -> Iterable[Figure]:
         if reference and entry.value is not None:
             deviation = (entry.value - reference) / abs(reference)
         yield Figure(
-            test=case.display_name or case.name,
-            where=f"{case.system}:{case.partition}+{case.environ}",
+            test=case.title,
+            where=case.where,
             name=key.rpartition(":")[2],
             value=entry.value,
             unit=entry.unit or "",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from reframe_firecrest.errors import ReportError
 from reframe_firecrest.journal.liveness import Standing, standing_of
 from reframe_firecrest.journal.runs import Run
+from reframe_firecrest.overview.lanes import Lane, lanes_of
 from reframe_firecrest.overview.summary import Overview, overview_of
 from reframe_firecrest.reporting.belonging import belongs
 from reframe_firecrest.reporting.figures import Figure, figures_of
-from reframe_firecrest.reporting.lanes import Lane, lanes_of
 from reframe_firecrest.reporting.outputs import Tail, tails_of
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.reporting.spending import Spending, crowd_of, own_spending_of, spending_of
@@ -173,7 +173,7 @@ def report_of(run: Run | None, results: Results | None, now: float | None = None
             _session(overview_of(story, standing, now), len(story.transfers))
             for story, standing in zip(stories, standings, strict=True)
         ],
-        spending=spending_of(lanes, {test.directory: test.name for test in tests}),
+        spending=spending_of(lanes, _names(tests, results)),
         own_spending=own_spending_of(results),
         crowd=crowd_of(lanes, begin, end),
         made=now,
@@ -188,6 +188,14 @@ def _refuse_strangers(run: Run | None, lanes: Sequence[Lane], results: Results |
             f"ReFrame's report is not of the run {run.name}: they have no stage directory in common; "
             "name another run, or leave one of them out"
         )
+
+
+def _names(tests: Sequence[Test], results: Results | None) -> Mapping[str, str]:
+    """Return the tests' names by stage directory; each attempt has one of its own."""
+    names = {test.directory: test.name for test in tests}
+    for one in results.runs if results else ():
+        names.update({case.stagedir: case.title for case in one.testcases if case.stagedir})
+    return names
 
 
 def _failures(tests: Sequence[Test]) -> list[Failure]:

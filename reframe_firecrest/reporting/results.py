@@ -106,6 +106,16 @@ class Case(_Part):
         return {key: _named(entry) for key, entry in (data or {}).items()}
 
     @property
+    def title(self) -> str:
+        """Its name with its parameters."""
+        return self.display_name or self.name
+
+    @property
+    def where(self) -> str:
+        """System, partition and environment, as in ReFrame's own output."""
+        return f"{self.system}:{self.partition}+{self.environ}"
+
+    @property
     def key(self) -> tuple[str, str | None, str | None, str | None]:
         """What makes it the same test case in each of the runs of a session."""
         return (self.unique_name or self.name, self.system, self.partition, self.environ)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from reframe_firecrest.reporting.lanes import Lane
+from reframe_firecrest.overview.lanes import Lane
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.session.times import PARTS
 
@@ -71,7 +71,7 @@ def own_spending_of(results: Results | None) -> list[Spending]:
             }
             for stage, seconds in stages.items():
                 if seconds is not None:
-                    times[stage].append((case.display_name or case.name, seconds))
+                    times[stage].append((case.title, seconds))
     return [_spending(stage, entries) for stage, entries in times.items()]
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
 
-from reframe_firecrest.reporting.lanes import Lane
+from reframe_firecrest.overview.lanes import Lane
 from reframe_firecrest.reporting.results import Case, Results
+from reframe_firecrest.runs import PROVISIONAL
 from reframe_firecrest.session.phases import Phase
 from reframe_firecrest.session.times import Span
 
@@ -129,15 +130,15 @@ def _reported(attempts: Sequence[tuple[Case, Sequence[Lane]]]) -> Test:
         spans = [span for one, _ in attempts for span in _outline(one)]
     totals = [one.time_total for one, _ in attempts if one.time_total is not None]
     verdict = verdicts[decisive]
-    jobs = [lane.job_id for lane in every if lane.job_id]
+    jobs = [lane.job_id for lane in every] or [case.jobid for case, _ in attempts]
     return Test(
-        name=case.display_name or case.name,
-        where=f"{case.system}:{case.partition}+{case.environ}",
+        name=case.title,
+        where=case.where,
         verdict=verdict,
         hashcode=case.hashcode,
         description=case.descr or "",
         attempts=len(attempts),
-        jobs=jobs or [case.jobid for case, _ in attempts if case.jobid],
+        jobs=[job_id for job_id in jobs if job_id and not job_id.startswith(PROVISIONAL)],
         nodes=lanes[-1].nodes if lanes else ",".join(case.job_nodelist or ()),
         spans=spans,
         seconds=sum(totals) if totals else None,

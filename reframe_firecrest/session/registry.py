@@ -7,9 +7,9 @@ import logging
 import os
 import sys
 
+from reframe_firecrest.gateway.opening import open_gateway
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
-from reframe_firecrest.gateway.v2 import GatewayV2
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.runs import new_name
 from reframe_firecrest.session import relay
@@ -38,7 +38,7 @@ def make_gateway(settings: Settings, wait_for_job: WaitForJob, patience: Patienc
         wait_for_job: follows a transfer job to its end.
         patience: how long failures are ridden out; by default as the settings say.
     """
-    return GatewayV2(settings, wait_for_job, patience or Patience(outage=settings.outage))
+    return open_gateway(settings, wait_for_job, patience or Patience(outage=settings.outage))
 
 
 def _end(session: Session) -> None:

@@ -229,7 +229,7 @@ class Session:
             return
         remote = self._paths.remote_directory(spec.directory)
         job_id = await self._submitter.submit(
-            f"{remote}/{spec.script}", remote, spec.account, spec.resubmit_on
+            f"{remote}/{spec.script}", remote, spec.account, spec.name, spec.resubmit_on
         )
         if not self._advance(handle, Phase.SUBMITTED, job_id=job_id, state="PENDING"):
             # Cancelled while the request was out.

@@ -6,14 +6,10 @@ import asyncio
 import itertools
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Gateway
-
-Result = TypeVar("Result")
 
 LOOKS = (1.0, 2.0, 4.0)
 """Seconds before each look for a job whose submission is uncertain."""
@@ -42,9 +38,14 @@ class Submitter:
         self._known: set[tuple[str, str]] = set()
 
     async def submit(
-        self, script: str, directory: str, account: str | None, resubmit_on: Sequence[str] = ()
+        self,
+        script: str,
+        directory: str,
+        account: str | None,
+        name: str,
+        resubmit_on: Sequence[str] = (),
     ) -> str:
-        """Submit a script; returns the job's id.
+        """Submit a script, whose job will have a certain name; returns the job's id.
 
         A refusal that one of the expressions in `resubmit_on` matches is repeated until it is not, like
         ReFrame's `slurm` backend does with ``resubmit_on_errors``.
@@ -54,7 +55,7 @@ class Submitter:
         """
         for pause in itertools.cycle(RESUBMIT_PAUSES):
             try:
-                return await self._submit_once(script, directory, account)
+                return await self._submit_once(script, directory, account, name)
             except errors.RejectedError as error:
                 if not any(re.search(pattern, str(error)) for pattern in resubmit_on):
                     raise
@@ -62,11 +63,11 @@ class Submitter:
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the cycle has no end")
 
-    async def _submit_once(self, script: str, directory: str, account: str | None) -> str:
+    async def _submit_once(self, script: str, directory: str, account: str | None, name: str) -> str:
         """Submit a script, once in effect.
 
-        When the answer is uncertain, the job is looked for by its working directory, which no other run
-        uses, before anything is sent again.
+        When the answer is uncertain, the job is looked for, by its script or its working directory, which no
+        other run uses, before anything is sent again.
         """
         begun, attempts = time.monotonic(), 0
         while True:
@@ -77,35 +78,34 @@ class Submitter:
                 self._warn(
                     f"the answer to a submission was lost; looking for the job in {directory}: {error}"
                 )
-                job_id = await self._find(directory, asked)
+                job_id, certain = await self._find(script, directory, name, asked)
                 # While Slurm's controller is away, each attempt leaves nothing.
                 attempts += not isinstance(error, errors.OutageError)
-                if job_id is None and (attempts == ATTEMPTS or time.monotonic() - begun > self._outage):
+                enough = attempts == ATTEMPTS or time.monotonic() - begun > self._outage
+                if job_id is None and (enough or not certain):
                     raise
             if job_id is not None:
                 self._known.add((job_id, directory))
                 return job_id
 
-    async def _find(self, directory: str, asked: float) -> str | None:
-        strangers = {job_id for job_id, _directory in self._known}
+    async def _find(self, script: str, directory: str, name: str, asked: float) -> tuple[str | None, bool]:
+        """Look for a job; returns its id, if it is there, and whether that is certain."""
+        certain = False
         for pause in LOOKS:
             await asyncio.sleep(pause)
-            for part in await self._persist(partial(self._gateway.jobs, asked)):
-                place = part.working_directory
-                if not place and part.base_id not in strangers:
-                    place = await self._persist(partial(self._gateway.directory, part.base_id))
-                if place == directory and (part.base_id, directory) not in self._known:
-                    return part.base_id
-                if place:
-                    strangers.add(part.base_id)
-        return None
+            found = await self._look(script, directory, name, asked)
+            certain = found is not None
+            for job_id in found or ():
+                if (job_id, directory) not in self._known:
+                    return job_id, True
+        return None, certain
 
-    async def _persist(self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Ask for as long as it takes: without an answer nothing may be sent again."""
+    async def _look(self, script: str, directory: str, name: str, asked: float) -> Sequence[str] | None:
+        """Look for jobs, for as long as it takes: without an answer nothing may be sent again."""
         begun = time.monotonic()
         while True:
             try:
-                return await ask()
+                return await self._gateway.find(script, directory, name, asked)
             except errors.FinalError:
                 raise
             except errors.GatewayError:

@@ -181,7 +181,11 @@ class Watcher:
             job.looked = time.monotonic()
         now = time.time()
         asked = time.monotonic()
-        listed = _by_job(await self._gateway.jobs(min(job.seen for job in followed), self._names(followed)))
+        listed = _by_job(
+            await self._gateway.jobs(
+                min(job.seen for job in followed), self._names(followed), [job.job_id for job in followed]
+            )
+        )
         self._answered = time.monotonic()
         if self._answered - asked > INTERRUPTED:
             self._begin_anew()

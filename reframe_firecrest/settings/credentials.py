@@ -57,12 +57,12 @@ class _Credentials(BaseModel):
 
 
 class ClientSecret(_Credentials):
-    """The grant of client credentials, RFC 6749 section 4.4.
+    """A token, got for a client's name and secret: the grant of client credentials, RFC 6749 section 4.4.
 
     Attributes:
         auth: how the two are sent: in the body or by HTTP's basic authentication, RFC 6749 section 2.3.1.
-        token_url: the identity provider's token endpoint.
-        client_id: the client's name there.
+        token_url: address that gives out tokens, the identity provider's token endpoint.
+        client_id: name of your client there.
         client_secret: its secret; never printed.
     """
 
@@ -73,11 +73,12 @@ class ClientSecret(_Credentials):
 
 
 class TokenCommand(_Credentials):
-    """A command that prints a token.
+    """A token that a command prints.
 
     Attributes:
         auth: the method's name.
-        token_command: its words; not printed, as somebody may have put a password into them.
+        token_command: the command: a list of words, or a text that is split into words. Not printed, as
+            somebody may have put a password into it.
     """
 
     auth: Literal["token_command"] = "token_command"
@@ -87,12 +88,12 @@ class TokenCommand(_Credentials):
 
 
 class ApiKey(_Credentials):
-    """A key that goes with every request and never expires.
+    """A fixed key that goes with every request and never expires.
 
     Attributes:
         auth: the method's name.
         api_key: never printed.
-        api_key_header: the name of the header; the default is that of pyfirecrest.
+        api_key_header: name of the header; the default is that of pyfirecrest.
     """
 
     auth: Literal["api_key"] = "api_key"

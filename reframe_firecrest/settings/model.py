@@ -8,12 +8,13 @@ import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
     BaseModel,
+    BeforeValidator,
     ByteSize,
     ConfigDict,
     Field,
@@ -24,6 +25,7 @@ from reframe_firecrest.settings.credentials import Credentials, gather, no_user_
 
 ENVIRONMENT = {
     "url": "FIRECREST_URL",
+    "api_version": "FIRECREST_API_VERSION",
     "auth": "FIRECREST_AUTH",
     "token_url": "AUTH_TOKEN_URL",
     "client_id": "FIRECREST_CLIENT_ID",
@@ -57,6 +59,16 @@ def _plain_relative(value: str) -> str:
     return value
 
 
+def _version(value: object) -> object:
+    """Take the number for the text: Python's configuration files say ``2`` as well as ``"2"``.
+
+    Of a whole version, such as ``1.16.0``, the first number counts: the scheduler of eth-cscs/cscs-reframe-tests
+    has it in the same variable.
+    """
+    text = str(value) if type(value) in (int, float) else value
+    return re.sub(r"^([12])(\.\d+)+$", r"\1", text) if isinstance(text, str) else text
+
+
 def _certificates(value: Path) -> Path:
     if not value.is_file():
         raise ValueError("is not an existing file")
@@ -87,34 +99,38 @@ class Settings(BaseModel):
     """What one partition needs to know to reach its system.
 
     Attributes:
-        url: the gateway's base URL.
+        url: address of the gateway.
+        api_version: version of FirecREST's API that is spoken, `1` or `2`; `auto` asks the gateway, once.
         credentials: who we are. What it consists of is given beside the other keys.
-        system: the system's name at the gateway.
-        basedir: remote directory below which everything is staged.
+        system: name of the system at the gateway.
+        basedir: directory on the system below which all is staged.
         namespace: directory below `basedir` in which the runs lie.
-        account: account that jobs are charged to; None leaves it to the job script and Slurm.
-        ca_bundle: file with the certificates to trust; None trusts the usual ones.
+        account: account to charge; without one, the job script and Slurm decide.
+        ca_bundle: file with the certificates to trust; the usual ones without it.
         default_partition: where Slurm puts a job that names no partition; flexible tests need it, and
             FirecREST does not tell it.
         path_map: local directories outside the stage prefix that scripts name, with where the same lies on
             the system; None has the directory sent, once per run, when a script names it.
-        retrieve: patterns of files that are brought back.
-        exclude: patterns of files that are not.
-        max_file_size: bytes, or a text such as ``500MB``; larger files are not brought back.
-        max_total_size: the same for all files of a job together; the largest are not brought back.
-        max_files: files of a job that are brought back at most; the largest are not.
-        share_inputs: files that several tests have alike are sent once, and copied by each job for itself.
-        max_in_flight: requests that may be open at a time, however well the gateway answers.
-        journal_dir: local directory for the journals of runs, which tell what a run has left behind.
+        retrieve: patterns of files that come back.
+        exclude: patterns of files that stay there.
+        max_file_size: larger files stay there; bytes, or a text such as `"500MB"`.
+        max_total_size: of what one job brings back; beyond it, its largest files stay there.
+        max_files: files that one job brings back; beyond them, its largest stay there.
+        share_inputs: files of 4 kB and more that several tests have alike are sent once; each job script
+            starts with commands that copy them into the test's own stage directory.
+        max_in_flight: requests open at a time where the gateway answers well.
+        journal_dir: local directory for the runs' journals, which tell what a killed run has left on the
+            system.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
-        outage: seconds for which an unreachable gateway is waited for once it has answered.
-        lost_after: seconds for which Slurm may not know a job before it counts as lost.
+        outage: seconds for which a gateway that has answered before is waited for.
+        lost_after: seconds after which a job that Slurm does not know counts as lost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: Annotated[AnyHttpUrl, AfterValidator(no_user_in_url)]
+    api_version: Annotated[Literal["auto", "1", "2"], BeforeValidator(_version)] = "auto"
     credentials: Credentials
     system: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     basedir: Annotated[str, AfterValidator(_absolute)]

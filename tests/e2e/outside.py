@@ -16,9 +16,23 @@ from tests.conftest import GatewayUnderTest
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 
 
+@dataclass(frozen=True)
+class Job:
+    """A job as anybody sees it.
+
+    Attributes:
+        about: a path that it works on; for transfer jobs, whatever names one.
+    """
+
+    job_id: str
+    name: str
+    state: str
+    about: str
+
+
 @dataclass
 class Outside:
-    """The system as anybody sees it.
+    """The system as anybody sees it, by FirecREST v2.
 
     Attributes:
         client: asks the gateway.
@@ -37,29 +51,32 @@ class Outside:
             for job in self.client.job_info(self.system, time_window="1h")
         }
 
+    def going_on(self) -> list[Job]:
+        """The jobs that go on."""
+        return [
+            Job(job["jobId"], job["name"], job["status"]["state"], self._about(job))
+            for job in self.client.job_info(self.system, time_window="1h")
+            if not job["status"]["state"].startswith(ENDED)
+        ]
+
+    def _about(self, job: dict[str, Any]) -> str:
+        if "File" in job["name"]:
+            return str(self.client.job_metadata(self.system, job["jobId"])[0]["script"])
+        return str(job["workingDirectory"])
+
     def active(self, *runs: str) -> list[str]:
         """Name the jobs of runs that go on, and the transfer jobs that work for them."""
         return [
-            f"{job['jobId']} {job['name']} {job['status']['state']}"
-            for job in self.client.job_info(self.system, time_window="1h")
-            if not job["status"]["state"].startswith(ENDED) and self._is_of(job, runs)
+            f"{job.job_id} {job.name} {job.state}"
+            for job in self.going_on()
+            if any(run in job.about for run in runs)
         ]
 
-    def _is_of(self, job: dict[str, Any], runs: Sequence[str]) -> bool:
-        about: str = job["workingDirectory"]
-        if "File" in job["name"]:
-            about = str(self.client.job_metadata(self.system, job["jobId"])[0]["script"])
-        return any(run in about for run in runs)
-
     def directory_of(self, run: str) -> str:
-        """Return the working directory of the only job of a run."""
-        found = {
-            job["workingDirectory"]
-            for job in self.client.job_info(self.system, time_window="1h")
-            if run in PurePosixPath(job["workingDirectory"]).parts
-        }
+        """Return the working directory of the only job of a run, which goes on."""
+        found = {job.about for job in self.going_on() if run in PurePosixPath(job.about).parts}
         assert len(found) == 1, found
-        return str(found.pop())
+        return found.pop()
 
     def runs(self, namespace: str = "reframe-firecrest") -> set[str]:
         """Name the runs that have a directory."""
@@ -68,6 +85,9 @@ class Outside:
 
     def make_directory(self, path: str) -> None:
         self.client.mkdir(self.system, path)
+
+    def close(self) -> None:
+        self.client.close_session()
 
     def wait_for_states(self, ids: set[str], state: str, seconds: float) -> None:
         """Wait until all the jobs are in a state."""
@@ -80,19 +100,46 @@ class Outside:
             time.sleep(0.2)
 
 
+class OutsideV1(Outside):
+    """The same by FirecREST v1, which tells the scripts of jobs that go on."""
+
+    def states(self) -> dict[str, str]:
+        return {row["jobid"]: row["state"] for row in self.client.poll(self.system)}
+
+    def going_on(self) -> list[Job]:
+        return [
+            # Transfer jobs name in their names what they work on.
+            Job(row["jobid"], row["name"], row["state"], self._place_of(row))
+            for row in self.client.poll_active(self.system)
+        ]
+
+    def _place_of(self, row: dict[str, str]) -> str:
+        return row["name"] if ":/" in row["name"] else str(PurePosixPath(row["job_file"]).parent)
+
+    def close(self) -> None:
+        self.client._session.close()
+
+
+def _made(client: Any, variables: Sequence[str]) -> Outside:
+    kind = OutsideV1 if isinstance(client, firecrest.v1.Firecrest) else Outside
+    return kind(client, *variables)
+
+
 @contextmanager
 def outside(gateway: GatewayUnderTest) -> Iterator[Outside]:
     """Look at a gateway's system."""
     variables = gateway.variables
-    client = firecrest.v2.Firecrest(
-        variables["FIRECREST_URL"],
-        authorization=firecrest.ClientCredentialsAuth(
-            variables["FIRECREST_CLIENT_ID"],
-            variables["FIRECREST_CLIENT_SECRET"],
-            variables["AUTH_TOKEN_URL"],
-        ),
+    who = firecrest.ClientCredentialsAuth(
+        variables["FIRECREST_CLIENT_ID"],
+        variables["FIRECREST_CLIENT_SECRET"],
+        variables["AUTH_TOKEN_URL"],
+    )
+    client_of = firecrest.v1.Firecrest if gateway.api == "v1" else firecrest.v2.Firecrest
+    made = _made(
+        client_of(variables["FIRECREST_URL"], authorization=who),
+        (variables["FIRECREST_SYSTEM"], variables["FIRECREST_BASEDIR"]),
     )
     try:
-        yield Outside(client, variables["FIRECREST_SYSTEM"], variables["FIRECREST_BASEDIR"])
+        yield made
     finally:
-        client.close_session()
+        made.close()

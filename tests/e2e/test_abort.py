@@ -17,14 +17,14 @@ from reframe_firecrest.cleaning import leftovers
 from reframe_firecrest.cleaning.cleaner import Cleaner
 from reframe_firecrest.sandbox import Sandbox, SandboxConfig
 from reframe_firecrest.sandbox.disturb.faults import FaultKind, FaultRule
-from tests.conftest import GatewayUnderTest
+from tests.conftest import SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import SUITE, Outcome, ReFrame
 from tests.e2e.outside import outside
 from tests.session.conftest import eventually
 
 pytestmark = pytest.mark.e2e
 
-CANCEL = "DELETE /compute/{system}/jobs/{id}"
+CANCEL = "DELETE /compute/jobs/{id}" if SANDBOX_API == "v1" else "DELETE /compute/{system}/jobs/{id}"
 AT_ONCE = 5.0
 """Seconds: less than the cancels would be waited for, and enough for a loaded machine."""
 
@@ -32,7 +32,7 @@ AT_ONCE = 5.0
 @contextmanager
 def sleepers(sandbox: Sandbox, directory: Path) -> Iterator[tuple[ReFrame, Popen[str]]]:
     """Run three tests that go on for long, and wait until Slurm has them."""
-    reframe = ReFrame(directory, GatewayUnderTest("sandbox", sandbox.environment()))
+    reframe = ReFrame(directory, GatewayUnderTest("sandbox", sandbox.environment(), api=SANDBOX_API))
     try:
         process = reframe.start([str(SUITE / "sleepers.py")], "-v")
         assert process.stdout is not None
@@ -60,7 +60,7 @@ def test_jobs_that_can_not_be_cancelled_are_named_with_the_command_that_does(
     how: signal.Signals, tmp_path: Path
 ) -> None:
     refused = FaultRule(shape=CANCEL, kind=FaultKind.STATUS, status=403, times=1000)
-    with Sandbox(SandboxConfig(faults=(refused,))) as sandbox:
+    with Sandbox(SandboxConfig(faults=(refused,), api=SANDBOX_API)) as sandbox:
         with sleepers(sandbox, tmp_path) as (reframe, process):
             os.kill(process.pid, how)
             outcome = reframe.finish(process, timeout=30)
@@ -78,7 +78,7 @@ def test_a_second_ctrl_c_ends_it_at_once_and_what_is_left_can_be_cleaned_up(
 ) -> None:
     monkeypatch.setattr(leftovers, "SETTLED", 0.5)
     unanswered = FaultRule(shape=CANCEL, kind=FaultKind.IGNORE, times=1000)
-    with Sandbox(SandboxConfig(faults=(unanswered,))) as sandbox:
+    with Sandbox(SandboxConfig(faults=(unanswered,), api=SANDBOX_API)) as sandbox:
         with sleepers(sandbox, tmp_path) as (reframe, process):
             os.kill(process.pid, first)
             if while_reporting:
@@ -100,7 +100,7 @@ def test_a_second_ctrl_c_ends_it_at_once_and_what_is_left_can_be_cleaned_up(
         if not while_reporting:
             assert [case["result"] for case in outcome.cases().values()] == ["abort"] * 3
         sandbox.faults.clear()
-        gateway = GatewayUnderTest("sandbox", sandbox.environment())
+        gateway = GatewayUnderTest("sandbox", sandbox.environment(), api=SANDBOX_API)
         with outside(gateway) as system:
             assert set(system.states()) == jobs
             done = Cleaner(tmp_path / ".local/state/reframe-firecrest", gateway.variables).over()

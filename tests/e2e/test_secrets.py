@@ -18,7 +18,7 @@ import pytest
 from reframe_firecrest.sandbox import FaultKind, FaultRule, Sandbox, SandboxConfig
 from reframe_firecrest.sandbox.auth import TokenAuthority
 from reframe_firecrest.sandbox.storage import ObjectStore
-from tests.conftest import PROJECT, GatewayUnderTest
+from tests.conftest import PROJECT, SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import Outcome, ReFrame
 
 pytestmark = pytest.mark.e2e
@@ -89,6 +89,7 @@ class Watched:
 def watched() -> Iterator[Watched]:
     given: list[str] = []
     issue, presign = TokenAuthority.issue, ObjectStore.presign
+    presign_form = ObjectStore.presign_form
 
     def noted_issue(self: TokenAuthority) -> str:
         token = issue(self)
@@ -101,7 +102,13 @@ def watched() -> Iterator[Watched]:
         given.extend(parse_qs(urlsplit(url).query)["X-Amz-Signature"])
         return url
 
+    def noted_form(self: ObjectStore, bucket: str, key: str) -> dict[str, str]:
+        fields = presign_form(self, bucket, key)
+        given.extend(fields[name] for name in ("policy", "x-amz-signature"))
+        return fields
+
     config = SandboxConfig(
+        api=SANDBOX_API,
         client_id=CLIENT,
         client_secret=SECRET,  # type: ignore[arg-type]  # pydantic makes a secret of it
         max_ops_file_size=100_000,
@@ -112,6 +119,7 @@ def watched() -> Iterator[Watched]:
     with pytest.MonkeyPatch.context() as patch, Sandbox(config) as sandbox:
         patch.setattr(TokenAuthority, "issue", noted_issue)
         patch.setattr(ObjectStore, "presign", noted_presign)
+        patch.setattr(ObjectStore, "presign_form", noted_form)
         yield Watched(sandbox, given)
 
 

@@ -10,16 +10,23 @@ import pytest
 from pydantic import SecretStr
 
 from reframe_firecrest.sandbox import Sandbox, SandboxConfig
-from tests.conftest import GatewayUnderTest
+from tests.conftest import SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import SUITE, ReFrame
 
 pytestmark = pytest.mark.e2e
+
+SUBMIT = {"v1": "POST /compute/jobs/path", "v2": "POST /compute/{system}/jobs"}[SANDBOX_API]
 
 
 @pytest.fixture
 def sandboxes() -> Iterator[list[Sandbox]]:
     configs = [
-        SandboxConfig(system=name, client_id=f"client-{name}", client_secret=SecretStr(f"secret-of-{name}"))
+        SandboxConfig(
+            api=SANDBOX_API,
+            system=name,
+            client_id=f"client-{name}",
+            client_secret=SecretStr(f"secret-of-{name}"),
+        )
         for name in ("alpha", "beta")
     ]
     with Sandbox(configs[0]) as alpha, Sandbox(configs[1]) as beta:
@@ -68,5 +75,5 @@ def test_partitions_name_gateways_and_secrets_of_their_own(sandboxes: list[Sandb
         ("beta", "pass"),
     ], outcome.output
     for sandbox in sandboxes:
-        assert sandbox.stats().by_shape["POST /compute/{system}/jobs"] == 1
+        assert sandbox.stats().by_shape[SUBMIT] == 1
     assert not any(secret in outcome.output for secret in secrets.values())

@@ -66,10 +66,12 @@ KINDS: Mapping[str, Kind] = {
 }
 
 SLOW_SYSTEM = tuple(
-    FaultRule(
-        shape=f"{method} /filesystem/{{system}}/ops/{name}", kind=FaultKind.STATUS, status=408, times=1000
-    )
+    FaultRule(shape=f"{method} {place}/{name}", kind=FaultKind.STATUS, times=1000, **how)
     for method, name in (("POST", "extract"), ("POST", "compress"), ("DELETE", "rm"))
+    for place, how in (
+        ("/filesystem/{system}/ops", {"status": 408}),
+        ("/utilities", {"status": 400, "headers": {"X-Timeout": "Command has finished with timeout signal"}}),
+    )
 )
 """A system where nothing is done within the gateway's 5 s, so that transfer jobs do it all."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from reframe_firecrest.sandbox import Sandbox, SandboxConfig
-from tests.conftest import GatewayUnderTest
+from tests.conftest import SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import SUITE, ReFrame
 from tests.faults.cases import SLOW_SYSTEM, TIMEOUT, Case
 
@@ -93,7 +93,9 @@ def run(
     directory = Path(tempfile.mkdtemp(prefix="reframe-firecrest-faults-"))
     try:
         with Sandbox(config) as sandbox:
-            reframe = ReFrame(directory, GatewayUnderTest("sandbox", sandbox.environment()))
+            # It speaks both versions, so that what it did can be asked for in the same way after all runs.
+            version = {"FIRECREST_API_VERSION": SANDBOX_API.removeprefix("v")}
+            reframe = ReFrame(directory, GatewayUnderTest("sandbox", {**sandbox.environment(), **version}))
             begun = time.monotonic()
             process = reframe.start(
                 [str(checks)],

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2
@@ -148,7 +149,9 @@ def finished(*parts: JobPart) -> tuple[list[str], Callable[[str], Awaitable[Sequ
 
 
 def make_gateway(api: Api, *parts: JobPart, patience: Patience = FAST, **changes: object) -> GatewayV2:
-    return GatewayV2(make_settings(**changes), finished(*parts)[1], patience, httpx.MockTransport(api))
+    return GatewayV2(
+        Connection(make_settings(**changes), patience, httpx.MockTransport(api)), finished(*parts)[1]
+    )
 
 
 def failures_of(recording: Any) -> list[Any]:

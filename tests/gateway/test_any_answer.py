@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, transfers
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart, RemoteFile
 from reframe_firecrest.gateway.translate import error_of
@@ -111,7 +112,7 @@ async def carry_out(
         local, large = Path(directory, "local"), Path(directory, "large")
         local.write_bytes(b"0123456789")
         large.write_bytes(b"0123456789")
-        gateway = GatewayV2(make_settings(), finished()[1], IMPATIENT, httpx.MockTransport(serve))
+        gateway = GatewayV2(Connection(make_settings(), IMPATIENT, httpx.MockTransport(serve)), finished()[1])
         if "S3" in operation:
             gateway._max_direct = 5
         try:

@@ -18,6 +18,7 @@ import pytest
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import auth, policy
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.v2 import GatewayV2
 from reframe_firecrest.sandbox import Sandbox, SandboxConfig
@@ -168,7 +169,7 @@ def test_no_secret_is_in_any_log(
     environment["FIRECREST_TOKEN_COMMAND"] = token_command(sandbox) if right else f"echo {TOKEN}"
     if not right:
         environment |= {"FIRECREST_CLIENT_SECRET": "wr0ng-s3cret", "FIRECREST_API_KEY": KEY}
-    gateway = GatewayV2(read_settings([], environment), finished()[1], FAST)
+    gateway = GatewayV2(Connection(read_settings([], environment), FAST), finished()[1])
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.DEBUG):
         patch.setattr(auth, "STALE_PATIENCE", 0.0)
         patch.setattr(type(authority), "issue", noting(type(authority).issue, issued))
@@ -216,7 +217,8 @@ def test_what_a_server_sets_in_its_answers_heads_is_in_no_log(caplog: pytest.Log
                 "FIRECREST_BASEDIR": "/scratch",
             }
             gateway = GatewayV2(
-                read_settings([], environment), finished()[1], dataclasses.replace(FAST, first_contact=0)
+                Connection(read_settings([], environment), dataclasses.replace(FAST, first_contact=0)),
+                finished()[1],
             )
             assert await outcome(gateway) is not None
 

@@ -5,7 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from reframe_firecrest.gateway.client import Client, CountingClient, Wire
+from reframe_firecrest.gateway.client import Client
+from reframe_firecrest.gateway.wire import CountingClient, Wire
 from tests.gateway.helpers import TOKEN, answer, run
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import objects, transfers
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2
@@ -59,7 +60,7 @@ def call(sandbox: Sandbox, *methods: Callable[[GatewayV2], Awaitable[Any]]) -> N
     settings = read_settings(places_of("test", None, None), sandbox.environment())
 
     async def work() -> None:
-        gateway = GatewayV2(settings, lambda job_id: ended(gateway, job_id), Patience(pause=0.01))
+        gateway = GatewayV2(Connection(settings, Patience(pause=0.01)), lambda job_id: ended(gateway, job_id))
         try:
             await gateway.connect()
             for method in methods:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from reframe_firecrest.gateway.protocol import FileKind
+from reframe_firecrest.gateway.v2 import GatewayV2
 from tests.gateway.helpers import Api, answer
 from tests.gateway.test_v2 import call
 
@@ -60,3 +61,28 @@ def test_a_directory_that_was_cut_counts_as_not_told(told: str, known: str) -> N
     api = Api({"GET /compute/jobs": answer(200, {"jobs": [job]})})
     [part] = call(api, lambda gateway: gateway.jobs(0.0))
     assert part.working_directory == known
+
+
+def test_a_lost_submission_is_found_by_its_directory_which_is_asked_for_where_it_is_not_told() -> None:
+    jobs = [
+        {"jobId": job_id, "status": {"state": "PENDING"}, "workingDirectory": place}
+        for job_id, place in (("5", "/scratch/other"), ("6", ""), ("7", ""), ("8", "/scratch/t"))
+    ]
+    api = Api(
+        {
+            "GET /compute/jobs": answer(200, {"jobs": jobs}),
+            "GET /compute/jobs/6/metadata": answer(
+                200, {"jobs": [{"jobId": "6", "standardOutput": "/scratch/t/rfm_job.out"}]}
+            ),
+            "GET /compute/jobs/7/metadata": answer(
+                200, {"jobs": [{"jobId": "7", "standardOutput": "/scratch/u/rfm_job.out"}]}
+            ),
+        }
+    )
+
+    async def find(gateway: GatewayV2) -> list[str]:
+        return await gateway.find("/scratch/t/job.sh", "/scratch/t", "rfm", 0.0)
+
+    assert call(api, find, find) == ["6", "8"]
+    # What a job has told once need not be asked for again.
+    assert api.count("GET /compute/jobs/6/metadata") == 1

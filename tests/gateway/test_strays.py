@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest import errors
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2
@@ -39,7 +40,7 @@ def source(tmp_path: Path) -> Path:
 
 def connected(sandbox: Sandbox) -> GatewayV2:
     settings = read_settings(places_of("test", None, None), sandbox.environment())
-    gateway = GatewayV2(settings, lambda job_id: ended(gateway, job_id), Patience(pause=0.01))
+    gateway = GatewayV2(Connection(settings, Patience(pause=0.01)), lambda job_id: ended(gateway, job_id))
     return gateway
 
 

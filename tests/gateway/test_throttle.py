@@ -117,3 +117,11 @@ def test_a_rest_holds_all_requests_but_the_urgent_ones() -> None:
 
     assert run(after_a_rest(urgent=False)) >= 0.2
     assert run(after_a_rest(urgent=True)) < 0.2
+
+
+def test_a_gateway_that_is_known_to_bear_less_is_asked_less_from_the_beginning() -> None:
+    throttle = Throttle(32)
+    throttle.bound(3, 2.0)
+    assert throttle.limit == 3
+    throttle.bound(50, 2.0)
+    assert throttle.limit == 32

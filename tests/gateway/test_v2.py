@@ -13,8 +13,9 @@ import pytest
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, transfers, translate
+from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
-from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.gateway.protocol import Archive, JobPart
 from reframe_firecrest.gateway.v2 import GatewayV2, time_window
 from tests.gateway.helpers import (
     FAST,
@@ -576,7 +577,7 @@ class TestUploading:
         )
         asked, wait_for_job = finished()
         settings = make_settings(account="g1")
-        gateway = GatewayV2(settings, wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(settings, FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, connect, self.upload(large), gateway=gateway)
         assert api.seen[1:] == ["POST /filesystem/transfer/upload", "PUT /part", "POST /complete", STAT]
         assert dict(api.requests[-1].url.params) == {"path": "/scratch/run/in.tgz"}
@@ -703,7 +704,7 @@ class TestDownloading:
     def test_what_is_known_to_be_large_is_not_even_tried_directly(self, tmp_path: Path) -> None:
         api = Api({"POST /filesystem/transfer/download": answer(201, TRANSFER), **S3})
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, self.download(tmp_path / "out", size_hint=100_000_000), gateway=gateway)
         assert api.count(DOWNLOAD) == 0
         assert asked == ["77"]
@@ -766,7 +767,9 @@ class TestArchives:
             }
         )
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(account="g1"), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(
+            Connection(make_settings(account="g1"), FAST, httpx.MockTransport(api)), wait_for_job
+        )
         call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert asked == ["77"]
         assert api.body(1)["account"] == "g1"
@@ -847,7 +850,7 @@ class TestArchives:
         async def held(_job_id: str) -> list[JobPart]:
             raise errors.JobHeldError("Slurm holds job 77")
 
-        gateway = GatewayV2(make_settings(), held, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), held)
         with pytest.raises(errors.JobHeldError):
             call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert api.count(cancel) == 1
@@ -857,9 +860,9 @@ class TestArchives:
         made = call(
             api, lambda gateway: gateway.archive("/scratch/run", ["t/out", "t/err"], "/scratch/x/out-1")
         )
-        assert made == ["/scratch/x/out-1-0.tgz"]
+        assert made == [Archive("/scratch/x/out-1-0.tgz")]
         body = api.body()
-        assert body["target_path"] == made[0]
+        assert body["target_path"] == made[0].path
         assert Path(body["source_path"]).parent == Path("/scratch/run")
         assert body["match_pattern"] == r"./t/\(err\|out\)"
 
@@ -867,7 +870,7 @@ class TestArchives:
         api = Api({COMPRESS: answer(204)})
         files = [f"t/{'x' * 100}{number}" for number in range(1000)]
         made = call(api, lambda gateway: gateway.archive("/scratch/run", files, "/scratch/out-1"))
-        assert made == ["/scratch/out-1-0.tgz", "/scratch/out-1-1.tgz"]
+        assert made == [Archive("/scratch/out-1-0.tgz"), Archive("/scratch/out-1-1.tgz")]
 
     def test_a_partial_archive_is_never_looked_at_again(self) -> None:
         api = Api(
@@ -880,9 +883,9 @@ class TestArchives:
         partial = "/scratch/v1.tgz/out-1-0.tgz"
         made = call(api, lambda gateway: gateway.archive("/scratch/run", ["a"], "/scratch/v1.tgz/out-1"))
         assert api.body(0)["target_path"] == partial
-        assert made == [api.body(1)["target_path"]]
-        assert made[0] != partial
-        assert made[0].startswith("/scratch/v1.tgz/out-1-0")
+        assert made == [Archive(api.body(1)["target_path"])]
+        assert made[0].path != partial
+        assert made[0].path.startswith("/scratch/v1.tgz/out-1-0")
         assert api.body(1)["match_pattern"] == api.body(0)["match_pattern"]
 
 
@@ -917,7 +920,7 @@ class TestFiles:
             }
         )
         asked, wait_for_job = finished()
-        gateway = GatewayV2(make_settings(), wait_for_job, FAST, httpx.MockTransport(api))
+        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), wait_for_job)
         call(api, lambda gateway: gateway.remove("/scratch/t"), gateway=gateway)
         assert asked == ["77"]
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from reframe_firecrest.cli.main import app
 from reframe_firecrest.journal.events import Closed, Traffic
+from reframe_firecrest.journal.liveness import Standing
+from reframe_firecrest.journal.reading import read
+from reframe_firecrest.overview.summary import overview_of
+from reframe_firecrest.overview.table import render
 from tests.overview.conftest import BEGUN, Write, job, opened
 
 Status = Callable[..., Any]
@@ -47,6 +53,34 @@ def test_the_newest_run_is_shown(write: Write, status: Status) -> None:
     [line] = [line for line in done.stdout.splitlines() if line.startswith("t1 ")]
     assert line.split()[:4] == ["t1", "submitted", "12", "PENDING"]
     assert line.rstrip().endswith("Priority")
+
+
+def test_how_long_jobs_have_waited_is_shown(write: Write, status: Status) -> None:
+    write(
+        opened(),
+        *(
+            job(1, 0, "queued"),
+            job(1, 1, "submitted", job_id="12"),
+            job(1, 9, "done", job_id="12", elapsed=5.0, state="COMPLETED"),
+        ),
+        Closed(time=BEGUN + 10),
+    )
+    shown = status().stdout
+    assert "in the queue: 3.0 s, the median; 3.0 s at most" in shown
+    [line] = [line for line in shown.splitlines() if line.startswith("t1 ")]
+    assert line.split() == ["t1", "done", "12", "COMPLETED", "3.0", "s", "9.0", "s"]
+
+
+def test_a_terminal_shows_as_many_jobs_as_it_has_lines_for(write: Write) -> None:
+    journal = write(opened(), *(job(number, number, "queued") for number in range(1, 101)))
+    story = read(journal.path)
+    assert story is not None
+    console = Console(width=120, file=StringIO())
+    console.print(render([overview_of(story, Standing.GOES_ON, BEGUN + 200)], 24))
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= 24
+    assert lines[-1].rstrip() == f"and 85 more: reframe-firecrest status {RUN}"
 
 
 def test_a_run_that_was_killed_is_told_with_the_remedy(write: Write, status: Status) -> None:

@@ -64,6 +64,23 @@ def test_of_one_that_has_ended_it_is_all_that_it_took(phase: str, write: Write) 
     assert line.reason is None
 
 
+def test_what_waits_in_the_queue_is_told_for_each_and_for_all(write: Write) -> None:
+    found = overview(
+        write,
+        *lived(1, "queued", "staging"),
+        *[job(2, 0, "queued"), job(2, 10, "submitted", state="PENDING")],
+        *[
+            job(3, 0, "queued"),
+            job(3, 10, "submitted"),
+            job(3, 40, "submitted", state="RUNNING", elapsed=10.0),
+        ],
+        *[job(4, 0, "queued"), job(4, 10, "submitted"), job(4, 50, "done", elapsed=38.0)],
+    )
+    assert {line.number: line.waited for line in found.jobs} == {1: None, 2: 90, 3: 20, 4: 2}
+    assert found.waited == (20, 90)
+    assert overview(write, *lived(1, "queued")).waited is None
+
+
 def test_time_stands_still_when_the_session_is_over(write: Write) -> None:
     events = (
         job(1, 5, "queued"),

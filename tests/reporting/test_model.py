@@ -42,6 +42,14 @@ def test_journal_and_report_are_put_together(journal: Journals) -> None:
     assert [part.part for part in report.spending] == ["staging", "queue", "run", "retrieval"]
 
 
+def test_the_slowest_are_called_by_their_tests_names_in_each_attempt(journal: Journals) -> None:
+    run = journal([opened(), *done(1), *lived(2, begin=9, staging=3, queue=1, run=1, retrieval=1)])
+    first = case("t", result="fail", display_name="T %x=1", stagedir="/stage/alps/gpu/gnu/t1")
+    second = first | {"stagedir": "/stage/alps/gpu/gnu/t2"}
+    report = report_of(run, Results.model_validate(results([first], [second])))
+    assert report.spending[0].slowest == [("T %x=1", 3), ("T %x=1", 1)]
+
+
 def test_a_killed_run_is_told_by_its_journal_alone(journal: Journals) -> None:
     report = report_of(journal([opened(), *done(1)[:-1], *done(2)]), None)
     assert (report.standing, report.judged) == ("killed", False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest.journal.reading import Story
-from reframe_firecrest.reporting.lanes import Lane, lanes_of
+from reframe_firecrest.overview.lanes import Lane, lanes_of
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.reporting.spending import STEPS, crowd_of, own_spending_of, spending_of
 from tests.reporting.worlds import BEGUN, case, lived, opened, results

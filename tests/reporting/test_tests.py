@@ -10,7 +10,7 @@ import pytest
 
 from reframe_firecrest.journal.events import JobMoved
 from reframe_firecrest.journal.reading import Story
-from reframe_firecrest.reporting.lanes import lanes_of
+from reframe_firecrest.overview.lanes import lanes_of
 from reframe_firecrest.reporting.results import Results
 from reframe_firecrest.reporting.tests import WHOLE, Test, Verdict, join_tests
 from tests.reporting.worlds import BEGUN, case, job, lived, opened, results
@@ -90,6 +90,12 @@ def test_without_a_journal_a_test_has_its_beginning_and_its_end() -> None:
     [span] = test.spans
     assert (span.part, span.seconds) == (WHOLE, 8)
     assert (test.jobs, test.nodes) == (["7"], "a,b")
+
+
+def test_a_job_that_slurm_never_had_has_no_id() -> None:
+    never = [job(1, 1, "queued"), job(1, 2, "failed", error="no such partition")]
+    assert joined(never, [case("t1", jobid="firecrest-1", result="fail")])[0].jobs == []
+    assert joined([], [case("t1", jobid="firecrest-1", result="fail")])[0].jobs == []
 
 
 def test_a_test_that_failed_while_it_was_compiled_has_that_output() -> None:

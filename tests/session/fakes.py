@@ -7,7 +7,7 @@ import os
 import shutil
 import tarfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +16,7 @@ from reframe_firecrest.errors import GatewayError, NotFoundError
 from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
 from reframe_firecrest.gateway.protocol import (
     AccountInfo,
+    Archive,
     Cluster,
     FileKind,
     JobPart,
@@ -53,7 +54,9 @@ class FakeGateway:
         blocked: methods that wait until their event is set.
         hidden: ids that the list does not show; asked singly, they are known.
         unknown: ids that are not known at all.
+        unsure: looks for a submission's job that will tell nothing.
         damaged: downloads of which only half will come.
+        apart: each directory's files are in an archive of their own, with names relative to it.
     """
 
     def __init__(self) -> None:
@@ -66,8 +69,11 @@ class FakeGateway:
         self.single: dict[str, list[JobPart]] = {}
         self.hostile: set[str] = set()
         self.names: list[list[str]] = []
+        self.ids: list[list[str]] = []
+        self.unsure = 0
         self.unpackable: set[str] = set()
         self.damaged = 0
+        self.apart = False
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
         self.scripts: dict[str, str] = {}
@@ -177,19 +183,31 @@ class FakeGateway:
             trusted = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
             tar.extractall(directory, **trusted)  # type: ignore[arg-type]
 
-    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[str]:
+    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         await self._enter("archive")
+        if not self.apart:
+            return [self._pack(directory, files, target, "")]
+        groups = {name: name.rpartition("/")[0] for name in files}
+        return [
+            self._pack(
+                directory, [name for name in files if groups[name] == below], f"{target}-{number}", below
+            )
+            for number, below in enumerate(dict.fromkeys(groups.values()))
+        ]
+
+    def _pack(self, directory: str, files: Sequence[str], target: str, below: str) -> Archive:
         with tarfile.open(f"{target}.tgz", "w:gz") as tar:
             for name in files:
+                inside = name.removeprefix(f"{below}/") if below else name
                 if name.rpartition("/")[2] in self.unpackable:
                     continue
                 if name.rpartition("/")[2] in self.hostile:
-                    member = tarfile.TarInfo(f"./{name}")
+                    member = tarfile.TarInfo(f"./{inside}")
                     member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
                     tar.addfile(member)
                     continue
-                tar.add(Path(directory, name), f"./{name}")
-        return [f"{target}.tgz"]
+                tar.add(Path(directory, name), f"./{inside}")
+        return Archive(f"{target}.tgz", below)
 
     async def remove(self, path: str) -> None:
         await self._enter("remove")
@@ -224,15 +242,26 @@ class FakeGateway:
         for name, text in {"job.out": "out", "job.err": "", **(files or {})}.items():
             (directory / name).write_text(text)
 
-    async def jobs(self, seen_since: float, names: Sequence[str] = ()) -> list[JobPart]:
+    async def jobs(
+        self, seen_since: float, names: Sequence[str] = (), ids: Sequence[str] = ()
+    ) -> list[JobPart]:
         await self._enter("jobs")
         self.names.append(list(names))
+        self.ids.append(list(ids))
         return [
             part
             for job_id, parts in self.parts.items()
             if job_id not in self.hidden | self.unknown
             for part in parts
         ]
+
+    async def find(self, script: str, directory: str, name: str, since: float) -> list[str] | None:
+        await self._enter("find")
+        if self.unsure:
+            self.unsure -= 1
+            return None
+        places = {**self.places, **_told_places(await self.jobs(since))}
+        return [job_id for job_id, place in places.items() if place == directory]
 
     async def job(self, job_id: str) -> list[JobPart]:
         await self._enter("job")
@@ -257,6 +286,10 @@ class FakeGateway:
 
     def stats(self) -> dict[str, int]:
         return {"requests": self.calls.total(), **self.calls}
+
+
+def _told_places(parts: Iterable[JobPart]) -> dict[str, str]:
+    return {part.base_id: part.working_directory for part in parts if part.working_directory}
 
 
 def _entry(root: Path, item: Path) -> RemoteFile:

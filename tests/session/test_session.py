@@ -83,6 +83,20 @@ def test_what_waits_travels_together(stage: Stage) -> None:
     assert stage.gateway.calls["list_tree"] <= 3
 
 
+def test_what_is_packed_apart_is_put_together_again(stage: Stage) -> None:
+    stage.gateway.apart = True
+    event = block(stage, "list_tree")
+    jobs = [stage.submit(f"t{number}") for number in range(3)]
+    for job_id, name in zip(stage.submitted(*jobs), "abc", strict=True):
+        stage.gateway.finish(job_id, files={"result": name})
+    eventually(lambda: all(job.view.phase is Phase.RETRIEVING for job in jobs))
+    release(event)
+    eventually(lambda: done(*jobs))
+    assert [job.view.error for job in jobs] == [None] * 3
+    read = [(stage.local / f"t{number}" / "result").read_text() for number in range(3)]
+    assert sorted(read) == ["a", "b", "c"]
+
+
 def test_one_status_request_serves_all_jobs(stage: Stage) -> None:
     handles = [stage.submit(f"t{number}") for number in range(10)]
     stage.submitted(*handles)
@@ -431,7 +445,6 @@ def test_a_job_whose_directory_the_list_does_not_tell_is_adopted(
     stage.gateway.places = {other: str(stage.remote / "b"), job_id: str(stage.remote / "a")}
     assert stage.submitted(stage.submit("a")) == [job_id]
     assert stage.gateway.calls["submit"] == 1
-    assert stage.gateway.calls["directory"] == 2
 
 
 def test_a_run_job_does_not_adopt_the_build_job_of_the_same_directory(
@@ -458,6 +471,35 @@ def test_a_job_under_the_id_of_a_forgotten_one_is_adopted(
     job_id = stage.gateway.start("job.sh", str(stage.remote / "b"))
     assert stage.submitted(stage.submit("b")) == [job_id]
     assert stage.gateway.calls["submit"] == 2
+
+
+def test_a_submission_that_can_not_be_told_from_others_is_not_repeated(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    stage.gateway.unsure = 2
+    handle = stage.submit("a")
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.FAILED
+    assert "cut" in (handle.view.error or "")
+    assert stage.gateway.calls["submit"] == 1
+
+
+def test_a_submission_that_can_be_told_at_last_is_adopted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
+    stage.gateway.unsure = 1
+    (stage.remote / "a").mkdir(parents=True)
+    job_id = stage.gateway.start("job.sh", str(stage.remote / "a"))
+    assert stage.submitted(stage.submit("a")) == [job_id]
+
+
+def test_a_list_is_asked_for_by_the_ids_of_the_jobs_that_are_followed(stage: Stage) -> None:
+    ids = stage.submitted(stage.submit("a"), stage.submit("b"))
+    eventually(lambda: any(sorted(asked) == sorted(ids) for asked in stage.gateway.ids))
 
 
 def test_a_refused_submission_fails_that_test_only(stage: Stage) -> None:

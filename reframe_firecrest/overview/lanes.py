@@ -63,10 +63,17 @@ def lanes_of(story: Story, until: float) -> list[Lane]:
         story: what its journal tells.
         until: seconds since the epoch: now if it goes on, else when it was last heard of.
     """
-    return [_lane(moves, story.opened.system, until) for _, moves in sorted(story.moves.items())]
+    return [lane_of(moves, story.opened.system, until) for _, moves in sorted(story.moves.items())]
 
 
-def _lane(moves: Sequence[JobMoved], system: str, until: float) -> Lane:
+def lane_of(moves: Sequence[JobMoved], system: str, until: float) -> Lane:
+    """Return what a job did.
+
+    Args:
+        moves: all that its journal tells of it.
+        system: the gateway's name of the system.
+        until: see `lanes_of`.
+    """
     last = moves[-1]
     at: dict[Phase, float] = {Phase.QUEUED: moves[0].time}
     for move in moves:

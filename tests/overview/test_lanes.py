@@ -8,7 +8,7 @@ import pytest
 
 from reframe_firecrest.journal.events import JobMoved
 from reframe_firecrest.journal.reading import Story
-from reframe_firecrest.reporting.lanes import Lane, lanes_of
+from reframe_firecrest.overview.lanes import Lane, lanes_of
 from tests.reporting.worlds import BEGUN, job, lived, opened
 
 

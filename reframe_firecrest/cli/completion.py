@@ -1,0 +1,13 @@
+"""What shells complete beside commands and options."""
+
+from __future__ import annotations
+
+import os
+
+from reframe_firecrest.journal.runs import names_in
+from reframe_firecrest.settings import journal_directory
+
+
+def run_names(incomplete: str) -> list[str]:
+    """Return the names of runs that begin like that, the newest first."""
+    return names_in(journal_directory(os.environ), incomplete)

@@ -1,0 +1,1 @@
+"""FirecREST v1 behind the gateway's protocol."""

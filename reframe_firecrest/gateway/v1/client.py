@@ -1,0 +1,82 @@
+"""Single requests to FirecREST v1: forms in, JSON out.
+
+pyfirecrest's own client for v1 polls each task alone, at a pace of its own, and gives up after a minute;
+and it takes its tokens from a call that blocks. So requests are made here, one a call, and what comes back
+is the caller's to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from reframe_firecrest.gateway.connection import Connection
+
+Form = Mapping[str, str]
+
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+"""Seconds without any progress. Each service answers one request at a time, so one may wait for others."""
+
+
+class Client:
+    """Makes requests about one system.
+
+    Args:
+        connection: the way there.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._system = {"X-Machine-Name": connection.settings.system}
+
+    async def get(self, endpoint: str, params: Form | None = None) -> Any:
+        """GET an endpoint; return the decoded answer."""
+        return (await self._send("GET", endpoint, params=params)).json()
+
+    async def find(self, endpoint: str) -> Any:
+        """GET an endpoint; return the decoded answer, None if there is nothing of that name."""
+        try:
+            return await self.get(endpoint)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == 404:
+                return None
+            raise
+
+    async def get_fresh(self, endpoint: str) -> tuple[Any, httpx.Headers]:
+        """GET what the gateway keeps for 16 minutes, for all users alike; return it anew, and its headers."""
+        response = await self._send("GET", endpoint, headers={"Cache-Control": "no-cache"})
+        return response.json(), response.headers
+
+    async def get_bytes(self, endpoint: str, params: Form) -> bytes:
+        """GET a file."""
+        return (await self._send("GET", endpoint, params=params)).content
+
+    async def post(self, endpoint: str, form: Form) -> Any:
+        """POST a form; return the decoded answer."""
+        return (await self._send("POST", endpoint, data=form)).json()
+
+    async def post_file(self, endpoint: str, form: Form, name: str, content: bytes) -> None:
+        """POST a form with a file."""
+        await self._send("POST", endpoint, data=form, files={"file": (name, content)})
+
+    async def delete(self, endpoint: str, form: Form | None = None) -> Any:
+        """DELETE, with a form; return the decoded answer, None for an empty one."""
+        response = await self._send("DELETE", endpoint, data=form)
+        return response.json() if response.content else None
+
+    async def _send(
+        self, method: str, endpoint: str, headers: Mapping[str, str] | None = None, **what: Any
+    ) -> httpx.Response:
+        connection = self._connection
+        who = await connection.authorization.auth_headers()
+        response = await connection.http.request(
+            method,
+            connection.url + endpoint,
+            headers={**self._system, **who, **(headers or {})},
+            timeout=TIMEOUT,
+            **what,
+        )
+        response.raise_for_status()
+        return response

@@ -1,0 +1,351 @@
+"""FirecREST v1's jobs: asked for by their ids, many at a time, through Slurm's accounting.
+
+The accounting is the cheap question. It tells neither working directories nor why a job is pending nor how
+long it may run; Slurm's queue does, and is asked for that from time to time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from posixpath import dirname
+from typing import TypeVar
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway.calls import Caller
+from reframe_firecrest.gateway.policy import Operation
+from reframe_firecrest.gateway.protocol import Cluster, JobPart
+from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway.v1.answers import Accounted, Queued
+from reframe_firecrest.gateway.v1.client import Client, Form
+from reframe_firecrest.gateway.v1.clock import SystemClock
+from reframe_firecrest.gateway.v1.dialect import REFUSED_BY_SBATCH
+from reframe_firecrest.gateway.v1.paths import accepted
+from reframe_firecrest.gateway.v1.tasks import Tasks
+from reframe_firecrest.states import ENDED, PENDING
+
+Result = TypeVar("Result")
+
+AT_ONCE = 250
+"""Ids in one question: the gateway's own services fail at 340 (measured)."""
+
+QUERY = 60.0
+"""Seconds for a question about jobs."""
+
+QUEUE_QUERY = 180.0
+"""The same for one about the queue with the jobs' scripts: 0.12 s for each job, 5 s for each pending
+array."""
+
+SUBMISSION = 90.0
+"""Seconds for a submission: as long as the gateway waits for the system at most."""
+
+REASONS_EVERY = 30.0
+"""Seconds between two questions why a job is pending."""
+
+LIMIT_AFTER = 60.0
+"""Seconds that a job has to run until it is asked for how long it may."""
+
+TRANSFER_NAME = "reframe-firecrest:"
+"""How the names of our own transfer jobs begin; behind it stands the path that they work on, and a number."""
+
+_ID = re.compile(r"\d+")
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class _Remembered:
+    """What is known of a job from earlier answers."""
+
+    name: str = ""
+    reason: str | None = None
+    limit: float | None = None
+    asked: float | None = None
+
+
+class Compute:
+    """The API's section ``/compute``; the methods are the gateway protocol's.
+
+    Args:
+        client: makes single requests.
+        call: repeats and translates them.
+        tasks: waits for what they come to.
+    """
+
+    def __init__(self, client: Client, call: Caller, tasks: Tasks) -> None:
+        self._client = client
+        self._call = call
+        self._tasks = tasks
+        self._clock = SystemClock()
+        self._remembered: dict[str, _Remembered] = {}
+        self._newest: list[tuple[float, int]] = []
+
+    # --- the system ---------------------------------------------------------------------------------
+
+    async def cluster(self) -> Cluster:
+        """Ask for nodes, partitions and reservations at the same time."""
+        return Cluster(
+            *await asyncio.gather(
+                self._ask(policy.STATUS, "nodes", {}, answers.nodes_of),
+                self._ask(policy.STATUS, "partitions", {}, answers.partitions_of),
+                self._ask(policy.STATUS, "reservations", {}, answers.reservations_of),
+            )
+        )
+
+    # --- submitting ---------------------------------------------------------------------------------
+
+    async def submit(self, script: str, directory: str, account: str | None) -> str:
+        """Submit a script that lies in the directory in which its job is to work."""
+        if dirname(script) != directory:
+            raise errors.RejectedError(
+                f"FirecREST v1 runs a job where its script lies, so {script} can't run in {directory}"
+            )
+        form = {"targetPath": accepted(script), **({"account": account} if account else {})}
+        submitted = await self.begin(policy.SUBMIT, "/compute/jobs/path", form)
+        return submitted.job_id or ""
+
+    async def begin(self, operation: Operation, endpoint: str, form: Form) -> answers.Submitted:
+        """Have the gateway submit a job; returns what came of it, with an id for certain.
+
+        Raises:
+            UncertainError: there may be a job or not.
+        """
+        task_id = await self._call(
+            operation, lambda: self._begun(operation, self._client.post(endpoint, form))
+        )
+        try:
+            task = await self._tasks.reach(operation, task_id, SUBMISSION)
+        except errors.GatewayError as error:
+            if REFUSED_BY_SBATCH.search(str(error)):
+                raise errors.RejectedError(str(error)) from None
+            # A job that was queued with a warning is told as a failure too.
+            raise errors.UncertainError(str(error)) from None
+        try:
+            submitted = answers.submitted_of(task.data)
+        except ValueError:
+            submitted = answers.Submitted()
+        if submitted.job_id is None:
+            raise errors.UncertainError(
+                f"{operation.name} on {self._call.where} failed: the gateway does not tell the job's id"
+            )
+        self._newest.append((time.time(), int(submitted.job_id)))
+        return submitted
+
+    def newest_before(self, moment: float) -> int:
+        """Return the highest id of a submitted job that was known at a time, in seconds since the epoch."""
+        return max((job_id for told, job_id in self._newest if told <= moment), default=0)
+
+    async def _begun(self, operation: Operation, request: Awaitable[object]) -> str:
+        answer = await request
+        try:
+            return answers.task_id_of(answer)
+        except (ValueError, RecursionError):
+            # Accepted, but not in a way that can be read.
+            raise errors.UncertainError(
+                f"{operation.name} on {self._call.where} failed: no task in the answer"
+            ) from None
+
+    # --- asking -------------------------------------------------------------------------------------
+
+    async def jobs(
+        self,
+        seen_since: float,  # noqa: ARG002 - the accounting knows jobs for as long as they are asked for by id
+        names: Sequence[str] = (),  # noqa: ARG002
+        ids: Sequence[str] = (),
+    ) -> list[JobPart]:
+        """Ask for jobs; without ids, for all of the user's that go on."""
+        if not ids:
+            return [self._part_of_queued(row) for row in await self.queue()]
+        parts = self._parts_of(await self.accounting(ids))
+        await self._ask_queue_about(parts)
+        return [self._with_remembered(part) for part in parts]
+
+    async def job(self, job_id: str) -> list[JobPart]:
+        """Ask for one job: the accounting and, if that does not know it yet, the queue."""
+        parts = self._parts_of(await self.accounting([job_id]))
+        if not parts:
+            queued = await self._queue_of([job_id])
+            parts = [self._part_of_queued(row) for row in queued]
+        return [self._with_remembered(part) for part in parts]
+
+    async def directory(self, job_id: str) -> str:
+        """Ask the queue for a job's directory; an empty text stands for a job that it does not know."""
+        rows = await self._queue_of([job_id], scripts=True)
+        return next((self._part_of_queued(row).working_directory for row in rows), "")
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job."""
+
+        async def ask() -> None:
+            task_id = await self._call(
+                policy.CANCEL,
+                lambda: self._begun(policy.CANCEL, self._client.delete(f"/compute/jobs/{job_id}")),
+            )
+            await self._tasks.reach(policy.CANCEL, task_id, QUERY)
+
+        try:
+            await self._call.steps(policy.CANCEL, ask)
+        except errors.GatewayError as error:
+            if not re.search(policy.JOB_HAS_ENDED, str(error)):
+                raise
+
+    async def accounting(self, ids: Sequence[str] = (), since: str | None = None) -> list[Accounted]:
+        """Ask Slurm's accounting.
+
+        Args:
+            ids: of jobs; none stands for all of the user's.
+            since: a date from which on jobs are listed, where no ids are given.
+        """
+        if not ids:
+            return await self._account({"starttime": since} if since else {})
+        # One id that is none would have the whole question refused.
+        good = [job_id for job_id in dict.fromkeys(ids) if _ID.fullmatch(job_id)]
+        chunks = [good[at : at + AT_ONCE] for at in range(0, len(good), AT_ONCE)]
+        found = await asyncio.gather(*(self._account({"jobs": ",".join(chunk)}) for chunk in chunks))
+        return list(itertools.chain.from_iterable(found))
+
+    async def _account(self, params: Form) -> list[Accounted]:
+        return await self._ask(policy.LIST_JOBS, "acct", params, answers.accounted_of)
+
+    async def queue(self) -> list[Queued]:
+        """Ask Slurm's queue for all of the user's jobs, with their scripts."""
+        return await self._ask(policy.LIST_JOBS, "jobs", {}, answers.queued_of, QUEUE_QUERY)
+
+    async def _queue_of(self, ids: Sequence[str], *, scripts: bool = False) -> list[Queued]:
+        """Ask Slurm's queue for some jobs, with or without their scripts, which are a command for each."""
+        params = {"jobs": ",".join(ids[:AT_ONCE]), **({} if scripts else {"userJobs": "false"})}
+        try:
+            return await self._ask(policy.LIST_JOBS, "jobs", params, answers.queued_of)
+        except errors.GatewayError as error:
+            if re.search(policy.JOB_HAS_ENDED, str(error)):
+                return []
+            raise
+
+    async def _ask(
+        self,
+        operation: Operation,
+        endpoint: str,
+        params: Form,
+        translation: Callable[[object], Result],
+        within: float = QUERY,
+    ) -> Result:
+        async def ask() -> Result:
+            task_id = await self._call(
+                operation,
+                lambda: self._begun(operation, self._client.get(f"/compute/{endpoint}", params)),
+            )
+            return translation((await self._tasks.reach(operation, task_id, within)).data)
+
+        return await self._call.steps(operation, ask)
+
+    # --- understanding ------------------------------------------------------------------------------
+
+    def _parts_of(self, rows: Iterable[Accounted]) -> list[JobPart]:
+        now = time.time()
+        known = [row for row in rows if not row.is_stub]
+        for row in known:
+            if row.state.startswith("RUNNING") and row.start is not None and row.elapsed is not None:
+                self._clock.show(row.start + row.elapsed, now)
+            elif row.end is not None:
+                self._clock.past(row.end, now)
+        parts = [self._part_of(row) for row in known]
+        return [part for part in parts if self._is_the_same(part)]
+
+    def _part_of(self, row: Accounted) -> JobPart:
+        state = row.state.split(" ")[0].rstrip("+")
+        return JobPart(
+            job_id=row.job_id,
+            name=row.name,
+            state=state,
+            reason=None,
+            exit_code=int(row.exit_code.partition(":")[0]),
+            nodes=_nodes(row.nodes),
+            submitted=None,
+            end=self._clock.epoch(row.end) if row.end is not None and state in ENDED else None,
+            working_directory=_place_in(row.name),
+            node_count=row.node_count or 0,
+            elapsed=row.elapsed or 0.0,
+        )
+
+    def _part_of_queued(self, row: Queued) -> JobPart:
+        pending = row.state in PENDING
+        elapsed = row.elapsed or 0.0
+        return JobPart(
+            job_id=row.job_id,
+            name=row.name,
+            state=row.state,
+            reason=_reason(row.nodes_or_reason) if pending else None,
+            exit_code=None,
+            nodes="" if pending else _nodes(row.nodes_or_reason),
+            submitted=None,
+            end=None,
+            working_directory=_place_in(row.name) or dirname(row.job_file),
+            node_count=row.node_count or 0,
+            elapsed=elapsed,
+            limit=None if row.left is None else elapsed + row.left,
+        )
+
+    def _is_the_same(self, part: JobPart) -> bool:
+        """Tell whether a job is still the one that had its id at first: a controller may forget jobs."""
+        remembered = self._remembered.setdefault(part.base_id, _Remembered())
+        remembered.name = remembered.name or part.name
+        return part.name in ("", remembered.name)
+
+    def _with_remembered(self, part: JobPart) -> JobPart:
+        remembered = self._remembered.get(part.base_id, _Remembered())
+        return replace(
+            part,
+            reason=part.reason or (remembered.reason if part.state in PENDING else None),
+            limit=part.limit or remembered.limit,
+        )
+
+    async def _ask_queue_about(self, parts: Iterable[JobPart]) -> None:
+        """Ask the queue for what the accounting does not tell, where it is time to."""
+        now = time.monotonic()
+        wanted = []
+        for part in parts:
+            remembered = self._remembered[part.base_id]
+            if remembered.asked is None:
+                # Most jobs start soon, and end soon.
+                remembered.asked = now
+            elif part.state in PENDING:
+                if now - remembered.asked >= REASONS_EVERY:
+                    wanted.append(part.base_id)
+            elif part.state not in ENDED and part.elapsed >= LIMIT_AFTER and remembered.limit is None:
+                wanted.append(part.base_id)
+        if not wanted:
+            return
+        ids = list(dict.fromkeys(wanted))
+        for job_id in ids:
+            self._remembered[job_id].asked = now
+        try:
+            queued = [self._part_of_queued(row) for row in await self._queue_of(ids)]
+        except errors.GatewayError as error:
+            # What the accounting tells is what matters.
+            _LOGGER.info("why jobs are pending and how long they may run is not known: %s", error)
+            return
+        for part in queued:
+            remembered = self._remembered.get(part.base_id, _Remembered())
+            remembered.reason = part.reason
+            remembered.limit = part.limit if part.state not in PENDING else None
+
+
+def _nodes(text: str) -> str:
+    return "" if text in ("None assigned", "(null)", "None") else text
+
+
+def _reason(text: str) -> str | None:
+    """Read the queue's last column, which has a pending job's reason in brackets."""
+    reason = text.strip()
+    reason = reason[1:-1] if reason.startswith("(") and reason.endswith(")") else ""
+    return reason if reason not in ("", "None") else None
+
+
+def _place_in(name: str) -> str:
+    """Return the path on which one of our own transfer jobs works, nothing for other jobs."""
+    return name.removeprefix(TRANSFER_NAME).rpartition("#")[0] if name.startswith(f"{TRANSFER_NAME}/") else ""

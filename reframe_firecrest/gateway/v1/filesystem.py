@@ -1,0 +1,210 @@
+"""FirecREST v1's files: operations at once where they are small, S3 or Slurm jobs where not."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from posixpath import basename, dirname
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway.calls import Caller
+from reframe_firecrest.gateway.disk import arriving
+from reframe_firecrest.gateway.policy import Operation
+from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
+from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway.v1.client import Client
+from reframe_firecrest.gateway.v1.inventory import Inventory
+from reframe_firecrest.gateway.v1.packing import parts_of, sources_for
+from reframe_firecrest.gateway.v1.paths import accepted, packable
+from reframe_firecrest.gateway.v1.transfers import Transfers
+
+DEFAULT_LIMIT = 5 * 1024 * 1024
+"""Bytes; the limit of a gateway that does not tell its own."""
+
+FORM = 4096
+"""Bytes that a form has beside its file: the limit is one for both together."""
+
+LOOKS = 3
+"""Listings of a directory in which something vanishes while it is listed."""
+
+
+class Filesystem:
+    """The API's section ``/utilities``; the methods are the gateway protocol's.
+
+    Args:
+        client: makes single requests.
+        call: repeats and translates them.
+        transfers: for what is too large or takes too long.
+    """
+
+    def __init__(self, client: Client, call: Caller, transfers: Transfers) -> None:
+        self._client = client
+        self._call = call
+        self._transfers = transfers
+        self._limit = DEFAULT_LIMIT
+        self._inventory = Inventory()
+        self._numbers = itertools.count(1)
+
+    @property
+    def max_upload(self) -> int:
+        """Bytes that a file may have to be uploaded at once."""
+        return max(self._limit - FORM, 0)
+
+    @property
+    def max_download(self) -> int:
+        """The same for a download: its content must fit the same window in base64."""
+        return self._limit * 3 // 4 - FORM
+
+    def limit(self, size: int | None) -> None:
+        """Take the gateway's limit, in bytes."""
+        self._limit = size or DEFAULT_LIMIT
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    async def exists(self, path: str) -> bool:
+        """Tell whether there is anything under a path."""
+        try:
+            await self._call(
+                policy.STAT, lambda: self._client.get("/utilities/stat", {"targetPath": accepted(path)})
+            )
+        except errors.NotFoundError:
+            return False
+        return True
+
+    async def list_tree(self, path: str) -> list[RemoteFile]:
+        """List everything below a directory."""
+        listing = await self._list(path, recursive=True)
+        self._inventory.note(path, listing)
+        return listing
+
+    async def list_directory(self, path: str) -> list[RemoteFile]:
+        """List what lies in a directory itself."""
+        return await self._list(path, recursive=False)
+
+    async def _list(self, path: str, *, recursive: bool) -> list[RemoteFile]:
+        # Names of groups may have blanks, over which the gateway stumbles.
+        params = {"targetPath": accepted(path), "showhidden": "true", "numericUid": "true"}
+        if recursive:
+            params["recursive"] = "true"
+
+        async def ask() -> list[RemoteFile]:
+            return answers.files_of(await self._client.get("/utilities/ls", params))
+
+        for left in reversed(range(LOOKS)):
+            try:
+                return await self._call(policy.LIST_FILES, ask)
+            except errors.NotFoundError as error:
+                if _is_about(path, error):
+                    raise
+                if not left:
+                    raise errors.RejectedError(str(error), status=error.status) from None
+        raise AssertionError("unreachable: the last look returns or raises")
+
+    # --- moving -------------------------------------------------------------------------------------
+
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
+        """Bring a local file to a remote path."""
+        accepted(remote)
+        size = (await asyncio.to_thread(local.stat)).st_size
+        if size <= self.max_upload:
+            content = await asyncio.to_thread(local.read_bytes)
+            form, name = {"targetPath": dirname(remote)}, basename(remote)
+            try:
+                await self._call(
+                    policy.UPLOAD, lambda: self._client.post_file("/utilities/upload", form, name, content)
+                )
+            except (errors.TooLargeError, errors.OperationTimeoutError):
+                # A proxy's limit can be lower than the gateway's, and a slow file system takes more than 5 s.
+                pass
+            else:
+                return
+        await self._transfers.upload(local, remote, progress)
+
+    async def download(
+        self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
+    ) -> None:
+        """Bring a remote file to a local path."""
+        accepted(remote)
+        # An archive is smaller than what is in it.
+        if size_hint <= 2 * self.max_download:
+            try:
+                content = await self._call(
+                    policy.DOWNLOAD,
+                    lambda: self._client.get_bytes("/utilities/download", {"sourcePath": remote}),
+                )
+            except (errors.TooLargeError, errors.OperationTimeoutError):
+                pass
+            else:
+                with arriving(local) as file:
+                    await file.write(content, 0)
+                return
+        await self._transfers.download(remote, local, progress)
+
+    # --- changing -----------------------------------------------------------------------------------
+
+    async def make_directory(self, path: str) -> None:
+        """Create a directory and its parents."""
+        await self._post(policy.MKDIR, "mkdir", {"targetPath": accepted(path), "p": "true"})
+
+    async def remove(self, path: str) -> None:
+        """Remove a file or a tree."""
+        form = {"targetPath": accepted(path)}
+        for left in reversed(range(LOOKS)):
+            try:
+                await self._call(policy.REMOVE, lambda: self._client.delete("/utilities/rm", form))
+            except errors.NotFoundError as error:
+                if not _is_about(path, error) and left:
+                    # Something in it has vanished meanwhile, and what comes behind that may still be there.
+                    continue
+            except errors.OperationTimeoutError:
+                await self._transfers.remove(path)
+            return
+
+    async def extract(self, archive: str, directory: str) -> None:
+        """Unpack a gzipped tar archive into an existing directory."""
+        form = {"sourcePath": accepted(archive), "targetPath": accepted(directory), "type": ".tgz"}
+        try:
+            await self._post(policy.EXTRACT, "extract", form)
+        except errors.OperationTimeoutError:
+            # Unpacking again over what is there already is harmless: the archive holds the same files.
+            await self._transfers.run("extract", form, archive, "unpacking a large archive")
+
+    async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
+        """Pack files that are named relative to a directory."""
+        sizes, whole = self._inventory.below(directory)
+        sources = sources_for(files, sizes, whole)
+        made = await asyncio.gather(*(self._archive(directory, source, files, target) for source in sources))
+        return list(itertools.chain.from_iterable(made))
+
+    async def _archive(self, directory: str, source: str, files: Sequence[str], target: str) -> list[Archive]:
+        """Pack a file or a directory or, if that can't be packed as a whole, what is wanted of it."""
+        archive = f"{target}-{next(self._numbers)}.tgz"
+        form = {"sourcePath": packable(f"{directory}/{source}"), "targetPath": accepted(archive)}
+        try:
+            await self._post(policy.ARCHIVE, "compress", form)
+        except errors.OperationTimeoutError:
+            # What lies under the first name is incomplete; it is never looked at again.
+            archive = f"{target}-{next(self._numbers)}-job.tgz"
+            await self._transfers.run(
+                "compress", {**form, "targetPath": archive}, archive, "packing many files"
+            )
+        except (errors.ForbiddenError, errors.NotFoundError, errors.RejectedError):
+            # Something in it may be written at this moment, or may not be read, and need not be wanted.
+            parts = parts_of(source, files)
+            if not parts:
+                raise
+            made = await asyncio.gather(*(self._archive(directory, part, files, target) for part in parts))
+            return list(itertools.chain.from_iterable(made))
+        return [Archive(archive, dirname(source))]
+
+    async def _post(self, operation: Operation, endpoint: str, form: dict[str, str]) -> None:
+        await self._call(operation, lambda: self._client.post(f"/utilities/{endpoint}", form))
+
+
+def _is_about(path: str, error: errors.NotFoundError) -> bool:
+    """Tell whether an error is about a path itself, not about something in it."""
+    text = str(error)
+    return f"{path}/" not in text or f"'{path}'" in text

@@ -1,0 +1,40 @@
+"""Which paths FirecREST v1 takes."""
+
+from __future__ import annotations
+
+import re
+from posixpath import basename
+
+from reframe_firecrest import errors
+
+FORBIDDEN = re.compile(r"[<>|;\"'&\\()\x00-\x1f`]")
+"""Characters that it refuses in any path, name or id: ``FORBIDDEN_INPUT_CHARS`` in FirecREST v1.16.6's
+code."""
+
+
+def accepted(path: str) -> str:
+    """Return a path that FirecREST v1 takes.
+
+    Raises:
+        RejectedError: it has a character that is refused.
+    """
+    found = FORBIDDEN.search(path)
+    if found:
+        raise errors.RejectedError(f"FirecREST v1 refuses the path {path!r}: it has {found.group()!r} in it")
+    return path
+
+
+def packable(path: str) -> str:
+    """Return a path that FirecREST v1 can pack.
+
+    Raises:
+        RejectedError: it has a character that is refused, or ``tar`` would take it for an option.
+    """
+    if basename(path).startswith("-"):
+        raise errors.RejectedError(f"FirecREST v1 can't pack {path!r}: its name begins with '-'")
+    return accepted(path)
+
+
+def is_packable(path: str) -> bool:
+    """Tell whether FirecREST v1 can pack a path."""
+    return FORBIDDEN.search(path) is None and not basename(path).startswith("-")

@@ -1,0 +1,176 @@
+"""Finds out what a submission has left whose answer does not tell: FirecREST v1 lists no working directories.
+
+What tells a job for certain is the path of its script, which no other run uses. The gateway knows that of
+all jobs that go on (from Slurm's queue), and of those that it has itself submitted within a day (from its
+tasks). A job that the gateway has missed, and that has ended before it was looked for, shows only in
+Slurm's accounting, by its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway.v1.answers import Accounted, Queued, Submitted, Task
+from reframe_firecrest.gateway.v1.compute import Compute
+from reframe_firecrest.gateway.v1.tasks import Tasks
+
+_BLANK = re.compile(r"[\s=]")
+"""Where the gateway cuts the paths that it reads from Slurm's answers."""
+
+BEHIND = 12 * 3600.0
+"""Seconds by which the system's time zone may be behind universal time."""
+
+UNDER_WAY = 180.0
+"""Seconds for which a submission may be under way in the gateway; older ones have lost their service."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A submission that was not answered.
+
+    Attributes:
+        script: its path.
+        name: its job's name.
+        since: when it was submitted, in seconds since the epoch.
+        newest: the highest id that was known by then.
+    """
+
+    script: str
+    name: str
+    since: float
+    newest: int = 0
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a look has shown.
+
+    Attributes:
+        begun: when it began, by the monotonic clock.
+        date: from which on the accounting was asked.
+    """
+
+    begun: float
+    date: str
+    queue: Sequence[Queued]
+    accounting: Sequence[Accounted]
+    tasks: Sequence[Task]
+
+
+class Search:
+    """Looks for jobs by their scripts.
+
+    Args:
+        compute: for Slurm's queue and accounting.
+        tasks: what the gateway has done so far.
+    """
+
+    def __init__(self, compute: Compute, tasks: Tasks) -> None:
+        self._compute = compute
+        self._tasks = tasks
+        self._looking = asyncio.Lock()
+        self._seen: _Seen | None = None
+
+    async def find(self, script: str, name: str, since: float) -> list[str] | None:
+        """Look for jobs of a script.
+
+        Args:
+            script: its path.
+            name: the jobs' name.
+            since: when it was submitted, in seconds since the epoch.
+
+        Returns:
+            the ids of those that come from it, None if there are some that may or may not.
+        """
+        seen = await self._look(days_before(since))
+        lost = Lost(script, name, since, self._compute.newest_before(since))
+        return found_in(lost, seen.tasks, seen.queue, seen.accounting)
+
+    async def _look(self, date: str) -> _Seen:
+        """Look in all three places; who has to wait for a look shares the one that begins then."""
+        asked = time.monotonic()
+        async with self._looking:
+            if self._seen is None or self._seen.begun < asked or self._seen.date != date:
+                begun = time.monotonic()
+                queue, accounting = await asyncio.gather(
+                    self._compute.queue(), self._compute.accounting(since=date)
+                )
+                # Tasks last: what is in the queue no more must not be under way in the gateway either.
+                self._seen = _Seen(begun, date, queue, accounting, await self._tasks.all())
+            return self._seen
+
+
+def days_before(moment: float) -> str:
+    """Return a date from which on the accounting has what was submitted at a time, whatever its time zone."""
+    return (datetime.fromtimestamp(moment, timezone.utc) - timedelta(days=1)).strftime("%Y-%m-%d")
+
+
+def found_in(
+    lost: Lost, tasks: Sequence[Task], queue: Sequence[Queued], accounting: Sequence[Accounted]
+) -> list[str] | None:
+    """Tell which jobs come from a submission by what the gateway, the queue and the accounting say.
+
+    Args:
+        lost: the submission.
+        tasks: all that the gateway remembers.
+        queue: jobs that go on.
+        accounting: jobs of the time in question.
+
+    Returns:
+        the ids of those that come from it, None if there are some that may or may not.
+    """
+    origins = {row.job_id: row.job_file for row in map(_submitted, tasks) if row and row.job_id}
+    origins |= {_base(row.job_id): row.job_file for row in queue}
+    # Cut like what it is compared with.
+    cut = _BLANK.split(lost.script)[0]
+    found = [job_id for job_id, origin in origins.items() if origin == cut]
+    if found:
+        return found
+    # Of the same name, from a script that is not known, and not from before.
+    perhaps = {
+        _base(row.job_id)
+        for row in accounting
+        if (row.name == lost.name or row.is_stub)
+        and _base(row.job_id) not in origins
+        and _is_younger(row, lost)
+    }
+    if any(_is_under_way(task, tasks) for task in tasks) or len(perhaps) > 1:
+        return None
+    return list(perhaps)
+
+
+def _is_younger(row: Accounted, lost: Lost) -> bool:
+    job_id = _base(row.job_id)
+    return (
+        job_id.isdecimal()
+        and int(job_id) > lost.newest
+        and (row.end is None or row.end + BEHIND >= lost.since)
+    )
+
+
+def _submitted(task: Task) -> Submitted | None:
+    if not isinstance(task.data, dict) or "job_file" not in task.data:
+        return None
+    try:
+        return answers.submitted_of(task.data)
+    except ValueError:
+        return None
+
+
+def _is_under_way(task: Task, tasks: Sequence[Task]) -> bool:
+    """Tell whether a submission is still under way; the data of its task is an address until it has ended."""
+    if task.status not in ("100", "101") or not str(task.data).startswith("http"):
+        return False
+    # Questions are tasks too, so the newest is about as old as the answer; no clock is the gateway's own.
+    newest = max((other.created for other in tasks if other.created is not None), default=None)
+    return task.created is None or newest is None or newest - task.created < UNDER_WAY
+
+
+def _base(job_id: str) -> str:
+    return job_id.partition("_")[0].partition("+")[0]

@@ -1,0 +1,107 @@
+"""FirecREST v1's word on itself: version, limits, systems and services."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.health import date_of
+from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway.v1.answers import Parameters
+from reframe_firecrest.gateway.v1.client import Client
+
+Result = TypeVar("Result")
+
+OLDEST = (1, 16)
+"""The version from which on archives can be packed and unpacked, and directories listed with all below
+them."""
+
+
+class Status:
+    """The API's section ``/status``.
+
+    Args:
+        connection: the way there.
+        client: makes single requests.
+    """
+
+    def __init__(self, connection: Connection, client: Client) -> None:
+        self._connection = connection
+        self._client = client
+        self._asked: Any = None
+
+    async def parameters(self) -> Parameters:
+        """Ask for the gateway's version and limits; see whether it has the system.
+
+        Raises:
+            NotFoundError: there is no FirecREST v1, or it has no such system.
+            RejectedError: it is too old.
+        """
+
+        async def ask() -> Parameters:
+            return answers.parameters_of((await self._client.get_fresh("/status/parameters"))[0])
+
+        found = await self._first(ask)
+        version = re.match(r"(\d+)\.(\d+)", found.version or "")
+        if version and tuple(map(int, version.groups())) < OLDEST:
+            raise errors.RejectedError(
+                f"the gateway {self._connection.url} has FirecREST {found.version}, which can neither pack "
+                "nor unpack archives; check with the site for 1.16 or newer"
+            )
+        system, known = self._connection.settings.system, found.file_systems
+        if known and system not in known:
+            raise errors.NotFoundError(
+                f"the gateway {self._connection.url} has no system {system!r}; it has: "
+                f"{', '.join(sorted(known))}; check FIRECREST_SYSTEM"
+            )
+        return found
+
+    async def look(self) -> Look:
+        """Ask for all that the gateway tells of itself."""
+
+        async def ask() -> Look:
+            sent, begun = time.time(), time.monotonic()
+            told, head = await self._client.get_fresh("/status/parameters")
+            seconds = time.monotonic() - begun
+            parameters = answers.parameters_of(told)
+            health = await self._health(parameters)
+            return Look(parameters.version, health, sent, seconds, date_of(head.get("date", "")))
+
+        return await self._first(ask)
+
+    async def _health(self, told: Parameters) -> dict[str, SystemHealth]:
+        """Ask for the health of services and systems, once: it costs the gateway a command on each system."""
+        if self._asked is None:
+            self._asked = await asyncio.gather(
+                self._client.get_fresh("/status/services"), self._client.get_fresh("/status/systems")
+            )
+        (services, _), (systems, _) = self._asked
+        kind = told.object_storage
+        storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
+        own = [
+            ServiceHealth(name, problem is None, message=problem)
+            for name, problem in answers.services_of(services).items()
+        ]
+        return {
+            name: SystemHealth(
+                services=[*own, ServiceHealth("system", problem is None, message=problem)],
+                file_systems=told.file_systems.get(name, ()),
+                max_direct_upload=told.max_direct,
+                storage=storage,
+            )
+            for name, problem in answers.systems_of(systems).items()
+        }
+
+    async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Make a request that shows whether there is a FirecREST at all."""
+        try:
+            return await self._connection.call(policy.CONNECT, ask)
+        except errors.NotFoundError as error:
+            raise self._connection.not_there(error) from None

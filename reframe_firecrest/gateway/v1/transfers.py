@@ -1,0 +1,277 @@
+"""What is too large for FirecREST v1's utilities, or takes them too long: by S3, and by Slurm jobs.
+
+Unlike in v2, no job carries a large file: the gateway itself moves it between the storage and the system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from posixpath import basename
+from typing import Generic, TypeVar
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.policy import Operation
+from reframe_firecrest.gateway.protocol import Progress, WaitForJob
+from reframe_firecrest.gateway.transfers import PAUSES_BETWEEN_LOOKS
+from reframe_firecrest.gateway.translate import failure_in_log
+from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway.v1.client import Client, Form
+from reframe_firecrest.gateway.v1.compute import TRANSFER_NAME, Compute
+from reframe_firecrest.gateway.v1.paths import accepted
+from reframe_firecrest.gateway.v1.search import days_before
+from reframe_firecrest.gateway.v1.tasks import Tasks, failure_of
+
+Result = TypeVar("Result")
+
+FORM_READY, ARRIVED = "111", "114"
+"""An upload's task: where to send the file, and done. After 115, an error, the gateway tries again."""
+
+URL_READY, NOT_READY = "117", "118"
+"""A download's task: where the file is, and an error."""
+
+PREPARATION = 90.0
+"""Seconds for the gateway to make a form."""
+
+INTERVAL = 180.0
+"""Seconds that a transfer may take beyond what its size takes: gateways look for new objects once a
+minute."""
+
+SLOWEST = 1 << 20
+"""Bytes a second, between storage and system, at the least."""
+
+LOOKS = (1.0, 3.0, 6.0)
+"""Seconds before each look for a job whose submission is uncertain."""
+
+TRANSFERS = 3
+"""Transfers that are begun for one file, or jobs for one archive, until something counts as out of order."""
+
+
+@dataclass(frozen=True)
+class _Way(Generic[Result]):
+    """One way by the storage.
+
+    Attributes:
+        ready: the state of a task that has what is wanted.
+        wanted: takes it out of the task's data.
+    """
+
+    endpoint: str
+    operation: Operation
+    ready: str
+    wanted: Callable[[object], Result]
+
+
+_THERE = _Way("upload", policy.UPLOAD, FORM_READY, answers.upload_form_of)
+_BACK = _Way("download", policy.DOWNLOAD, URL_READY, answers.download_url_of)
+
+
+class Transfers:
+    """The API's section ``/storage``.
+
+    Args:
+        connection: the way there, and to the storage.
+        client: makes single requests.
+        tasks: waits for what they come to.
+        compute: submits and cancels.
+        wait_for_job: follows a transfer job to its end.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        client: Client,
+        *,
+        tasks: Tasks,
+        compute: Compute,
+        wait_for_job: WaitForJob,
+    ) -> None:
+        self._call = connection.call
+        self._objects = connection.objects
+        self._account = connection.settings.account
+        self._client = client
+        self._tasks = tasks
+        self._compute = compute
+        self._wait_for_job = wait_for_job
+        self.max_size: int | None = None
+
+    # --- large files --------------------------------------------------------------------------------
+
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
+        """Bring a local file to a remote path.
+
+        Raises:
+            GatewayError: it did not arrive.
+        """
+        size = (await asyncio.to_thread(local.stat)).st_size
+        if self.max_size is not None and size > self.max_size:
+            raise errors.TooLargeError(
+                f"uploading {size} bytes on {self._call.where} failed: the gateway's storage takes files of "
+                f"up to {self.max_size} bytes; send less with one test"
+            )
+        form = {"targetPath": accepted(remote), "sourcePath": basename(remote)}
+        for left in reversed(range(TRANSFERS)):
+            task_id, where = await self._begin(_THERE, form, PREPARATION)
+            try:
+                await self._objects.put_form(local, size, where, progress)
+            except errors.FinalError:
+                # Nothing waits for what was not sent: the next form is a new one.
+                if not left:
+                    raise
+            else:
+                break
+        within = INTERVAL + size / SLOWEST
+        await self._tasks.reach(policy.UPLOAD, task_id, within, (ARRIVED,))
+        await self._expect_size(remote, size)
+
+    async def download(self, remote: str, local: Path, progress: Progress | None = None) -> None:
+        """Bring a remote file to a local path.
+
+        Raises:
+            GatewayError: it did not come.
+        """
+        form = {"sourcePath": accepted(remote)}
+        # How large it is shows only when it is there.
+        within = INTERVAL + (self.max_size or 0) / SLOWEST
+        for left in reversed(range(TRANSFERS)):
+            try:
+                _, url = await self._begin(_BACK, form, within)
+                await self._objects.get(url, local, progress)
+            except errors.NotFoundError:
+                raise
+            except errors.FinalError:
+                if not left:
+                    raise
+            else:
+                return
+
+    async def _begin(self, way: _Way[Result], form: Form, within: float) -> tuple[str, Result]:
+        """Open a transfer; returns its task and what is wanted of it, without which it is of no use."""
+
+        async def ask() -> tuple[str, Result]:
+            task_id = await self._call(
+                way.operation, lambda: self._task_id(f"/storage/xfer-external/{way.endpoint}", form)
+            )
+            task = await self._tasks.reach(way.operation, task_id, within, (way.ready, NOT_READY))
+            if task.status == NOT_READY:
+                raise failure_of(way.operation, task, self._call.where)
+            return task_id, way.wanted(task.data)
+
+        # A transfer that nobody goes on with leaves nothing on the system.
+        return await self._call.steps(way.operation, ask)
+
+    async def _task_id(self, endpoint: str, form: Form) -> str:
+        return answers.task_id_of(await self._client.post(endpoint, form))
+
+    async def _expect_size(self, remote: str, size: int) -> None:
+        async def ask() -> int:
+            return answers.size_of(await self._client.get("/utilities/stat", {"targetPath": remote}))
+
+        there = await self._call(policy.STAT, ask)
+        if there != size:
+            raise errors.RejectedError(
+                f"uploading {size} bytes on {self._call.where} failed: {remote} has {there} bytes, although "
+                "the gateway reports success; check that the quota is not used up"
+            )
+
+    # --- jobs ---------------------------------------------------------------------------------------
+
+    async def remove(self, path: str) -> None:
+        """Remove a file or a tree by a job.
+
+        Raises:
+            GatewayError: it was not removed.
+        """
+        await self.run("rm", {"targetPath": path}, path, "removing a large directory")
+
+    async def run(self, command: str, form: Form, about: str, what: str) -> None:
+        """Have a job do what takes the utilities too long, and wait for its end.
+
+        Args:
+            command: such as ``compress``.
+            form: its paths.
+            about: the path that it works on, which tells to whom the job belongs.
+            what: it does, for messages.
+
+        Raises:
+            GatewayError: it was not done.
+        """
+        # What removes a run's directory must not be taken for a job of that run.
+        owner = "" if command == "rm" else accepted(about)
+        job_id, log = await self._submit(command, form, owner)
+        try:
+            parts = await self._wait_for_job(job_id)
+        except BaseException as error:
+            # Nobody would ever look at what it makes.
+            if not isinstance(error, errors.JobLostError):
+                await asyncio.shield(self._compute.cancel(job_id))
+            raise
+        for part in parts:
+            if part.state != "COMPLETED" or part.exit_code:
+                raise errors.RejectedError(
+                    f"{what} on {self._call.where} failed: job {job_id} ended as {part.state} with exit code "
+                    f"{part.exit_code}; its log on the system: {log}"
+                )
+        await self._read(log, what)
+
+    async def _submit(self, command: str, form: Form, owner: str) -> tuple[str, str]:
+        """Have a job queued, once in effect; returns its id and the path of its log of errors."""
+        if self._account:
+            form = {**form, "account": self._account}
+        for left in reversed(range(TRANSFERS)):
+            asked = time.time()
+            name = f"{TRANSFER_NAME}{owner}#{secrets.token_hex(6)}"
+            try:
+                submitted = await self._compute.begin(
+                    policy.QUEUE, f"/storage/xfer-internal/{command}", {**form, "jobName": name}
+                )
+            except errors.UncertainError:
+                found = await self._find(name, asked)
+                if found is not None:
+                    return found
+                if not left:
+                    raise
+            else:
+                return submitted.job_id or "", submitted.log
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _find(self, name: str, asked: float) -> tuple[str, str] | None:
+        """Look for a job of ours; one that has ended without its log being known is as good as none."""
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            for row in await self._compute.queue():
+                if row.name == name:
+                    return row.job_id, row.log
+            if any(row.name == name for row in await self._compute.accounting(since=days_before(asked))):
+                return None
+        return None
+
+    async def _read(self, log: str, what: str) -> None:
+        """See in a job's log whether it went well: the job itself ends well in any case.
+
+        Source: the recording ``submit_compress_job_missing`` of a real gateway.
+        """
+
+        async def ask() -> bytes:
+            return await self._client.get_bytes("/utilities/download", {"sourcePath": log})
+
+        for pause in PAUSES_BETWEEN_LOOKS:
+            await asyncio.sleep(pause)
+            try:
+                text = (await self._call(policy.READ_LOG, ask)).decode("utf-8", "replace")
+            except errors.NotFoundError:
+                continue
+            failure = failure_in_log(f"{what} on {self._call.where} failed", text)
+            if failure is not None:
+                raise failure
+            return
+        raise errors.RejectedError(
+            f"{what} on {self._call.where} failed: the log of its job, {log}, is not there, so that nothing "
+            "tells how it went"
+        )

@@ -1,0 +1,159 @@
+"""What a gateway tells of itself, and which version it turns out to speak."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway.looks import ServiceHealth, Storage
+from reframe_firecrest.gateway.opening import open_gateway
+from reframe_firecrest.gateway.protocol import Gateway
+from tests.gateway.helpers import FAST, SYSTEM, Answer, answer, finished, make_settings, run
+from tests.gateway.v1.helpers import ACCOUNTING, PARAMETERS, ApiV1, call, done, exchanges, response_of, row
+
+SYSTEMS = "GET /status/systems"
+SERVICES = "GET /status/services"
+V2 = answer(200, {"systems": [{"name": SYSTEM}]})
+V1 = answer(200, {"description": "List of systems", "out": [{"system": SYSTEM, "status": "available"}]})
+
+
+def parameters(version: str | None = "1.16.6", system: str = SYSTEM) -> httpx.Response:
+    out: dict[str, Any] = {
+        "utilities": [{"name": "UTILITIES_MAX_FILE_SIZE", "unit": "MB", "value": "5"}],
+        "storage": [
+            {"name": "OBJECT_STORAGE", "value": "s3v4"},
+            {"name": "FILESYSTEMS", "value": [{"system": system, "mounted": ["/scratch"]}]},
+        ],
+    }
+    if version:
+        out["general"] = [{"name": "FIRECREST_VERSION", "value": version}]
+    return answer(200, {"out": out}, date="Sun, 06 Nov 1994 08:49:37 GMT")
+
+
+def connect(table: Mapping[str, Answer], **changes: object) -> Any:
+    return call(ApiV1(table), lambda gateway: gateway.connect(), **changes)
+
+
+def test_a_recorded_gateway_tells_its_limits() -> None:
+    table = {PARAMETERS: response_of(exchanges("parameters")[-1])}
+    info = connect(table, system="mycluster")
+    assert info.max_direct_upload == 5 * 1024 * 1024 - 4096
+    assert info.scheduler_version is None
+
+
+def test_the_answer_is_a_fresh_one() -> None:
+    api = ApiV1({PARAMETERS: parameters()})
+    call(api, lambda gateway: gateway.connect())
+    assert api.requests[0].headers["cache-control"] == "no-cache"
+
+
+def test_a_system_that_it_does_not_have_is_told_with_those_that_it_has() -> None:
+    with pytest.raises(errors.NotFoundError, match="it has: other; check FIRECREST_SYSTEM"):
+        connect({PARAMETERS: parameters(system="other")})
+
+
+def test_a_gateway_that_can_not_pack_archives_is_refused() -> None:
+    with pytest.raises(errors.RejectedError, match=r"has FirecREST 1\.15\.0, which can neither pack"):
+        connect({PARAMETERS: parameters(version="1.15.0")})
+
+
+@pytest.mark.parametrize("version", [None, "1.16.0", "1.17", "of today"])
+def test_others_are_not(version: str | None) -> None:
+    assert connect({PARAMETERS: parameters(version=version)}).name == SYSTEM
+
+
+def test_where_there_is_no_firecrest_the_url_is_to_be_checked() -> None:
+    with pytest.raises(errors.NotFoundError, match=r"no FirecREST v1 at .*check FIRECREST_URL"):
+        connect({PARAMETERS: answer(404, "Not Found")})
+
+
+def test_a_look_shows_services_systems_and_limits() -> None:
+    ill = {"service": "storage", "status": "not available", "description": "server down"}
+    api = ApiV1(
+        {
+            PARAMETERS: parameters(),
+            SYSTEMS: V1,
+            SERVICES: answer(200, {"out": [{"service": "compute", "status": "available"}, ill]}),
+        }
+    )
+    look = call(api, lambda gateway: gateway.look(), lambda gateway: gateway.look())
+    assert (look.version, look.date) == ("1.16.6", 784111777.0)
+    health = look.systems[SYSTEM]
+    assert health.services == [
+        ServiceHealth("compute", healthy=True),
+        ServiceHealth("storage", healthy=False, message="server down"),
+        ServiceHealth("system", healthy=True),
+    ]
+    assert (health.file_systems, health.max_direct_upload) == (["/scratch"], 5 * 1024 * 1024)
+    assert health.storage == Storage("s3")
+    # Asking for the systems' health is a command on each of them.
+    assert (api.count(SYSTEMS), api.count(PARAMETERS)) == (1, 2)
+
+
+class TestOpening:
+    def opened(self, table: Mapping[str, Answer], *names: str, **changes: object) -> tuple[Any, ApiV1]:
+        api = ApiV1({**table, ACCOUNTING: done([row("7")])})
+
+        async def work() -> Any:
+            gateway: Gateway = open_gateway(
+                make_settings(**changes), finished()[1], FAST, httpx.MockTransport(api)
+            )
+            try:
+                for name in names:
+                    result = await getattr(gateway, name)()
+            finally:
+                await gateway.close()
+            assert gateway.stats()["requests"] == len(api.seen) + api.tokens
+            return result
+
+        return run(work()), api
+
+    def test_a_v2_gateway_is_asked_for_its_systems_once(self) -> None:
+        info, api = self.opened({SYSTEMS: V2}, "connect")
+        assert info.name == SYSTEM
+        assert api.seen == [SYSTEMS]
+
+    def test_a_v1_gateway_is_told_by_its_answer_and_asked_once(self) -> None:
+        info, api = self.opened({SYSTEMS: V1, PARAMETERS: parameters()}, "connect", "accounts", "connect")
+        assert info.name == SYSTEM
+        assert api.seen == [SYSTEMS, PARAMETERS, PARAMETERS]
+
+    def test_a_version_that_is_given_is_not_asked_for(self) -> None:
+        assert self.opened({PARAMETERS: parameters()}, "connect", api_version="1")[1].seen == [PARAMETERS]
+        assert self.opened({SYSTEMS: V2}, "connect", api_version=2)[1].seen == [SYSTEMS]
+
+    def test_where_there_is_no_firecrest_the_url_is_to_be_checked(self) -> None:
+        with pytest.raises(errors.NotFoundError, match=r"no FirecREST at .*check FIRECREST_URL"):
+            self.opened({SYSTEMS: answer(404, "Not Found")}, "connect")
+
+    @pytest.mark.parametrize("given", [answer(200, {"name": "x"}), answer(200, [1]), answer(200, None)])
+    def test_an_answer_of_something_else_is_told(self, given: httpx.Response) -> None:
+        with pytest.raises(errors.ProtocolError, match="not what FirecREST promises; check FIRECREST_URL"):
+            self.opened({SYSTEMS: given}, "connect")
+
+    def test_those_that_ask_at_the_same_time_are_told_the_same_at_once(self) -> None:
+        api = ApiV1({SYSTEMS: [answer(404, "Not Found"), V2]})
+
+        async def work() -> list[Any]:
+            gateway = open_gateway(make_settings(), finished()[1], FAST, httpx.MockTransport(api))
+            both = await asyncio.gather(gateway.connect(), gateway.accounts(), return_exceptions=True)
+            try:
+                return [*both, await gateway.connect()]
+            finally:
+                await gateway.close()
+
+        first, second, later = run(work())
+        assert isinstance(first, errors.NotFoundError)
+        assert first is second
+        assert later.name == SYSTEM
+        assert api.seen == [SYSTEMS, SYSTEMS]
+
+    def test_a_token_and_a_storage_need_no_version(self) -> None:
+        lifetime, api = self.opened({}, "authenticate")
+        assert lifetime == 300
+        assert api.seen == []
