@@ -14,6 +14,7 @@
     └── GatewayError              the remote side
         ├── TransientError        nothing happened there; asking again is safe
         ├── UncertainError        something may have happened there; look before repeating
+        │   └── OutageError       because something is away that the gateway needs there
         └── FinalError            repeating won't help
             ├── AuthError         the identity provider or the gateway refuses who we are
             ├── NotFoundError     no such path, job or system
@@ -112,6 +113,10 @@ class TransientError(GatewayError):
 
 class UncertainError(GatewayError):
     """Something may have happened on the remote side; look before repeating."""
+
+
+class OutageError(UncertainError):
+    """Something that the gateway needs on the system is away, however often that is the answer."""
 
 
 class FinalError(GatewayError):

@@ -97,13 +97,6 @@ _DOUBTFUL = (errors.UncertainError, errors.ProtocolError, errors.OperationTimeou
 NO_CHANNEL = "Unable to open a new SSH channel"
 """How the gateway puts it that its connection to the system has no session left."""
 
-AWAY = re.compile("Unable to contact|(Socket|Connection) timed out|Channel not open")
-"""How Slurm's commands put it that their daemon is away, and the gateway that its connection broke.
-
-The status for it is 500, but it is an outage and no answer, however often it comes. Seen when slurmctld was
-killed behind a real gateway.
-"""
-
 EXHAUSTED_AFTER = 45.0
 """Seconds for which an operation must have found no session before its connection counts as used up."""
 
@@ -150,12 +143,13 @@ _MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     ),
     (re.compile(f"scancel: error: .*({JOB_HAS_ENDED})"), errors.RejectedError),
     (
-        re.compile("sbatch: error: Batch job submission failed: Unable to contact"),
-        errors.UncertainError,
-    ),
-    (
-        re.compile("sbatch: error: Batch job submission failed: (Socket|Connection) timed out"),
-        errors.UncertainError,
+        # Slurm's commands don't reach their daemon, or wait for it until the gateway ends them and breaks its
+        # connection. Seen when slurmctld was killed behind a real gateway.
+        re.compile(
+            "Unable to contact|(Socket|Connection) timed out|Channel not open|"
+            "Command execution timeout limit exceeded"
+        ),
+        errors.OutageError,
     ),
     (re.compile("std_err:sbatch: error:"), errors.RejectedError),
     (re.compile("sbatch: error: Batch job submission failed"), errors.RejectedError),
@@ -210,6 +204,8 @@ def in_context(operation: Operation, error: errors.GatewayError, *, answered: bo
     foreign = answered and isinstance(error, errors.ForeignAnswerError)
     # Whatever the answer was, the request may have been carried out.
     doubtful = not operation.idempotent and isinstance(error, _DOUBTFUL)
+    if isinstance(error, errors.OutageError):
+        return error
     if foreign or doubtful:
         return errors.UncertainError(str(error), status=None if foreign else error.status)
     return error
@@ -227,7 +223,9 @@ def may_repeat(operation: Operation, error: errors.GatewayError, in_a_row: int) 
         return True
     if not operation.idempotent:
         return False
-    if isinstance(error, errors.UncertainError) and (error.status != 500 or AWAY.search(str(error))):
+    if isinstance(error, errors.OutageError):
+        return True
+    if isinstance(error, errors.UncertainError) and error.status != 500:
         return True
     return in_a_row < _enough(operation, error)
 

@@ -18,7 +18,7 @@ RESUBMIT_PAUSES = (1.0, 2.0, 3.0)
 """Seconds before a refused submission is repeated, over and over."""
 
 ATTEMPTS = 3
-"""Submissions of one job, each of which was found to have left nothing."""
+"""Submissions of one job, each of which was found to have left nothing, outages not counted."""
 
 
 class Submitter:
@@ -69,7 +69,8 @@ class Submitter:
         When the answer is uncertain, the job is looked for, by its script or its working directory, which no
         other run uses, before anything is sent again.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        begun, attempts = time.monotonic(), 0
+        while True:
             asked = time.time()
             try:
                 job_id: str | None = await self._gateway.submit(script, directory, account)
@@ -78,12 +79,14 @@ class Submitter:
                     f"the answer to a submission was lost; looking for the job in {directory}: {error}"
                 )
                 job_id, certain = await self._find(script, directory, name, asked)
-                if job_id is None and (attempt == ATTEMPTS or not certain):
+                # While Slurm's controller is away, each attempt leaves nothing.
+                attempts += not isinstance(error, errors.OutageError)
+                enough = attempts == ATTEMPTS or time.monotonic() - begun > self._outage
+                if job_id is None and (enough or not certain):
                     raise
             if job_id is not None:
                 self._known.add((job_id, directory))
                 return job_id
-        raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _find(self, script: str, directory: str, name: str, asked: float) -> tuple[str | None, bool]:
         """Look for a job; returns its id, if it is there, and whether that is certain."""

@@ -32,12 +32,12 @@ OPERATIONS = [
         (
             500,
             "std_err:sbatch: error: Batch job submission failed: Unable to contact slurm controller",
-            errors.UncertainError,
+            errors.OutageError,
         ),
         (
             500,
             "std_err:sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
-            errors.UncertainError,
+            errors.OutageError,
         ),
         (500, "std_err:sbatch: error: Batch job submission failed: Invalid qos", errors.RejectedError),
         (500, "std_err:sbatch: error: CPU count per node can not be satisfied", errors.RejectedError),
@@ -97,18 +97,12 @@ def test_an_internal_error_that_comes_again_and_again_is_an_answer() -> None:
     assert repeated == [True, True, True, False, False]
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
-        "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
-        "('Channel not open for sending',)",
-    ],
-)
-def test_an_outage_that_shows_as_an_internal_error_is_waited_for(said: str) -> None:
-    error = errors.UncertainError(f"queueing a transfer on 'x' failed: {said}", status=500)
+def test_an_outage_that_shows_as_an_internal_error_is_waited_for() -> None:
+    kind = classify(500, "('Channel not open for sending',)")
+    error = kind("queueing a transfer on 'x' failed", status=500)
     assert may_repeat(policy.TRANSFER, error, 100)
     assert not may_repeat(policy.SUBMIT, error, 1)
+    assert isinstance(in_context(policy.SUBMIT, error, answered=True), errors.OutageError)
 
 
 @pytest.mark.parametrize("kind", [errors.ProtocolError, errors.ForeignAnswerError])

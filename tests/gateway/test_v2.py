@@ -399,7 +399,6 @@ class TestSubmitting:
     @pytest.mark.parametrize(
         "outcome",
         [
-            answer(500, "('Channel not open for sending',)"),
             answer(504),
             httpx.ReadError("reset"),
             httpx.ReadTimeout("slow"),
@@ -414,6 +413,11 @@ class TestSubmitting:
     def test_what_may_have_been_queued_is_sent_once_and_called_uncertain(self, outcome: Answer) -> None:
         api = Api({SUBMIT: outcome})
         fails(errors.UncertainError, api, submit)
+        assert api.count(SUBMIT) == 1
+
+    def test_while_the_controller_is_away_a_submit_is_left_to_those_who_can_look_for_the_job(self) -> None:
+        api = Api({SUBMIT: answer(500, "('Channel not open for sending',)")})
+        fails(errors.OutageError, api, submit)
         assert api.count(SUBMIT) == 1
 
     def test_a_submit_without_an_answer_is_uncertain(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -414,6 +414,27 @@ def test_a_submission_that_left_nothing_is_repeated(stage: Stage, monkeypatch: p
     assert len(stage.gateway.submitted) == 1
 
 
+def test_an_outage_of_the_controller_is_ridden_out_by_submissions(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.OutageError("Unable to contact slurm controller")] * 7
+    stage.submitted(stage.submit("a"))
+    assert stage.gateway.calls["submit"] == 8
+    assert len(stage.gateway.submitted) == 1
+
+
+def test_a_submission_that_leaves_nothing_time_and_again_has_failed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    stage.gateway.failures["submit"] = [errors.UncertainError("cut")] * 7
+    handle = stage.submit("a")
+    assert handle.ended.wait(10)
+    assert handle.view.phase is Phase.FAILED
+    assert stage.gateway.calls["submit"] == 3
+
+
 def test_a_job_whose_directory_the_list_does_not_tell_is_adopted(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
