@@ -12,8 +12,8 @@ SLOW = 0.4
 """Seconds for a request that costs the gateway nothing, so that most of them are spent on the way."""
 
 TOLD_LATE = 2.0
-"""Seconds of skew that need not be any: servers make the date of their answers once a second, or later when they
-are busy."""
+"""Seconds of skew that need not be any: servers make the date of their answers once a second, or later when
+they are busy."""
 
 SKEWED = 30.0
 """Seconds of skew that the renewal of tokens bears: they are renewed when 60 s are left, and FirecREST
