@@ -90,7 +90,8 @@ class IdentityProvider:
                 timeout,
             )
         # No token is used up by asking, so asking again is always safe.
-        except asyncio.TimeoutError:
+        # Which of the two limits of the same length is noticed first, chance decides.
+        except (asyncio.TimeoutError, httpx.ReadTimeout):
             raise errors.TransientError(
                 f"{self._name} gives no token: no answer within {timeout:.0f} s"
             ) from None
