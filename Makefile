@@ -18,7 +18,7 @@ DEMO = .sandbox
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm test-pipelines bench faults docs lint clean distclean
+.PHONY: help demo test test-unit test-slurm test-v1 test-pipelines bench faults docs lint clean distclean
 .SUFFIXES:
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make test-unit   the tests that need no gateway"
 	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
 	@echo "make test-pipelines  the pipelines for GitLab, GitHub and others, executed (needs npm, rsync and Node.js 20 or newer)"
+	@echo "make test-v1     the end-to-end tests over FirecREST v1"
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
 	@echo "make faults      fail every request in every way (half an hour); FAULTS_ARGS=--help tells what else"
 	@echo "make docs        the reference pages from the code, and the site in site/"
@@ -45,6 +46,9 @@ test-unit: $(VENV)/.installed-dev
 
 test-slurm: $(VENV)/.installed-dev
 	@SANDBOX_RUNNER=slurm $(BIN)/pytest -q -m e2e $(or $(PYTEST_ARGS),tests/e2e)
+
+test-v1: $(VENV)/.installed-dev
+	@SANDBOX_API=1 $(BIN)/pytest -q -m e2e $(or $(PYTEST_ARGS),tests/e2e)
 
 test-pipelines: $(VENV)/.installed-dev .pipelines/.installed-$(GITLAB_CI_LOCAL)
 	@echo "collecting packages in .pipelines/wheels"

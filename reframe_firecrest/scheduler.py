@@ -36,6 +36,10 @@ from reframe_firecrest.states import PENDING, components_of
 WAIT_STEP = 1.0
 """Seconds after which `wait` looks at its job again, so that messages are shown and limits are kept."""
 
+BLOCKED = 60.0
+"""Seconds for which a reason must have blocked a job until it is cancelled: when Slurm's controller was
+restarted, no node is available for a moment."""
+
 
 class FirecrestScheduler(SlurmJobScheduler):
     """Runs jobs on a Slurm system that is reached only through FirecREST."""
@@ -51,6 +55,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._sched_access_in_submit = False
         self._opened: tuple[Settings, Session] | None = None
         self._handles: dict[FirecrestJob, Handle] = {}
+        self._blocked: dict[FirecrestJob, float] = {}
         # ReFrame is in a stage directory by the time that the settings are read.
         started_in()
 
@@ -200,7 +205,7 @@ class FirecrestScheduler(SlurmJobScheduler):
                 continue
             # A reason can go on after a comma: "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]".
             reason = (view.reason or "").partition(",")[0].strip()
-            if reason and reason in (self._cancel_reasons or []):
+            if self._blocked_for(job, reason) > BLOCKED:
                 self.cancel_many([job])
                 job._exception = JobBlockedError(
                     f"job cancelled because it was blocked due to reason: {view.reason}", jobid=job.jobid
@@ -208,6 +213,13 @@ class FirecrestScheduler(SlurmJobScheduler):
             elif job.max_pending_time and now - handle.submitted >= job.max_pending_time:
                 self.cancel_many([job])
                 job._exception = JobError("maximum pending time exceeded", jobid=job.jobid)
+
+    def _blocked_for(self, job: FirecrestJob, reason: str) -> float:
+        """Return the seconds for which a job has been blocked for one of the configured reasons."""
+        if reason not in (self._cancel_reasons or []):
+            self._blocked.pop(job, None)
+            return 0.0
+        return time.monotonic() - self._blocked.setdefault(job, time.monotonic())
 
     # --- nodes --------------------------------------------------------------------------------------
 

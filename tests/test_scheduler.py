@@ -223,17 +223,30 @@ def test_a_job_that_waits_too_long_is_cancelled_and_says_so(make_job: Any, sessi
     assert session.cancelled == session.handles
 
 
+def test_a_job_that_is_blocked_for_a_moment_waits(make_job: Any, session: FakeSession) -> None:
+    job = make_job()
+    job.submit()
+    reason = "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]"
+    advance(session.handles[0], *TO_SLURM, job_id="42", state="PENDING", reason=reason)
+    job.scheduler._cancel_reasons = ["ReqNodeNotAvail"]
+    job.scheduler.poll(job)
+    assert not job.finished()
+    assert not session.cancelled
+
+
 def test_a_blocked_job_is_cancelled_for_the_reasons_that_are_configured(
-    make_job: Any, session: FakeSession
+    make_job: Any, session: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, waiting = make_job(), make_job()
+    monkeypatch.setattr("reframe_firecrest.scheduler.BLOCKED", 0.0)
     job.submit()
     waiting.submit()
     job.scheduler._cancel_reasons = ["ReqNodeNotAvail"]
     reason = "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]"
     advance(session.handles[0], *TO_SLURM, job_id="42", state="PENDING", reason=reason)
     advance(session.handles[1], *TO_SLURM, job_id="43", state="PENDING", reason="Priority")
-    job.scheduler.poll(job, waiting)
+    for _ in range(2):
+        job.scheduler.poll(job, waiting)
     with pytest.raises(JobBlockedError, match="UnavailableNodes"):
         job.finished()
     assert not waiting.finished()

@@ -43,6 +43,6 @@ async def check_gateway(case: Case) -> Finding:
     look = await case.gateway.look()
     case.looks.append(look)
     url = str(case.settings.url).rstrip("/")
-    if look.version and not look.version.startswith("2"):
+    if look.version and not look.version.startswith(("1.", "2")):
         return yellow(f"{url} says that it is version {look.version}", "ask the site for FirecREST v2")
     return green(f"FirecREST {look.version or 'of a version that it does not tell'} at {url}")

@@ -85,7 +85,7 @@ async def check_transfer(case: Case) -> Finding:
             )
         if await asyncio.to_thread(_digest, sent) != await asyncio.to_thread(_digest, came):
             return red(f"{in_units(size)} by S3 come back with other content", "tell the site")
-    return green(f"{in_units(size)} moved by S3 and a job, there and back")
+    return green(f"{in_units(size)} moved by S3, there and back")
 
 
 def _make(path: Path, size: int) -> None:

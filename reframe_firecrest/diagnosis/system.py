@@ -102,4 +102,4 @@ async def check_limits(case: Case) -> Finding:
             f"only up to {limit} go through the gateway at once; what is larger waits in the queue as a job",
             "ask the site for a larger max_ops_file_size, or expect tests to start later",
         )
-    return green(f"up to {limit} go through the gateway at once; more goes by S3 and a job")
+    return green(f"up to {limit} go through the gateway at once; more goes by S3")

@@ -97,6 +97,13 @@ _DOUBTFUL = (errors.UncertainError, errors.ProtocolError, errors.OperationTimeou
 NO_CHANNEL = "Unable to open a new SSH channel"
 """How the gateway puts it that its connection to the system has no session left."""
 
+AWAY = re.compile("Unable to contact|(Socket|Connection) timed out|Channel not open")
+"""How Slurm's commands put it that their daemon is away, and the gateway that its connection broke.
+
+The status for it is 500, but it is an outage and no answer, however often it comes. Seen when slurmctld was
+killed behind a real gateway.
+"""
+
 EXHAUSTED_AFTER = 45.0
 """Seconds for which an operation must have found no session before its connection counts as used up."""
 
@@ -220,7 +227,7 @@ def may_repeat(operation: Operation, error: errors.GatewayError, in_a_row: int) 
         return True
     if not operation.idempotent:
         return False
-    if isinstance(error, errors.UncertainError) and error.status != 500:
+    if isinstance(error, errors.UncertainError) and (error.status != 500 or AWAY.search(str(error))):
         return True
     return in_a_row < _enough(operation, error)
 

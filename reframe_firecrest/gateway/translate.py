@@ -24,7 +24,7 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
 """What follows the question mark of a presigned URL is a secret."""
 _STORAGE_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
-_FAILED_COMMAND = re.compile(r"Unable to \w+ files exit code")
+_FAILED_COMMAND = re.compile(r"Unable to \w+ files exit code|srun: error:")
 
 
 def error_of(
@@ -129,8 +129,10 @@ def _of_response(what: str, response: httpx.Response, remedy: str, dialect: Dial
 def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
     """Return the failure that the error log of a transfer job tells; None if it tells none.
 
-    The job itself reports success all the same. Source: FirecREST v2's ``job_extract.sh`` and
-    ``job_compress.sh``, which end with the exit code of an ``echo``; seen with a full disk.
+    The job itself reports success all the same. Sources: FirecREST v2's ``job_extract.sh`` and
+    ``job_compress.sh``, which end with the exit code of an ``echo``, seen with a full disk; the recording
+    ``submit_compress_job_missing`` of FirecREST v1, whose scripts end with one too, and run the command by
+    srun.
 
     Args:
         what: the beginning of the message.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Gateway, RemoteFile
+from reframe_firecrest.gateway.protocol import Archive, Gateway, RemoteFile
 from reframe_firecrest.paths import shelf_in
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.progress import reported
@@ -198,15 +198,17 @@ class StageOut:
         begun = time.monotonic()
         number = next(self._numbers)
         archives = await self._gateway.archive(self._root, list(wanted), f"{self._transfer}/out-{number}")
+        what = f"fetching {in_units(size)} of {len(jobs)} jobs"
+        # All of them to their end: nothing may be written any more when something else is tried.
+        taken = await asyncio.gather(
+            *(self._take_from(archive, wanted, what) for archive in archives), return_exceptions=True
+        )
         got = Unpacked()
-        for archive in archives:
-            inside = _inside(wanted, archive.below)
-            part = await self._take(
-                archive.path, inside, size, f"fetching {in_units(size)} of {len(jobs)} jobs"
-            )
-            got.placed |= {posixpath.join(archive.below, name) for name in part.placed}
-            for name, reason in part.refused.items():
-                got.refused[posixpath.join(archive.below, name)] = reason
+        for part in taken:
+            if isinstance(part, BaseException):
+                raise part
+            got.placed |= part.placed
+            got.refused.update(part.refused)
         self._record.fetched(len(got.placed), len(jobs), size, time.monotonic() - begun)
         absent = {**dict.fromkeys(wanted.keys() - got.placed, NOT_PACKED), **got.refused}
         for name, reason in absent.items():
@@ -216,6 +218,16 @@ class StageOut:
                 raise errors.StagingError(f"{self._root}/{name} did not come: {reason}")
             del job.plan.files[path]
             job.plan.left[path] = reason
+
+    async def _take_from(self, archive: Archive, wanted: Mapping[str, Destination], what: str) -> Unpacked:
+        """Take what an archive holds of what is wanted; returns it by the names that it is wanted by."""
+        inside = _inside(wanted, archive.below)
+        size = sum(goal.size for goal in inside.values())
+        got = await self._take(archive.path, inside, size, what)
+        return Unpacked(
+            {posixpath.join(archive.below, name) for name in got.placed},
+            {posixpath.join(archive.below, name): reason for name, reason in got.refused.items()},
+        )
 
     async def _take(self, archive: str, wanted: Mapping[str, Destination], size: int, what: str) -> Unpacked:
         """Download an archive and unpack it; once more if it comes damaged."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest import errors
+from reframe_firecrest.gateway.policy import LIST_JOBS
 from reframe_firecrest.gateway.protocol import Gateway, JobPart
 from reframe_firecrest.session import pace
 from reframe_firecrest.session.reactor import Reactor
@@ -28,6 +29,9 @@ SINGLES = 3
 
 UNSETTLED = 10
 """Looks for which a job that has ended is followed on because Slurm has not told yet when it did."""
+
+INTERRUPTED = LIST_JOBS.timeout
+"""Seconds from which on a list has not come at the first attempt: there was an outage meanwhile."""
 
 PREEMPTED = 120.0
 """Seconds that Slurm has to queue a job again that had to make way for another: first it gives its processes
@@ -176,12 +180,15 @@ class Watcher:
         for job in followed:
             job.looked = time.monotonic()
         now = time.time()
+        asked = time.monotonic()
         listed = _by_job(
             await self._gateway.jobs(
                 min(job.seen for job in followed), self._names(followed), [job.job_id for job in followed]
             )
         )
         self._answered = time.monotonic()
+        if self._answered - asked > INTERRUPTED:
+            self._begin_anew()
         unclear = []
         for job in followed:
             parts = self._parts_of(job, listed.get(job.job_id, ()))
@@ -272,12 +279,14 @@ class Watcher:
     def _bear(self, error: errors.GatewayError) -> None:
         """Go on in spite of an error, unless it is final or has lasted too long."""
         lasted = time.monotonic() - self._answered
-        # Slurm's accounting lags behind for minutes after it has been away: what it does not know then is
-        # not lost yet.
-        for job in self._followed:
-            job.unknown = None
+        self._begin_anew()
         if isinstance(error, errors.FinalError) or lasted > self._settings.outage:
             self._fail(error)
+
+    def _begin_anew(self) -> None:
+        """Call no job lost soon after an outage: Slurm's accounting lags behind for minutes then."""
+        for job in self._followed:
+            job.unknown = None
 
     def _fail(self, error: Exception) -> None:
         for job in list(self._followed):

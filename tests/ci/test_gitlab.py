@@ -199,11 +199,11 @@ class TestPipelines:
             ({"REFRAME_FIRECREST_PACKAGE": ""}, "REFRAME_FIRECREST_PACKAGE is not set"),
             ({"REFRAME_SUITE": "file:///nowhere"}, "REFRAME_SUITE_REF is not set"),
             ({"REFRAME_CHECKS": "cheques"}, "there is no directory cheques"),
+            ({"REFRAME_SETTINGS": "sitings.py"}, "there is no file sitings.py"),
         ],
     )
     def test_a_missing_variable_is_named(self, offline: Site, variables: dict[str, str], line: str) -> None:
-        small = {"REFRAME_PACKAGE": "packaging", "REFRAME_FIRECREST_PACKAGE": "packaging"}
-        done = offline.run("web", "reframe-setup", **{**small, **variables})
+        done = offline.run("web", "reframe-setup", **variables)
         assert done.code != 0
         assert line in done.output
 

@@ -191,9 +191,8 @@ def test_the_commands_of_the_dag_run_and_leave_nothing(
 @pytest.mark.parametrize(("tags", "state"), [("quick", "success"), ("broken", "failed")])
 def test_airflow_itself_runs_the_dag(here: Site, tmp_path: Path, tags: str, state: str) -> None:
     text = of_the_site(block("python"), here)
-    dag = tmp_path / "dags/reframe.py"
-    dag.parent.mkdir()
-    dag.write_text(f"{text}\nprint('state:', run.dag.test(run_conf={{'tags': '{tags}'}}).state)\n")
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags/reframe.py").write_text(text)
     variables = {
         **environment(tmp_path),
         "AIRFLOW_HOME": str(tmp_path / "airflow"),
@@ -201,9 +200,12 @@ def test_airflow_itself_runs_the_dag(here: Site, tmp_path: Path, tags: str, stat
         "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
         "AIRFLOW_CONN_FIRECREST": json.dumps({"conn_type": "generic", "password": here.secrets()[0]}),
     }
-    python = os.environ["AIRFLOW_PYTHON"]
-    code, output = shell([python, "-m", "airflow", "db", "migrate"], here, tmp_path, variables)
-    assert code == 0, output
-    code, output = shell([python, "dags/reframe.py"], here, tmp_path, variables)
-    assert f"state: {state}" in output, output
+    airflow = [os.environ["AIRFLOW_PYTHON"], "-m", "airflow"]
+    for command in ["db", "migrate"], ["dags", "reserialize"]:
+        code, output = shell([*airflow, *command], here, tmp_path, variables)
+        assert code == 0, output
+    test = [*airflow, "dags", "test", "reframe", "--conf", json.dumps({"tags": tags})]
+    code, output = shell(test, here, tmp_path, variables)
+    print(output)
+    assert f"state={state}" in output, output
     assert left_on(here.gateway("alpha"), "reframe-airflow") == set()

@@ -180,7 +180,7 @@ class TestTiming:
     @pytest.mark.parametrize(
         ("skew", "status", "words"),
         [
-            (0.0, Status.GREEN, "within a second"),
+            (0.0, Status.GREEN, "within two seconds"),
             (8.0, Status.GREEN, "8 s behind"),
             (-60.0, Status.YELLOW, "60 s ahead of"),
             (60.0, Status.YELLOW, "60 s behind"),
@@ -286,7 +286,7 @@ class TestFiles:
         monkeypatch.setattr(patient.gateway, "download", note)
         monkeypatch.setattr(files, "BLOCK", 1000)
         found = patient.check(check_transfer)
-        assert (found.status, found.detail) == (Status.GREEN, "1.0 MB moved by S3 and a job, there and back")
+        assert (found.status, found.detail) == (Status.GREEN, "1.0 MB moved by S3, there and back")
         assert hints[0] > 2 * patient.gateway.max_direct_upload
         assert patient.left() == []
 

@@ -101,9 +101,9 @@ def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @st.composite
-def nearly_right(draw: st.DrawFn) -> Any:
+def nearly_right(draw: st.DrawFn, right: Sequence[Any] = RIGHT) -> Any:
     """Take a right answer and change or remove something in it."""
-    answer = copy.deepcopy(draw(st.sampled_from(RIGHT)))
+    answer = copy.deepcopy(draw(st.sampled_from(right)))
     for _ in range(draw(st.integers(0, 2))):
         path = draw(st.sampled_from(places_in(answer)))
         if not path:

@@ -97,6 +97,20 @@ def test_an_internal_error_that_comes_again_and_again_is_an_answer() -> None:
     assert repeated == [True, True, True, False, False]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+        "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+        "('Channel not open for sending',)",
+    ],
+)
+def test_an_outage_that_shows_as_an_internal_error_is_waited_for(said: str) -> None:
+    error = errors.UncertainError(f"queueing a transfer on 'x' failed: {said}", status=500)
+    assert may_repeat(policy.TRANSFER, error, 100)
+    assert not may_repeat(policy.SUBMIT, error, 1)
+
+
 @pytest.mark.parametrize("kind", [errors.ProtocolError, errors.ForeignAnswerError])
 def test_what_nobody_promised_may_have_been_an_accident(kind: type[errors.GatewayError]) -> None:
     repeated = [may_repeat(policy.LIST_FILES, kind("x"), number) for number in range(1, 6)]

@@ -56,6 +56,7 @@ class FakeGateway:
         unknown: ids that are not known at all.
         unsure: looks for a submission's job that will tell nothing.
         damaged: downloads of which only half will come.
+        apart: each directory's files are in an archive of their own, with names relative to it.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,7 @@ class FakeGateway:
         self.unsure = 0
         self.unpackable: set[str] = set()
         self.damaged = 0
+        self.apart = False
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
         self.scripts: dict[str, str] = {}
@@ -183,17 +185,29 @@ class FakeGateway:
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         await self._enter("archive")
+        if not self.apart:
+            return [self._pack(directory, files, target, "")]
+        groups = {name: name.rpartition("/")[0] for name in files}
+        return [
+            self._pack(
+                directory, [name for name in files if groups[name] == below], f"{target}-{number}", below
+            )
+            for number, below in enumerate(dict.fromkeys(groups.values()))
+        ]
+
+    def _pack(self, directory: str, files: Sequence[str], target: str, below: str) -> Archive:
         with tarfile.open(f"{target}.tgz", "w:gz") as tar:
             for name in files:
+                inside = name.removeprefix(f"{below}/") if below else name
                 if name.rpartition("/")[2] in self.unpackable:
                     continue
                 if name.rpartition("/")[2] in self.hostile:
-                    member = tarfile.TarInfo(f"./{name}")
+                    member = tarfile.TarInfo(f"./{inside}")
                     member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
                     tar.addfile(member)
                     continue
-                tar.add(Path(directory, name), f"./{name}")
-        return [Archive(f"{target}.tgz")]
+                tar.add(Path(directory, name), f"./{inside}")
+        return Archive(f"{target}.tgz", below)
 
     async def remove(self, path: str) -> None:
         await self._enter("remove")

@@ -83,6 +83,20 @@ def test_what_waits_travels_together(stage: Stage) -> None:
     assert stage.gateway.calls["list_tree"] <= 3
 
 
+def test_what_is_packed_apart_is_put_together_again(stage: Stage) -> None:
+    stage.gateway.apart = True
+    event = block(stage, "list_tree")
+    jobs = [stage.submit(f"t{number}") for number in range(3)]
+    for job_id, name in zip(stage.submitted(*jobs), "abc", strict=True):
+        stage.gateway.finish(job_id, files={"result": name})
+    eventually(lambda: all(job.view.phase is Phase.RETRIEVING for job in jobs))
+    release(event)
+    eventually(lambda: done(*jobs))
+    assert [job.view.error for job in jobs] == [None] * 3
+    read = [(stage.local / f"t{number}" / "result").read_text() for number in range(3)]
+    assert sorted(read) == ["a", "b", "c"]
+
+
 def test_one_status_request_serves_all_jobs(stage: Stage) -> None:
     handles = [stage.submit(f"t{number}") for number in range(10)]
     stage.submitted(*handles)

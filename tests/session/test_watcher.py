@@ -135,6 +135,24 @@ def test_a_job_that_slurm_holds_for_good_fails_and_is_cancelled(stage: Stage) ->
     eventually(lambda: stage.gateway.cancelled == [job_id])
 
 
+def test_no_job_is_lost_soon_after_a_look_that_took_long(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.watcher.INTERRUPTED", -1.0)
+    settings = stage.settings.model_copy(update={"lost_after": 0.5})
+    stage.gateway.unknown.add("7")
+
+    async def follow() -> None:
+        job = asyncio.create_task(Watcher(stage.gateway, settings, reactor()).follow("7", ignore))
+        ended, _ = await asyncio.wait([job], timeout=2.0)
+        assert not ended
+        monkeypatch.setattr("reframe_firecrest.session.watcher.INTERRUPTED", 30.0)
+        with pytest.raises(errors.JobLostError, match="Slurm has not known job 7"):
+            await job
+
+    reactor().run(follow(), 30)
+
+
 def test_a_preempted_job_that_is_queued_again_goes_on(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)

@@ -7,7 +7,8 @@ An answer that lacks a field or has one of a wrong type raises pydantic's `Valid
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
@@ -264,35 +265,43 @@ class _Parameters(BaseModel):
     out: dict[str, list[_Parameter]]
 
 
+@dataclass(frozen=True)
 class Parameters:
-    """What a gateway tells of itself."""
+    """What a gateway tells of itself.
 
-    def __init__(self, answer: object) -> None:
-        groups = _Parameters.model_validate(answer).out
-        self._values = {one.name: one.value for group in groups.values() for one in group}
+    Attributes:
+        version: FirecREST's; told from 1.16.1 on.
+        object_storage: which kind of storage large files pass, such as ``s3v4`` or ``swift``.
+        file_systems: those of each system, where they are told.
+        max_direct: bytes that go through the gateway at once.
+        max_stored: bytes that a file may have that passes the storage.
+    """
 
-    @property
-    def version(self) -> str | None:
-        """FirecREST's version; told from 1.16.1 on."""
-        value = self._values.get("FIRECREST_VERSION")
-        return value if isinstance(value, str) and value else None
+    version: str | None
+    object_storage: str
+    file_systems: Mapping[str, Sequence[str]]
+    max_direct: int | None
+    max_stored: int | None
 
-    @property
-    def object_storage(self) -> str:
-        """Which kind of storage large files pass, such as ``s3v4`` or ``swift``."""
-        return str(self._values.get("OBJECT_STORAGE") or "")
 
-    @property
-    def file_systems(self) -> dict[str, list[str]]:
-        """The file systems of each system, where they are told."""
-        value = self._values.get("FILESYSTEMS") or []
-        entries = value if isinstance(value, list) else []
-        return {entry.system: entry.mounted for entry in map(_FileSystems.model_validate, entries)}
+def parameters_of(answer: object) -> Parameters:
+    """Turn the answer of ``/status/parameters`` into what it tells."""
+    groups = _Parameters.model_validate(answer).out
+    values = {one.name: one.value for group in groups.values() for one in group}
+    version, mounted = values.get("FIRECREST_VERSION"), values.get("FILESYSTEMS")
+    systems = map(_FileSystems.model_validate, mounted if isinstance(mounted, list) else [])
+    return Parameters(
+        version if isinstance(version, str) and version else None,
+        str(values.get("OBJECT_STORAGE") or ""),
+        {entry.system: entry.mounted for entry in systems},
+        _mebibytes(values.get("UTILITIES_MAX_FILE_SIZE")),
+        _mebibytes(values.get("STORAGE_MAX_FILE_SIZE")),
+    )
 
-    def size(self, name: str) -> int | None:
-        """Return a limit in bytes; the gateway tells MB, as a text, and means MiB."""
-        value = self._values.get(name)
-        return None if value is None else int(float(str(value)) * 1024 * 1024)
+
+def _mebibytes(value: object) -> int | None:
+    """Turn a limit into bytes; the gateway tells MB, as a text, and means MiB."""
+    return None if value is None else max(int(float(str(value)) * 1024 * 1024), 0)
 
 
 class _System(BaseModel):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from posixpath import dirname
 from typing import TypeVar
@@ -54,6 +55,7 @@ TRANSFER_NAME = "reframe-firecrest:"
 """How the names of our own transfer jobs begin; behind it stands the path that they work on, and a number."""
 
 _ID = re.compile(r"\d+")
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
@@ -321,13 +323,16 @@ class Compute:
         ids = list(dict.fromkeys(wanted))
         for job_id in ids:
             self._remembered[job_id].asked = now
-        rows: Mapping[str, JobPart] = {
-            part.base_id: part for part in map(self._part_of_queued, await self._queue_of(ids))
-        }
-        for job_id, part in rows.items():
-            if job_id in self._remembered:
-                self._remembered[job_id].reason = part.reason
-                self._remembered[job_id].limit = part.limit if part.state not in PENDING else None
+        try:
+            queued = [self._part_of_queued(row) for row in await self._queue_of(ids)]
+        except errors.GatewayError as error:
+            # What the accounting tells is what matters.
+            _LOGGER.info("why jobs are pending and how long they may run is not known: %s", error)
+            return
+        for part in queued:
+            remembered = self._remembered.get(part.base_id, _Remembered())
+            remembered.reason = part.reason
+            remembered.limit = part.limit if part.state not in PENDING else None
 
 
 def _nodes(text: str) -> str:

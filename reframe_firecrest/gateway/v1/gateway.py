@@ -55,8 +55,8 @@ class GatewayV1(Filesystem):
     async def connect(self) -> SystemInfo:
         """Ask for the gateway's version and limits; Slurm's version is not told."""
         told = await self._status.parameters()
-        self.limit(told.size("UTILITIES_MAX_FILE_SIZE"))
-        self._transfers.max_size = told.size("STORAGE_MAX_FILE_SIZE")
+        self.limit(told.max_direct)
+        self._transfers.max_size = told.max_stored
         return SystemInfo(self._connection.settings.system, None, self.max_upload)
 
     async def cluster(self) -> Cluster:

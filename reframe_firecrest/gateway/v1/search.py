@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -46,6 +47,22 @@ class Lost:
     newest: int = 0
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a look has shown.
+
+    Attributes:
+        begun: when it began, by the monotonic clock.
+        date: from which on the accounting was asked.
+    """
+
+    begun: float
+    date: str
+    queue: Sequence[Queued]
+    accounting: Sequence[Accounted]
+    tasks: Sequence[Task]
+
+
 class Search:
     """Looks for jobs by their scripts.
 
@@ -57,6 +74,8 @@ class Search:
     def __init__(self, compute: Compute, tasks: Tasks) -> None:
         self._compute = compute
         self._tasks = tasks
+        self._looking = asyncio.Lock()
+        self._seen: _Seen | None = None
 
     async def find(self, script: str, name: str, since: float) -> list[str] | None:
         """Look for jobs of a script.
@@ -69,13 +88,22 @@ class Search:
         Returns:
             the ids of those that come from it, None if there are some that may or may not.
         """
-        # Tasks last: what is in the queue no more must not be under way in the gateway either.
-        queue, accounting = await asyncio.gather(
-            self._compute.queue(), self._compute.accounting(since=days_before(since))
-        )
-        tasks = await self._tasks.all()
+        seen = await self._look(days_before(since))
         lost = Lost(script, name, since, self._compute.newest_before(since))
-        return found_in(lost, tasks, queue, accounting)
+        return found_in(lost, seen.tasks, seen.queue, seen.accounting)
+
+    async def _look(self, date: str) -> _Seen:
+        """Look in all three places; who has to wait for a look shares the one that begins then."""
+        asked = time.monotonic()
+        async with self._looking:
+            if self._seen is None or self._seen.begun < asked or self._seen.date != date:
+                begun = time.monotonic()
+                queue, accounting = await asyncio.gather(
+                    self._compute.queue(), self._compute.accounting(since=date)
+                )
+                # Tasks last: what is in the queue no more must not be under way in the gateway either.
+                self._seen = _Seen(begun, date, queue, accounting, await self._tasks.all())
+            return self._seen
 
 
 def days_before(moment: float) -> str:

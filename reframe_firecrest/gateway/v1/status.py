@@ -46,7 +46,7 @@ class Status:
         """
 
         async def ask() -> Parameters:
-            return Parameters((await self._client.get_fresh("/status/parameters"))[0])
+            return answers.parameters_of((await self._client.get_fresh("/status/parameters"))[0])
 
         found = await self._first(ask)
         version = re.match(r"(\d+)\.(\d+)", found.version or "")
@@ -70,8 +70,9 @@ class Status:
             sent, begun = time.time(), time.monotonic()
             told, head = await self._client.get_fresh("/status/parameters")
             seconds = time.monotonic() - begun
-            health = await self._health(Parameters(told))
-            return Look(Parameters(told).version, health, sent, seconds, date_of(head.get("date", "")))
+            parameters = answers.parameters_of(told)
+            health = await self._health(parameters)
+            return Look(parameters.version, health, sent, seconds, date_of(head.get("date", "")))
 
         return await self._first(ask)
 
@@ -92,7 +93,7 @@ class Status:
             name: SystemHealth(
                 services=[*own, ServiceHealth("system", problem is None, message=problem)],
                 file_systems=told.file_systems.get(name, ()),
-                max_direct_upload=told.size("UTILITIES_MAX_FILE_SIZE"),
+                max_direct_upload=told.max_direct,
                 storage=storage,
             )
             for name, problem in answers.systems_of(systems).items()

@@ -114,7 +114,7 @@ class Tasks:
             raise errors.UncertainError(
                 f"{operation.name} on {self._call.where} failed: the gateway's task {task_id} is gone"
             )
-        raise failure(operation, task, self._call.where)
+        raise failure_of(operation, task, self._call.where)
 
     async def all(self) -> list[Task]:
         """Ask for all tasks of the user that the gateway remembers: those of a day."""
@@ -178,7 +178,7 @@ class Tasks:
         return None if answer is None else answers.task_of(answer)
 
 
-def failure(operation: Operation, task: Task, where: str) -> errors.GatewayError:
+def failure_of(operation: Operation, task: Task, where: str) -> errors.GatewayError:
     """Say what a failed task says."""
     text = in_brief(task.text) or task.description or "the gateway does not say why"
     kind = task.meaning or errors.RejectedError

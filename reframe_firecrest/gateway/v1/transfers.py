@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from posixpath import basename
+from typing import Generic, TypeVar
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy
@@ -17,17 +20,18 @@ from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Progress, WaitForJob
 from reframe_firecrest.gateway.transfers import PAUSES_BETWEEN_LOOKS
-from reframe_firecrest.gateway.translate import in_brief
+from reframe_firecrest.gateway.translate import failure_in_log
 from reframe_firecrest.gateway.v1 import answers
-from reframe_firecrest.gateway.v1.answers import Task
 from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.compute import TRANSFER_NAME, Compute
 from reframe_firecrest.gateway.v1.paths import accepted
 from reframe_firecrest.gateway.v1.search import days_before
-from reframe_firecrest.gateway.v1.tasks import Tasks, failure
+from reframe_firecrest.gateway.v1.tasks import Tasks, failure_of
 
-FORM_READY, ARRIVED, NOT_YET = "111", "114", "115"
-"""An upload's task: where to send the file, done, and an error after which the gateway tries again."""
+Result = TypeVar("Result")
+
+FORM_READY, ARRIVED = "111", "114"
+"""An upload's task: where to send the file, and done. After 115, an error, the gateway tries again."""
 
 URL_READY, NOT_READY = "117", "118"
 """A download's task: where the file is, and an error."""
@@ -47,6 +51,25 @@ LOOKS = (1.0, 3.0, 6.0)
 
 TRANSFERS = 3
 """Transfers that are begun for one file, or jobs for one archive, until something counts as out of order."""
+
+
+@dataclass(frozen=True)
+class _Way(Generic[Result]):
+    """One way by the storage.
+
+    Attributes:
+        ready: the state of a task that has what is wanted.
+        wanted: takes it out of the task's data.
+    """
+
+    endpoint: str
+    operation: Operation
+    ready: str
+    wanted: Callable[[object], Result]
+
+
+_THERE = _Way("upload", policy.UPLOAD, FORM_READY, answers.upload_form_of)
+_BACK = _Way("download", policy.DOWNLOAD, URL_READY, answers.download_url_of)
 
 
 class Transfers:
@@ -94,9 +117,9 @@ class Transfers:
             )
         form = {"targetPath": accepted(remote), "sourcePath": basename(remote)}
         for left in reversed(range(TRANSFERS)):
-            task = await self._begin(policy.UPLOAD, "upload", form, PREPARATION, FORM_READY)
+            task_id, where = await self._begin(_THERE, form, PREPARATION)
             try:
-                await self._objects.put_form(local, size, answers.upload_form_of(task.data), progress)
+                await self._objects.put_form(local, size, where, progress)
             except errors.FinalError:
                 # Nothing waits for what was not sent: the next form is a new one.
                 if not left:
@@ -104,7 +127,7 @@ class Transfers:
             else:
                 break
         within = INTERVAL + size / SLOWEST
-        await self._tasks.reach(policy.UPLOAD, task.task_id, within, (ARRIVED,))
+        await self._tasks.reach(policy.UPLOAD, task_id, within, (ARRIVED,))
         await self._expect_size(remote, size)
 
     async def download(self, remote: str, local: Path, progress: Progress | None = None) -> None:
@@ -117,29 +140,31 @@ class Transfers:
         # How large it is shows only when it is there.
         within = INTERVAL + (self.max_size or 0) / SLOWEST
         for left in reversed(range(TRANSFERS)):
-            task = await self._begin(policy.DOWNLOAD, "download", form, within, URL_READY, NOT_READY)
             try:
-                if task.status == NOT_READY:
-                    raise failure(policy.DOWNLOAD, task, self._call.where)
-                await self._objects.get(answers.download_url_of(task.data), local, progress)
+                _, url = await self._begin(_BACK, form, within)
+                await self._objects.get(url, local, progress)
+            except errors.NotFoundError:
+                raise
             except errors.FinalError:
                 if not left:
                     raise
             else:
                 return
 
-    async def _begin(
-        self, operation: Operation, endpoint: str, form: Form, within: float, *ends: str
-    ) -> Task:
-        async def ask() -> Task:
+    async def _begin(self, way: _Way[Result], form: Form, within: float) -> tuple[str, Result]:
+        """Open a transfer; returns its task and what is wanted of it, without which it is of no use."""
+
+        async def ask() -> tuple[str, Result]:
             task_id = await self._call(
-                operation,
-                lambda: self._task_id(f"/storage/xfer-external/{endpoint}", form),
+                way.operation, lambda: self._task_id(f"/storage/xfer-external/{way.endpoint}", form)
             )
-            return await self._tasks.reach(operation, task_id, within, ends)
+            task = await self._tasks.reach(way.operation, task_id, within, (way.ready, NOT_READY))
+            if task.status == NOT_READY:
+                raise failure_of(way.operation, task, self._call.where)
+            return task_id, way.wanted(task.data)
 
         # A transfer that nobody goes on with leaves nothing on the system.
-        return await self._call.steps(operation, ask)
+        return await self._call.steps(way.operation, ask)
 
     async def _task_id(self, endpoint: str, form: Form) -> str:
         return answers.task_id_of(await self._client.post(endpoint, form))
@@ -239,11 +264,12 @@ class Transfers:
         for pause in PAUSES_BETWEEN_LOOKS:
             await asyncio.sleep(pause)
             try:
-                text = in_brief((await self._call(policy.DOWNLOAD, ask)).decode("utf-8", "replace"))
+                text = (await self._call(policy.READ_LOG, ask)).decode("utf-8", "replace")
             except errors.NotFoundError:
                 continue
-            if "error:" in text:
-                raise errors.RejectedError(f"{what} on {self._call.where} failed: {text}")
+            failure = failure_in_log(f"{what} on {self._call.where} failed", text)
+            if failure is not None:
+                raise failure
             return
         raise errors.RejectedError(
             f"{what} on {self._call.where} failed: the log of its job, {log}, is not there, so that nothing "

@@ -16,8 +16,8 @@ from reframe_firecrest.sandbox.runners.embedded.durations import seconds_of
 from reframe_firecrest.sandbox.v1.access import Inputs, authenticated, inputs_of
 from reframe_firecrest.sandbox.v1.errors import RefusedError, operation_refused
 from reframe_firecrest.sandbox.v1.jobs import submission_of
+from reframe_firecrest.sandbox.v1.operations import COPY_OPTIONS, Utilities, extraction_of
 from reframe_firecrest.sandbox.v1.storage import STORAGE_MACHINE
-from reframe_firecrest.sandbox.v1.utilities import COPY_OPTIONS, Utilities, extraction_of
 from reframe_firecrest.sandbox.v1.work import answered_with
 
 _DEFAULT_TIME = "02:00:00"

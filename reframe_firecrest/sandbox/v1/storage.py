@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import shlex
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,10 +37,6 @@ class _Upload:
     source: str
     """The client's name for it."""
     target: str
-    address: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "address", f"{self.gateway.config.host}:22")
 
     @property
     def key(self) -> str:
@@ -53,22 +49,20 @@ class _Upload:
     def told(self, state: TaskState, message: Any) -> dict[str, Any]:
         """Return the task's data while the client is needed, or where the system failed."""
         return {
+            **self.summary,
             "hash_id": self.task.id,
             "msg": message,
-            "source": PurePosixPath(self.source).name,
             "status": state.number,
-            "system_addr": self.address,
-            "system_name": self.gateway.config.system,
-            "target": self.target,
             "trace_id": "",
             "user": self.task.user,
         }
 
     @property
     def summary(self) -> dict[str, str]:
+        """The task's data from when the object is there."""
         return {
             "source": PurePosixPath(self.source).name,
-            "system_addr": self.address,
+            "system_addr": f"{self.gateway.config.host}:22",
             "system_name": self.gateway.config.system,
             "target": self.target,
         }

@@ -6,6 +6,7 @@ The states and their texts are FirecREST's (src/common/async_task.py of 1.16.6, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine
 
+_LOGGER = logging.getLogger(__name__)
 _DATE_FORMAT = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -121,7 +123,12 @@ class TaskList:
         """Carry out a task's work while requests are served."""
         running = asyncio.get_running_loop().create_task(work)
         self._work.add(running)
-        running.add_done_callback(self._work.discard)
+        running.add_done_callback(self._done)
+
+    def _done(self, running: asyncio.Task[None]) -> None:
+        self._work.discard(running)
+        if not running.cancelled() and (error := running.exception()) is not None:
+            _LOGGER.error("a task of the sandbox stays as it is", exc_info=error)
 
     async def stop(self) -> None:
         """End the work that is left."""

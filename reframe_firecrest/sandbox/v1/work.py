@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from fastapi import Request
@@ -51,11 +51,7 @@ def start(request: Request, task: Task, work: Callable[[], Awaitable[Any]]) -> N
     start_steps(request, carry_out)
 
 
-def start_steps(request: Request, work: Callable[[], Awaitable[None]]) -> None:
+def start_steps(request: Request, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Do work that updates its task itself; a fault may keep it from being done."""
     if trouble_of(request) != FaultKind.STALL:
-        gateway_of(request).tasks.start(_awaited(work))
-
-
-async def _awaited(work: Callable[[], Awaitable[None]]) -> None:
-    await work()
+        gateway_of(request).tasks.start(work())

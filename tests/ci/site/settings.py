@@ -16,7 +16,9 @@ def system(name: str) -> dict[str, object]:
 
 site_configuration = {
     "systems": [system("alpha"), system("beta")],
-    "environments": [{"name": "builtin", "cc": "gcc", "cxx": "", "ftn": ""}],
+    "environments": [
+        {"name": "builtin", "cc": "gcc", "cxx": "", "ftn": "", "target_systems": ["alpha", "beta"]}
+    ],
     "modes": [{"name": "nightly", "options": ["--tag=quick"]}],
     "general": [{"poll_rate_min": 2}],
 }

@@ -216,6 +216,13 @@ class TestQueue:
         (part,) = call(api, jobs("7"), jobs("7"))
         assert part.reason == "launch failed requeued held"
 
+    def test_what_the_queue_does_not_tell_takes_nothing_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compute, "REASONS_EVERY", 0.0)
+        api = ApiV1({ACCOUNTING: done([row("7", "PENDING")]), QUEUE: refusal("no", status=403)})
+        (part,) = call(api, jobs("7"), jobs("7"))
+        assert (part.state, part.reason) == ("PENDING", None)
+        assert api.count(QUEUE) == 1
+
     def test_jobs_are_not_asked_why_all_the_time(self) -> None:
         api = ApiV1({ACCOUNTING: done([row("7", "PENDING")])})
         call(api, jobs("7"), jobs("7"), jobs("7"))

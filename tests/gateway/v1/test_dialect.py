@@ -9,7 +9,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.gateway.v1.answers import tasks_of
 from reframe_firecrest.gateway.v1.dialect import V1
-from reframe_firecrest.gateway.v1.tasks import failure
+from reframe_firecrest.gateway.v1.tasks import failure_of
 from tests.gateway.helpers import answer
 from tests.gateway.v1.helpers import RECORDINGS, exchanges, response_of
 
@@ -85,7 +85,7 @@ def test_a_recorded_error_means_what_it_should(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_recorded_tasks_error_means_what_it_should(name: str) -> None:
     [found] = tasks_of(exchanges(name)[-1]["response"]["body"])
-    error = failure(policy.LIST_JOBS, found, WHERE)
+    error = failure_of(policy.LIST_JOBS, found, WHERE)
     assert type(error) is TASKS[name], repr(error)
     assert "failed: s" in str(error)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.search import Lost, days_before, found_in
+from tests.gateway.helpers import run
 from tests.gateway.v1.helpers import (
     ACCOUNTING,
     QUEUE,
@@ -16,6 +18,7 @@ from tests.gateway.v1.helpers import (
     call,
     done,
     exchanges,
+    make_gateway,
     queued,
     row,
     task,
@@ -145,3 +148,19 @@ def test_a_gateway_looks_in_three_places() -> None:
     assert found == []
     assert api.params(QUEUE) == [{}]
     assert api.params(ACCOUNTING) == [{"starttime": "2096-10-01"}]
+
+
+def test_many_that_look_at_the_same_time_share_their_looks() -> None:
+    api = ApiV1({QUEUE: done({"0": queued("8", job_file=SCRIPT)}), ACCOUNTING: done([])})
+
+    async def work() -> list[list[str] | None]:
+        gateway = make_gateway(api)
+        try:
+            finds = (gateway.find(SCRIPT, "/scratch/run/t", "rfm", SINCE) for _ in range(5))
+            first = await asyncio.gather(*finds)
+            return [*first, await gateway.find(SCRIPT, "/scratch/run/t", "rfm", SINCE)]
+        finally:
+            await gateway.close()
+
+    assert run(work()) == [["8"]] * 6
+    assert api.count(QUEUE) == 3

@@ -56,6 +56,12 @@ DIFFERENCES = {
         "413, after the whole body",
         "the reset depends on the proxy in front",
     ),
+    "v1-parameters": Difference(
+        "`grep` of `head` and `tail`, pages of `ls`, `endtime`, `userJobs` (v1)",
+        "choose what is shown",
+        "ignored",
+        "rarely sent",
+    ),
     "v1-zip": Difference(
         "`.zip` archives in `extract` (v1)",
         "unpacked by `unzip`",

@@ -79,6 +79,7 @@ def test_v1_can_be_served_alone(start_v1: Start) -> None:
     for path in ("/status/liveness/", "/filesystem/sandbox/ops/ls", "/nothing"):
         assert v1.get(path).status_code in (400, 404), path
     assert v1.get("/filesystem/sandbox/ops/ls").json() == {"message": "Invalid"}
+    assert v1.http.get("/__sandbox/stats").json()["by_shape"]["GET /nothing"] == 1
     assert "f7t-appversion" not in v1.get("/status/parameters").headers
 
 
