@@ -90,8 +90,7 @@ class IdentityProvider:
                 timeout,
             )
         # No token is used up by asking, so asking again is always safe.
-        # Which of the two limits of the same length is noticed first, chance decides.
-        except (asyncio.TimeoutError, httpx.ReadTimeout):
+        except asyncio.TimeoutError:
             raise errors.TransientError(
                 f"{self._name} gives no token: no answer within {timeout:.0f} s"
             ) from None
