@@ -45,6 +45,8 @@ READ_LOG = Operation("reading the log of a transfer job")
 EXTRACT = Operation("unpacking an archive", fallback=True)
 # Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
 TRANSFER = Operation("queueing a transfer")
+# What is opened and not gone on with leaves nothing.
+OPEN = Operation("opening a transfer")
 # The same where a transfer is looked for by its name before it is queued again.
 QUEUE = Operation("queueing a transfer", idempotent=False)
 ARCHIVE = Operation("packing files", fallback=True)

@@ -62,8 +62,8 @@ def _plain_relative(value: str) -> str:
 def _version(value: object) -> object:
     """Take the number for the text: Python's configuration files say ``2`` as well as ``"2"``.
 
-    Of a whole version, such as ``1.16.0``, the first number counts: the scheduler of eth-cscs/cscs-reframe-tests
-    has it in the same variable.
+    Of a whole version, such as ``1.16.0``, the first number counts: eth-cscs/cscs-reframe-tests has that in
+    the same variable.
     """
     text = str(value) if type(value) in (int, float) else value
     return re.sub(r"^([12])(\.\d+)+$", r"\1", text) if isinstance(text, str) else text

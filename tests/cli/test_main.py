@@ -19,7 +19,7 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
     run = [sys.executable, "-c", "from reframe_firecrest.cli.main import main; main()"]
     environment = {**os.environ, "FIRECREST_JOURNAL_DIR": "/nowhere"}
     return subprocess.run(
-        [*run, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment
+        [*run, *arguments], capture_output=True, text=True, timeout=240, check=False, env=environment
     )
 
 

@@ -180,7 +180,7 @@ class TestTiming:
     @pytest.mark.parametrize(
         ("skew", "status", "words"),
         [
-            (0.0, Status.GREEN, "within a second"),
+            (0.0, Status.GREEN, "within two seconds"),
             (8.0, Status.GREEN, "8 s behind"),
             (-60.0, Status.YELLOW, "60 s ahead of"),
             (60.0, Status.YELLOW, "60 s behind"),

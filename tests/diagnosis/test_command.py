@@ -116,15 +116,14 @@ class TestWithoutAGateway:
         assert "reframe-firecrest doctor --config mysite.py --system mysite" in done.stdout
         assert "0 nothing has failed; there may be warnings" in done.stdout
 
-    def test_the_screens_in_the_documentation_have_all_lines(self) -> None:
+    def test_the_documentation_shows_all_lines_and_five_ways_to_be_broken(self) -> None:
+        """What the screens say is compared with what is printed by the tests of the documentation."""
         text = (PROJECT / "docs/doctor.md").read_text()
-        screens = [block for block in text.split("```")[1::2] if block.startswith("\n")]
-        assert len(screens) == 1 + 5
+        screens = [block for block in text.split("```")[1::2] if block.startswith("text\n")]
         failed = [re.findall(r"^FAIL +([a-z]+(?: [a-z]+)?)  ", screen, re.MULTILINE) for screen in screens]
         assert failed == [[], ["base directory"], ["token"], ["gateway"], ["system"], ["account"]]
-        for screen in screens:
-            lines = re.findall(r"^(?:ok|WARN|FAIL|skip) +([a-z]+(?: [a-z]+)?)  ", screen, re.MULTILINE)
-            assert lines[: len(NAMES)] == NAMES
+        lines = re.findall(r"^ok +([a-z]+(?: [a-z]+)?)  ", screens[0], re.MULTILINE)
+        assert lines[: len(NAMES)] == NAMES
 
 
 @pytest.mark.e2e

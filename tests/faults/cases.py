@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reframe_firecrest.sandbox import FaultKind, FaultRule
+from tests.conftest import SANDBOX_API
 
 TIMEOUT = 3.0
 """Seconds that the client waits for an answer in runs in which one never comes."""
@@ -64,6 +65,18 @@ KINDS: Mapping[str, Kind] = {
     "page": Kind("a page of HTML instead of the body", {"kind": FaultKind.PAGE}),
     "portal": Kind("200 and a page of HTML from something in between", {"kind": FaultKind.PORTAL}),
 }
+
+TASK_KINDS: Mapping[str, Kind] = {
+    "stalled": Kind("its task never ends, and it never acted", {"kind": FaultKind.STALL}, unanswered=True),
+    "stalled-after": Kind(
+        "its task never ends, although it acted", {"kind": FaultKind.STALL_AFTER}, unanswered=True
+    ),
+    "warned": Kind("its task says that it failed, although it acted", {"kind": FaultKind.WARN}),
+}
+"""Kinds of failure that only requests have which FirecREST v1 answers with a task."""
+
+if SANDBOX_API == "v1":
+    KINDS = {**KINDS, **TASK_KINDS}
 
 SLOW_SYSTEM = tuple(
     FaultRule(shape=f"{method} {place}/{name}", kind=FaultKind.STATUS, times=1000, **how)
@@ -165,7 +178,14 @@ def every_case(counts: Mapping[str, int], kinds: Sequence[str], *, slow: bool = 
         for shape, count in sorted(counts.items())
         if number <= count
         for kind in kinds
+        if kind not in TASK_KINDS or _begins_task(shape, kind)
     ]
+
+
+def _begins_task(shape: str, kind: str) -> bool:
+    """Tell whether a request is answered with a task, and one that can fail in such a way."""
+    endings = ("/compute/jobs/path",) if kind == "warned" else ("/compute/", "/storage/xfer-")
+    return any(ending in shape for ending in endings)
 
 
 def sample(cases: Sequence[Case], size: int, seed: int) -> list[Case]:

@@ -6,6 +6,7 @@ import httpx
 
 import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
 from reframe_firecrest.gateway import objects, policy
+from reframe_firecrest.gateway.v1 import compute, transfers
 
 if "FAULTS_TIMEOUT" in os.environ:
     # What is shown is that the client gives up waiting, not that it takes two minutes to.
@@ -14,6 +15,12 @@ if "FAULTS_TIMEOUT" in os.environ:
             timeout = min(operation.timeout, float(os.environ["FAULTS_TIMEOUT"]))
             # In place, for those who have it as a default already.
             object.__setattr__(operation, "timeout", timeout)
+    for module, names in (
+        (compute, ("QUERY", "QUEUE_QUERY", "SUBMISSION")),
+        (transfers, ("PREPARATION", "INTERVAL")),
+    ):
+        for name in names:
+            setattr(module, name, 3 * float(os.environ["FAULTS_TIMEOUT"]))
     objects._TIMEOUT = httpx.Timeout(float(os.environ["FAULTS_TIMEOUT"]))
 
 site_configuration = {

@@ -232,14 +232,14 @@ class Compute:
         endpoint: str,
         params: Form,
         translation: Callable[[object], Result],
-        within: float = QUERY,
+        within: float | None = None,
     ) -> Result:
         async def ask() -> Result:
             task_id = await self._call(
                 operation,
                 lambda: self._begun(operation, self._client.get(f"/compute/{endpoint}", params)),
             )
-            return translation((await self._tasks.reach(operation, task_id, within)).data)
+            return translation((await self._tasks.reach(operation, task_id, within or QUERY)).data)
 
         return await self._call.steps(operation, ask)
 

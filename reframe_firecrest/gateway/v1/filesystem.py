@@ -141,7 +141,7 @@ class Filesystem:
                 with arriving(local) as file:
                     await file.write(content, 0)
                 return
-        await self._transfers.download(remote, local, progress)
+        await self._transfers.download(remote, local, size_hint, progress)
 
     # --- changing -----------------------------------------------------------------------------------
 

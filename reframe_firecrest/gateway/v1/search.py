@@ -11,14 +11,18 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Generic, TypeVar
 
 from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.answers import Accounted, Queued, Submitted, Task
 from reframe_firecrest.gateway.v1.compute import Compute
 from reframe_firecrest.gateway.v1.tasks import Tasks
+
+Result = TypeVar("Result")
 
 _BLANK = re.compile(r"[\s=]")
 """Where the gateway cuts the paths that it reads from Slurm's answers."""
@@ -47,20 +51,22 @@ class Lost:
     newest: int = 0
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a look has shown.
+class _Shared(Generic[Result]):
+    """A look that those share who have to wait for one: the next that begins is for all of them."""
 
-    Attributes:
-        begun: when it began, by the monotonic clock.
-        date: from which on the accounting was asked.
-    """
+    def __init__(self, look: Callable[[], Awaitable[Result]]) -> None:
+        self._look = look
+        self._looking = asyncio.Lock()
+        self._seen: tuple[float, Result] | None = None
 
-    begun: float
-    date: str
-    queue: Sequence[Queued]
-    accounting: Sequence[Accounted]
-    tasks: Sequence[Task]
+    async def get(self) -> Result:
+        """Return what a look shows that began after this was called."""
+        asked = time.monotonic()
+        async with self._looking:
+            if self._seen is None or self._seen[0] < asked:
+                begun = time.monotonic()
+                self._seen = begun, await self._look()
+            return self._seen[1]
 
 
 class Search:
@@ -74,8 +80,8 @@ class Search:
     def __init__(self, compute: Compute, tasks: Tasks) -> None:
         self._compute = compute
         self._tasks = tasks
-        self._looking = asyncio.Lock()
-        self._seen: _Seen | None = None
+        self._queue = _Shared(compute.queue)
+        self._history: dict[str, _Shared[tuple[list[Accounted], list[Task]]]] = {}
 
     async def find(self, script: str, name: str, since: float) -> list[str] | None:
         """Look for jobs of a script.
@@ -88,22 +94,22 @@ class Search:
         Returns:
             the ids of those that come from it, None if there are some that may or may not.
         """
-        seen = await self._look(days_before(since))
         lost = Lost(script, name, since, self._compute.newest_before(since))
-        return found_in(lost, seen.tasks, seen.queue, seen.accounting)
+        queue = await self._queue.get()
+        # Most jobs are still there; what the gateway remembers can be megabytes.
+        found = found_in(lost, [], queue, [])
+        if found:
+            return found
+        date = days_before(since)
+        if date not in self._history:
+            self._history[date] = _Shared(partial(self._past, date))
+        accounting, tasks = await self._history[date].get()
+        return found_in(lost, tasks, queue, accounting)
 
-    async def _look(self, date: str) -> _Seen:
-        """Look in all three places; who has to wait for a look shares the one that begins then."""
-        asked = time.monotonic()
-        async with self._looking:
-            if self._seen is None or self._seen.begun < asked or self._seen.date != date:
-                begun = time.monotonic()
-                queue, accounting = await asyncio.gather(
-                    self._compute.queue(), self._compute.accounting(since=date)
-                )
-                # Tasks last: what is in the queue no more must not be under way in the gateway either.
-                self._seen = _Seen(begun, date, queue, accounting, await self._tasks.all())
-            return self._seen
+    async def _past(self, date: str) -> tuple[list[Accounted], list[Task]]:
+        # Tasks last: what is in the accounting not yet must not be under way in the gateway either.
+        accounting = await self._compute.accounting(since=date)
+        return accounting, await self._tasks.all()
 
 
 def days_before(moment: float) -> str:

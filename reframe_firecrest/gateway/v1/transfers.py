@@ -17,7 +17,6 @@ from typing import Generic, TypeVar
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.connection import Connection
-from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Progress, WaitForJob
 from reframe_firecrest.gateway.transfers import PAUSES_BETWEEN_LOOKS
 from reframe_firecrest.gateway.translate import failure_in_log
@@ -63,13 +62,12 @@ class _Way(Generic[Result]):
     """
 
     endpoint: str
-    operation: Operation
     ready: str
     wanted: Callable[[object], Result]
 
 
-_THERE = _Way("upload", policy.UPLOAD, FORM_READY, answers.upload_form_of)
-_BACK = _Way("download", policy.DOWNLOAD, URL_READY, answers.download_url_of)
+_THERE = _Way("upload", FORM_READY, answers.upload_form_of)
+_BACK = _Way("download", URL_READY, answers.download_url_of)
 
 
 class Transfers:
@@ -130,15 +128,22 @@ class Transfers:
         await self._tasks.reach(policy.UPLOAD, task_id, within, (ARRIVED,))
         await self._expect_size(remote, size)
 
-    async def download(self, remote: str, local: Path, progress: Progress | None = None) -> None:
+    async def download(
+        self, remote: str, local: Path, size_hint: int, progress: Progress | None = None
+    ) -> None:
         """Bring a remote file to a local path.
+
+        Args:
+            remote: the path of the file.
+            local: where it appears when all of it is here.
+            size_hint: about how many bytes it has.
+            progress: told of its way.
 
         Raises:
             GatewayError: it did not come.
         """
         form = {"sourcePath": accepted(remote)}
-        # How large it is shows only when it is there.
-        within = INTERVAL + (self.max_size or 0) / SLOWEST
+        within = INTERVAL + min(2 * size_hint, self.max_size or 2 * size_hint) / SLOWEST
         for left in reversed(range(TRANSFERS)):
             try:
                 _, url = await self._begin(_BACK, form, within)
@@ -156,15 +161,15 @@ class Transfers:
 
         async def ask() -> tuple[str, Result]:
             task_id = await self._call(
-                way.operation, lambda: self._task_id(f"/storage/xfer-external/{way.endpoint}", form)
+                policy.OPEN, lambda: self._task_id(f"/storage/xfer-external/{way.endpoint}", form)
             )
-            task = await self._tasks.reach(way.operation, task_id, within, (way.ready, NOT_READY))
+            task = await self._tasks.reach(policy.OPEN, task_id, within, (way.ready, NOT_READY))
             if task.status == NOT_READY:
-                raise failure_of(way.operation, task, self._call.where)
+                raise failure_of(policy.OPEN, task, self._call.where)
             return task_id, way.wanted(task.data)
 
         # A transfer that nobody goes on with leaves nothing on the system.
-        return await self._call.steps(way.operation, ask)
+        return await self._call.steps(policy.OPEN, ask)
 
     async def _task_id(self, endpoint: str, form: Form) -> str:
         return answers.task_id_of(await self._client.post(endpoint, form))

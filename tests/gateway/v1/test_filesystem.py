@@ -515,3 +515,49 @@ def test_nothing_is_unpacked_twice_where_sbatch_refuses_the_job() -> None:
     )
     fails(errors.RejectedError, api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
     assert api.count(f"{BY_JOB}/extract") == 1
+
+
+class TestPatience:
+    """What a proxy in between says, and tasks that never end."""
+
+    def test_a_transfer_that_a_proxy_cuts_off_is_opened_again(self, tmp_path: Path) -> None:
+        large = tmp_path / "large"
+        large.write_bytes(b"x" * 20_000)
+        api = ApiV1(
+            {
+                PARAMETERS: LIMITS,
+                XFER_UPLOAD: [answer(408, "cut off"), Begun(("111", FORM), ("114", {}), status=201)],
+                SENT: answer(204),
+                STAT: answer(200, {"output": {"size": 20_000}}),
+            }
+        )
+        call(api, connect, lambda gateway: gateway.upload(large, "/scratch/run/in.tgz"))
+        assert api.count(XFER_UPLOAD) == 2
+
+    def test_a_download_whose_task_never_ends_is_opened_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transfers, "INTERVAL", 0.05)
+
+        def stored(_request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, headers={"Content-Length": "1"}, stream=httpx.ByteStream(b"x"))
+
+        data = {"url": f"http://s3.test/object?{SIGNATURE}"}
+        api = ApiV1(
+            {
+                PARAMETERS: LIMITS,
+                DOWNLOAD: TOO_LARGE,
+                XFER_DOWNLOAD: [
+                    Begun(("100", "Queued"), status=201),
+                    Begun(("117", data), status=201),
+                ],
+                "GET /object": stored,
+            }
+        )
+        call(
+            api,
+            connect,
+            lambda gateway: gateway.download("/scratch/out.tgz", tmp_path / "came", size_hint=10),
+        )
+        assert (tmp_path / "came").read_bytes() == b"x"
+        assert api.count(XFER_DOWNLOAD) == 2
