@@ -53,6 +53,7 @@ class Cleaned:
     def complaints(self) -> list[str]:
         """One line for each thing that is not as it should be."""
         lines = [f"exit code {self.code}: {self.errors.strip()}"] if self.code else []
+        lines += [problem for run in self.runs for problem in run["problems"]]
         lines += [f"left running: {job}" for job in self.seen.unfinished]
         return lines + [f"left on the system: {path}" for path in self.seen.remote]
 

@@ -10,7 +10,8 @@ from tests.faults.killed import Cleaned, line
 from tests.faults.onlooker import Seen
 
 NOTHING = Seen(jobs={"rfm_A CANCELLED": 2, "rfm_B COMPLETED": 1}, unfinished=[], remote=[])
-GOOD = Cleaned(0, [{"cancelled": ["7", "8"], "removed": True}], "", 3.2, NOTHING)
+RUN = {"cancelled": ["7", "8"], "removed": True, "problems": []}
+GOOD = Cleaned(0, [RUN], "", 3.2, NOTHING)
 
 
 def test_a_line_tells_that_nothing_is_left() -> None:
@@ -23,6 +24,7 @@ def test_a_line_tells_that_nothing_is_left() -> None:
     ("cleaned", "complaint"),
     [
         (replace(GOOD, code=1, errors="no answer\n"), "exit code 1: no answer"),
+        (replace(GOOD, runs=[{**RUN, "problems": ["it can't be reached"]}]), "it can't be reached"),
         (
             replace(GOOD, seen=replace(NOTHING, unfinished=["rfm_A RUNNING"])),
             "left running: rfm_A RUNNING",
