@@ -52,9 +52,9 @@ def wait_until_it_runs(journals: Path, process: subprocess.Popen[str]) -> Story:
 
 
 def family(pid: int, top: int) -> list[int]:
-    """Return a process, its parent and so on, but for the one at the top."""
+    """Return a process, its parent and so on, but for the one at the top and what it starts Node.js with."""
     members = [pid]
-    while (parent := _parent(members[-1])) != top:
+    while (parent := _parent(members[-1])) != top and Path(f"/proc/{parent}/exe").resolve().name != "node":
         members.append(parent)
     return members
 
