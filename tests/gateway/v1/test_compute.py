@@ -10,7 +10,7 @@ import pytest
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.gateway.v1 import compute
+from reframe_firecrest.gateway.v1 import compute, tasks
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.states import parts_of, summarise
 from tests.gateway.helpers import answer, run
@@ -255,7 +255,14 @@ class TestCancel:
         assert "permission denied" in fails(errors.RejectedError, api, lambda gateway: gateway.cancel("7"))
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at tasks late enough for a slow machine to have begun all of them."""
+    monkeypatch.setattr(tasks, "FIRST_LOOK", 0.4)
+
+
 class TestTasks:
+    @pytest.mark.usefixtures("unhurried")
     def test_those_that_wait_together_are_asked_for_together(self) -> None:
         api = ApiV1({SUBMIT: done({"jobid": "82"}, status=201)})
 
@@ -279,8 +286,6 @@ class TestTasks:
     def test_where_a_question_for_several_is_slow_each_is_asked_for_alone(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from reframe_firecrest.gateway.v1 import tasks  # noqa: PLC0415 - only here
-
         monkeypatch.setattr(tasks, "SLOW", -1.0)
         api = ApiV1({SUBMIT: done({"jobid": "82"}, status=201)})
 
@@ -298,6 +303,7 @@ class TestTasks:
         api = ApiV1({SUBMIT: Begun(("301", ""), status=201)})
         assert "is gone" in fails(errors.UncertainError, api, submit)
 
+    @pytest.mark.usefixtures("unhurried")
     def test_what_is_wrong_with_looking_is_told_to_all_who_wait(self) -> None:
         api = ApiV1({SUBMIT: done({"jobid": "82"}, status=201), "GET /tasks": refusal("no", status=403)})
 
