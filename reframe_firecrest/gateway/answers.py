@@ -41,7 +41,7 @@ CUT_DIRECTORY = 20
 
 _Text = Annotated[str, BeforeValidator(_text)]
 _Seconds = Annotated[Annotated[float, Field(ge=0, le=_LAST_MOMENT)] | None, BeforeValidator(_moment)]
-_Bytes = Annotated[int, Field(ge=0, lt=2**63)]
+Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Status(BaseModel):
@@ -140,7 +140,7 @@ def output_of(answer: object) -> str:
 class _File(BaseModel):
     name: str
     type: str
-    size: _Bytes
+    size: Bytes
     mtime: str = Field(alias="lastModified")
     target: str | None = Field(default=None, alias="linkTarget")
 
@@ -196,7 +196,7 @@ def files_of(answer: object) -> list[RemoteFile]:
 
 
 class _Stat(BaseModel):
-    size: _Bytes
+    size: Bytes
 
 
 class _StatAnswer(BaseModel):
@@ -313,7 +313,7 @@ class _Scheduler(BaseModel):
 
 
 class _DataOperation(BaseModel):
-    max_ops_file_size: _Bytes | None = None
+    max_ops_file_size: Bytes | None = None
 
 
 class System(BaseModel):

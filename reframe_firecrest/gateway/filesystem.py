@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from posixpath import basename, dirname
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import answers, policy
+from reframe_firecrest.gateway import answers, moving, policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
-from reframe_firecrest.gateway.disk import arriving
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.selection import patterns
 from reframe_firecrest.gateway.transfers import Transfers
@@ -77,40 +75,31 @@ class Filesystem:
 
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
         """Bring a local file to a remote path."""
-        size = (await asyncio.to_thread(local.stat)).st_size
-        if size <= self._max_direct:
-            content = await asyncio.to_thread(local.read_bytes)
-            try:
-                await self._call(
-                    policy.UPLOAD,
-                    lambda: self._client.upload_direct(
-                        self._system, content, dirname(remote), basename(remote)
-                    ),
-                )
-            except (errors.TooLargeError, errors.OperationTimeoutError):
-                # A proxy's limit can be lower than the gateway's, and a slow file system takes more than 5 s.
-                pass
-            else:
-                return
-        await self._transfers.upload(local, remote, progress)
+
+        async def at_once(content: bytes) -> None:
+            where = dirname(remote), basename(remote)
+            await self._call(policy.UPLOAD, lambda: self._client.upload_direct(self._system, content, *where))
+
+        await moving.upload(
+            local, self._max_direct, at_once, lambda: self._transfers.upload(local, remote, progress)
+        )
 
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         """Bring a remote file to a local path."""
+
+        async def at_once() -> bytes:
+            return await self._call(
+                policy.DOWNLOAD, lambda: self._client.download_direct(self._system, remote)
+            )
+
         # The answer is base64 in the same window that limits uploads, and archives are compressed.
-        if size_hint <= 2 * self._max_direct:
-            try:
-                content = await self._call(
-                    policy.DOWNLOAD, lambda: self._client.download_direct(self._system, remote)
-                )
-            except (errors.TooLargeError, errors.OperationTimeoutError):
-                pass
-            else:
-                with arriving(local) as file:
-                    await file.write(content, 0)
-                return
-        await self._transfers.download(remote, local, progress)
+        await moving.download(
+            local,
+            at_once if size_hint <= 2 * self._max_direct else None,
+            lambda: self._transfers.download(remote, local, progress),
+        )
 
     async def extract(self, archive: str, directory: str) -> None:
         """Unpack a gzipped tar archive into an existing directory."""

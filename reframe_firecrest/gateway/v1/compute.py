@@ -12,7 +12,6 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from posixpath import dirname
 from typing import TypeVar
 
@@ -21,14 +20,16 @@ from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Cluster, JobPart
-from reframe_firecrest.gateway.v1 import answers
-from reframe_firecrest.gateway.v1.answers import Accounted, Queued
+from reframe_firecrest.gateway.v1 import job_answers, system_answers
+from reframe_firecrest.gateway.v1.answers import task_id_of
 from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.clock import SystemClock
 from reframe_firecrest.gateway.v1.dialect import REFUSED_BY_SBATCH
+from reframe_firecrest.gateway.v1.job_answers import Accounted, Queued
+from reframe_firecrest.gateway.v1.memory import Memory
+from reframe_firecrest.gateway.v1.parts import part_of_accounted, part_of_queued
 from reframe_firecrest.gateway.v1.paths import accepted
 from reframe_firecrest.gateway.v1.tasks import Tasks
-from reframe_firecrest.states import ENDED, PENDING
 
 Result = TypeVar("Result")
 
@@ -45,27 +46,8 @@ array."""
 SUBMISSION = 90.0
 """Seconds for a submission: as long as the gateway waits for the system at most."""
 
-REASONS_EVERY = 30.0
-"""Seconds between two questions why a job is pending."""
-
-LIMIT_AFTER = 60.0
-"""Seconds that a job has to run until it is asked for how long it may."""
-
-TRANSFER_NAME = "reframe-firecrest:"
-"""How the names of our own transfer jobs begin; behind it stands the path that they work on, and a number."""
-
 _ID = re.compile(r"\d+")
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass
-class _Remembered:
-    """What is known of a job from earlier answers."""
-
-    name: str = ""
-    reason: str | None = None
-    limit: float | None = None
-    asked: float | None = None
 
 
 class Compute:
@@ -82,7 +64,7 @@ class Compute:
         self._call = call
         self._tasks = tasks
         self._clock = SystemClock()
-        self._remembered: dict[str, _Remembered] = {}
+        self._memory = Memory()
         self._newest: list[tuple[float, int]] = []
 
     # --- the system ---------------------------------------------------------------------------------
@@ -91,9 +73,9 @@ class Compute:
         """Ask for nodes, partitions and reservations at the same time."""
         return Cluster(
             *await asyncio.gather(
-                self._ask(policy.STATUS, "nodes", {}, answers.nodes_of),
-                self._ask(policy.STATUS, "partitions", {}, answers.partitions_of),
-                self._ask(policy.STATUS, "reservations", {}, answers.reservations_of),
+                self._ask(policy.STATUS, "nodes", {}, system_answers.nodes_of),
+                self._ask(policy.STATUS, "partitions", {}, system_answers.partitions_of),
+                self._ask(policy.STATUS, "reservations", {}, system_answers.reservations_of),
             )
         )
 
@@ -109,7 +91,7 @@ class Compute:
         submitted = await self.begin(policy.SUBMIT, "/compute/jobs/path", form)
         return submitted.job_id or ""
 
-    async def begin(self, operation: Operation, endpoint: str, form: Form) -> answers.Submitted:
+    async def begin(self, operation: Operation, endpoint: str, form: Form) -> job_answers.Submitted:
         """Have the gateway submit a job; returns what came of it, with an id for certain.
 
         Raises:
@@ -126,9 +108,9 @@ class Compute:
             # A job that was queued with a warning is told as a failure too.
             raise errors.UncertainError(str(error)) from None
         try:
-            submitted = answers.submitted_of(task.data)
+            submitted = job_answers.submitted_of(task.data)
         except ValueError:
-            submitted = answers.Submitted()
+            submitted = job_answers.Submitted()
         if submitted.job_id is None:
             raise errors.UncertainError(
                 f"{operation.name} on {self._call.where} failed: the gateway does not tell the job's id"
@@ -143,7 +125,7 @@ class Compute:
     async def _begun(self, operation: Operation, request: Awaitable[object]) -> str:
         answer = await request
         try:
-            return answers.task_id_of(answer)
+            return task_id_of(answer)
         except (ValueError, RecursionError):
             # Accepted, but not in a way that can be read.
             raise errors.UncertainError(
@@ -160,23 +142,23 @@ class Compute:
     ) -> list[JobPart]:
         """Ask for jobs; without ids, for all of the user's that go on."""
         if not ids:
-            return [self._part_of_queued(row) for row in await self.queue()]
+            return [part_of_queued(row) for row in await self.queue()]
         parts = self._parts_of(await self.accounting(ids))
         await self._ask_queue_about(parts)
-        return [self._with_remembered(part) for part in parts]
+        return [self._memory.added_to(part) for part in parts]
 
     async def job(self, job_id: str) -> list[JobPart]:
         """Ask for one job: the accounting and, if that does not know it yet, the queue."""
         parts = self._parts_of(await self.accounting([job_id]))
         if not parts:
             queued = await self._queue_of([job_id])
-            parts = [self._part_of_queued(row) for row in queued]
-        return [self._with_remembered(part) for part in parts]
+            parts = [part_of_queued(row) for row in queued]
+        return [self._memory.added_to(part) for part in parts]
 
     async def directory(self, job_id: str) -> str:
         """Ask the queue for a job's directory; an empty text stands for a job that it does not know."""
         rows = await self._queue_of([job_id], scripts=True)
-        return next((self._part_of_queued(row).working_directory for row in rows), "")
+        return next((part_of_queued(row).working_directory for row in rows), "")
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job."""
@@ -210,17 +192,17 @@ class Compute:
         return list(itertools.chain.from_iterable(found))
 
     async def _account(self, params: Form) -> list[Accounted]:
-        return await self._ask(policy.LIST_JOBS, "acct", params, answers.accounted_of)
+        return await self._ask(policy.LIST_JOBS, "acct", params, job_answers.accounted_of)
 
     async def queue(self) -> list[Queued]:
         """Ask Slurm's queue for all of the user's jobs, with their scripts."""
-        return await self._ask(policy.LIST_JOBS, "jobs", {}, answers.queued_of, QUEUE_QUERY)
+        return await self._ask(policy.LIST_JOBS, "jobs", {}, job_answers.queued_of, QUEUE_QUERY)
 
     async def _queue_of(self, ids: Sequence[str], *, scripts: bool = False) -> list[Queued]:
         """Ask Slurm's queue for some jobs, with or without their scripts, which are a command for each."""
         params = {"jobs": ",".join(ids[:AT_ONCE]), **({} if scripts else {"userJobs": "false"})}
         try:
-            return await self._ask(policy.LIST_JOBS, "jobs", params, answers.queued_of)
+            return await self._ask(policy.LIST_JOBS, "jobs", params, job_answers.queued_of)
         except errors.GatewayError as error:
             if re.search(policy.JOB_HAS_ENDED, str(error)):
                 return []
@@ -253,99 +235,18 @@ class Compute:
                 self._clock.show(row.start + row.elapsed, now)
             elif row.end is not None:
                 self._clock.past(row.end, now)
-        parts = [self._part_of(row) for row in known]
-        return [part for part in parts if self._is_the_same(part)]
-
-    def _part_of(self, row: Accounted) -> JobPart:
-        state = row.state.split(" ")[0].rstrip("+")
-        return JobPart(
-            job_id=row.job_id,
-            name=row.name,
-            state=state,
-            reason=None,
-            exit_code=int(row.exit_code.partition(":")[0]),
-            nodes=_nodes(row.nodes),
-            submitted=None,
-            end=self._clock.epoch(row.end) if row.end is not None and state in ENDED else None,
-            working_directory=_place_in(row.name),
-            node_count=row.node_count or 0,
-            elapsed=row.elapsed or 0.0,
-        )
-
-    def _part_of_queued(self, row: Queued) -> JobPart:
-        pending = row.state in PENDING
-        elapsed = row.elapsed or 0.0
-        return JobPart(
-            job_id=row.job_id,
-            name=row.name,
-            state=row.state,
-            reason=_reason(row.nodes_or_reason) if pending else None,
-            exit_code=None,
-            nodes="" if pending else _nodes(row.nodes_or_reason),
-            submitted=None,
-            end=None,
-            working_directory=_place_in(row.name) or dirname(row.job_file),
-            node_count=row.node_count or 0,
-            elapsed=elapsed,
-            limit=None if row.left is None else elapsed + row.left,
-        )
-
-    def _is_the_same(self, part: JobPart) -> bool:
-        """Tell whether a job is still the one that had its id at first: a controller may forget jobs."""
-        remembered = self._remembered.setdefault(part.base_id, _Remembered())
-        remembered.name = remembered.name or part.name
-        return part.name in ("", remembered.name)
-
-    def _with_remembered(self, part: JobPart) -> JobPart:
-        remembered = self._remembered.get(part.base_id, _Remembered())
-        return replace(
-            part,
-            reason=part.reason or (remembered.reason if part.state in PENDING else None),
-            limit=part.limit or remembered.limit,
-        )
+        parts = [part_of_accounted(row, self._clock) for row in known]
+        return [part for part in parts if self._memory.is_the_same(part)]
 
     async def _ask_queue_about(self, parts: Iterable[JobPart]) -> None:
         """Ask the queue for what the accounting does not tell, where it is time to."""
-        now = time.monotonic()
-        wanted = []
-        for part in parts:
-            remembered = self._remembered[part.base_id]
-            if remembered.asked is None:
-                # Most jobs start soon, and end soon.
-                remembered.asked = now
-            elif part.state in PENDING:
-                if now - remembered.asked >= REASONS_EVERY:
-                    wanted.append(part.base_id)
-            elif part.state not in ENDED and part.elapsed >= LIMIT_AFTER and remembered.limit is None:
-                wanted.append(part.base_id)
-        if not wanted:
+        ids = self._memory.due(parts, time.monotonic())
+        if not ids:
             return
-        ids = list(dict.fromkeys(wanted))
-        for job_id in ids:
-            self._remembered[job_id].asked = now
         try:
-            queued = [self._part_of_queued(row) for row in await self._queue_of(ids)]
+            queued = [part_of_queued(row) for row in await self._queue_of(ids)]
         except errors.GatewayError as error:
             # What the accounting tells is what matters.
             _LOGGER.info("why jobs are pending and how long they may run is not known: %s", error)
             return
-        for part in queued:
-            remembered = self._remembered.get(part.base_id, _Remembered())
-            remembered.reason = part.reason
-            remembered.limit = part.limit if part.state not in PENDING else None
-
-
-def _nodes(text: str) -> str:
-    return "" if text in ("None assigned", "(null)", "None") else text
-
-
-def _reason(text: str) -> str | None:
-    """Read the queue's last column, which has a pending job's reason in brackets."""
-    reason = text.strip()
-    reason = reason[1:-1] if reason.startswith("(") and reason.endswith(")") else ""
-    return reason if reason not in ("", "None") else None
-
-
-def _place_in(name: str) -> str:
-    """Return the path on which one of our own transfer jobs works, nothing for other jobs."""
-    return name.removeprefix(TRANSFER_NAME).rpartition("#")[0] if name.startswith(f"{TRANSFER_NAME}/") else ""
+        self._memory.learn(queued)

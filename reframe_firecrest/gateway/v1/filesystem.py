@@ -9,9 +9,8 @@ from pathlib import Path
 from posixpath import basename, dirname
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway import moving, policy
 from reframe_firecrest.gateway.calls import Caller
-from reframe_firecrest.gateway.disk import arriving
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.v1 import answers
@@ -107,41 +106,34 @@ class Filesystem:
 
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
         """Bring a local file to a remote path."""
-        accepted(remote)
-        size = (await asyncio.to_thread(local.stat)).st_size
-        if size <= self.max_upload:
-            content = await asyncio.to_thread(local.read_bytes)
-            form, name = {"targetPath": dirname(remote)}, basename(remote)
-            try:
-                await self._call(
-                    policy.UPLOAD, lambda: self._client.post_file("/utilities/upload", form, name, content)
-                )
-            except (errors.TooLargeError, errors.OperationTimeoutError):
-                # A proxy's limit can be lower than the gateway's, and a slow file system takes more than 5 s.
-                pass
-            else:
-                return
-        await self._transfers.upload(local, remote, progress)
+        form, name = {"targetPath": dirname(accepted(remote))}, basename(remote)
+
+        async def at_once(content: bytes) -> None:
+            await self._call(
+                policy.UPLOAD, lambda: self._client.post_file("/utilities/upload", form, name, content)
+            )
+
+        await moving.upload(
+            local, self.max_upload, at_once, lambda: self._transfers.upload(local, remote, progress)
+        )
 
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         """Bring a remote file to a local path."""
-        accepted(remote)
+        params = {"sourcePath": accepted(remote)}
+
+        async def at_once() -> bytes:
+            return await self._call(
+                policy.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params)
+            )
+
         # An archive is smaller than what is in it.
-        if size_hint <= 2 * self.max_download:
-            try:
-                content = await self._call(
-                    policy.DOWNLOAD,
-                    lambda: self._client.get_bytes("/utilities/download", {"sourcePath": remote}),
-                )
-            except (errors.TooLargeError, errors.OperationTimeoutError):
-                pass
-            else:
-                with arriving(local) as file:
-                    await file.write(content, 0)
-                return
-        await self._transfers.download(remote, local, size_hint, progress)
+        await moving.download(
+            local,
+            at_once if size_hint <= 2 * self.max_download else None,
+            lambda: self._transfers.download(remote, local, size_hint, progress),
+        )
 
     # --- changing -----------------------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Generic, TypeVar
 
-from reframe_firecrest.gateway.v1 import answers
-from reframe_firecrest.gateway.v1.answers import Accounted, Queued, Submitted, Task
+from reframe_firecrest.gateway.v1.answers import Task
 from reframe_firecrest.gateway.v1.compute import Compute
+from reframe_firecrest.gateway.v1.job_answers import Accounted, Queued, Submitted, submitted_of
 from reframe_firecrest.gateway.v1.tasks import Tasks
 
 Result = TypeVar("Result")
@@ -164,7 +164,7 @@ def _submitted(task: Task) -> Submitted | None:
     if not isinstance(task.data, dict) or "job_file" not in task.data:
         return None
     try:
-        return answers.submitted_of(task.data)
+        return submitted_of(task.data)
     except ValueError:
         return None
 

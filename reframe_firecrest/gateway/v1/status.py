@@ -13,9 +13,9 @@ from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.health import date_of
 from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
-from reframe_firecrest.gateway.v1 import answers
-from reframe_firecrest.gateway.v1.answers import Parameters
+from reframe_firecrest.gateway.v1 import system_answers
 from reframe_firecrest.gateway.v1.client import Client
+from reframe_firecrest.gateway.v1.system_answers import Parameters
 
 Result = TypeVar("Result")
 
@@ -46,7 +46,7 @@ class Status:
         """
 
         async def ask() -> Parameters:
-            return answers.parameters_of((await self._client.get_fresh("/status/parameters"))[0])
+            return system_answers.parameters_of((await self._client.get_fresh("/status/parameters"))[0])
 
         found = await self._first(ask)
         version = re.match(r"(\d+)\.(\d+)", found.version or "")
@@ -70,7 +70,7 @@ class Status:
             sent, begun = time.time(), time.monotonic()
             told, head = await self._client.get_fresh("/status/parameters")
             seconds = time.monotonic() - begun
-            parameters = answers.parameters_of(told)
+            parameters = system_answers.parameters_of(told)
             health = await self._health(parameters)
             return Look(parameters.version, health, sent, seconds, date_of(head.get("date", "")))
 
@@ -87,7 +87,7 @@ class Status:
         storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
         own = [
             ServiceHealth(name, problem is None, message=problem)
-            for name, problem in answers.services_of(services).items()
+            for name, problem in system_answers.services_of(services).items()
         ]
         return {
             name: SystemHealth(
@@ -96,7 +96,7 @@ class Status:
                 max_direct_upload=told.max_direct,
                 storage=storage,
             )
-            for name, problem in answers.systems_of(systems).items()
+            for name, problem in system_answers.systems_of(systems).items()
         }
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:

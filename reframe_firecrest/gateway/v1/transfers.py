@@ -16,13 +16,15 @@ from typing import Generic, TypeVar
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway.answers import size_of
 from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.protocol import Progress, WaitForJob
 from reframe_firecrest.gateway.transfers import PAUSES_BETWEEN_LOOKS
 from reframe_firecrest.gateway.translate import failure_in_log
 from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.client import Client, Form
-from reframe_firecrest.gateway.v1.compute import TRANSFER_NAME, Compute
+from reframe_firecrest.gateway.v1.compute import Compute
+from reframe_firecrest.gateway.v1.parts import TRANSFER_NAME
 from reframe_firecrest.gateway.v1.paths import accepted
 from reframe_firecrest.gateway.v1.search import days_before
 from reframe_firecrest.gateway.v1.tasks import Tasks, failure_of
@@ -176,7 +178,7 @@ class Transfers:
 
     async def _expect_size(self, remote: str, size: int) -> None:
         async def ask() -> int:
-            return answers.size_of(await self._client.get("/utilities/stat", {"targetPath": remote}))
+            return size_of(await self._client.get("/utilities/stat", {"targetPath": remote}))
 
         there = await self._call(policy.STAT, ask)
         if there != size:

@@ -10,7 +10,7 @@ import pytest
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.gateway.v1 import compute, tasks
+from reframe_firecrest.gateway.v1 import compute, memory, tasks
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.states import parts_of, summarise
 from tests.gateway.helpers import answer, run
@@ -209,7 +209,7 @@ class TestQueue:
     def test_a_job_that_waits_for_long_is_asked_why_now_and_then(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(compute, "REASONS_EVERY", 0.0)
+        monkeypatch.setattr(memory, "REASONS_EVERY", 0.0)
         held = queued("7", nodelist="(launch failed requeued held)")
         api = ApiV1({ACCOUNTING: done([row("7", "PENDING")]), QUEUE: done({"0": held})})
         assert call(api, jobs("7"))[0].reason is None
@@ -217,7 +217,7 @@ class TestQueue:
         assert part.reason == "launch failed requeued held"
 
     def test_what_the_queue_does_not_tell_takes_nothing_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(compute, "REASONS_EVERY", 0.0)
+        monkeypatch.setattr(memory, "REASONS_EVERY", 0.0)
         api = ApiV1({ACCOUNTING: done([row("7", "PENDING")]), QUEUE: refusal("no", status=403)})
         (part,) = call(api, jobs("7"), jobs("7"))
         assert (part.state, part.reason) == ("PENDING", None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway.v1 import answers, job_answers
 from reframe_firecrest.gateway.v1.search import Lost, days_before, found_in
 from tests.gateway.helpers import run
 from tests.gateway.v1.helpers import (
@@ -40,8 +40,8 @@ def find(
     return found_in(
         Lost(SCRIPT, "rfm", SINCE, newest),
         answers.tasks_of({"tasks": known}),
-        answers.queued_of(queue or []),
-        answers.accounted_of(accounting or []),
+        job_answers.queued_of(queue or []),
+        job_answers.accounted_of(accounting or []),
     )
 
 
@@ -113,7 +113,7 @@ def test_a_submission_that_has_lost_its_service_is_under_way_no_more() -> None:
 
 def test_a_script_with_an_equals_sign_is_compared_as_the_gateway_cuts_it() -> None:
     lost = Lost("/scratch/a=1/job.sh", "rfm", SINCE)
-    rows = answers.queued_of([queued("8", job_file="/scratch/a")])
+    rows = job_answers.queued_of([queued("8", job_file="/scratch/a")])
     assert found_in(lost, [], rows, []) == ["8"]
 
 

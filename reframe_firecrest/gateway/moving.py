@@ -1,0 +1,68 @@
+"""Files through a gateway at once where it takes them, and by its storage where not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from reframe_firecrest import errors
+from reframe_firecrest.gateway.disk import arriving
+
+NOT_AT_ONCE = (errors.TooLargeError, errors.OperationTimeoutError)
+"""A proxy's limit can be lower than the gateway's, and a slow file system takes more than 5 s."""
+
+
+async def upload(
+    local: Path,
+    at_most: int,
+    at_once: Callable[[bytes], Awaitable[object]],
+    by_storage: Callable[[], Awaitable[None]],
+) -> None:
+    """Bring a local file there.
+
+    Args:
+        local: the file.
+        at_most: bytes that it may have to be tried at once.
+        at_once: sends its content.
+        by_storage: sends it the long way.
+
+    Raises:
+        GatewayError: it did not arrive.
+    """
+    if (await asyncio.to_thread(local.stat)).st_size <= at_most:
+        content = await asyncio.to_thread(local.read_bytes)
+        try:
+            await at_once(content)
+        except NOT_AT_ONCE:
+            pass
+        else:
+            return
+    await by_storage()
+
+
+async def download(
+    local: Path,
+    at_once: Callable[[], Awaitable[bytes]] | None,
+    by_storage: Callable[[], Awaitable[None]],
+) -> None:
+    """Bring a remote file here.
+
+    Args:
+        local: where it appears when all of it is here.
+        at_once: returns its content; None if that need not be tried.
+        by_storage: brings it the long way.
+
+    Raises:
+        GatewayError: it did not come.
+    """
+    if at_once is not None:
+        try:
+            content = await at_once()
+        except NOT_AT_ONCE:
+            pass
+        else:
+            with arriving(local) as file:
+                await file.write(content, 0)
+            return
+    await by_storage()

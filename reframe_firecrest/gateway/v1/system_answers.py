@@ -1,0 +1,160 @@
+"""FirecREST v1's answers about systems and about itself as plain data.
+
+Wrong ones raise pydantic's `ValidationError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from reframe_firecrest.gateway.protocol import NodeInfo, PartitionInfo, ReservationInfo
+from reframe_firecrest.gateway.v1.values import Text
+
+
+class _Node(BaseModel):
+    name: str = Field(alias="NodeName")
+    states: list[str] | None = Field(default=None, alias="State")
+    partitions: list[str] | None = Field(default=None, alias="Partitions")
+    features: list[str] | None = Field(default=None, alias="ActiveFeatures")
+
+
+class _Partition(BaseModel):
+    name: str = Field(alias="PartitionName")
+    nodes: int = Field(default=0, alias="TotalNodes")
+    cpus: int = Field(default=0, alias="TotalCPUs")
+
+
+class _Reservation(BaseModel):
+    name: str = Field(alias="ReservationName")
+    nodes: str = Field(default="", alias="Nodes")
+
+
+class _Cluster(BaseModel):
+    nodes: list[_Node] = []
+    partitions: list[_Partition] = []
+    reservations: list[_Reservation] = []
+
+
+def nodes_of(data: object) -> list[NodeInfo]:
+    """Turn the data of ``/compute/nodes`` into nodes; v1 tells nothing of their CPUs."""
+    return [
+        NodeInfo(
+            name=node.name,
+            states=tuple(state.upper() for state in _told(node.states)),
+            partitions=tuple(dict.fromkeys(_told(node.partitions))),
+            features=tuple(_told(node.features)),
+            cpus=0,
+            allocated=0,
+            idle=0,
+        )
+        for node in _Cluster.model_validate({"nodes": data or []}).nodes
+    ]
+
+
+def partitions_of(data: object) -> list[PartitionInfo]:
+    """Turn the data of ``/compute/partitions`` into partitions."""
+    found = _Cluster.model_validate({"partitions": data or []}).partitions
+    return [PartitionInfo(part.name, part.nodes, part.cpus) for part in found]
+
+
+def reservations_of(data: object) -> list[ReservationInfo]:
+    """Turn the data of ``/compute/reservations`` into reservations."""
+    found = _Cluster.model_validate({"reservations": data or []}).reservations
+    return [ReservationInfo(entry.name, "" if entry.nodes == "(null)" else entry.nodes) for entry in found]
+
+
+def _told(values: list[str] | None) -> list[str]:
+    return [value for value in values or [] if value not in ("", "(null)")]
+
+
+class _FileSystems(BaseModel):
+    system: str
+    mounted: list[str] = []
+
+
+class _Parameter(BaseModel):
+    name: str
+    value: Any = None
+
+
+class _Parameters(BaseModel):
+    out: dict[str, list[_Parameter]]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a gateway tells of itself.
+
+    Attributes:
+        version: FirecREST's; told from 1.16.1 on.
+        object_storage: which kind of storage large files pass, such as ``s3v4`` or ``swift``.
+        file_systems: those of each system, where they are told.
+        max_direct: bytes that go through the gateway at once.
+        max_stored: bytes that a file may have that passes the storage.
+    """
+
+    version: str | None
+    object_storage: str
+    file_systems: Mapping[str, Sequence[str]]
+    max_direct: int | None
+    max_stored: int | None
+
+
+def parameters_of(answer: object) -> Parameters:
+    """Turn the answer of ``/status/parameters`` into what it tells."""
+    groups = _Parameters.model_validate(answer).out
+    values = {one.name: one.value for group in groups.values() for one in group}
+    version, mounted = values.get("FIRECREST_VERSION"), values.get("FILESYSTEMS")
+    systems = map(_FileSystems.model_validate, mounted if isinstance(mounted, list) else [])
+    return Parameters(
+        version if isinstance(version, str) and version else None,
+        str(values.get("OBJECT_STORAGE") or ""),
+        {entry.system: entry.mounted for entry in systems},
+        _mebibytes(values.get("UTILITIES_MAX_FILE_SIZE")),
+        _mebibytes(values.get("STORAGE_MAX_FILE_SIZE")),
+    )
+
+
+def _mebibytes(value: object) -> int | None:
+    """Turn a limit into bytes; the gateway tells MB, as a text, and means MiB."""
+    return None if value is None else max(int(float(str(value)) * 1024 * 1024), 0)
+
+
+class _System(BaseModel):
+    system: str
+    status: str = ""
+    description: Text = ""
+
+
+class _Systems(BaseModel):
+    out: list[_System]
+
+
+def systems_of(answer: object) -> dict[str, str | None]:
+    """Turn the answer of ``/status/systems`` into what is wrong with each system; None stands for nothing."""
+    return {
+        one.system: None if one.status == "available" else one.description or one.status
+        for one in _Systems.model_validate(answer).out
+    }
+
+
+class _Service(BaseModel):
+    service: str
+    status: str = ""
+    description: Text = ""
+
+
+class _Services(BaseModel):
+    out: list[_Service]
+
+
+def services_of(answer: object) -> dict[str, str | None]:
+    """Turn the answer of ``/status/services`` into what is wrong with each, None if nothing is."""
+    return {
+        one.service: None if one.status == "available" else one.description or one.status
+        for one in _Services.model_validate(answer).out
+    }
