@@ -66,6 +66,7 @@ class Compute:
         self._clock = SystemClock()
         self._memory = Memory()
         self._newest: list[tuple[float, int]] = []
+        self._origins: dict[str, str] = {}
 
     # --- the system ---------------------------------------------------------------------------------
 
@@ -100,6 +101,7 @@ class Compute:
         task_id = await self._call(
             operation, lambda: self._begun(operation, self._client.post(endpoint, form))
         )
+        self._origins[task_id] = form["targetPath"]
         try:
             task = await self._tasks.reach(operation, task_id, SUBMISSION)
         except errors.GatewayError as error:
@@ -121,6 +123,10 @@ class Compute:
     def newest_before(self, moment: float) -> int:
         """Return the highest id of a submitted job that was known at a time, in seconds since the epoch."""
         return max((job_id for told, job_id in self._newest if told <= moment), default=0)
+
+    def tasks_of_others(self, script: str) -> frozenset[str]:
+        """Return the ids of those tasks of submissions that are known to be none of a certain script."""
+        return frozenset(task_id for task_id, origin in self._origins.items() if origin != script)
 
     async def _begun(self, operation: Operation, request: Awaitable[object]) -> str:
         answer = await request

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Generic, TypeVar
 
+from reframe_firecrest import errors
 from reframe_firecrest.gateway.v1.answers import Task
 from reframe_firecrest.gateway.v1.compute import Compute
 from reframe_firecrest.gateway.v1.job_answers import Accounted, Queued, Submitted, submitted_of
@@ -43,12 +44,14 @@ class Lost:
         name: its job's name.
         since: when it was submitted, in seconds since the epoch.
         newest: the highest id that was known by then.
+        others: ids of tasks that submit something else.
     """
 
     script: str
     name: str
     since: float
     newest: int = 0
+    others: frozenset[str] = frozenset()
 
 
 class _Shared(Generic[Result]):
@@ -93,8 +96,12 @@ class Search:
 
         Returns:
             the ids of those that come from it, None if there are some that may or may not.
+
+        Raises:
+            TransientError: it may still be under way in the gateway.
         """
-        lost = Lost(script, name, since, self._compute.newest_before(since))
+        others = self._compute.tasks_of_others(script)
+        lost = Lost(script, name, since, self._compute.newest_before(since), others)
         queue = await self._queue.get()
         # Most jobs are still there; what the gateway remembers can be megabytes.
         found = found_in(lost, [], queue, [])
@@ -104,7 +111,10 @@ class Search:
         if date not in self._history:
             self._history[date] = _Shared(partial(self._past, date))
         accounting, tasks = await self._history[date].get()
-        return found_in(lost, tasks, queue, accounting)
+        found = found_in(lost, tasks, queue, accounting)
+        if not found and is_under_way(lost, tasks):
+            raise errors.TransientError(f"the gateway may still be about to submit {script}")
+        return found
 
     async def _past(self, date: str) -> tuple[list[Accounted], list[Task]]:
         # Tasks last: what is in the accounting not yet must not be under way in the gateway either.
@@ -138,6 +148,9 @@ def found_in(
     found = [job_id for job_id, origin in origins.items() if origin == cut]
     if found:
         return found
+    if is_under_way(lost, tasks):
+        # Its job, or that of another client, may be one of those of which nobody knows the script yet.
+        return None
     # Of the same name, from a script that is not known, and not from before.
     perhaps = {
         _base(row.job_id)
@@ -146,9 +159,17 @@ def found_in(
         and _base(row.job_id) not in origins
         and _is_younger(row, lost)
     }
-    if any(_is_under_way(task, tasks) for task in tasks) or len(perhaps) > 1:
-        return None
-    return list(perhaps)
+    return None if len(perhaps) > 1 else list(perhaps)
+
+
+def is_under_way(lost: Lost, tasks: Sequence[Task]) -> bool:
+    """Tell whether the gateway may still be about to carry out a submission.
+
+    Args:
+        lost: the submission.
+        tasks: all that the gateway remembers.
+    """
+    return any(_is_under_way(task, tasks) for task in tasks if task.task_id not in lost.others)
 
 
 def _is_younger(row: Accounted, lost: Lost) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reframe_firecrest import errors
 from reframe_firecrest.gateway.v1 import answers, job_answers
 from reframe_firecrest.gateway.v1.search import Lost, days_before, found_in
 from tests.gateway.helpers import run
@@ -106,6 +107,12 @@ def test_as_long_as_a_submission_is_under_way_nothing_is_certain() -> None:
     assert find(tasks=[question]) == []
 
 
+def test_what_submits_another_script_need_not_be_waited_for() -> None:
+    under_way = task("1", "100", "http://127.0.0.1:5003", "2026-11-23T06:04:17")
+    lost = Lost(SCRIPT, "rfm", SINCE, others=frozenset(["1"]))
+    assert found_in(lost, answers.tasks_of({"tasks": {"0": under_way}}), [], []) == []
+
+
 def test_a_submission_that_has_lost_its_service_is_under_way_no_more() -> None:
     stuck = task("1", "100", "http://127.0.0.1:5003", "2026-11-23T06:04:17")
     assert find(tasks=[stuck, task("2", "100", "Queued", "2026-11-23T06:14:17")]) == []
@@ -148,6 +155,26 @@ def test_a_gateway_looks_in_three_places() -> None:
     assert found == []
     assert api.params(QUEUE) == [{}]
     assert api.params(ACCOUNTING) == [{"starttime": "2096-10-01"}]
+
+
+def test_a_gateway_is_asked_again_as_long_as_a_submission_is_under_way() -> None:
+    under_way = task("1", "100", "http://127.0.0.1:5003", "2026-11-23T06:04:17")
+    api = ApiV1({QUEUE: done({}), ACCOUNTING: done([])}, known=[under_way])
+    with pytest.raises(errors.TransientError, match="may still be about to submit"):
+        call(api, lambda gateway: gateway.find(SCRIPT, "/scratch/run/t", "rfm", SINCE))
+
+
+def test_a_gateway_that_is_busy_with_known_submissions_of_others_need_not_be_asked_again() -> None:
+    under_way = task(f"{0:032x}", "100", "http://127.0.0.1:5003", "2026-11-23T06:04:17")
+    api = ApiV1(
+        {SUBMIT: done({"jobid": "6"}, status=201), QUEUE: done({}), ACCOUNTING: done([])}, known=[under_way]
+    )
+    found = call(
+        api,
+        lambda gateway: gateway.submit("/scratch/run/u/job.sh", "/scratch/run/u", None),
+        lambda gateway: gateway.find(SCRIPT, "/scratch/run/t", "rfm", SINCE),
+    )
+    assert found == []
 
 
 def test_many_that_look_at_the_same_time_share_their_looks() -> None:
