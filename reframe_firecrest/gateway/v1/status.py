@@ -87,7 +87,7 @@ class Status:
         storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
         own = [
             ServiceHealth(name, problem is None, message=problem)
-            for name, problem in system_answers.services_of(services).items()
+            for name, problem in system_answers.troubles_of(services).items()
         ]
         return {
             name: SystemHealth(
@@ -96,7 +96,7 @@ class Status:
                 max_direct_upload=told.max_direct,
                 storage=storage,
             )
-            for name, problem in system_answers.systems_of(systems).items()
+            for name, problem in system_answers.troubles_of(systems).items()
         }
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from reframe_firecrest.gateway.protocol import NodeInfo, PartitionInfo, ReservationInfo
 from reframe_firecrest.gateway.v1.values import Text
@@ -124,37 +124,22 @@ def _mebibytes(value: object) -> int | None:
     return None if value is None else max(int(float(str(value)) * 1024 * 1024), 0)
 
 
-class _System(BaseModel):
-    system: str
+class _Available(BaseModel):
+    name: Annotated[str, Field(validation_alias=AliasChoices("system", "service"))]
     status: str = ""
     description: Text = ""
 
 
-class _Systems(BaseModel):
-    out: list[_System]
+class _AllAvailable(BaseModel):
+    out: list[_Available]
 
 
-def systems_of(answer: object) -> dict[str, str | None]:
-    """Turn the answer of ``/status/systems`` into what is wrong with each system; None stands for nothing."""
+def troubles_of(answer: object) -> dict[str, str | None]:
+    """Turn the answer of ``/status/systems`` or ``/status/services`` into what is wrong with each of them.
+
+    None stands for nothing.
+    """
     return {
-        one.system: None if one.status == "available" else one.description or one.status
-        for one in _Systems.model_validate(answer).out
-    }
-
-
-class _Service(BaseModel):
-    service: str
-    status: str = ""
-    description: Text = ""
-
-
-class _Services(BaseModel):
-    out: list[_Service]
-
-
-def services_of(answer: object) -> dict[str, str | None]:
-    """Turn the answer of ``/status/services`` into what is wrong with each, None if nothing is."""
-    return {
-        one.service: None if one.status == "available" else one.description or one.status
-        for one in _Services.model_validate(answer).out
+        one.name: None if one.status == "available" else one.description or one.status
+        for one in _AllAvailable.model_validate(answer).out
     }
