@@ -5,7 +5,7 @@ import os
 import httpx
 
 import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
-from reframe_firecrest.gateway import objects, policy
+from reframe_firecrest.gateway import policy, store
 from reframe_firecrest.gateway.v1 import compute, search, transfers
 
 if "FAULTS_TIMEOUT" in os.environ:
@@ -22,7 +22,7 @@ if "FAULTS_TIMEOUT" in os.environ:
         for name in names:
             setattr(module, name, 3 * float(os.environ["FAULTS_TIMEOUT"]))
     search.UNDER_WAY = 2 * compute.SUBMISSION
-    objects._TIMEOUT = httpx.Timeout(float(os.environ["FAULTS_TIMEOUT"]))
+    store.TIMEOUT = httpx.Timeout(float(os.environ["FAULTS_TIMEOUT"]))
 
 site_configuration = {
     "systems": [

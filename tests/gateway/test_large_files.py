@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import objects, transfers
+from reframe_firecrest.gateway import fetching, store, transfers
 from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart
@@ -33,7 +33,7 @@ def running() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    monkeypatch.setattr(objects, "FIRST_RANGE", PART)
+    monkeypatch.setattr(fetching, "FIRST_RANGE", PART)
     running.reset_stats()
     yield running
     running.faults.clear()
@@ -91,7 +91,7 @@ def test_a_file_goes_up_in_parts_and_comes_back_in_ranges(
     assert there.read_bytes() == CONTENT
     assert (tmp_path / "back").read_bytes() == CONTENT
     counts = [storage_requests(sandbox, method) for method in ("PUT", "POST", "GET")]
-    assert counts == [11, 1, 1 + objects.PARALLEL]
+    assert counts == [11, 1, 1 + store.PARALLEL]
 
 
 @pytest.mark.parametrize("kind", [FaultKind.STATUS, FaultKind.CUT, FaultKind.LOSE_REPLY])
@@ -116,7 +116,7 @@ def test_ranges_survive_a_network_that_breaks(
     sandbox.faults.add(FaultRule(path=STORAGE, method="GET", kind=kind, times=2, after=after))
     call(sandbox, lambda gateway: gateway.download(str(there), tmp_path / "back", size_hint=len(CONTENT)))
     assert (tmp_path / "back").read_bytes() == CONTENT
-    assert storage_requests(sandbox, "GET") == 1 + objects.PARALLEL + 2
+    assert storage_requests(sandbox, "GET") == 1 + store.PARALLEL + 2
 
 
 def test_a_success_that_wrote_nothing_is_noticed(

@@ -13,10 +13,12 @@ import httpx
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import objects, trouble
+from reframe_firecrest.gateway import fetching, trouble
+from reframe_firecrest.gateway import store as store_module
 from reframe_firecrest.gateway.answers import UploadUrls
 from reframe_firecrest.gateway.objects import Objects
 from reframe_firecrest.gateway.policy import Patience
+from reframe_firecrest.gateway.store import REPEATS
 from tests.gateway.helpers import FAST, SIGNATURE, never, run
 
 Fault = httpx.Response | Exception | Callable[[httpx.Request], Any]
@@ -245,7 +247,7 @@ class TestSending:
     def test_a_part_comes_from_the_disk_in_chunks(
         self, source: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(objects, "CHUNK", 100)
+        monkeypatch.setattr(store_module, "CHUNK", 100)
         reader = Reader(0)
         run(make_objects(reader).put(source, len(CONTENT), urls_for(CONTENT, 350)))
         assert (max(reader.chunks), sum(reader.chunks)) == (100, len(CONTENT))
@@ -279,7 +281,7 @@ class TestSending:
         store.faults["PUT /part/3"] = [httpx.WriteError("broken pipe")] * 100
         line = fails(errors.UncertainError, put, store, source)
         assert line == "uploading on 'daint' at gw failed: the connection broke (WriteError)"
-        assert store.count("PUT /part/3") == objects.REPEATS + 1
+        assert store.count("PUT /part/3") == REPEATS + 1
         assert store.count("POST /complete") == 0
 
     def test_a_store_out_of_reach_is_waited_for_no_longer_than_patience_lasts(self, source: Path) -> None:
@@ -366,7 +368,7 @@ class TestSending:
 
 @pytest.fixture
 def ranged(monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr(objects, "FIRST_RANGE", 100)
+    monkeypatch.setattr(fetching, "FIRST_RANGE", 100)
     return Store(CONTENT)
 
 
@@ -439,7 +441,7 @@ class TestFetching:
         store.faults["GET /object"] = [lambda request: store.give(request, 0)] * 50
         line = fails(errors.UncertainError, get, store, target)
         assert line == "downloading on 'daint' at gw failed: the connection broke (RemoteProtocolError)"
-        assert len(store.seen) == objects.REPEATS + 1
+        assert len(store.seen) == REPEATS + 1
 
     def test_an_answer_that_ends_early_without_a_word_is_noticed(self, target: Path) -> None:
         store = Store(CONTENT)
