@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -104,19 +105,23 @@ class TestTokens:
         "trouble", [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), answer(503)]
     )
     def test_a_provider_that_is_down_in_mid_run_is_waited_for(
-        self, brief_use: None, trouble: httpx.Response | Exception
+        self, monkeypatch: pytest.MonkeyPatch, trouble: httpx.Response | Exception
     ) -> None:
         asked = 0
+        later = 0.0
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + later)
+        monkeypatch.setattr(auth, "time", clock)
 
         def tokens(_request: httpx.Request) -> httpx.Response:
             nonlocal asked
             asked += 1
             if 1 < asked < 20 and isinstance(trouble, Exception):
                 raise trouble
-            return trouble if 1 < asked < 20 and isinstance(trouble, httpx.Response) else token(expires_in=1)
+            return trouble if 1 < asked < 20 and isinstance(trouble, httpx.Response) else token()
 
         async def wait(_gateway: GatewayV2) -> None:
-            await asyncio.sleep(0.02)
+            nonlocal later
+            later += 3600.0
 
         api = Api({LIST: answer(200, JOBS), SUBMIT: answer(201, {"jobId": 7})}, tokens=tokens)
         patience = dataclasses.replace(FAST, first_contact=0.0, outage=10.0)

@@ -322,7 +322,10 @@ class TestListings:
             self.nothing_new_leads_out(world)
             # What was made does not keep the directory from being sent again.
             for name in ("in", "out", "up"):
-                (world.stage / name).unlink(missing_ok=True)
+                link = world.stage / name
+                # A job that has removed one may have made a directory in its place.
+                if link.is_symlink():
+                    link.unlink()
             scan(stage)
 
     @staticmethod
