@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reframe_firecrest._version import __version__
@@ -16,6 +17,7 @@ from reframe_firecrest.sandbox.disturb.middleware import PRIVATE_PREFIX, Disturb
 from reframe_firecrest.sandbox.errors import GatewayError
 from reframe_firecrest.sandbox.filesystem import reading, writing
 from reframe_firecrest.sandbox.gateway import Gateway
+from reframe_firecrest.sandbox.hangup import answer_nobody
 from reframe_firecrest.sandbox.models import ERROR_RESPONSES
 from reframe_firecrest.sandbox.transfer import router as transfer
 from reframe_firecrest.sandbox.v1.app import build_api as build_v1_api
@@ -89,6 +91,7 @@ def build_api() -> FastAPI:
     api.add_exception_handler(GatewayError, _answer_refusal)
     api.add_exception_handler(RequestValidationError, _answer_invalid)
     api.add_exception_handler(HTTPException, _answer_http)
+    api.add_exception_handler(ClientDisconnect, answer_nobody)
     api.add_exception_handler(Exception, _answer_bug)
     api.add_middleware(_VersionHeader)
     return api

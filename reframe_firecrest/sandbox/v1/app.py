@@ -3,11 +3,13 @@
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reframe_firecrest.sandbox.disturb.middleware import drain
 from reframe_firecrest.sandbox.errors import GatewayError
 from reframe_firecrest.sandbox.gateway import gateway_of
+from reframe_firecrest.sandbox.hangup import answer_nobody
 from reframe_firecrest.sandbox.v1 import compute, internal, status, storage, tasks, utilities
 from reframe_firecrest.sandbox.v1.errors import RefusedError, operation_refused
 from reframe_firecrest.sandbox.v1.paths import service_of
@@ -36,6 +38,7 @@ def build_api() -> FastAPI:
     api.add_exception_handler(RefusedError, _answer_refusal)
     api.add_exception_handler(GatewayError, _answer_operation)
     api.add_exception_handler(HTTPException, _answer_http)
+    api.add_exception_handler(ClientDisconnect, answer_nobody)
     api.add_exception_handler(Exception, _answer_bug)
     api.add_middleware(_RequestLimits)
     return api
