@@ -104,9 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(expected.output)
         return 1
     survived = True
-    for after, lasting in itertools.product(options.after, options.lasting):
+    absences = itertools.product(options.after, options.lasting)
+    for number, (after, lasting) in enumerate(absences, start=1):
         absence = Absence(options.kill, options.start, after, lasting)
-        found = run(absence, options.tests, _place(options.keep, f"{after:g}-{lasting:g}"))
+        found = run(absence, options.tests, _place(options.keep, f"{number}-{after:g}-{lasting:g}"))
         line, well = verdict(absence, expected, found)
         print(line, flush=True)
         survived = survived and well
