@@ -213,7 +213,9 @@ class Watcher:
             mine = [part for part in listed if part.working_directory not in self._directories]
         else:
             mine = [part for part in listed if job.is_its(part)]
-        if len(mine) < len(listed) and (job.met or job.directory is None):
+        others = {part.working_directory for part in listed if part not in mine}
+        # As long as it was not met, a directory that is not its own may be its own by another name.
+        if others and (job.met or job.directory is None or not others.isdisjoint(self._directories)):
             self._lose(job, f"Slurm has forgotten job {job.job_id} and given its number to another one")
         return parts_of(job.job_id, mine)
 

@@ -35,6 +35,21 @@ def test_two_jobs_under_one_id_are_told_apart(stage: Stage) -> None:
     assert f"forgotten job {job_id} and given its number to another one" in str(forgotten.view.error)
 
 
+def test_a_job_that_was_forgotten_before_anybody_saw_it_is_lost_to_who_has_its_id(stage: Stage) -> None:
+    answering = stage.gateway.blocked["jobs"] = asyncio.Event()
+    forgotten = stage.submit("a")
+    [job_id] = stage.submitted(forgotten)
+    stage.gateway.forget()
+    other = stage.submit("b")
+    assert stage.submitted(other) == [job_id]
+    stage.gateway.finish(job_id)
+    reactor().call(answering.set)
+    assert other.ended.wait(10)
+    assert other.view.phase is Phase.DONE
+    assert forgotten.ended.wait(10)
+    assert f"forgotten job {job_id} and given its number to another one" in str(forgotten.view.error)
+
+
 def test_tasks_that_the_accounting_shows_as_running_do_not_hide_who_has_their_id(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
