@@ -13,6 +13,8 @@ from typing import Any
 import firecrest.v2
 import httpx
 
+from reframe_firecrest.gateway.wire import file_in
+
 
 class Client(firecrest.v2.AsyncFirecrest):
     """One request per call."""
@@ -60,4 +62,4 @@ class Client(firecrest.v2.AsyncFirecrest):
             endpoint=f"/filesystem/{system}/ops/download", params={"path": path}
         )
         self._check_response(response, 200, return_json=False)
-        return bytes(response.content)
+        return file_in(response)

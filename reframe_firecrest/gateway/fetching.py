@@ -14,7 +14,8 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, store, translate
 from reframe_firecrest.gateway.disk import OpenFile, arriving
 from reframe_firecrest.gateway.protocol import Progress
-from reframe_firecrest.gateway.store import Meter, Span, Store, side_by_side
+from reframe_firecrest.gateway.store import IN_BETWEEN, Meter, Span, Store, side_by_side
+from reframe_firecrest.gateway.wire import is_page
 
 FIRST_RANGE = 8 << 20
 """Bytes that are asked for first; what is beyond is fetched in ranges of at least as much, side by side."""
@@ -70,10 +71,8 @@ class Fetching:
         if answer.status_code not in (200, 206):
             await answer.aread()
             raise translate.storage_error_of(policy.DOWNLOAD, answer, self._store.where)
-        if answer.headers.get("Content-Type", "").startswith("text/html"):
-            raise self._store.not_s3(
-                policy.DOWNLOAD, "answers with a web page; is a proxy between it and here?"
-            )
+        if is_page(answer):
+            raise self._store.not_s3(policy.DOWNLOAD, IN_BETWEEN)
         if answer.status_code == 200 and span.begin == 0:
             # No ranges here: all of it, from its beginning, each time.
             meter.add(-span.at)

@@ -19,7 +19,8 @@ from reframe_firecrest.gateway import policy, store, translate
 from reframe_firecrest.gateway.answers import UploadForm, UploadUrls
 from reframe_firecrest.gateway.disk import OpenFile, departing
 from reframe_firecrest.gateway.protocol import Progress
-from reframe_firecrest.gateway.store import Meter, Span, Store, side_by_side
+from reframe_firecrest.gateway.store import IN_BETWEEN, Meter, Span, Store, side_by_side
+from reframe_firecrest.gateway.wire import is_page
 
 _XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -86,6 +87,9 @@ class Sending:
             except BaseException:
                 meter.add(-span.at)
                 raise
+            if answer.is_success and is_page(answer) and answer.content:
+                meter.add(-size)
+                raise self._store.not_s3(policy.UPLOAD, IN_BETWEEN)
             if not answer.is_success:
                 meter.add(-size)
                 raise translate.storage_error_of(policy.UPLOAD, answer, self._store.where)

@@ -34,6 +34,8 @@ REPEATS = 4
 TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=120.0)
 """Seconds without any progress; a store takes its time to put parts together."""
 
+IN_BETWEEN = "answers with a web page; is a proxy between it and here?"
+
 
 class Store:
     """The way to object stores.

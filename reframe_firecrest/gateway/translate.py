@@ -12,6 +12,7 @@ from firecrest.FirecrestException import FirecrestException
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.dialect import ANY, Dialect
 from reframe_firecrest.gateway.policy import NO_SPACE, Operation
+from reframe_firecrest.gateway.wire import PageError
 
 MAX_MESSAGE = 400
 
@@ -54,7 +55,7 @@ def error_of(
         return errors.ProtocolError(f"{what}: {dialect.broken}")
     if isinstance(error, httpx.HTTPError):
         return errors.UncertainError(f"{what}: the connection broke ({type(error).__name__})")
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | PageError):
         return errors.ForeignAnswerError(f"{what}: {dialect.broken}")
     # Numbers and depths that Python refuses are among them.
     if isinstance(error, ValueError | LookupError | TypeError | ArithmeticError | RecursionError):

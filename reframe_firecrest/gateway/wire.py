@@ -37,6 +37,29 @@ for _name in ("http11", "http2"):
     logging.getLogger(f"httpcore.{_name}").addFilter(_WithoutHeads())
 
 
+class PageError(ValueError):
+    """A web page where there should be a file: something has come in between."""
+
+
+def file_in(response: httpx.Response) -> bytes:
+    """Return the file that an answer carries, which FirecREST sends as ``application/octet-stream``.
+
+    Source: the recordings ``download_small`` and ``simple_download`` of real gateways.
+
+    Raises:
+        PageError: it is a page.
+    """
+    if is_page(response):
+        raise PageError("a web page")
+    return bytes(response.content)
+
+
+def is_page(response: httpx.Response) -> bool:
+    """Tell whether an answer is a web page, such as a proxy's or a portal's."""
+    kind: str = response.headers.get("Content-Type", "")
+    return kind.startswith("text/html")
+
+
 @dataclass
 class Wire:
     """What went over the wire, counted for the user's summary and for the benchmark."""

@@ -802,6 +802,22 @@ class TestArchives:
         assert line.startswith("unpacking a large archive on ")
         assert f" failed: {told}" in line
 
+    def test_a_web_page_is_no_log_of_a_transfer_job(self) -> None:
+        page = httpx.Response(200, content=b"<html>Log in</html>", headers={"Content-Type": "text/html"})
+        log = b"tar: a: Cannot open: File exists\nWed Nov 25 20:35:50 Unable to extract files exit code:0\n"
+        api = Api(
+            {
+                EXTRACT: TOO_LONG,
+                "POST /filesystem/transfer/extract": answer(201, TRANSFER),
+                DOWNLOAD: [page, httpx.Response(200, content=log)],
+            }
+        )
+        line = fails(
+            errors.RejectedError, api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run")
+        )
+        assert "Cannot open: File exists" in line
+        assert api.count(DOWNLOAD) == 2
+
     def test_the_log_of_a_transfer_job_may_show_late(self) -> None:
         api = Api(
             {

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.wire import file_in
 
 Form = Mapping[str, str]
 
@@ -51,15 +52,15 @@ class Client:
 
     async def get_bytes(self, endpoint: str, params: Form) -> bytes:
         """GET a file."""
-        return (await self._send("GET", endpoint, params=params)).content
+        return file_in(await self._send("GET", endpoint, params=params))
 
     async def post(self, endpoint: str, form: Form) -> Any:
         """POST a form; return the decoded answer."""
         return (await self._send("POST", endpoint, data=form)).json()
 
     async def post_file(self, endpoint: str, form: Form, name: str, content: bytes) -> None:
-        """POST a form with a file."""
-        await self._send("POST", endpoint, data=form, files={"file": (name, content)})
+        """POST a form with a file; an answer that can't be decoded is none of the gateway's."""
+        (await self._send("POST", endpoint, data=form, files={"file": (name, content)})).json()
 
     async def delete(self, endpoint: str, form: Form | None = None) -> Any:
         """DELETE, with a form; return the decoded answer, None for an empty one."""

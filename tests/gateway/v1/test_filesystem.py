@@ -170,6 +170,32 @@ class TestUploads:
         assert b'name="file"; filename="in.tgz"' in content
         assert b"\r\n\r\ncontent\r\n" in content
 
+    def test_a_page_of_something_in_between_is_no_upload(self, small: Path) -> None:
+        page = httpx.Response(
+            200, content=b"<html>Please log in</html>", headers={"Content-Type": "text/html"}
+        )
+        api = ApiV1(
+            {PARAMETERS: LIMITS, UPLOAD: [page, answer(201, {"description": "File upload successful"})]}
+        )
+        call(api, connect, self.up(small))
+        assert api.count(UPLOAD) == 2
+
+    def test_a_page_of_something_in_between_is_no_storage(self, large: Path) -> None:
+        page = httpx.Response(
+            200, content=b"<html>Please log in</html>", headers={"Content-Type": "text/html"}
+        )
+        shown = [("111", FORM), ("114", {})]
+        api = ApiV1(
+            {
+                PARAMETERS: LIMITS,
+                XFER_UPLOAD: [Begun(*shown, status=201), Begun(*shown, status=201)],
+                SENT: [page, answer(204)],
+                STAT: answer(200, {"output": {"size": 20_000}}),
+            }
+        )
+        call(api, connect, self.up(large))
+        assert (api.count(XFER_UPLOAD), api.count(SENT)) == (2, 2)
+
     def test_a_large_file_goes_by_the_storage(self, large: Path) -> None:
         api = ApiV1(
             {
