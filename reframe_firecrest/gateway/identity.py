@@ -90,7 +90,7 @@ class IdentityProvider:
                 timeout,
             )
         # No token is used up by asking, so asking again is always safe.
-        except asyncio.TimeoutError:
+        except (asyncio.TimeoutError, httpx.ReadTimeout):
             raise errors.TransientError(
                 f"{self._name} gives no token: no answer within {timeout:.0f} s"
             ) from None

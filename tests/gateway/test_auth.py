@@ -406,14 +406,17 @@ def test_a_provider_that_asks_for_a_pause_gets_it() -> None:
     assert caught.value.retry_after == 7
 
 
-@pytest.mark.parametrize("problem", [httpx.ConnectError("refused"), httpx.ReadTimeout("slow")])
-def test_a_provider_that_is_down_is_asked_again_later(problem: httpx.TransportError) -> None:
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [(httpx.ConnectError("refused"), "(ConnectError)"), (httpx.ReadTimeout("slow"), "no answer within")],
+)
+def test_a_provider_that_is_down_is_asked_again_later(problem: httpx.TransportError, told: str) -> None:
     def down(request: httpx.Request) -> httpx.Response:
         raise problem
 
     line = fails(down, errors.TransientError)
     assert "identity provider" in line
-    assert type(problem).__name__ in line
+    assert told in line
 
 
 def test_a_certificate_that_is_not_trusted_is_told_with_the_remedy() -> None:
