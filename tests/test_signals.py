@@ -1,4 +1,7 @@
-"""Requests to end, each in a process of its own: handlers are the process's."""
+"""Requests to end, each in a process of its own: handlers are the process's.
+
+Ctrl-C is ignored by what was started in the background of a shell, so each program hears it anew.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pytest
 COUNTED = """
 import signal
 from reframe_firecrest.signals import count_interrupts, no_time_is_left
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
 count_interrupts()
 for _ in range({times}):
@@ -24,6 +28,7 @@ print(no_time_is_left())
 TERMINATED = """
 import signal
 from reframe_firecrest.signals import exit_was_requested, no_time_is_left
+signal.signal(signal.SIGINT, signal.default_int_handler)
 for number in {ignored}:
     signal.signal(number, signal.SIG_IGN)
 print(no_time_is_left())
