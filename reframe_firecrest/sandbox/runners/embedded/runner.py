@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-from datetime import date, datetime, timezone
-from datetime import time as clock_time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +15,11 @@ from reframe_firecrest.sandbox.records import (
     Job,
     JobMetadata,
     Node,
-    NodeState,
     Partition,
     Reservation,
 )
 from reframe_firecrest.sandbox.runners.base import Receipt, Thing
-from reframe_firecrest.sandbox.runners.embedded import printed
+from reframe_firecrest.sandbox.runners.embedded.commands import Commands
 from reframe_firecrest.sandbox.runners.embedded.directives import (
     JobSpec,
     SbatchError,
@@ -32,8 +28,10 @@ from reframe_firecrest.sandbox.runners.embedded.directives import (
 )
 from reframe_firecrest.sandbox.runners.embedded.environment import output_paths
 from reframe_firecrest.sandbox.runners.embedded.execution import Execution
+from reframe_firecrest.sandbox.runners.embedded.inventory import FEATURES, Inventory
 from reframe_firecrest.sandbox.runners.embedded.jobs import EmbeddedJob, State
 from reframe_firecrest.sandbox.runners.embedded.queue import Queue
+from reframe_firecrest.sandbox.runners.embedded.roster import Roster, is_job_id
 from reframe_firecrest.sandbox.runners.embedded.views import JobViews
 
 if TYPE_CHECKING:
@@ -43,9 +41,7 @@ if TYPE_CHECKING:
     from reframe_firecrest.sandbox.records import JobDescription
     from reframe_firecrest.sandbox.runners.base import JobQuery
 
-_FEATURES = "sandbox"
 _STOPPING = 0.5
-_JOB_ID = re.compile(r"\d+(_\d+)?")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -60,7 +56,9 @@ class EmbeddedRunner:
         self._views = JobViews(cluster=config.system, user=user, group=group)
         self._execution = Execution(spool, cluster=config.system, user=user, home=str(home))
         self._queue = Queue([f"nid{n:03}" for n in range(1, config.nodes + 1)], config.cpus)
-        self._jobs: list[EmbeddedJob] = []
+        self._jobs = Roster()
+        self._inventory = Inventory(config, self._queue)
+        self._commands = Commands(self._jobs, self._inventory, user=user, delay=config.accounting_delay)
         self._last_number = 0
         self._supervisors: set[asyncio.Task[None]] = set()
 
@@ -107,7 +105,7 @@ class EmbeddedRunner:
             raise SbatchError(failed + "Invalid account or account/partition combination specified")
         if spec.reservation is not None:
             raise SbatchError(failed + "Requested reservation is invalid")
-        if spec.constraint is not None and spec.constraint != _FEATURES:
+        if spec.constraint is not None and spec.constraint != FEATURES:
             raise SbatchError(failed + "Invalid feature specification")
         if not {*spec.nodelist, *spec.exclude} <= set(self._queue.nodes):
             raise SbatchError(failed + "Invalid node name specified")
@@ -129,7 +127,7 @@ class EmbeddedRunner:
             array_id=None if array_index is None else number,
             array_index=array_index,
         )
-        self._jobs.append(job)
+        self._jobs.add(job)
         self._queue.add(job)
 
     def _schedule(self) -> None:
@@ -183,9 +181,9 @@ class EmbeddedRunner:
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job, one task of an array or all of them."""
-        if _JOB_ID.fullmatch(job_id) is None:
+        if not is_job_id(job_id):
             raise SchedulerError.answered(1, f"scancel: error: Invalid job id {job_id}\n")
-        jobs = self._find(job_id)
+        jobs = self._jobs.find(job_id)
         alive = [job for job in jobs if not job.over]
         if not alive:
             why = "Job/step already completing or completed" if jobs else "Invalid job id specified"
@@ -208,7 +206,7 @@ class EmbeddedRunner:
 
     async def attach(self, job_id: str, command: str) -> None:
         """Run `srun` inside a job."""
-        job = next((job for job in self._find(job_id) if job.state is State.RUNNING), None)
+        job = next((job for job in self._jobs.find(job_id) if job.state is State.RUNNING), None)
         if job is None or job.allocation is None:
             raise SchedulerError.answered(
                 1, "srun: error: Unable to confirm allocation for job: Invalid job id specified\n"
@@ -241,14 +239,11 @@ class EmbeddedRunner:
         """Return one job or array."""
         if not job_id.isdigit():
             raise SchedulerError.query_answered(1, f"sacct: fatal: Bad job/step specified: {job_id}\n")
-        return await asyncio.to_thread(self._views.show, self._find(job_id))
-
-    def _find(self, job_id: str) -> list[EmbeddedJob]:
-        return [job for job in self._jobs if job_id in (str(job.array_id), str(job.number), job.display_id)]
+        return await asyncio.to_thread(self._views.show, self._jobs.find(job_id))
 
     async def metadata(self, job_id: str) -> list[JobMetadata]:
         """Return a job's script and files; of an array only once, as the real gateway does."""
-        found = self._find(job_id)
+        found = self._jobs.find(job_id)
         if not found:
             return []
         output, error = output_paths(found[0], user=self._user)
@@ -264,83 +259,31 @@ class EmbeddedRunner:
 
     async def nodes(self) -> list[Node]:
         """Return the pretended nodes."""
-        return [
-            Node(
-                sockets=1,
-                cores=1,
-                threads=1,
-                cpus=self._config.cpus,
-                cpu_load=0.0,
-                free_memory=0,
-                features=_FEATURES,
-                name=name,
-                address=self._config.host,
-                hostname=name,
-                state=[_node_state(free, self._config.cpus)],
-                partitions=list(self._config.partitions),
-                weight=1,
-                alloc_memory=0,
-                alloc_cpus=self._config.cpus - free,
-                idle_cpus=free,
-            )
-            for name, free in self._queue.free.items()
-        ]
+        return self._inventory.nodes()
 
     async def partitions(self, *, hidden: bool) -> list[Partition]:  # noqa: ARG002  none is hidden
-        """Return the partitions; each has all nodes."""
-        nodes = self._config.nodes
-        return [
-            Partition(name=name, cpus=nodes * self._config.cpus, total_nodes=nodes, partition="UP")
-            for name in self._config.partitions
-        ]
+        """Return the partitions."""
+        return self._inventory.partitions()
 
     async def reservations(self) -> list[Reservation]:
         """Return no reservation."""
         return []
 
     async def accounts(self) -> list[Account]:
-        """Return the accounts; the first is the default."""
-        names = self._config.accounts
-        return [Account(name=name, default=name == names[0]) for name in names]
+        """Return the accounts."""
+        return self._inventory.accounts()
 
     async def account(self, ids: Sequence[str], *, since: str = "") -> list[Mapping[str, str]]:
-        """Return the rows of sacct; jobs that are too young are missing, or stubs."""
-        asked = [job_id for job_id in ids if job_id]
-        for job_id in asked:
-            if _JOB_ID.fullmatch(job_id) is None:
-                raise SchedulerError.answered(1, f"sacct: fatal: Bad job/step specified: {job_id}\n")
-        if asked:
-            found = {id(job): job for job_id in asked for job in self._find(job_id)}
-            jobs = [job for job in self._jobs if id(job) in found]
-        else:
-            first_day = date.fromisoformat(since) if since else datetime.now(timezone.utc).astimezone().date()
-            midnight = datetime.combine(first_day, clock_time.min).astimezone().timestamp()
-            jobs = [job for job in self._jobs if not job.over or job.ended >= midnight]
-        return printed.account(jobs, user=self._user, delay=self._config.accounting_delay)
+        """Return the rows of sacct."""
+        return self._commands.account(ids, since=since)
 
     async def queue(self, ids: Sequence[str]) -> list[Mapping[str, str]]:
         """Return the rows of squeue."""
-        if len(ids) == 1 and not self._find(ids[0]):
-            raise SchedulerError.answered(1, "slurm_load_jobs error: Invalid job id specified\n")
-        found = {id(job) for job_id in ids for job in self._find(job_id)}
-        jobs = [job for job in self._jobs if not ids or id(job) in found]
-        return printed.queue(jobs, user=self._user)
+        return self._commands.queue(ids)
 
     async def show(self, thing: Thing, name: str = "") -> list[Mapping[str, str]]:
-        """Return what scontrol would show; there are no reservations."""
-        if thing is Thing.JOB:
-            found = self._find(name)
-            if not found:
-                raise SchedulerError.answered(1, "slurm_load_jobs error: Invalid job id specified\n")
-            return [printed.job(found[0], user=self._user)]
-        if thing is Thing.NODES:
-            nodes = [printed.node(node) for node in await self.nodes() if name in ("", node.name)]
-            if not nodes:
-                raise SchedulerError.answered(1, f"Node {name} not found\n")
-            return nodes
-        if thing is Thing.PARTITIONS:
-            return printed.partitions(await self.partitions(hidden=True))
-        return []
+        """Return what scontrol would show."""
+        return self._commands.show(thing, name)
 
 
 def _read(description: JobDescription) -> JobSpec:
@@ -358,9 +301,3 @@ def _outcome(job: EmbeddedJob) -> State:
     if job.ending is not None:
         return job.ending
     return State.FAILED if job.exit_code or job.signal else State.COMPLETED
-
-
-def _node_state(free: int, cpus: int) -> NodeState:
-    if free == cpus:
-        return NodeState.IDLE
-    return NodeState.ALLOCATED if free == 0 else NodeState.MIXED
