@@ -7,7 +7,7 @@ An answer that lacks a field or has one of a wrong type raises pydantic's `Valid
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -137,7 +137,9 @@ def output_of(answer: object) -> str:
 # --- files ------------------------------------------------------------------------------------------
 
 
-class _File(BaseModel):
+class File(BaseModel):
+    """An entry of a listing; FirecREST v1 spells some of it otherwise."""
+
     name: str
     type: str
     size: Bytes
@@ -146,7 +148,7 @@ class _File(BaseModel):
 
 
 class _Files(BaseModel):
-    output: list[_File] | None = None
+    output: list[File] | None = None
 
 
 _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, '"': 34, "\\": 92, ":": 58}
@@ -182,6 +184,11 @@ def _unescape(text: str, escaped: re.Pattern[str]) -> str:
 
 def files_of(answer: object) -> list[RemoteFile]:
     """Turn the answer of ``ops/ls`` into entries."""
+    return entries_of(_Files.model_validate(answer).output or [])
+
+
+def entries_of(files: Iterable[File]) -> list[RemoteFile]:
+    """Turn what a listing tells into entries."""
     kinds = {kind.value: kind for kind in FileKind}
     return [
         RemoteFile(
@@ -191,7 +198,7 @@ def files_of(answer: object) -> list[RemoteFile]:
             mtime=entry.mtime,
             target=None if entry.target is None else unquote_c(entry.target),
         )
-        for entry in _Files.model_validate(answer).output or []
+        for entry in files
     ]
 
 

@@ -97,7 +97,9 @@ class Filesystem:
         # The answer is base64 in the same window that limits uploads, and archives are compressed.
         await moving.download(
             local,
-            at_once if size_hint <= 2 * self._max_direct else None,
+            size_hint,
+            2 * self._max_direct,
+            at_once,
             lambda: self._transfers.download(remote, local, progress),
         )
 

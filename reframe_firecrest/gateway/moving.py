@@ -43,20 +43,24 @@ async def upload(
 
 async def download(
     local: Path,
-    at_once: Callable[[], Awaitable[bytes]] | None,
+    size_hint: int,
+    at_most: int,
+    at_once: Callable[[], Awaitable[bytes]],
     by_storage: Callable[[], Awaitable[None]],
 ) -> None:
     """Bring a remote file here.
 
     Args:
         local: where it appears when all of it is here.
-        at_once: returns its content; None if that need not be tried.
+        size_hint: about how many bytes it has.
+        at_most: bytes that it may seem to have to be tried at once.
+        at_once: returns its content.
         by_storage: brings it the long way.
 
     Raises:
         GatewayError: it did not come.
     """
-    if at_once is not None:
+    if size_hint <= at_most:
         try:
             content = await at_once()
         except NOT_AT_ONCE:

@@ -84,18 +84,19 @@ class Sending:
                     answer = await self._store.http.post(
                         form.url, params=form.params, content=body, headers=headers, timeout=store.TIMEOUT
                     )
+                self._expect_taken(answer)
             except BaseException:
                 meter.add(-span.at)
                 raise
-            if answer.is_success and is_page(answer) and answer.content:
-                meter.add(-size)
-                raise self._store.not_s3(policy.UPLOAD, IN_BETWEEN)
-            if not answer.is_success:
-                meter.add(-size)
-                raise translate.storage_error_of(policy.UPLOAD, answer, self._store.where)
 
         with departing(local) as file:
             await self._store.repeat(policy.UPLOAD, ask)
+
+    def _expect_taken(self, answer: httpx.Response) -> None:
+        if not answer.is_success:
+            raise translate.storage_error_of(policy.UPLOAD, answer, self._store.where)
+        if is_page(answer) and answer.content:
+            raise self._store.not_s3(policy.UPLOAD, IN_BETWEEN)
 
     async def _put_part(self, span: Span, file: OpenFile, url: str, meter: Meter) -> str:
         """Send one part; returns the store's name for its content."""

@@ -35,6 +35,7 @@ TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=120.0)
 """Seconds without any progress; a store takes its time to put parts together."""
 
 IN_BETWEEN = "answers with a web page; is a proxy between it and here?"
+"""What a storage seems to do where something else answers in its place."""
 
 
 class Store:

@@ -208,16 +208,22 @@ class Watcher:
 
     def _parts_of(self, job: _Followed, listed: Collection[JobPart]) -> list[JobPart]:
         """Pick a job's parts from those that have its id; it is lost if another job has that now."""
-        if job.directory is None:
-            # Where it works is not known; where others do is.
-            mine = [part for part in listed if part.working_directory not in self._directories]
-        else:
-            mine = [part for part in listed if job.is_its(part)]
-        others = {part.working_directory for part in listed if part not in mine}
+        mine, others = [], set()
+        for part in listed:
+            if self._is_its(job, part):
+                mine.append(part)
+            else:
+                others.add(part.working_directory)
         # As long as it was not met, a directory that is not its own may be its own by another name.
         if others and (job.met or job.directory is None or not others.isdisjoint(self._directories)):
             self._lose(job, f"Slurm has forgotten job {job.job_id} and given its number to another one")
         return parts_of(job.job_id, mine)
+
+    def _is_its(self, job: _Followed, part: JobPart) -> bool:
+        if job.directory is None:
+            # Where it works is not known; where others do is.
+            return part.working_directory not in self._directories
+        return job.is_its(part)
 
     def _names(self, followed: Iterable[_Followed]) -> list[str]:
         """The names by which a list of these jobs can be asked for, none if it has to be one of all."""

@@ -66,6 +66,11 @@ def token(value: str = TOKEN, expires_in: float = 300) -> httpx.Response:
     return answer(200, {"access_token": value, "expires_in": expires_in})
 
 
+def page() -> httpx.Response:
+    """Make a web page, as a proxy or a portal gives it in place of an answer."""
+    return httpx.Response(200, content=b"<html>Log in</html>", headers={"Content-Type": "text/html"})
+
+
 async def never(_request: httpx.Request) -> httpx.Response:
     """Leave a request without an answer."""
     await asyncio.Event().wait()

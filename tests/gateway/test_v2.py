@@ -29,6 +29,7 @@ from tests.gateway.helpers import (
     make_gateway,
     make_settings,
     never,
+    page,
     part,
     run,
     token,
@@ -803,13 +804,12 @@ class TestArchives:
         assert f" failed: {told}" in line
 
     def test_a_web_page_is_no_log_of_a_transfer_job(self) -> None:
-        page = httpx.Response(200, content=b"<html>Log in</html>", headers={"Content-Type": "text/html"})
         log = b"tar: a: Cannot open: File exists\nWed Nov 25 20:35:50 Unable to extract files exit code:0\n"
         api = Api(
             {
                 EXTRACT: TOO_LONG,
                 "POST /filesystem/transfer/extract": answer(201, TRANSFER),
-                DOWNLOAD: [page, httpx.Response(200, content=log)],
+                DOWNLOAD: [page(), httpx.Response(200, content=log)],
             }
         )
         line = fails(

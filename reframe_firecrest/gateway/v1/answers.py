@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, SecretStr
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.answers import Bytes, UploadForm, unquote_c
-from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
+from reframe_firecrest.gateway.answers import File, UploadForm, entries_of
+from reframe_firecrest.gateway.protocol import RemoteFile
 from reframe_firecrest.gateway.v1.dialect import meaning_of
 from reframe_firecrest.gateway.v1.values import LocalTime, Text
 
@@ -79,12 +79,11 @@ def tasks_of(answer: object) -> list[Task]:
 # --- files ------------------------------------------------------------------------------------------
 
 
-class _File(BaseModel):
-    name: str
-    type: str
-    size: Bytes
+class _File(File):
     mtime: str = Field(alias="last_modified")
-    target: str | None = Field(default=None, alias="link_target")
+    target: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
+        default=None, alias="link_target"
+    )
 
 
 class _Files(BaseModel):
@@ -94,18 +93,8 @@ class _Files(BaseModel):
 
 def files_of(answer: object) -> list[RemoteFile]:
     """Turn the answer of ``/utilities/ls`` into entries."""
-    kinds = {kind.value: kind for kind in FileKind}
-    return [
-        RemoteFile(
-            path=unquote_c(entry.name),
-            kind=kinds.get(entry.type, FileKind.OTHER),
-            size=entry.size,
-            mtime=entry.mtime,
-            target=unquote_c(entry.target) if entry.target else None,
-        )
-        for entry in _Files.model_validate(answer).output
-        if isinstance(entry, _File)
-    ]
+    output = _Files.model_validate(answer).output
+    return entries_of(entry for entry in output if isinstance(entry, _File))
 
 
 # --- transfers --------------------------------------------------------------------------------------

@@ -131,7 +131,9 @@ class Filesystem:
         # An archive is smaller than what is in it.
         await moving.download(
             local,
-            at_once if size_hint <= 2 * self.max_download else None,
+            size_hint,
+            2 * self.max_download,
+            at_once,
             lambda: self._transfers.download(remote, local, size_hint, progress),
         )
 

@@ -112,7 +112,7 @@ class Search:
             self._history[date] = _Shared(partial(self._past, date))
         accounting, tasks = await self._history[date].get()
         found = found_in(lost, tasks, queue, accounting)
-        if not found and is_under_way(lost, tasks):
+        if found is None and is_under_way(lost, tasks):
             raise errors.TransientError(f"the gateway may still be about to submit {script}")
         return found
 

@@ -13,7 +13,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Archive, FileKind
 from reframe_firecrest.gateway.v1 import transfers
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
-from tests.gateway.helpers import SIGNATURE, answer, finished, part
+from tests.gateway.helpers import SIGNATURE, answer, finished, page, part
 from tests.gateway.v1.helpers import (
     ACCOUNTING,
     PARAMETERS,
@@ -171,25 +171,19 @@ class TestUploads:
         assert b"\r\n\r\ncontent\r\n" in content
 
     def test_a_page_of_something_in_between_is_no_upload(self, small: Path) -> None:
-        page = httpx.Response(
-            200, content=b"<html>Please log in</html>", headers={"Content-Type": "text/html"}
-        )
         api = ApiV1(
-            {PARAMETERS: LIMITS, UPLOAD: [page, answer(201, {"description": "File upload successful"})]}
+            {PARAMETERS: LIMITS, UPLOAD: [page(), answer(201, {"description": "File upload successful"})]}
         )
         call(api, connect, self.up(small))
         assert api.count(UPLOAD) == 2
 
     def test_a_page_of_something_in_between_is_no_storage(self, large: Path) -> None:
-        page = httpx.Response(
-            200, content=b"<html>Please log in</html>", headers={"Content-Type": "text/html"}
-        )
         shown = [("111", FORM), ("114", {})]
         api = ApiV1(
             {
                 PARAMETERS: LIMITS,
                 XFER_UPLOAD: [Begun(*shown, status=201), Begun(*shown, status=201)],
-                SENT: [page, answer(204)],
+                SENT: [page(), answer(204)],
                 STAT: answer(200, {"output": {"size": 20_000}}),
             }
         )
