@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ START_PATIENCE = 60.0
 
 SANDBOX_API: Literal["v1", "v2"] = "v1" if os.environ.get("SANDBOX_API") == "1" else "v2"
 """Which generation of FirecREST's API the sandbox speaks."""
+
+# What is started in the background of a shell ignores Ctrl-C, and so would all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # On a loaded machine a single example can take long without anything being wrong.
 settings.register_profile("patient", deadline=None)

@@ -1,7 +1,4 @@
-"""Requests to end, each in a process of its own: handlers are the process's.
-
-Ctrl-C is ignored by what was started in the background of a shell, so each program hears it anew.
-"""
+"""Requests to end, each in a process of its own: handlers are the process's."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ import pytest
 COUNTED = """
 import signal
 from reframe_firecrest.signals import count_interrupts, no_time_is_left
-signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
 count_interrupts()
 for _ in range({times}):
@@ -28,7 +24,6 @@ print(no_time_is_left())
 TERMINATED = """
 import signal
 from reframe_firecrest.signals import exit_was_requested, no_time_is_left
-signal.signal(signal.SIGINT, signal.default_int_handler)
 for number in {ignored}:
     signal.signal(number, signal.SIG_IGN)
 print(no_time_is_left())

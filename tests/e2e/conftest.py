@@ -18,13 +18,6 @@ from tests.conftest import PROJECT, GatewayUnderTest
 
 TIMEOUT = 240.0
 SUITE = Path(__file__).parent / "suite"
-START = """
-import signal
-from reframe.frontend.cli import main
-# Where the tests run in the background of a shell, Ctrl-C is ignored by all that is started.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-main()
-"""
 SLURM_COMMANDS = ("sacct", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun", "module", "modulecmd")
 
 
@@ -72,7 +65,7 @@ class ReFrame:
     ) -> subprocess.Popen[str]:
         """Start ReFrame."""
         command = [
-            *(sys.executable, "-c", START),
+            *(sys.executable, "-c", "from reframe.frontend.cli import main; main()"),
             *("-C", str(config), "--prefix", str(self.directory)),
             *("--report-file", str(self.directory / "report.json")),
         ]
