@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import anyio
+
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.gateway.auth import Authorization
@@ -98,8 +100,10 @@ class Caller:
             self._trouble.succeeded(policy.TOKEN)
             attempt.doing, asked_at = operation, time.monotonic()
             try:
-                result = await asyncio.wait_for(ask(), operation.timeout)
-            except asyncio.TimeoutError:
+                # Before Python 3.12, asyncio.wait_for forgets a cancellation that comes with the answer.
+                with anyio.fail_after(operation.timeout):
+                    result = await ask()
+            except TimeoutError:
                 raise errors.UncertainError(
                     f"{operation.name} on {self.where} failed: no answer within {operation.timeout:.0f} s"
                 ) from None

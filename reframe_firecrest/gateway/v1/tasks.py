@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+
+import anyio
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.calls import Caller
@@ -100,8 +101,9 @@ class Tasks:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_on())
         try:
-            task = await asyncio.wait_for(waiting.answer, within)
-        except asyncio.TimeoutError:
+            with anyio.fail_after(within):
+                task = await waiting.answer
+        except TimeoutError:
             raise errors.UncertainError(
                 f"{operation.name} on {self._call.where} failed: the gateway has not come to an end of it "
                 f"within {within:.0f} s (its task {task_id})"
@@ -131,8 +133,8 @@ class Tasks:
             pause = min(one.due for one in self._waiting) - time.monotonic()
             if pause > 0:
                 self._news.clear()
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), pause)
+                with anyio.move_on_after(pause):
+                    await self._news.wait()
                 continue
             await self._look()
 
