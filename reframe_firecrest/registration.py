@@ -12,6 +12,7 @@ from reframe.core.fields import ConstantField
 from reframe_firecrest.builds import build_remotely_by_default
 from reframe_firecrest.deprecations import warn_only_where_seen
 from reframe_firecrest.launcher import FirecrestSrun
+from reframe_firecrest.reframe_session import remember_sessions
 from reframe_firecrest.scheduler import FirecrestScheduler
 
 register_scheduler("firecrest-scheduler")(FirecrestScheduler)
@@ -20,3 +21,4 @@ register_launcher("firecrest-srun")(FirecrestSrun)
 FirecrestSrun.registered_name = ConstantField("srun")
 build_remotely_by_default()
 warn_only_where_seen()
+remember_sessions()

@@ -12,7 +12,10 @@ PROVISIONAL = "firecrest-"
 """What the ids of jobs begin with for ReFrame until Slurm has given them one."""
 
 _BEGUN = "%Y%m%d-%H%M%S"
-_NAME = re.compile(r"(?P<begun>[0-9]{8}-[0-9]{6})-[A-Za-z0-9-]{0,32}-[0-9a-f]{6}")
+NAME = r"(?P<begun>[0-9]{8}-[0-9]{6})-[A-Za-z0-9-]{0,32}-[0-9a-f]{6}"
+"""Regular expression for the name of a run."""
+
+_NAME = re.compile(NAME)
 
 
 def new_name() -> str:

@@ -17,6 +17,7 @@ from reframe.core.exceptions import (
 )
 from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
 
+from reframe_firecrest.clock import clock
 from reframe_firecrest.errors import FirecrestError, SettingsError
 from reframe_firecrest.gateway.protocol import Cluster, NodeInfo
 from reframe_firecrest.job import FirecrestJob
@@ -192,7 +193,7 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def _cancel_hopeless(self, jobs: Sequence[FirecrestJob]) -> None:
         """Cancel what has been pending for too long, or is blocked for one of the configured reasons."""
-        now = time.time()
+        now = clock()
         for job in jobs:
             handle = self._handles.get(job)
             if handle is None or handle.ended.is_set() or job.is_cancelling:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from reframe_firecrest.cleaning import journals
+from reframe_firecrest.cleaning import journals, standing
 from reframe_firecrest.cleaning.leftovers import (
     Leftover,
     is_elsewhere,
@@ -15,37 +14,16 @@ from reframe_firecrest.cleaning.leftovers import (
     nothing_is_left,
     root_of,
 )
-from reframe_firecrest.cleaning.remote import runs_on_the_system
+from reframe_firecrest.cleaning.outcome import Outcome
+from reframe_firecrest.cleaning.remote import RemoteRun, runs_on_the_system
 from reframe_firecrest.cleaning.sweep import sweep
-from reframe_firecrest.errors import RunError
-from reframe_firecrest.journal.liveness import Standing
+from reframe_firecrest.cleaning.traces import created_nothing, submitted_nothing, what_may_be_left
+from reframe_firecrest.errors import RunError, SettingsError
+from reframe_firecrest.journal.reading import Story
 from reframe_firecrest.journal.runs import Run, pick, runs_in
-from reframe_firecrest.runs import begun_at
 from reframe_firecrest.session.registry import make_gateway
 from reframe_firecrest.session.session import MakeGateway
-from reframe_firecrest.settings import read_settings
-
-
-@dataclass
-class Outcome:
-    """What came of it.
-
-    Attributes:
-        leftovers: what runs may have left, with what became of it.
-        skipped: runs that were left alone, with the reason.
-        refused: runs that should have been cleaned up and were not, with the reason.
-        forgotten: runs whose journals were deleted.
-    """
-
-    leftovers: list[Leftover] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    refused: list[tuple[str, str]] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing failed."""
-        return not self.refused and not any(one.problems or one.left for one in self.leftovers)
+from reframe_firecrest.settings import Settings, read_settings
 
 
 @dataclass
@@ -56,7 +34,10 @@ class Cleaner:
         directory: where the journals are.
         environment: the environment variables, for what is not in a journal.
         dry_run: change nothing, neither there nor here.
-        forget: delete the journals of runs of which nothing is left.
+        forget: delete the journals of runs of which nothing is left, and of those that can't be cleaned up:
+            of a run that is named, and of runs that never submitted a job.
+        offline: ask no gateway; only delete journals.
+        force: clean up a run of which it is not known whether it is alive.
         open_gateway: makes a gateway.
     """
 
@@ -64,6 +45,8 @@ class Cleaner:
     environment: Mapping[str, str]
     dry_run: bool = False
     forget: bool = False
+    offline: bool = False
+    force: bool = False
     open_gateway: MakeGateway = make_gateway
 
     def named(self, name: str) -> Outcome:
@@ -73,15 +56,17 @@ class Cleaner:
             name: its name, or a beginning that no other has.
 
         Raises:
-            RunError: there is no such run, or it goes on.
+            RunError: there is no such run, or it may be alive.
             SettingsError: something is missing or wrong.
         """
         run = pick(runs_in(self.directory, name), name, self.directory)
-        if run.standing is Standing.GOES_ON:
-            raise RunError(f"run {run.name} goes on ({_whose(run)}); stop it first")
+        alive = standing.sign_of_life(run, force=self.force)
+        if alive is not None:
+            raise RunError(alive)
         outcome = Outcome()
-        outcome.refused += self._choose(run, outcome)
-        return self._clean(outcome, [run])
+        if not self._delete_empty(outcome, run):
+            outcome.refused += self._choose(run, outcome, named=True)
+        return self._clean(outcome, [run], named=True)
 
     def over(self, older_than: float = 0.0) -> Outcome:
         """Clean up all runs that are over.
@@ -96,17 +81,18 @@ class Cleaner:
         outcome = Outcome()
         chosen = []
         for run in runs_in(self.directory):
-            if time.time() - run.begun < older_than:
+            if run.age < older_than:
                 continue
-            if run.standing is Standing.GOES_ON:
-                outcome.skipped.append((run.name, f"it goes on ({_whose(run)})"))
-                continue
-            chosen.append(run)
-            outcome.skipped += self._choose(run, outcome)
+            alive = standing.reason_to_skip(run)
+            if alive is not None:
+                outcome.skipped.append((run.name, alive))
+            elif not self._delete_empty(outcome, run):
+                chosen.append(run)
+                outcome.skipped += self._choose(run, outcome)
         return self._clean(outcome, chosen)
 
     def remote(self, older_than: float) -> Outcome:
-        """Clean up all runs that have a directory on the system, whether they are known here or not.
+        """Clean up all runs that have a directory or jobs on the system, whether they are known here or not.
 
         Args:
             older_than: seconds that must have passed since a run began.
@@ -119,50 +105,104 @@ class Cleaner:
         settings = read_settings([], self.environment)
         known = {run.name: run for run in runs_in(self.directory)}
         outcome = Outcome()
-        for name in runs_on_the_system(settings, self.open_gateway):
-            begun = begun_at(name)
-            if begun is None or time.time() - begun < older_than:
+        for found in runs_on_the_system(settings, self.open_gateway):
+            if not found.is_older_than(older_than):
                 continue
-            run = known.get(name)
-            if run is not None and run.standing is Standing.GOES_ON:
-                outcome.skipped.append((name, f"it goes on ({_whose(run)})"))
-                continue
-            leftover = Leftover(name, root_of(settings, name), settings)
-            for story in run.stories if run else ():
-                here = (story.opened.url, story.opened.system) == (str(settings.url), settings.system)
-                if here and story.opened.root == leftover.root:
-                    leftover = leftover_of(story, self.environment)
-            outcome.leftovers.append(leftover)
+            run = known.get(found.name)
+            recent = found.recent_job(older_than)
+            alive = standing.reason_to_skip(run) if run is not None else None
+            if run is None and recent is not None:
+                alive = f"its job {recent} was submitted more recently than that"
+            if alive is not None:
+                outcome.skipped.append((found.name, alive))
+            else:
+                outcome.leftovers.append(self._found(found, run, settings))
         chosen = [known[one.run] for one in outcome.leftovers if one.run in known]
         return self._clean(outcome, chosen)
 
-    def _choose(self, run: Run, outcome: Outcome) -> list[tuple[str, str]]:
+    def _found(self, found: RemoteRun, run: Run | None, settings: Settings) -> Leftover:
+        leftover = Leftover(found.name, root_of(settings, found.name), settings)
+        for story in run.stories if run else ():
+            here = (story.opened.url, story.opened.system) == (str(settings.url), settings.system)
+            if here and story.opened.root == leftover.root:
+                leftover = leftover_of(story, self.environment)
+        leftover.known |= found.job_ids
+        # It has been seen there.
+        leftover.finished = False
+        return leftover
+
+    def _choose(self, run: Run, outcome: Outcome, *, named: bool = False) -> list[tuple[str, str]]:
         """Add what a run may have left to an outcome; return what is another gateway's."""
+        if self.offline:
+            self._drop(outcome, run)
+            return []
         elsewhere = []
         for story in run.stories:
-            if nothing_is_left(story):
+            if created_nothing(story):
                 continue
             if is_elsewhere(story, self.environment):
-                why = f"it was at {story.opened.url}, and FIRECREST_URL is another gateway"
-                elsewhere.append((run.name, why))
+                if not nothing_is_left(story):
+                    why = f"it was at {story.opened.url}, and FIRECREST_URL is another gateway"
+                    elsewhere.append((run.name, why))
                 continue
             try:
                 outcome.leftovers.append(leftover_of(story, self.environment))
+            except SettingsError as error:
+                if not nothing_is_left(story):
+                    if not self._may_drop(story, named=named):
+                        raise
+                    outcome.refused.append((run.name, str(error)))
             except RunError as error:
-                outcome.refused.append((run.name, str(error)))
+                if not nothing_is_left(story):
+                    outcome.refused.append((run.name, str(error)))
         return elsewhere
 
-    def _clean(self, outcome: Outcome, chosen: Sequence[Run]) -> Outcome:
+    def _clean(self, outcome: Outcome, chosen: Sequence[Run], *, named: bool = False) -> Outcome:
         if outcome.leftovers:
             sweep(outcome.leftovers, dry_run=self.dry_run, open_gateway=self.open_gateway)
+        # A gateway that shows no late job has nothing of a run of which nothing was left.
+        outcome.leftovers = [leftover for leftover in outcome.leftovers if not leftover.is_void]
         if not self.dry_run:
             for leftover in outcome.leftovers:
                 try:
                     journals.note(leftover)
                 except OSError as error:
                     leftover.complain(f"its journal can't be written: {error.strerror or error}")
+        if self.forget:
+            self._drop_what_failed(outcome, chosen, named=named)
+        if not self.dry_run:
             self._forget(outcome, [run.name for run in chosen if self.forget])
         return outcome
+
+    # --- journals -----------------------------------------------------------------------------------
+
+    def _may_drop(self, story: Story, *, named: bool) -> bool:
+        """Tell whether a journal may be deleted although its session can't be cleaned up."""
+        return self.forget and (named or submitted_nothing(story))
+
+    def _drop_what_failed(self, outcome: Outcome, chosen: Iterable[Run], *, named: bool) -> None:
+        """Delete the journals of runs whose gateways can't be used, where that may be done."""
+        for run in chosen:
+            failed = [one for one in outcome.leftovers if one.run == run.name and one.problems]
+            refused = any(name == run.name for name, _ in outcome.refused)
+            if any(one.reached for one in failed) or not (failed or refused):
+                continue
+            if all(nothing_is_left(story) or self._may_drop(story, named=named) for story in run.stories):
+                outcome.leftovers = [one for one in outcome.leftovers if one not in failed]
+                outcome.refused = [(name, why) for name, why in outcome.refused if name != run.name]
+                self._drop(outcome, run)
+
+    def _drop(self, outcome: Outcome, run: Run) -> None:
+        if self._delete(outcome, run):
+            outcome.dropped.append((run.name, what_may_be_left(run)))
+
+    def _delete_empty(self, outcome: Outcome, run: Run) -> bool:
+        """Delete the journals of a run that never created anything; return whether it is such a run."""
+        if not all(created_nothing(story) for story in run.stories):
+            return False
+        if self._delete(outcome, run):
+            outcome.empty.append(run.name)
+        return True
 
     def _forget(self, outcome: Outcome, chosen: Iterable[str]) -> None:
         """Delete the journals of old and of chosen runs, of those of which nothing is left."""
@@ -172,18 +212,20 @@ class Cleaner:
             outcome.refused.append((str(self.directory), str(error)))
             return
         names = set(chosen)
+        late = {leftover.run for leftover in outcome.leftovers if leftover.left or leftover.problems}
         for run in runs:
-            if not journals.is_of_no_use(run, keep=run.name not in names):
+            if run.name in late or not journals.is_of_no_use(run, keep=run.name not in names):
                 continue
-            try:
-                journals.forget(run)
-            except OSError as error:
-                outcome.refused.append((run.name, f"its journal can't be deleted: {error.strerror or error}"))
-            else:
+            if self._delete(outcome, run):
                 outcome.forgotten.append(run.name)
 
-
-def _whose(run: Run) -> str:
-    opened = run.stories[0].opened
-    heard = time.localtime(max(story.last for story in run.stories))
-    return f"process {opened.pid} on {opened.host}, last heard of at {time.strftime('%Y-%m-%d %H:%M', heard)}"
+    def _delete(self, outcome: Outcome, run: Run) -> bool:
+        """Delete a run's journals, unless that is only to be announced; return whether that went well."""
+        if self.dry_run:
+            return True
+        try:
+            journals.forget(run)
+        except OSError as error:
+            outcome.refused.append((run.name, f"its journal can't be deleted: {error.strerror or error}"))
+            return False
+        return True

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from reframe_firecrest.cleaning.leftovers import Leftover, nothing_is_left
+from reframe_firecrest.clock import clock
 from reframe_firecrest.journal.events import Closed, Event, Removed
 from reframe_firecrest.journal.liveness import Standing
 from reframe_firecrest.journal.runs import Run
@@ -25,7 +24,7 @@ def note(leftover: Leftover) -> None:
     story = leftover.story
     if story is None or not leftover.reached or leftover.unclear:
         return
-    now = time.time()
+    now = clock()
     final = {phase.value for phase in FINAL}
     events: list[Event] = [
         job.model_copy(update={"time": now, "phase": Phase.CANCELLED.value, "state": "CANCELLED"})
@@ -47,7 +46,7 @@ def is_of_no_use(run: Run, *, keep: bool) -> bool:
     return (
         run.standing is Standing.ENDED
         and all(nothing_is_left(story) for story in run.stories)
-        and not (keep and time.time() - run.begun < KEPT)
+        and not (keep and run.age < KEPT)
     )
 
 

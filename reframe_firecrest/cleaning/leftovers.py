@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
 
+from reframe_firecrest.clock import clock
 from reframe_firecrest.errors import RunError
-from reframe_firecrest.journal.liveness import Standing, standing_of
+from reframe_firecrest.journal.liveness import Standing, silence_of, standing_of
 from reframe_firecrest.journal.reading import Story
 from reframe_firecrest.runs import begun_at
 from reframe_firecrest.session.phases import Phase
@@ -38,8 +38,8 @@ class Leftover:
         root: its directory there.
         settings: how the system is reached.
         known: ids of jobs that have been submitted and of which the end is not known.
-        settled: when the last requests of the run have been carried out, in seconds since the epoch; None if
-            that is long ago.
+        settled: when the last requests of the run have been carried out, by `clock`; None if that is long ago.
+        finished: its journal tells that nothing is left; only a job that came late can be.
         story: what its journal tells; None without one.
         cancelled: ids of jobs that went on until now.
         left: ids of jobs that may still be there, with the reason.
@@ -54,6 +54,7 @@ class Leftover:
     settings: Settings
     known: frozenset[str] = frozenset()
     settled: float | None = None
+    finished: bool = False
     story: Story | None = None
     cancelled: set[str] = field(default_factory=set)
     left: dict[str, str] = field(default_factory=dict)
@@ -61,6 +62,16 @@ class Leftover:
     removed: bool = False
     reached: bool = False
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_void(self) -> bool:
+        """Whether nothing was to do, and nothing failed that matters."""
+        return self.finished and not (self.cancelled or self.left or self.problems)
+
+    def doubt(self, problem: str) -> None:
+        """Note what could not be found out; of a run of which nothing is left that does not matter."""
+        if not self.finished:
+            self.complain(problem)
 
     def complain(self, problem: str) -> None:
         """Note what failed."""
@@ -113,7 +124,8 @@ def leftover_of(story: Story, environment: Mapping[str, str]) -> Leftover:
         opened.root,
         settings,
         known=_may_go_on(story),
-        settled=_settled(story),
+        settled=None if nothing_is_left(story) else _settled(story),
+        finished=nothing_is_left(story),
         story=story,
     )
 
@@ -124,11 +136,12 @@ def root_of(settings: Settings, run: str) -> str:
 
 
 def _settled(story: Story) -> float | None:
-    now = time.time()
-    if standing_of(story) is Standing.KILLED:
-        return now + SETTLED if now - story.last < RECENT else None
+    silence = silence_of(story)
     # A second Ctrl-C ends a session in the middle of its requests, too.
-    return story.last + SETTLED if now - story.last < SETTLED else None
+    if standing_of(story) is not Standing.ENDED:
+        return clock() + SETTLED if silence is None or silence < RECENT else None
+    silence = silence or 0.0
+    return clock() + SETTLED - silence if silence < SETTLED else None
 
 
 def _may_go_on(story: Story) -> frozenset[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 
 from reframe_firecrest.cleaning.leftovers import Leftover
 from reframe_firecrest.cleaning.system import System
+from reframe_firecrest.clock import clock
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.registry import make_gateway
 from reframe_firecrest.session.session import MakeGateway
@@ -31,7 +31,7 @@ def sweep(leftovers: Sequence[Leftover], *, dry_run: bool, open_gateway: MakeGat
     except FuturesTimeoutError:
         for leftover in leftovers:
             if not leftover.removed:
-                leftover.complain(f"it was not done within {PATIENCE:.0f} s")
+                leftover.doubt(f"it was not done within {PATIENCE:.0f} s")
 
 
 async def _sweep(leftovers: Sequence[Leftover], open_gateway: MakeGateway, *, dry_run: bool) -> None:
@@ -43,9 +43,10 @@ async def _sweep(leftovers: Sequence[Leftover], open_gateway: MakeGateway, *, dr
             return
         await asyncio.gather(*(system.end_jobs() for system in systems))
         await asyncio.gather(*(system.remove(_in_use(leftovers)) for system in systems))
-        settled = [leftover.settled for leftover in leftovers if leftover.settled and leftover.reached]
-        if settled:
-            await asyncio.sleep(max(settled) - time.time())
+        reached = [leftover for leftover in leftovers if leftover.reached]
+        settled = [leftover.settled for leftover in reached if leftover.settled]
+        if settled or any(leftover.cancelled for leftover in reached):
+            await asyncio.sleep(max(settled, default=0.0) - clock())
             await asyncio.gather(*(system.end_jobs(again=True) for system in systems))
             await asyncio.gather(*(system.remove(_in_use(leftovers), again=True) for system in systems))
     finally:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from time import monotonic
 
 from reframe_firecrest import errors
 from reframe_firecrest.cleaning.leftovers import Leftover
+from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.protocol import Gateway, JobPart
 from reframe_firecrest.gateway.strays import NAMES
@@ -34,9 +34,13 @@ LOOK_PAUSES = (0.3, 0.5, 1.0, 2.0)
 """Seconds between looks at jobs that are to end; the last one repeats."""
 
 
-def visit(settings: Settings, open_gateway: MakeGateway) -> Gateway:
+LATE_OUTAGE = 10.0
+"""The same where nothing is known to be left: the gateway may not exist any more."""
+
+
+def visit(settings: Settings, open_gateway: MakeGateway, outage: float = OUTAGE) -> Gateway:
     """Open a gateway outside of a session, on the loop."""
-    settings = settings.model_copy(update={"outage": OUTAGE})
+    settings = settings.model_copy(update={"outage": outage})
     # What takes long, such as removing a large directory, is done by a job.
     gateway = open_gateway(settings, lambda job_id: wait_for(watcher, job_id))
     watcher = Watcher(gateway, settings, reactor())
@@ -53,7 +57,8 @@ class System:
 
     def __init__(self, leftovers: Sequence[Leftover], open_gateway: MakeGateway) -> None:
         self._leftovers = leftovers
-        self._gateway = visit(leftovers[0].settings, open_gateway)
+        outage = LATE_OUTAGE if all(leftover.finished for leftover in leftovers) else OUTAGE
+        self._gateway = visit(leftovers[0].settings, open_gateway, outage)
         self._scripts: dict[str, str] = {}
         self._places: dict[str, str] = {}
 
@@ -63,7 +68,7 @@ class System:
             await self._gateway.connect()
         except errors.GatewayError as error:
             for leftover in self._leftovers:
-                leftover.complain(str(error))
+                leftover.doubt(str(error))
         else:
             for leftover in self._leftovers:
                 leftover.reached = True
@@ -73,7 +78,7 @@ class System:
         await self._gateway.close()
 
     def _reached(self, *, again: bool = False) -> list[Leftover]:
-        return [one for one in self._leftovers if one.reached and (one.settled or not again)]
+        return [one for one in self._leftovers if one.reached and (one.settled or one.cancelled or not again)]
 
     async def look(self) -> None:
         """Note what goes on and which directories are there, and change nothing."""
@@ -96,8 +101,8 @@ class System:
                 leftover.cancelled.add(job_id)
         except errors.GatewayError as error:
             for leftover in leftovers:
-                leftover.complain(str(error))
-        await asyncio.gather(*(look_at(leftover) for leftover in leftovers))
+                leftover.doubt(str(error))
+        await asyncio.gather(*(look_at(leftover) for leftover in leftovers if not leftover.finished))
 
     # --- jobs ---------------------------------------------------------------------------------------
 
@@ -105,7 +110,7 @@ class System:
         """Cancel what goes on, and wait for its end.
 
         Args:
-            again: only of runs whose requests may have been under way at the first time.
+            again: only of runs that had jobs, or whose requests may have been under way, at the first time.
         """
         leftovers = self._reached(again=again)
         if not leftovers:
@@ -132,13 +137,14 @@ class System:
         except errors.GatewayError as error:
             await self._cancel((one, job_id) for one in leftovers for job_id in one.known - one.cancelled)
             for leftover in leftovers:
-                leftover.unclear = True
-                leftover.complain(f"whether jobs of it go on can't be told: {error}")
+                leftover.unclear = not leftover.is_void
+                if leftover.unclear:
+                    leftover.complain(f"could not determine whether its jobs are running: {error}")
 
     async def _active(self, leftovers: Iterable[Leftover]) -> list[tuple[Leftover, str]]:
         """List the jobs that go on, each with the run that it belongs to."""
         found: dict[str, Leftover] = {}
-        for part in await self._gateway.jobs(time.time()):
+        for part in await self._gateway.jobs(clock()):
             if part.state in ENDED or part.base_id in found:
                 continue
             for leftover in leftovers:
@@ -195,9 +201,11 @@ class System:
                 await self._gateway.remove(leftover.root)
             except errors.GatewayError as error:
                 leftover.removed = False
-                if again or not leftover.settled:
+                if again or not (leftover.settled or leftover.cancelled):
                     leftover.complain(f"{leftover.root} could not be removed: {error}")
             else:
                 leftover.removed = True
 
-        await asyncio.gather(*(remove(leftover) for leftover in self._reached(again=again)))
+        await asyncio.gather(
+            *(remove(leftover) for leftover in self._reached(again=again) if not leftover.is_void)
+        )

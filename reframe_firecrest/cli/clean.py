@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from reframe_firecrest.cleaning.ages import seconds_of
-from reframe_firecrest.cleaning.cleaner import Cleaner, Outcome
+from reframe_firecrest.cleaning.cleaner import Cleaner
 from reframe_firecrest.cleaning.leftovers import Leftover
+from reframe_firecrest.cleaning.outcome import Outcome
 from reframe_firecrest.cli.completion import run_names
 from reframe_firecrest.cli.exits import Exit, fail
 from reframe_firecrest.errors import FirecrestError
@@ -41,7 +42,22 @@ def clean(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Delete the journals of runs of which nothing is left.")
+        bool,
+        typer.Option(
+            "--forget",
+            help="Delete the journals of runs of which nothing is left; that of RUN even if its gateway "
+            "can't be used.",
+        ),
+    ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            help="With --forget: send no request, only delete the journals, and print what may be left.",
+        ),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With RUN: clean up even if it is not known whether it is alive.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -59,23 +75,39 @@ def clean(
         reframe-firecrest clean --older-than 3d
 
     All jobs below the run's directory are cancelled, then the directory is
-    removed. A run that goes on is left alone. Runs are known from their
-    journals, in FIRECREST_JOURNAL_DIR or ~/.local/state/reframe-firecrest,
-    which also tell the gateway and the system; the FIRECREST_* variables tell
-    who you are. Where the journals are gone with the runner's disk, the names
-    of the directories tell how old the runs are. A run that goes on elsewhere
-    can't be told by that, so choose more than your longest run takes:
+    removed. A run is left alone unless it is proven dead. Runs are known from
+    their journals, in FIRECREST_JOURNAL_DIR or
+    ~/.local/state/reframe-firecrest, which also tell the gateway and the
+    system; the FIRECREST_* variables tell who you are. Where the journals are
+    gone with the runner's disk, runs are known from their directories and jobs
+    on the system, and their names tell how old they are. Nothing shows whether
+    such a run is alive, so choose more than your longest run takes:
 
         reframe-firecrest clean --remote --older-than 3d
+
+    A gateway may be gone for good. Then delete the journal of its run:
+
+        reframe-firecrest clean 20260131-020000-login1-1f3a5c --forget
     """
     _refuse_contradictions(run, older_than, all_runs=all_runs, remote=remote)
+    if offline and (remote or not forget):
+        fail("clean", "--offline goes with --forget, and not with --remote")
+    if force and run is None:
+        fail("clean", "--force goes with RUN")
     # A pipeline that is stopped gets what Ctrl-C gets.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         age = 0.0 if older_than is None else seconds_of(older_than)
     except ValueError as error:
         fail("clean", f"--older-than: {error}")
-    cleaner = Cleaner(journal_directory(os.environ), os.environ, dry_run=dry_run, forget=forget)
+    cleaner = Cleaner(
+        journal_directory(os.environ),
+        os.environ,
+        dry_run=dry_run,
+        forget=forget,
+        offline=offline,
+        force=force,
+    )
     try:
         if run is not None:
             outcome = cleaner.named(run)
@@ -123,7 +155,16 @@ def _tell(outcome: Outcome, *, dry_run: bool) -> None:
         typer.echo(f"{name}: {why}", err=True)
     if outcome.forgotten:
         typer.echo(f"journals deleted of {len(outcome.forgotten)} runs of which nothing is left")
-    if not (outcome.leftovers or outcome.refused or outcome.forgotten):
+    for name in outcome.empty:
+        typer.echo(
+            f"{name}: it never created anything; its journal {'would be' if dry_run else 'is'} deleted"
+        )
+    for name, left in outcome.dropped:
+        typer.echo(
+            f"{name}: its journal {'would be' if dry_run else 'is'} deleted, nothing was cleaned up; "
+            f"may be left: {left}"
+        )
+    if not any((outcome.leftovers, outcome.refused, outcome.forgotten, outcome.empty, outcome.dropped)):
         typer.echo("nothing to clean up")
 
 
@@ -139,6 +180,8 @@ def _as_data(outcome: Outcome, *, dry_run: bool) -> Mapping[str, Any]:
         "skipped": [{"run": name, "reason": why} for name, why in outcome.skipped],
         "refused": [{"run": name, "reason": why} for name, why in outcome.refused],
         "journals_deleted": outcome.forgotten,
+        "never_created": outcome.empty,
+        "dropped": [{"run": name, "may_be_left": left} for name, left in outcome.dropped],
     }
 
 

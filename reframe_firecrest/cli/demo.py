@@ -9,12 +9,13 @@ import typer
 
 from reframe_firecrest.cli.exits import fail
 from reframe_firecrest.demo import missing, report_file, run_demo
-from reframe_firecrest.errors import FirecrestError
+from reframe_firecrest.errors import FirecrestError, RunError, one_line
+from reframe_firecrest.journal.runs import Run
 from reframe_firecrest.reporting.belonging import run_of
 from reframe_firecrest.reporting.masking import mask_for, masked
 from reframe_firecrest.reporting.model import report_of
 from reframe_firecrest.reporting.page import render
-from reframe_firecrest.reporting.results import read_results
+from reframe_firecrest.reporting.results import Results, read_results
 from reframe_firecrest.whole import write_whole
 
 DEFAULT_DIRECTORY = Path("reframe-firecrest-demo")
@@ -45,17 +46,34 @@ def demo(
         typer.echo(
             f"report: {report_file(directory)}, performance logs: {directory / 'reframe' / 'perflogs'}"
         )
-        typer.echo(f"page: {_write_page(directory)}")
     except (FirecrestError, SandboxError) as error:
         fail("demo", str(error))
     except OSError as error:
         fail("demo", f"{error.filename or directory}: {error.strerror or error}")
+    _try_to_write_page(directory)
     raise typer.Exit(code)
+
+
+def _try_to_write_page(directory: Path) -> None:
+    """Write the page of the run; a page that can't be written changes nothing about the tests' verdicts."""
+    try:
+        typer.echo(f"page: {_write_page(directory)}")
+    except Exception as error:  # noqa: BLE001 - see above
+        reason = str(error) if isinstance(error, FirecrestError) else f"{type(error).__name__}: {error}"
+        typer.echo(f"reframe-firecrest demo: warning: the page was not written: {one_line(reason)}", err=True)
 
 
 def _write_page(directory: Path) -> Path:
     results = read_results(report_file(directory))
     page = directory / "report.html"
-    made = report_of(run_of(directory.absolute() / "journals", results), results)
+    made = report_of(_run(directory.absolute() / "journals", results), results)
     write_whole(page, render(masked(made, mask_for({}))))
     return page
+
+
+def _run(journals: Path, results: Results) -> Run | None:
+    try:
+        return run_of(journals, results)
+    except RunError as error:
+        typer.echo(f"reframe-firecrest demo: warning: {error}; the page is made without it", err=True)
+        return None

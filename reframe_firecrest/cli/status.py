@@ -16,7 +16,7 @@ from rich.live import Live
 from reframe_firecrest.cli.completion import run_names
 from reframe_firecrest.cli.exits import fail
 from reframe_firecrest.errors import RunError
-from reframe_firecrest.journal.liveness import Standing, standing_of
+from reframe_firecrest.journal.liveness import ALIVE, now_of, standing_of
 from reframe_firecrest.journal.runs import Run, newest_run, pick, runs_in
 from reframe_firecrest.overview.summary import Overview, overview_of
 from reframe_firecrest.overview.table import render
@@ -80,15 +80,14 @@ def _find(directory: Path, name: str | None) -> Run:
 
 
 def _overviews(run: Run) -> list[Overview]:
-    now = time.time()
-    return [overview_of(story, standing_of(story), now) for story in run.stories]
+    return [overview_of(story, standing_of(story), now_of(story)) for story in run.stories]
 
 
 def _watch(directory: Path, run: Run, console: Console) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             run = pick(runs_in(directory, run.name), run.name, directory)
-            goes_on = run.standing is Standing.GOES_ON
+            goes_on = run.standing in ALIVE
             if not goes_on:
                 # Its last lines may have been written after it was read.
                 run = pick(runs_in(directory, run.name), run.name, directory)

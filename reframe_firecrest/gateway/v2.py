@@ -12,6 +12,7 @@ from typing import TypeVar
 import httpx
 
 from reframe_firecrest import errors
+from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway import answers, cluster, health, policy
 from reframe_firecrest.gateway.client import Client
 from reframe_firecrest.gateway.connection import Connection
@@ -164,7 +165,7 @@ class GatewayV2(Filesystem):
         ids: Sequence[str] = (),  # noqa: ARG002 - v2 answers for one id or for all
     ) -> list[JobPart]:
         """List the user's jobs."""
-        params = {"time_window": time_window(time.time() - seen_since)}
+        params = {"time_window": time_window(clock() - seen_since)}
         wanted = ",".join(dict.fromkeys(names))
         if 0 < len(wanted) <= MAX_NAMES and not any("," in name for name in names):
             params["name"] = wanted

@@ -1,6 +1,7 @@
 """The lines of a journal: one JSON object each.
 
-Times are seconds since the epoch, by this machine's clock. There is no secret in any line: neither tokens nor
+Times are seconds since the epoch, by the writing process's own clock, which no step of the system's clock
+changes; only times of one journal may be compared. There is no secret in any line: neither tokens nor
 presigned URLs, nor any text of a script.
 """
 
@@ -30,7 +31,15 @@ class Opened(_Event):
         host: this machine.
         pid: the process.
         version: of this package.
-        locked: the file is locked while the process lives.
+        locked: the file is locked while the process lives, and locks work there.
+        boot: the kernel's boot id; see `reframe_firecrest.journal.identity`.
+        machine: an id of the machine's installation, which clones share.
+        namespaces: in which the process id has a meaning.
+        started: when the process started, in clock ticks since the machine's start.
+        epoch: of the clock of `time`: see `reframe_firecrest.clock.EPOCH`.
+        dead_after: seconds of silence after which the session counts as dead where nothing else is known.
+        session: ReFrame's id of its session, which is in its report too.
+        tells_creation: lines of the kind `Prepared` are written.
     """
 
     event: Literal["opened"] = "opened"
@@ -43,6 +52,25 @@ class Opened(_Event):
     pid: int
     version: str
     locked: bool = False
+    boot: str = ""
+    machine: str = ""
+    namespaces: str = ""
+    started: int = 0
+    epoch: float = 0.0
+    dead_after: float = 86_400.0
+    session: str = ""
+    tells_creation: bool = False
+
+
+class Prepared(_Event):
+    """The run's directory on the system: the first thing that a session creates.
+
+    Attributes:
+        outcome: the gateway is about to be asked for it, has made it, or has certainly not made it.
+    """
+
+    event: Literal["prepared"] = "prepared"
+    outcome: Literal["asked", "made", "refused"]
 
 
 class JobMoved(_Event):
@@ -126,7 +154,9 @@ class Closed(_Event):
     left: tuple[str, ...] = ()
 
 
-Event = Annotated[Opened | JobMoved | Transferred | Traffic | Removed | Closed, Field(discriminator="event")]
+Event = Annotated[
+    Opened | Prepared | JobMoved | Transferred | Traffic | Removed | Closed, Field(discriminator="event")
+]
 
 ANY_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads any line of a journal."""

@@ -14,6 +14,7 @@ from reframe_firecrest.journal.events import (
     Closed,
     JobMoved,
     Opened,
+    Prepared,
     Removed,
     Traffic,
     Transferred,
@@ -32,9 +33,10 @@ class Story:
         moves: all that happened to each job, by number.
         transfers: all batches.
         traffic: what went over the wire.
+        prepared: the last that is known of the run's directory on the system; None if nothing is.
         removed: directories removed on the system, relative to the run's.
         closed: how the session ended; None if it goes on or was killed.
-        last: when the last line was written, seconds since the epoch.
+        last: when the last line was written, by the session's clock.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class Story:
     moves: dict[int, list[JobMoved]] = field(default_factory=dict)
     transfers: list[Transferred] = field(default_factory=list)
     traffic: Traffic | None = None
+    prepared: Prepared | None = None
     removed: list[str] = field(default_factory=list)
     closed: Closed | None = None
     last: float = 0.0
@@ -74,11 +77,27 @@ def read(path: Path) -> Story | None:
             story.transfers.append(event)
         elif isinstance(event, Traffic):
             story.traffic = event
+        elif isinstance(event, Prepared):
+            story.prepared = event
         elif isinstance(event, Removed):
             story.removed.append(event.path)
         elif isinstance(event, Closed):
             story.closed = event
     return story
+
+
+def read_opening(path: Path) -> Opened | None:
+    """Read the first line of a journal; None if it is none.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file:
+        try:
+            event = ANY_EVENT.validate_json(file.readline())
+        except ValidationError:
+            return None
+    return event if isinstance(event, Opened) else None
 
 
 def stories(directory: Path, name: str = "") -> Iterator[Story]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reframe_firecrest.errors import RunError
-from reframe_firecrest.journal.liveness import Standing, standing_of
+from reframe_firecrest.journal.liveness import Standing, silence_of, standing_of
 from reframe_firecrest.journal.reading import Story, read, stories
 from reframe_firecrest.journal.writing import SUFFIX
 
@@ -34,7 +35,20 @@ class Run:
     def standing(self) -> Standing:
         """How it stands: it goes on as long as one of its sessions does."""
         found = {standing_of(story) for story in self.stories}
-        return next(one for one in (Standing.GOES_ON, Standing.KILLED, Standing.ENDED) if one in found)
+        order = (Standing.GOES_ON, Standing.UNKNOWN, Standing.KILLED, Standing.ENDED)
+        return next(one for one in order if one in found)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it began: how long it lasted by its own clock, and how long it has been silent."""
+        return max(_age_of(story) for story in self.stories)
+
+
+def _age_of(story: Story) -> float:
+    silence = silence_of(story)
+    if silence is None:
+        return max(time.time() - story.opened.time, 0.0)
+    return silence + max(story.last - story.opened.time, 0.0)
 
 
 def runs_in(directory: Path, name: str = "") -> list[Run]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from reframe_firecrest.journal.events import Event
+from reframe_firecrest.journal.filetime import lock
 
 SUFFIX = ".jsonl"
 
@@ -16,7 +18,8 @@ SUFFIX = ".jsonl"
 class Journal:
     """A file that only its owner may read, to which lines are added.
 
-    A journal that can't be written is told of once and does without: no test fails for want of it.
+    No test fails for want of a journal: what can't be written is warned of once. The file stays open and
+    locked all the same, because its lock shows that the process lives.
 
     Args:
         directory: where it lies; made if it isn't there.
@@ -25,8 +28,8 @@ class Journal:
 
     Attributes:
         path: the file.
-        locked: the kernel holds a lock on it for as long as this process lives, however that ends. Some file
-            systems have no locks.
+        locked: the kernel holds a lock on it for as long as this process lives, however that ends, and shows
+            it to others. Some file systems have no locks.
     """
 
     def __init__(self, directory: Path, name: str, warn: Callable[[str], None]) -> None:
@@ -34,13 +37,14 @@ class Journal:
         self.locked = False
         self._warn = warn
         self._file: BinaryIO | None = None
+        self._warned = self._torn = False
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = self._create(directory, name)
         except OSError as error:
-            self._give_up(error)
+            self._warn_of(error)
         else:
-            self.locked = _lock(self._file)
+            self.locked = lock(self._file.fileno(), self.path)
 
     def _create(self, directory: Path, name: str) -> BinaryIO:
         number = 1
@@ -58,13 +62,30 @@ class Journal:
         """Add a line. It survives the process, not the machine."""
         if self._file is None:
             return
+        line = event.model_dump_json(exclude_defaults=False).encode() + b"\n"
         try:
-            self._file.write(event.model_dump_json(exclude_defaults=False).encode() + b"\n")
+            self._write(b"\n" + line if self._torn else line)
         except OSError as error:
-            self._give_up(error)
+            # A disk that is full now may have room for the next line.
+            self._torn = True
+            self._warn_of(error)
+        else:
+            self._torn = False
 
-    def _give_up(self, error: OSError) -> None:
-        self._file = None
+    def _write(self, line: bytes) -> None:
+        if self._file is not None and self._file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def touch(self) -> None:
+        """Show a sign of life that needs no room on the disk: the file's modification time."""
+        if self._file is not None:
+            with suppress(OSError):
+                os.utime(self._file.fileno())
+
+    def _warn_of(self, error: OSError) -> None:
+        if self._warned:
+            return
+        self._warned = True
         self._warn(
             f"the journal {self.path} can't be written ({error.strerror or error}): after a crash, "
             "'reframe-firecrest clean' will not know this run; see 'journal_dir'"
@@ -75,15 +96,6 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _lock(file: BinaryIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        # Whoever asks whether the process is alive is told so, and goes by the age of the last line.
-        return False
-    return True
 
 
 def add(path: Path, events: Iterable[Event]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from reframe_firecrest.journal.events import JobMoved
-from reframe_firecrest.journal.liveness import Standing
+from reframe_firecrest.journal.liveness import ALIVE, Standing
 from reframe_firecrest.journal.reading import Story
 from reframe_firecrest.overview.lanes import lane_of
 from reframe_firecrest.session.phases import FINAL, Phase
@@ -110,9 +110,9 @@ def overview_of(story: Story, standing: Standing, now: float) -> Overview:
     Args:
         story: what its journal tells.
         standing: whether it goes on.
-        now: seconds since the epoch.
+        now: the time by the session's clock, see `reframe_firecrest.journal.liveness.now_of`.
     """
-    until = now if standing is Standing.GOES_ON else story.last
+    until = now if standing in ALIVE else story.last
     lines = [_line(moves, story.opened.system, until) for moves in story.moves.values()]
     lines.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
     counts = Counter(job.phase for job in lines)

@@ -67,6 +67,11 @@ def _standing(overview: Overview) -> str:
     lasted = in_time(overview.until - overview.begun)
     if overview.standing == Standing.GOES_ON.value:
         return f"goes on, since {_clock(overview.begun)} ({lasted})"
+    if overview.standing == Standing.UNKNOWN.value:
+        return (
+            f"could not determine whether it is running; began at {_clock(overview.begun)} ({lasted}); "
+            f"if it is dead: reframe-firecrest clean {overview.run} --force"
+        )
     if overview.standing == Standing.ENDED.value:
         return f"ended at {_clock(overview.until)}, after {lasted}"
     return (

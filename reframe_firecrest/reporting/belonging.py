@@ -1,23 +1,28 @@
-"""Which journal and which report are of the same run."""
+"""Journal and report of the same run, matched by identifiers that both have; clocks have no say."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from reframe_firecrest.errors import RunError
-from reframe_firecrest.journal.runs import Run, names_in, runs_in
+from reframe_firecrest.journal.events import Opened
+from reframe_firecrest.journal.reading import read_opening
+from reframe_firecrest.journal.runs import Run, runs_in
+from reframe_firecrest.journal.writing import SUFFIX
 from reframe_firecrest.reporting.results import Results
-from reframe_firecrest.runs import begun_at
 
 
 def belongs(run: Run, results: Results) -> bool:
-    """Tell whether a journal and a report are of the same run: it has stage directories of its time."""
-    session = results.session_info
-    if not session.time_start_unix <= run.begun <= session.time_end_unix:
-        return False
-    staged = {case.stagedir for one in results.runs for case in one.testcases}
-    jobs = [job for story in run.stories for job in story.jobs.values()]
-    return not jobs or any(job.directory in staged for job in jobs)
+    """Tell whether a journal and a report are of the same run.
+
+    ReFrame's id of its session decides. Where the journal has none, they share a job: the same id in the same
+    stage directory.
+    """
+    sessions = {story.opened.session for story in run.stories if story.opened.session}
+    if sessions and results.session_info.uuid:
+        return results.session_info.uuid in sessions
+    jobs = {(job.directory, job.job_id) for story in run.stories for job in story.jobs.values() if job.job_id}
+    return not jobs.isdisjoint((case.stagedir, case.jobid) for one in results.runs for case in one.testcases)
 
 
 def run_of(directory: Path, results: Results) -> Run:
@@ -30,15 +35,27 @@ def run_of(directory: Path, results: Results) -> Run:
     Raises:
         RunError: there is none, or a journal can't be read.
     """
-    session = results.session_info
-    for name in names_in(directory):
-        begun = begun_at(name)
-        # Names tell whole seconds. So not all journals need be read.
-        if begun is None or not session.time_start_unix - 1 <= begun <= session.time_end_unix:
-            continue
+    openings = _openings(directory)
+    # So not all journals need be read.
+    same = [one.run for one in openings if one.session and one.session == results.session_info.uuid]
+    unknown = [one.run for one in openings if not (one.session and results.session_info.uuid)]
+    for name in dict.fromkeys([*same, *unknown]):
         for run in runs_in(directory, name):
-            if belongs(run, results):
+            if run.name == name and belongs(run, results):
                 return run
     raise RunError(
         f"there is no journal of this report's run in {directory}; FIRECREST_JOURNAL_DIR says where they are"
     )
+
+
+def _openings(directory: Path) -> list[Opened]:
+    """Return the beginnings of all journals, those with the latest names first."""
+    found = []
+    for path in sorted(directory.glob(f"*{SUFFIX}"), reverse=True):
+        try:
+            opened = read_opening(path)
+        except OSError as error:
+            raise RunError(f"{path} can't be read: {error.strerror or error}") from None
+        if opened is not None:
+            found.append(opened)
+    return found

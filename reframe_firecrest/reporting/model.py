@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reframe_firecrest.errors import ReportError
-from reframe_firecrest.journal.liveness import Standing, standing_of
+from reframe_firecrest.journal.liveness import ALIVE, now_of, standing_of
 from reframe_firecrest.journal.runs import Run
 from reframe_firecrest.overview.lanes import Lane, lanes_of
 from reframe_firecrest.overview.summary import Overview, overview_of
@@ -133,7 +133,7 @@ def report_of(run: Run | None, results: Results | None, now: float | None = None
     Args:
         run: what its journals tell, if there are any.
         results: ReFrame's report, if there is one.
-        now: seconds since the epoch, for a run that goes on.
+        now: seconds since the epoch, at which the page is made.
 
     Raises:
         ReportError: there is neither, or one is not of the other.
@@ -142,7 +142,7 @@ def report_of(run: Run | None, results: Results | None, now: float | None = None
     stories = run.stories if run else ()
     standings = [standing_of(story) for story in stories]
     untils = [
-        now if standing is Standing.GOES_ON else story.last
+        now_of(story) if standing in ALIVE else story.last
         for story, standing in zip(stories, standings, strict=True)
     ]
     lanes = [lane for story, until in zip(stories, untils, strict=True) for lane in lanes_of(story, until)]
@@ -170,8 +170,8 @@ def report_of(run: Run | None, results: Results | None, now: float | None = None
         causes=_causes(tests),
         figures=figures_of(results),
         sessions=[
-            _session(overview_of(story, standing, now), len(story.transfers))
-            for story, standing in zip(stories, standings, strict=True)
+            _session(overview_of(story, standing, until), len(story.transfers))
+            for story, standing, until in zip(stories, standings, untils, strict=True)
         ],
         spending=spending_of(lanes, _names(tests, results)),
         own_spending=own_spending_of(results),
@@ -185,7 +185,7 @@ def _refuse_strangers(run: Run | None, lanes: Sequence[Lane], results: Results |
         raise ReportError("there is neither a journal nor a report of ReFrame's")
     if run is not None and results is not None and lanes and not belongs(run, results):
         raise ReportError(
-            f"ReFrame's report is not of the run {run.name}: they have no stage directory in common; "
+            f"ReFrame's report is not of the run {run.name}: neither its session nor any job is the same; "
             "name another run, or leave one of them out"
         )
 

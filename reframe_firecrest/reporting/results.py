@@ -132,6 +132,7 @@ class Session(_Part):
     """A session of ReFrame.
 
     Attributes:
+        uuid: ReFrame's id of it.
         hostname: where it ran.
         time_start_unix: seconds since the epoch.
         time_end_unix: the same.
@@ -139,6 +140,7 @@ class Session(_Part):
         prefix_stage: below it are the stage directories.
     """
 
+    uuid: str = ""
     hostname: str = ""
     time_start_unix: float
     time_end_unix: float

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from reframe_firecrest.clock import clock
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
 
 
@@ -102,13 +102,6 @@ class JobView:
 
 _numbers = itertools.count(1)
 
-_EPOCH = time.time() - time.monotonic()
-
-
-def clock() -> float:
-    """Return seconds since the epoch by a clock that never jumps within a process."""
-    return _EPOCH + time.monotonic()
-
 
 @dataclass(eq=False)
 class Handle:
@@ -119,13 +112,13 @@ class Handle:
 
     Attributes:
         number: the job's identity in this process.
-        submitted: seconds since the epoch at which ReFrame handed it over.
+        submitted: when ReFrame handed it over, by `clock`.
         moments: when each phase began, by `clock`.
     """
 
     spec: JobSpec
     number: int = field(default_factory=lambda: next(_numbers))
-    submitted: float = field(default_factory=time.time)
+    submitted: float = field(default_factory=clock)
     view: JobView = field(default_factory=JobView)
     moments: dict[Phase, float] = field(default_factory=lambda: {Phase.QUEUED: clock()})
     ended: threading.Event = field(default_factory=threading.Event)

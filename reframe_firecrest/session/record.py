@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from reframe_firecrest._version import __version__
-from reframe_firecrest.journal.events import Closed, JobMoved, Opened, Removed, Traffic, Transferred
+from reframe_firecrest.clock import EPOCH, clock
+from reframe_firecrest.journal.events import Closed, JobMoved, Opened, Prepared, Removed, Traffic, Transferred
+from reframe_firecrest.journal.identity import machine, own_identity
 from reframe_firecrest.journal.writing import Journal
 from reframe_firecrest.paths import PathMap
-from reframe_firecrest.session.phases import FINAL, Handle, clock
+from reframe_firecrest.reframe_session import session_id
+from reframe_firecrest.session.phases import FINAL, Handle
 from reframe_firecrest.session.times import Times, breakdown, in_units, times_of, total
 from reframe_firecrest.settings import Settings
 
@@ -78,6 +81,7 @@ class Record:
         """Give signs of life, until cancelled."""
         while True:
             await asyncio.sleep(PULSE)
+            self._journal.touch()
             self._note_traffic()
 
     def _note_traffic(self) -> None:
@@ -120,6 +124,10 @@ class Record:
         )
         self.tell(f"fetched {files} files of {jobs} jobs, {in_units(size)} unpacked, in {seconds:.1f} s")
 
+    def prepared(self, outcome: Literal["asked", "made", "refused"]) -> None:
+        """Note what is known of the run's directory on the system."""
+        self._journal.write(Prepared(time=clock(), outcome=outcome))
+
     def removed(self, path: str) -> None:
         """Note that a directory has been removed on the system."""
         self._journal.write(Removed(time=clock(), path=path))
@@ -142,6 +150,7 @@ class Record:
 def open_journal(settings: Settings, paths: PathMap, run: str, warn: Callable[[str], None]) -> Journal:
     """Begin the journal of a session."""
     journal = Journal(settings.journal_dir, f"{run}.{settings.system}", warn)
+    process = own_identity()
     journal.write(
         Opened(
             time=clock(),
@@ -151,9 +160,17 @@ def open_journal(settings: Settings, paths: PathMap, run: str, warn: Callable[[s
             root=paths.remote,
             stage=paths.local,
             host=socket.gethostname(),
-            pid=os.getpid(),
+            pid=process.pid,
             version=__version__,
             locked=journal.locked,
+            boot=process.boot,
+            machine=machine(),
+            namespaces=process.namespaces,
+            started=process.started,
+            epoch=EPOCH,
+            dead_after=settings.dead_after,
+            session=session_id(),
+            tells_creation=True,
         )
     )
     return journal

@@ -177,9 +177,14 @@ class Session:
 
     async def _connect(self, transfer: str) -> None:
         """Prove that the gateway, the system and the base directory are there, in one round trip."""
+        self._record.prepared("asked")
         system, made = await asyncio.gather(
             self._gateway.connect(), self._gateway.make_directory(transfer), return_exceptions=True
         )
+        if not isinstance(made, BaseException):
+            self._record.prepared("made")
+        elif _is_refusal(made):
+            self._record.prepared("refused")
         if isinstance(system, BaseException):
             # It explains the other one as well.
             raise system
@@ -333,3 +338,10 @@ class Session:
         self._cancels.report()
         self._pulse.cancel()
         self._record.close(self._cancels.left)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether an error of an attempt to create something proves that nothing was created."""
+    return isinstance(error, errors.TransientError) or (
+        isinstance(error, errors.FinalError) and not isinstance(error, errors.OperationTimeoutError)
+    )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from reframe_firecrest import errors
+from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway.protocol import Gateway
 
 LOOKS = (1.0, 2.0, 4.0)
@@ -71,7 +72,7 @@ class Submitter:
         """
         begun, attempts = time.monotonic(), 0
         while True:
-            asked = time.time()
+            asked = clock()
             try:
                 job_id: str | None = await self._gateway.submit(script, directory, account)
             except errors.UncertainError as error:

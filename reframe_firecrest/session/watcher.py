@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest import errors
+from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway.policy import LIST_JOBS
 from reframe_firecrest.gateway.protocol import Gateway, JobPart
 from reframe_firecrest.session import pace
@@ -50,7 +51,7 @@ class _Followed:
     tell: Callable[[Summary], None]
     components: int
     ended: asyncio.Future[list[JobPart]]
-    seen: float = field(default_factory=time.time)
+    seen: float = field(default_factory=clock)
     since: float = field(default_factory=time.monotonic)
     looked: float = field(default_factory=time.monotonic)
     asked: float = 0.0
@@ -179,7 +180,7 @@ class Watcher:
         followed = list(self._followed)
         for job in followed:
             job.looked = time.monotonic()
-        now = time.time()
+        now = clock()
         asked = time.monotonic()
         listed = _by_job(
             await self._gateway.jobs(
@@ -233,7 +234,7 @@ class Watcher:
 
     async def _ask(self, job: _Followed) -> None:
         """Ask for one job that the list leaves unclear."""
-        now = time.time()
+        now = clock()
         job.asked = time.monotonic()
         parts = self._parts_of(job, await self._gateway.job(job.job_id))
         if parts:

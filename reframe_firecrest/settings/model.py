@@ -40,6 +40,7 @@ ENVIRONMENT = {
     "ca_bundle": "FIRECREST_CA_BUNDLE",
     "max_in_flight": "FIRECREST_MAX_IN_FLIGHT",
     "journal_dir": "FIRECREST_JOURNAL_DIR",
+    "dead_after": "FIRECREST_DEAD_AFTER",
 }
 """Which environment variable stands for which key."""
 
@@ -121,6 +122,8 @@ class Settings(BaseModel):
         max_in_flight: requests open at a time where the gateway answers well.
         journal_dir: local directory for the runs' journals, which tell what a killed run has left on the
             system.
+        dead_after: seconds of silence after which a run of another machine counts as dead, so that `clean`
+            removes what it left; a machine that sleeps for longer needs more.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
         outage: seconds for which a gateway that has answered before is waited for.
@@ -147,6 +150,7 @@ class Settings(BaseModel):
     share_inputs: bool = True
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
     journal_dir: Path = Field(default_factory=state_directory)
+    dead_after: Annotated[float, Field(ge=600)] = 86_400.0
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0

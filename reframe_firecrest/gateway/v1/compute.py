@@ -16,6 +16,7 @@ from posixpath import dirname
 from typing import TypeVar
 
 from reframe_firecrest import errors
+from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.policy import Operation
@@ -117,7 +118,7 @@ class Compute:
             raise errors.UncertainError(
                 f"{operation.name} on {self._call.where} failed: the gateway does not tell the job's id"
             )
-        self._newest.append((time.time(), int(submitted.job_id)))
+        self._newest.append((clock(), int(submitted.job_id)))
         return submitted
 
     def newest_before(self, moment: float) -> int:
@@ -234,7 +235,7 @@ class Compute:
     # --- understanding ------------------------------------------------------------------------------
 
     def _parts_of(self, rows: Iterable[Accounted]) -> list[JobPart]:
-        now = time.time()
+        now = clock()
         known = [row for row in rows if not row.is_stub]
         for row in known:
             if row.state.startswith("RUNNING") and row.start is not None and row.elapsed is not None:

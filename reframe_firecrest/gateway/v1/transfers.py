@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from posixpath import basename
 from typing import Generic, TypeVar
 
 from reframe_firecrest import errors
+from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.answers import size_of
 from reframe_firecrest.gateway.connection import Connection
@@ -232,7 +232,7 @@ class Transfers:
         if self._account:
             form = {**form, "account": self._account}
         for left in reversed(range(TRANSFERS)):
-            asked = time.time()
+            asked = clock()
             name = f"{TRANSFER_NAME}{owner}#{secrets.token_hex(6)}"
             try:
                 submitted = await self._compute.begin(
