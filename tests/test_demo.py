@@ -13,9 +13,11 @@ from hatchling.builders.wheel import WheelBuilder
 from typer.testing import CliRunner
 
 from reframe_firecrest import demo
+from reframe_firecrest.cli import demo as command
 from reframe_firecrest.cli.main import app
-from reframe_firecrest.errors import DemoError
+from reframe_firecrest.errors import DemoError, ReportError
 from tests.conftest import PROJECT
+from tests.reporting.worlds import case, results
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +106,37 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["demo", "--directory", str(tmp_path / "file")])
     assert done.exit_code == 2
     assert done.stderr == f"reframe-firecrest demo: {tmp_path / 'file'}: File exists\n"
+
+
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize(
+    "error", [ReportError("no report"), PermissionError(13, "Permission denied"), ValueError()]
+)
+def test_tests_that_passed_do_not_fail_for_want_of_a_page(
+    code: int, error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(_: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "run_demo", lambda _: code)
+    monkeypatch.setattr(command, "read_results", fail)
+    done = CliRunner().invoke(app, ["demo", "--directory", str(tmp_path)])
+    assert done.exit_code == code
+    [line] = done.stderr.splitlines()
+    assert line.startswith("reframe-firecrest demo: warning: the page was not written: ")
+
+
+def test_a_page_is_made_without_a_journal_that_can_not_be_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run(directory: Path) -> int:
+        demo.report_file(directory).write_text(json.dumps(results([case("t1")])))
+        return 0
+
+    monkeypatch.setattr(command, "run_demo", run)
+    done = CliRunner().invoke(app, ["demo", "--directory", str(tmp_path)])
+    assert done.exit_code == 0
+    [line] = done.stderr.splitlines()
+    assert "there is no journal of this report's run" in line
+    assert "the page is made without it" in line
+    assert "t1" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -223,6 +223,21 @@ def test_a_job_that_waits_too_long_is_cancelled_and_says_so(make_job: Any, sessi
     assert session.cancelled == session.handles
 
 
+@pytest.mark.parametrize("step", [3600.0, -86_400.0])
+def test_a_step_of_the_systems_clock_does_not_end_the_wait_of_a_pending_job(
+    step: float, make_job: Any, session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job()
+    job.max_pending_time = 600
+    job.submit()
+    advance(session.handles[0], *TO_SLURM, job_id="42", state="PENDING")
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + step)
+    job.scheduler.poll(job)
+    assert not job.finished()
+    assert not session.cancelled
+
+
 def test_a_job_that_is_blocked_for_a_moment_waits(make_job: Any, session: FakeSession) -> None:
     job = make_job()
     job.submit()

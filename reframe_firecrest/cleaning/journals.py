@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from reframe_firecrest.cleaning.leftovers import Leftover, nothing_is_left
-from reframe_firecrest.clock import clock
 from reframe_firecrest.journal.events import Closed, Event, Removed
-from reframe_firecrest.journal.liveness import Standing
+from reframe_firecrest.journal.liveness import Standing, now_of
 from reframe_firecrest.journal.runs import Run
 from reframe_firecrest.journal.writing import add
 from reframe_firecrest.session.phases import FINAL, Phase
@@ -24,7 +23,7 @@ def note(leftover: Leftover) -> None:
     story = leftover.story
     if story is None or not leftover.reached or leftover.unclear:
         return
-    now = clock()
+    now = now_of(story)
     final = {phase.value for phase in FINAL}
     events: list[Event] = [
         job.model_copy(update={"time": now, "phase": Phase.CANCELLED.value, "state": "CANCELLED"})

@@ -38,7 +38,7 @@ class Leftover:
         root: its directory there.
         settings: how the system is reached.
         known: ids of jobs that have been submitted and of which the end is not known.
-        settled: when the last requests of the run have been carried out, by `clock`; None if that is long ago.
+        settled: when the last requests of the run have been carried out, by `clock`; None if long ago.
         finished: its journal tells that nothing is left; only a job that came late can be.
         story: what its journal tells; None without one.
         cancelled: ids of jobs that went on until now.

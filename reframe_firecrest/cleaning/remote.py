@@ -1,4 +1,4 @@
-"""Runs known from the system only, by their directories and jobs: a runner's disk may be gone with its journals.
+"""Runs known from the system only, by directories and jobs: a runner's disk may be gone with its journals.
 
 Nothing proves that such a run is dead. It counts as over only if it began, and submitted its last job, long
 enough ago, by the gateway's clock as well as by ours.
@@ -117,7 +117,7 @@ async def _now(gateway: Gateway) -> float:
 
 
 async def _jobs(gateway: Gateway, settings: Settings) -> Mapping[str, list[JobPart]]:
-    """Return the jobs of runs that have not ended, by run; a job can come late, when its directory is gone."""
+    """Return the jobs that have not ended, by run; a job can come late, when its directory is gone."""
     found: dict[str, list[JobPart]] = defaultdict(list)
     for part in await gateway.jobs(clock()):
         if part.state in ENDED:

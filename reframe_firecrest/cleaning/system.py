@@ -156,9 +156,9 @@ class System:
         place = part.working_directory or await self._place(part.base_id)
         if place == leftover.root or place.startswith(f"{leftover.root}/"):
             return True
-        if part.base_id in leftover.known:
-            # Links on the way may have been resolved; and an id can be given to another job one day.
-            return leftover.run in PurePosixPath(place).parts
+        # Links on the way may have been resolved; and an id can be given to another job one day.
+        if part.base_id in leftover.known and leftover.run in PurePosixPath(place).parts:
+            return True
         return part.name in NAMES and f"{leftover.root}/" in await self._script(part.base_id)
 
     async def _place(self, job_id: str) -> str:

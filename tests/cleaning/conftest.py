@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ import pytest
 
 from reframe_firecrest.cleaning import leftovers, system
 from reframe_firecrest.cleaning.cleaner import Cleaner
+from reframe_firecrest.gateway.looks import Look
 from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
 from reframe_firecrest.journal.events import Event, JobMoved, Opened
 from reframe_firecrest.journal.reading import Story, read
 from reframe_firecrest.journal.writing import Journal
 from reframe_firecrest.settings import Settings
+from tests.journal.processes import GONE
 from tests.session.fakes import FakeGateway
 
 URL = "http://gateway.test/"
@@ -29,15 +32,27 @@ class System(FakeGateway):
         super().__init__()
         self.deaf: set[str] = set()
 
+    async def look(self) -> Look:
+        return replace(await super().look(), date=time.time() + self.clock_ahead)
+
     async def cancel(self, job_id: str) -> None:
         await super().cancel(job_id)
         if job_id not in self.deaf:
             self.parts[job_id] = [replace(part, state="CANCELLED") for part in self.parts[job_id]]
 
-    def run_job(self, directory: Path, name: str = "rfm", state: str = "RUNNING") -> str:
-        """Have a job go on."""
+    def run_job(
+        self,
+        directory: Path,
+        name: str = "rfm",
+        state: str = "RUNNING",
+        submitted: float = 10 * 365 * 86_400.0,
+    ) -> str:
+        """Have a job go on that was submitted so many seconds ago."""
         job_id = self.start("job.sh", str(directory))
-        self.parts[job_id] = [replace(part, name=name, state=state) for part in self.parts[job_id]]
+        at = time.time() - submitted
+        self.parts[job_id] = [
+            replace(part, name=name, state=state, submitted=at) for part in self.parts[job_id]
+        ]
         return job_id
 
     def going_on(self) -> set[str]:
@@ -72,7 +87,7 @@ class World:
         age: float = 3600.0,
         alive: bool = False,
         directory: bool = True,
-        **more: str,
+        **more: object,
     ) -> Story:
         """Make a run's journal and its directory on the system; it was killed unless its events end it."""
         name = self.name(age, mark)
@@ -88,12 +103,11 @@ class World:
             "system": system_name,
             "root": str(root),
             "host": socket.gethostname(),
+            **GONE,
             **more,
         }
         journal.write(
-            Opened.model_validate(
-                {"time": begun, "stage": "/stage", "pid": 7, "version": "1", "locked": True, **known}
-            )
+            Opened.model_validate({"time": begun, "stage": "/stage", "version": "1", "locked": True, **known})
         )
         for event in events:
             journal.write(event)
@@ -103,15 +117,24 @@ class World:
             journal.close()
         story = read(journal.path)
         assert story is not None
+        os.utime(journal.path, (story.last, story.last))
         return story
 
-    def cleaner(self, *, dry_run: bool = False, forget: bool = False) -> Cleaner:
+    def cleaner(
+        self, *, dry_run: bool = False, forget: bool = False, offline: bool = False, force: bool = False
+    ) -> Cleaner:
         def open_gateway(settings: Settings, _wait: WaitForJob) -> Gateway:
             self.opened.append(settings)
             return self.system
 
         return Cleaner(
-            self.journals, self.environment, dry_run=dry_run, forget=forget, open_gateway=open_gateway
+            self.journals,
+            self.environment,
+            dry_run=dry_run,
+            forget=forget,
+            offline=offline,
+            force=force,
+            open_gateway=open_gateway,
         )
 
     def close(self) -> None:

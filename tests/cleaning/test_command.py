@@ -16,7 +16,9 @@ from reframe_firecrest import errors
 from reframe_firecrest.cleaning.cleaner import Cleaner
 from reframe_firecrest.cli import clean as command
 from reframe_firecrest.cli.main import app
-from tests.cleaning.conftest import World
+from reframe_firecrest.journal.events import Prepared
+from tests.cleaning.conftest import World, job
+from tests.journal.processes import ELSEWHERE
 
 Clean = Callable[..., Any]
 
@@ -105,7 +107,34 @@ def test_a_script_gets_all_of_it(world: World, clean: Clean) -> None:
         "skipped": [],
         "refused": [],
         "journals_deleted": [story.opened.run],
+        "never_created": [],
+        "dropped": [],
     }
+
+
+def test_what_is_forgotten_is_told(world: World, clean: Clean) -> None:
+    empty = world.run("aaaaaa", Prepared(time=1.0, outcome="refused"), tells_creation=True, directory=False)
+    dropped = world.run("bbbbbb", job(1, "submitted", "77"))
+    left = f"{dropped.opened.root} on 'daint' at {dropped.opened.url}, and jobs: 77"
+    lines = [
+        f"{empty.opened.run}: it never created anything; its journal is deleted",
+        f"{dropped.opened.run}: its journal is deleted, nothing was cleaned up; may be left: {left}",
+    ]
+    dry = clean("--all", "--forget", "--offline", "--dry-run")
+    assert dry.stdout.splitlines() == [line.replace("is deleted", "would be deleted") for line in lines]
+    done = clean("--all", "--forget", "--offline")
+    assert (done.exit_code, done.stdout.splitlines(), done.stderr) == (0, lines, "")
+    assert not list(world.journals.iterdir())
+
+
+def test_a_run_that_may_be_alive_is_told_with_the_way_to_clean_it_up(world: World, clean: Clean) -> None:
+    unknown = world.run("aaaaaa", **ELSEWHERE)
+    done = clean("--all")
+    assert done.exit_code == 0
+    assert "left alone, could not determine whether it is running" in done.stdout
+    assert f"reframe-firecrest clean {unknown.opened.run} --force" in done.stdout
+    assert clean(unknown.opened.run).exit_code == 2
+    assert clean(unknown.opened.run, "--force").exit_code == 0
 
 
 def test_nothing_to_do_is_no_failure_and_needs_no_settings(world: World, clean: Clean) -> None:
@@ -122,6 +151,9 @@ def test_nothing_to_do_is_no_failure_and_needs_no_settings(world: World, clean: 
         (["--all", "--older-than", "1d"], "only one of them"),
         (["--remote"], "--remote goes with --older-than"),
         (["--remote", "--older-than", "1d", "--all"], "neither RUN nor --all"),
+        (["--all", "--offline"], "--offline goes with --forget"),
+        (["--remote", "--older-than", "1d", "--forget", "--offline"], "--offline goes with --forget"),
+        (["--all", "--force"], "--force goes with RUN"),
         (["--older-than", "yesterday"], "--older-than: 'yesterday' is no age"),
         (["nobody"], "there is no run 'nobody'"),
     ],

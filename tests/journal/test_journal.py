@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest.journal.events import Closed, JobMoved, Opened, Removed, Traffic, Transferred
+from reframe_firecrest.journal.filetime import is_held
 from reframe_firecrest.journal.reading import read, stories
 from reframe_firecrest.journal.writing import Journal
 
@@ -137,3 +138,36 @@ def test_a_journal_that_can_not_be_written_is_told_of_once(tmp_path: Path) -> No
 
 def test_no_directory_means_no_stories(tmp_path: Path) -> None:
     assert list(stories(tmp_path / "missing")) == []
+
+
+def test_a_full_disk_hides_no_later_line_and_frees_no_lock(
+    tmp_path: Path, journal: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    written = Journal(tmp_path, "run-1", told.append)
+    written.write(opened())
+    write = Journal._write
+
+    def half(self: Journal, line: bytes) -> None:
+        write(self, line[: len(line) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "_write", half)
+    written.write(job(2, "queued"))
+    written.write(job(3, "staging"))
+    assert is_held(written.path)
+    monkeypatch.setattr(Journal, "_write", write)
+    written.write(job(4, "submitting"))
+    story = read(written.path)
+    written.close()
+    assert story is not None
+    assert [move.phase for move in story.moves[1]] == ["submitting"]
+    assert len(told) == 1
+
+
+def test_a_sign_of_life_needs_no_room(tmp_path: Path, journal: Begin) -> None:
+    written = journal(tmp_path)
+    os.utime(written.path, (1.0, 1.0))
+    written.touch()
+    assert written.path.stat().st_mtime > 1.0
+    assert written.path.stat().st_size == 0

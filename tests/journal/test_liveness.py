@@ -1,4 +1,4 @@
-"""Whether a session goes on: told by a lock, or by the age of its last line."""
+"""A session is alive unless it is proven dead."""
 
 from __future__ import annotations
 
@@ -10,35 +10,53 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reframe_firecrest.clock import since_boot
+from reframe_firecrest.journal import filetime, identity, liveness
 from reframe_firecrest.journal.events import Closed, Opened
-from reframe_firecrest.journal.liveness import SILENCE, Standing, is_held, standing_of
+from reframe_firecrest.journal.filetime import is_held
+from reframe_firecrest.journal.identity import Process, machine, own_identity
+from reframe_firecrest.journal.liveness import (
+    RULES,
+    Evidence,
+    Standing,
+    decide,
+    now_of,
+    standing_of,
+)
 from reframe_firecrest.journal.reading import Story, read
 from reframe_firecrest.journal.writing import Journal, add
 from tests.conftest import PROJECT
+from tests.journal.processes import ELSEWHERE, GONE
+
+DAY = 86_400.0
 
 
-def opened(*, locked: bool = True, host: str | None = None, age: float = 0.0) -> Opened:
-    return Opened(
-        time=time.time() - age,
-        run="run",
-        url="http://gateway.test",
-        system="daint",
-        root="/scratch/rf/run",
-        stage="/stage",
-        host=host or socket.gethostname(),
-        pid=1,
-        version="1",
-        locked=locked,
-    )
+def opened(*, locked: bool = True, age: float = 0.0, **more: Any) -> Opened:
+    known = {
+        "time": time.time() - age,
+        "run": "run",
+        "url": "http://gateway.test",
+        "system": "daint",
+        "root": "/scratch/rf/run",
+        "stage": "/stage",
+        "host": socket.gethostname(),
+        "version": "1",
+        "locked": locked,
+        **GONE,
+        **more,
+    }
+    return Opened.model_validate(known)
 
 
 def written(directory: Path, event: Opened) -> Story:
     """Return the journal of a process that is not there any more."""
     path = directory / "run.jsonl"
     path.write_text(event.model_dump_json() + "\n")
+    os.utime(path, (event.time, event.time))
     story = read(path)
     assert story is not None
     return story
@@ -96,20 +114,119 @@ def test_one_that_is_closed_has_ended(tmp_path: Path) -> None:
     assert standing_of(again) is Standing.ENDED
 
 
+HERE: dict[str, Any] = {"boot": GONE["boot"], "namespaces": "pid:[1] time:[2]"}
+"""In another container on this machine."""
+
+
 @pytest.mark.parametrize(
-    ("locked", "host", "age", "expected"),
+    ("locked", "where", "age", "expected"),
     [
-        (True, None, 0, Standing.KILLED),
-        (True, "elsewhere", 60, Standing.GOES_ON),
-        (True, "elsewhere", SILENCE + 60, Standing.KILLED),
-        (False, None, 60, Standing.GOES_ON),
-        (False, None, SILENCE + 60, Standing.KILLED),
+        (True, GONE, 0, Standing.KILLED),
+        (False, GONE, 0, Standing.KILLED),
+        (True, HERE, 0, Standing.KILLED),
+        (False, HERE, 60, Standing.GOES_ON),
+        (True, ELSEWHERE, 60, Standing.GOES_ON),
+        (True, ELSEWHERE, 7 * 3600, Standing.UNKNOWN),
+        (True, ELSEWHERE, DAY + 60, Standing.KILLED),
+        (False, HERE, 7 * 3600, Standing.UNKNOWN),
+        (False, HERE, DAY + 60, Standing.KILLED),
+        # Journals of earlier versions name a host only, and another machine may have the same name.
+        (True, {"boot": "", "namespaces": "", "started": 0}, 7 * 3600, Standing.UNKNOWN),
+        (True, {"boot": "", "namespaces": "", "started": 0}, DAY + 60, Standing.KILLED),
     ],
 )
-def test_where_no_lock_can_tell_silence_does(
-    *, locked: bool, host: str | None, age: float, expected: Standing, tmp_path: Path
+def test_what_is_known_of_the_process_decides_and_then_a_long_silence(
+    *, locked: bool, where: dict[str, Any], age: float, expected: Standing, tmp_path: Path
 ) -> None:
-    assert standing_of(written(tmp_path, opened(locked=locked, host=host, age=age))) is expected
+    assert standing_of(written(tmp_path, opened(locked=locked, age=age, **where))) is expected
+
+
+def live(**more: object) -> dict[str, Any]:
+    own = own_identity()
+    return {"boot": own.boot, "namespaces": own.namespaces, "pid": own.pid, "started": own.started, **more}
+
+
+@pytest.mark.parametrize("silence", [7 * 3600, 3 * DAY])
+def test_a_live_run_on_a_file_system_without_locks_goes_on_after_hours_of_sleep(
+    silence: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its journal's times, hours behind, nor the lock that can be had prove anything."""
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    story = written(tmp_path, opened(locked=True, age=silence, **live()))
+    assert standing_of(story) is Standing.GOES_ON
+
+
+def test_two_machines_of_the_same_name_are_two_machines(tmp_path: Path) -> None:
+    """The lock is free here, because the file system keeps locks for one machine only."""
+    story = written(tmp_path, opened(age=3600, **ELSEWHERE))
+    assert story.opened.host == socket.gethostname()
+    assert is_held(story.path) is False
+    assert standing_of(story) is Standing.UNKNOWN
+
+
+@pytest.mark.parametrize("step", [-10.0, 3600.0, -DAY, 2 * DAY])
+def test_a_step_of_our_clock_kills_no_run_of_another_machine(
+    step: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story, now = written(tmp_path, opened(age=10, **ELSEWHERE)), time.time
+    monkeypatch.setattr(time, "time", lambda: now() + step)
+    assert standing_of(story) in liveness.ALIVE
+
+
+def test_the_run_itself_says_how_long_it_may_be_silent(tmp_path: Path) -> None:
+    assert standing_of(written(tmp_path, opened(age=4000, dead_after=3600, **ELSEWHERE))) is Standing.KILLED
+    patient = opened(age=2 * DAY, dead_after=3 * DAY, **ELSEWHERE)
+    assert standing_of(written(tmp_path, patient)) is Standing.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("up", "local", "id_of_machine", "expected"),
+    [
+        (1800.0, True, "", Standing.KILLED),
+        (7200.0, True, "", Standing.UNKNOWN),
+        (60.0, True, "", Standing.UNKNOWN),
+        (1800.0, False, "", Standing.UNKNOWN),
+        (1800.0, True, "another", Standing.UNKNOWN),
+    ],
+)
+def test_a_restart_of_its_machine_has_ended_it(
+    *,
+    up: float,
+    local: bool,
+    id_of_machine: str,
+    expected: Standing,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    id_file = tmp_path / "machine-id"
+    id_file.write_text("0123456789abcdef")
+    monkeypatch.setattr(identity, "_MACHINE_ID", id_file)
+    monkeypatch.setattr(filetime, "LOCAL", frozenset([filetime._type_of(tmp_path)] if local else []))
+    monkeypatch.setattr(liveness, "since_boot", lambda: up)
+    event = opened(age=3600, **{**ELSEWHERE, "machine": id_of_machine or machine()})
+    assert standing_of(written(tmp_path, event)) is expected
+
+
+def test_what_nothing_proves_is_unknown_and_each_rule_is_needed() -> None:
+    nothing = Evidence(
+        closed=False,
+        held=None,
+        process=Process.UNKNOWN,
+        same_kernel=False,
+        locks=False,
+        restarted=False,
+        silence=None,
+        limit=DAY,
+    )
+    assert decide(nothing).verdict is Standing.UNKNOWN
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_the_time_of_a_live_session_is_that_of_its_own_clock(tmp_path: Path) -> None:
+    here = written(tmp_path, opened(age=100, epoch=1000.0, **live()))
+    assert abs(now_of(here) - max(here.last, 1000.0 + since_boot())) < 10
+    there = written(tmp_path, opened(age=100, **ELSEWHERE))
+    assert 99 < now_of(there) - there.last < 200
 
 
 def test_a_file_system_without_locks_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from reframe_firecrest.journal.events import Event, JobMoved, Opened
 from reframe_firecrest.journal.writing import Journal
+from tests.journal.processes import GONE
 
 BEGUN = 1_800_000_000.0
 
@@ -25,9 +26,9 @@ def opened(run: str = "20270115-080000-host-0a1b2c", system: str = "daint") -> O
         root=f"/scratch/reframe-firecrest/{run}",
         stage="/stage",
         host=socket.gethostname(),
-        pid=7,
         version="1",
         locked=True,
+        **GONE,
     )
 
 

@@ -73,7 +73,7 @@ def test_sessions_of_one_run_share_a_page(journal: Journals) -> None:
 
 
 def test_a_report_of_another_run_is_refused(journal: Journals) -> None:
-    run = journal([opened(), *done(1)])
+    run = journal([opened(session="another"), *done(1)])
     with pytest.raises(ReportError, match=f"not of the run {RUN}"):
         report_of(run, Results.model_validate(results([case("other")])))
     with pytest.raises(ReportError, match="neither"):

@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from reframe_firecrest.journal.events import Closed, Event, JobMoved, Opened, Traffic, Transferred
+from tests.journal.processes import GONE
 
 BEGUN = 1_800_000_000.0
 RUN = "20270115-080000-runner-0a1b2c"
+SESSION = "2814bc29"
+"""ReFrame's id of the session."""
+
 SUITE = ("Stream", "Gemm", "Halo exchange", "Hello", "Latency", "IO", "Fft", "Launch")
 KINDS = 23
 """Of each so many tests, one fails on its way back, one in sanity, and one is skipped."""
 
 
-def opened(stage: str = "/stage", run: str = RUN, system: str = "alps", begun: float = BEGUN) -> Opened:
+def opened(
+    stage: str = "/stage", run: str = RUN, system: str = "alps", begun: float = BEGUN, session: str = SESSION
+) -> Opened:
     return Opened(
         time=begun,
         run=run,
@@ -27,9 +33,10 @@ def opened(stage: str = "/stage", run: str = RUN, system: str = "alps", begun: f
         root=f"/scratch/me/reframe-firecrest/{run}",
         stage=stage,
         host=socket.gethostname(),
-        pid=7,
         version="0.1.0",
         locked=True,
+        session=session,
+        **GONE,
     )
 
 
@@ -96,7 +103,7 @@ def results(*runs: Sequence[Mapping[str, Any]], end: float = 100.0, stage: str =
         "session_info": {
             "data_version": "4.2",
             "hostname": "runner",
-            "uuid": "2814bc29",
+            "uuid": SESSION,
             "version": "4.10.4",
             "prefix_stage": stage,
             "cmdline": "reframe -S token=cmdline-secret -r",

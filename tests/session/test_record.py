@@ -7,7 +7,16 @@ import logging
 
 import pytest
 
-from reframe_firecrest.errors import TransientError
+from reframe_firecrest.cleaning.traces import created_nothing
+from reframe_firecrest.errors import (
+    ForbiddenError,
+    GatewayError,
+    NotFoundError,
+    OperationTimeoutError,
+    TransientError,
+    UncertainError,
+)
+from reframe_firecrest.journal.identity import own_identity
 from reframe_firecrest.journal.reading import Story, stories
 from reframe_firecrest.session import progress, record
 from reframe_firecrest.session.phases import Handle, JobSpec, Phase
@@ -67,6 +76,44 @@ def test_a_session_in_which_nothing_happens_gives_signs_of_life(
     eventually(lambda: story(stage).traffic is not None)
     before = story(stage).last
     eventually(lambda: story(stage).last > before)
+
+
+@pytest.mark.parametrize(
+    ("failures", "outcome"),
+    [
+        ({}, "made"),
+        (
+            {"connect": [NotFoundError("no system")], "make_directory": [NotFoundError("no system")]},
+            "refused",
+        ),
+        ({"make_directory": [ForbiddenError("Permission denied")]}, "refused"),
+        ({"connect": [TransientError("away")], "make_directory": [TransientError("away")]}, "refused"),
+        ({"connect": [NotFoundError("no system")]}, "made"),
+        ({"make_directory": [UncertainError("no answer")]}, "asked"),
+        ({"make_directory": [OperationTimeoutError("took too long")]}, "asked"),
+    ],
+)
+def test_the_journal_proves_whether_anything_was_created(
+    failures: dict[str, list[GatewayError]], outcome: str, stage: Stage
+) -> None:
+    stage.gateway.failures.update(failures)
+    job = stage.submit("a")
+    eventually(lambda: job.ended.is_set() or job.view.job_id)
+    stage.close()
+    told = story(stage)
+    assert told.opened.tells_creation
+    assert told.prepared is not None
+    assert told.prepared.outcome == outcome
+    assert created_nothing(told) is (outcome == "refused")
+
+
+def test_the_journal_says_whose_it_is(stage: Stage) -> None:
+    assert stage.session
+    opened = story(stage).opened
+    own = own_identity()
+    assert (opened.boot, opened.namespaces) == (own.boot, own.namespaces)
+    assert (opened.pid, opened.started) == (own.pid, own.started)
+    assert opened.dead_after == 86_400
 
 
 def test_jobs_that_there_is_no_time_to_cancel_are_named(stage: Stage) -> None:
