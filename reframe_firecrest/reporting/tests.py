@@ -156,9 +156,10 @@ def _reason(case: Case) -> str:
 
 
 def _outline(case: Case) -> Iterable[Span]:
-    begin, end = case.job_submit_time, case.job_completion_time_unix
+    # The end is by Slurm's clock, and only durations by ReFrame's own are sure.
+    begin, end, longest = case.job_submit_time, case.job_completion_time_unix, case.time_total
     if begin and end and end >= begin:
-        yield Span(WHOLE, begin, end)
+        yield Span(WHOLE, begin, end if longest is None else min(end, begin + longest))
 
 
 def _outputs(case: Case) -> list[str]:

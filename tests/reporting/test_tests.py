@@ -82,9 +82,21 @@ def test_what_wants_to_be_seen_first_is_first() -> None:
     assert [test.name for test in found] == ["t3", "t4", "t2", "t1"]
 
 
+@pytest.mark.parametrize("ahead", [3600.0, 86_400.0])
+def test_a_clock_of_slurms_that_is_ahead_makes_no_test_longer(ahead: float) -> None:
+    timed = case("t", job_submit_time=BEGUN + 1, job_completion_time_unix=BEGUN + 9 + ahead, time_total=10.0)
+    [test] = joined([], [timed])
+    assert [span.seconds for span in test.spans] == [10]
+
+
 def test_without_a_journal_a_test_has_its_beginning_and_its_end() -> None:
     timed = case(
-        "t", job_submit_time=BEGUN + 1, job_completion_time_unix=BEGUN + 9, jobid="7", job_nodelist=["a", "b"]
+        "t",
+        job_submit_time=BEGUN + 1,
+        job_completion_time_unix=BEGUN + 9,
+        jobid="7",
+        job_nodelist=["a", "b"],
+        time_total=10.0,
     )
     [test, _] = joined([], [timed, case("u", job_submit_time=BEGUN + 1)])
     [span] = test.spans

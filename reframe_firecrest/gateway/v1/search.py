@@ -28,8 +28,8 @@ Result = TypeVar("Result")
 _BLANK = re.compile(r"[\s=]")
 """Where the gateway cuts the paths that it reads from Slurm's answers."""
 
-BEHIND = 12 * 3600.0
-"""Seconds by which the system's time zone may be behind universal time."""
+BEHIND = 18 * 3600.0
+"""Seconds by which the system's clock may be behind ours: 12 h of time zone, and 6 h because one is wrong."""
 
 UNDER_WAY = 180.0
 """Seconds for which a submission may be under way in the gateway; older ones have lost their service."""
@@ -123,8 +123,11 @@ class Search:
 
 
 def days_before(moment: float) -> str:
-    """Return a date from which on the accounting has what was submitted at a time, whatever its time zone."""
-    return (datetime.fromtimestamp(moment, timezone.utc) - timedelta(days=1)).strftime("%Y-%m-%d")
+    """Return a date from which on the accounting has what was submitted at a time.
+
+    The system's time zone may differ by 14 h, and its clock by a day.
+    """
+    return (datetime.fromtimestamp(moment, timezone.utc) - timedelta(days=2)).strftime("%Y-%m-%d")
 
 
 def found_in(

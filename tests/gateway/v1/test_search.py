@@ -134,8 +134,8 @@ def test_recorded_tasks_are_understood() -> None:
     assert found_in(Lost("/none", "rfm", SINCE), answers.tasks_of(body), [], []) is not None
 
 
-def test_the_accounting_is_asked_from_the_day_before() -> None:
-    assert days_before(SINCE) == "2027-01-14"
+def test_the_accounting_is_asked_from_two_days_before_whosever_clock_is_wrong() -> None:
+    assert days_before(SINCE) == "2027-01-13"
 
 
 def test_a_gateway_looks_in_three_places() -> None:
@@ -154,7 +154,7 @@ def test_a_gateway_looks_in_three_places() -> None:
     )
     assert found == []
     assert api.params(QUEUE) == [{}]
-    assert api.params(ACCOUNTING) == [{"starttime": "2096-10-01"}]
+    assert api.params(ACCOUNTING) == [{"starttime": "2096-09-30"}]
 
 
 def test_a_gateway_is_asked_again_as_long_as_a_submission_is_under_way() -> None:
