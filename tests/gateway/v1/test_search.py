@@ -134,7 +134,7 @@ def test_recorded_tasks_are_understood() -> None:
     assert found_in(Lost("/none", "rfm", SINCE), answers.tasks_of(body), [], []) is not None
 
 
-def test_the_accounting_is_asked_from_two_days_before_whosever_clock_is_wrong() -> None:
+def test_the_accounting_is_asked_from_two_days_before() -> None:
     assert days_before(SINCE) == "2027-01-13"
 
 
