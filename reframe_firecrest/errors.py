@@ -20,6 +20,7 @@
             ├── NotFoundError     no such path, job or system
             ├── ForbiddenError    the user may not do that there
             ├── TooLargeError     above the limit for a direct transfer
+            │   └── LimitExceededError   an answer is larger or deeper than this side allows
             ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
             ├── RejectedError     Slurm or the gateway understood the request and said no
             │   └── NoSpaceError  the disk is full there, or the user's quota used up
@@ -137,6 +138,10 @@ class ForbiddenError(FinalError):
 
 class TooLargeError(FinalError):
     """Above the gateway's limit for a direct transfer."""
+
+
+class LimitExceededError(TooLargeError):
+    """An answer is larger or deeper than this side allows."""
 
 
 class OperationTimeoutError(FinalError):

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, SecretStr
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.answers import File, UploadForm, entries_of
+from reframe_firecrest.gateway.dialect import MAX_TEXT
 from reframe_firecrest.gateway.protocol import RemoteFile
 from reframe_firecrest.gateway.v1.dialect import meaning_of
 from reframe_firecrest.gateway.v1.values import LocalTime, Text
@@ -50,7 +51,7 @@ class Task(BaseModel):
         data = self.data
         if isinstance(data, Mapping):
             data = next((data[key] for key in ("error", "msg") if isinstance(data.get(key), str)), "")
-        return data if isinstance(data, str) else ""
+        return data[:MAX_TEXT] if isinstance(data, str) else ""
 
     @property
     def meaning(self) -> type[errors.GatewayError] | None:
