@@ -13,7 +13,6 @@ from pathlib import Path
 
 from reframe_firecrest import errors
 
-
 RESERVE = 256 << 20
 """Bytes that are left free on a disk, where that is no more than a part of it: a full disk harms others."""
 

@@ -101,7 +101,9 @@ class Fetching:
     def _expect_allowed(self, size: int) -> None:
         bounds = current(self._store.limits)
         if size > bounds.size:
-            raise TooMuchError(f"the file has {size} bytes, more than {bounds.size}, the limit {bounds.reason}")
+            raise TooMuchError(
+                f"the file has {size} bytes, more than {bounds.size}, the limit {bounds.reason}"
+            )
 
     async def _receive(self, span: Span, answer: httpx.Response, file: OpenFile, meter: Meter) -> None:
         """Write what follows an answer's head."""

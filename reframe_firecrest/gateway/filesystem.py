@@ -90,7 +90,6 @@ class Filesystem:
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         """Bring a remote file to a local path."""
-
         bounds = in_memory(self._limits, size_hint)
 
         async def at_once() -> bytes:

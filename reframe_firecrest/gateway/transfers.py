@@ -77,9 +77,7 @@ class Transfers:
         await self._finish(transfer, what)
         await self._expect_size(transfer, what, remote, size)
 
-    async def download(
-        self, remote: str, local: Path, listed: int, progress: Progress | None = None
-    ) -> None:
+    async def download(self, remote: str, local: Path, listed: int, progress: Progress | None = None) -> None:
         """Bring a remote file to a local path.
 
         Args:

@@ -11,8 +11,8 @@ from posixpath import basename, dirname
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import moving, policy
 from reframe_firecrest.gateway.calls import Caller
-from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.limits import in_memory
+from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.v1 import answers
 from reframe_firecrest.gateway.v1.client import Client
