@@ -33,6 +33,9 @@ may be done twice, `FinalError` never.
 
 from __future__ import annotations
 
+LONGEST = 4000
+"""Characters of an error's text: what it quotes from the remote side can be of any length."""
+
 
 def one_line(text: str) -> str:
     """Write a text so that it is one line that any terminal and log can show.
@@ -50,7 +53,8 @@ class FirecrestError(Exception):
     """Root of all errors of this package; its text is one printable line."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(one_line(message))
+        text = one_line(message[:LONGEST])
+        super().__init__(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
 
 
 class SettingsError(FirecrestError):
