@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from reframe_firecrest.gateway.fields import Count, Name, NodeName, NodeSet, names, valid
+from reframe_firecrest.gateway.fields import Count, Name, NodeName, NodeSet, names, node_states, valid
 from reframe_firecrest.gateway.protocol import AccountInfo, NodeInfo, PartitionInfo, ReservationInfo
 
 
-def _names(value: Any) -> list[str]:
+def _items(value: Any) -> list[str]:
     """Some versions give lists, some a string with commas."""
     if value is None:
         return []
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError("neither a text nor a list of texts")
-    found = [item.strip() for item in items if item.strip() not in ("", "(null)")]
-    return names(found, "state, partition or feature of a node")
+    return [item.strip() for item in items if item.strip() not in ("", "(null)")]
 
 
-_Names = Annotated[list[str], BeforeValidator(_names)]
+def _names(values: list[str]) -> list[str]:
+    return names(values, "partition or feature of a node")
+
+
+_Items = Annotated[list[str], BeforeValidator(_items)]
+_Names = Annotated[_Items, AfterValidator(_names)]
+_States = Annotated[_Items, AfterValidator(node_states)]
 
 
 class _Node(BaseModel):
     name: NodeName
-    state: _Names = []
+    state: _States = []
     partitions: _Names = []
     features: _Names = []
     cpus: Count | None = None
@@ -40,7 +45,6 @@ class _Nodes(BaseModel):
 
 class _Partition(BaseModel):
     name: Name
-    state: _Names = Field(default=[], alias="partition")
     nodes: Count | None = Field(default=None, alias="totalNodes")
     cpus: Count | None = None
 

@@ -20,6 +20,10 @@ RESERVED_PART = 20
 """The reserve is at most the disk's size divided by this."""
 
 
+SMALL = 16 << 20
+"""Bytes of each file that may go into the reserve: a nearly full disk has always been good enough for them."""
+
+
 class OpenFile:
     """An open file without a current position, so that several can work on it at a time.
 
@@ -82,7 +86,8 @@ class OpenFile:
     def _write(self, content: bytes | bytearray, position: int) -> None:
         rest = memoryview(content)
         with self._told(), self._used():
-            self._expect_room(len(rest))
+            if position + len(rest) > SMALL:
+                self._expect_room(len(rest))
             while rest:
                 written = os.pwrite(self._descriptor, rest, position)
                 rest, position = rest[written:], position + written

@@ -103,6 +103,9 @@ Count = Annotated[int, Field(ge=0, lt=2**31)]
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[Annotated[float, Field(ge=0, le=_LAST_MOMENT)] | None, BeforeValidator(_moment)]
 
+_NODE_STATE = re.compile(r"[A-Za-z_][A-Za-z0-9_+*~#!%$@^-]{0,63}")
+"""With the signs that sinfo adds, as in ``DOWN*`` or ``IDLE~``; see sinfo(1), "node state codes"."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+=/~-]{0,254}")
 
 
@@ -112,6 +115,17 @@ def names(values: list[str], what: str) -> list[str]:
     if len(good) < len(values):
         _report(what, "")
     return good
+
+
+def node_states(values: list[str]) -> list[str]:
+    """Return the states of a node. One that is none is not left out, or a node that is down could seem idle.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    if not all(_NODE_STATE.fullmatch(value) for value in values):
+        raise ValueError("no state of a node")
+    return values
 
 
 def valid(model: type[Model], entries: list[Any] | None, what: str) -> list[Model]:
@@ -141,5 +155,7 @@ def valid(model: type[Model], entries: list[Any] | None, what: str) -> list[Mode
 @lru_cache(maxsize=256)
 def _report(what: str, field: str) -> None:
     """Log that something is ignored, once: it will be in the next answer too."""
-    because = f" with an invalid {field!r}" if field else " that is not valid"
-    _LOGGER.warning("the gateway's answers contain a %s%s; it is ignored", what, because)
+    if field:
+        _LOGGER.warning("the gateway's answers contain a %s with an invalid '%s'; it is ignored", what, field)
+    else:
+        _LOGGER.warning("the gateway's answers contain a %s that is not valid; it is ignored", what)

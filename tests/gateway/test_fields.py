@@ -133,6 +133,17 @@ class TestOthers:
         [node] = cluster.nodes_of({"nodes": [{**NODE, "features": ["gpu", feature]}]})
         assert node.features == ("gpu",)
 
+    @pytest.mark.parametrize("state", ["DOWN*", "IDLE~", "MIXED-", "idle+drain", "ALLOCATED$"])
+    def test_a_nodes_states_may_have_signs(self, state: str) -> None:
+        [node] = cluster.nodes_of({"nodes": [{**NODE, "state": state}]})
+        assert node.states == (state.upper(),)
+
+    def test_a_node_whose_state_is_none_does_not_seem_idle(self) -> None:
+        odd = {**NODE, "name": "n2", "state": ["DOWN\x1b"]}
+        assert [node.name for node in cluster.nodes_of({"nodes": [NODE, odd]})] == ["n1"]
+        told = [{"NodeName": "n1", "State": ["IDLE"]}, {"NodeName": "n2", "State": ["DOWN\x1b"]}]
+        assert [node.name for node in system_answers.nodes_of(told)] == ["n1"]
+
     @pytest.mark.parametrize("task_id", ["..", ".", "a/../b", "", "a\n", "\x1b"])
     def test_a_task_has_an_id_that_leads_nowhere_else(self, task_id: str) -> None:
         with pytest.raises(ValueError, match="task_id"):
@@ -276,8 +287,6 @@ def test_a_texts_markup_is_shown_and_not_carried_out() -> None:
     out = io.StringIO()
     console = Console(file=out, highlight=False, width=200, force_terminal=True, color_system="standard")
     console.print(_table([line]))
-        _table([line])
-    )
     assert "[red]x[/red]" in re.sub("\x1b\\[[0-9;]*m", "", out.getvalue())
 
 

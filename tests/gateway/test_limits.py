@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import bodies, limits, store, wire
+from reframe_firecrest.gateway import bodies, disk, limits, store, wire
 from reframe_firecrest.gateway.answers import UploadUrls
 from reframe_firecrest.gateway.bodies import check_json
 from reframe_firecrest.gateway.connection import Connection
@@ -304,6 +304,7 @@ class TestDownloads:
             return os.statvfs_result(values)
 
         monkeypatch.setattr(os, "fstatvfs", nearly_full)
+        monkeypatch.setattr(disk, "SMALL", 0)
         content = b"x" * 100
         answer = httpx.Response(200, headers={"Content-Length": "100"}, content=content)
         error = self.get(tmp_path / "x", lambda _: answer)

@@ -20,6 +20,7 @@ from reframe_firecrest.gateway.fields import (
     Path,
     line,
     names,
+    node_states,
     valid,
 )
 from reframe_firecrest.gateway.protocol import NodeInfo, PartitionInfo, ReservationInfo
@@ -28,7 +29,7 @@ from reframe_firecrest.gateway.v1.values import Text
 
 class _Node(BaseModel):
     name: NodeName = Field(alias="NodeName")
-    states: list[str] | None = Field(default=None, alias="State")
+    states: Annotated[list[str], AfterValidator(node_states)] | None = Field(default=None, alias="State")
     partitions: list[str] | None = Field(default=None, alias="Partitions")
     features: list[str] | None = Field(default=None, alias="ActiveFeatures")
 
@@ -54,8 +55,8 @@ def nodes_of(data: object) -> list[NodeInfo]:
         NodeInfo(
             name=node.name,
             states=tuple(state.upper() for state in _told(node.states)),
-            partitions=tuple(dict.fromkeys(_told(node.partitions))),
-            features=tuple(_told(node.features)),
+            partitions=tuple(dict.fromkeys(_names(node.partitions))),
+            features=tuple(_names(node.features)),
             cpus=0,
             allocated=0,
             idle=0,
@@ -81,8 +82,11 @@ def _entries_of(data: object) -> list[Any]:
 
 
 def _told(values: list[str] | None) -> list[str]:
-    found = [value for value in values or [] if value not in ("", "(null)")]
-    return names(found, "state, partition or feature of a node")
+    return [value for value in values or [] if value not in ("", "(null)")]
+
+
+def _names(values: list[str] | None) -> list[str]:
+    return names(_told(values), "partition or feature of a node")
 
 
 class _FileSystems(BaseModel):
