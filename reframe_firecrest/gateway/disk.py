@@ -21,7 +21,7 @@ RESERVED_PART = 20
 
 
 SMALL = 16 << 20
-"""Bytes of each file that may go into the reserve: a nearly full disk has always been good enough for them."""
+"""Bytes of each file that may go into the reserve: a nearly full disk is good enough for small files."""
 
 
 class OpenFile:

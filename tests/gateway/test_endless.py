@@ -1,4 +1,4 @@
-"""Real sockets, a process of its own: what a server without shame can do to the memory and the disk of a run."""
+"""What a hostile server can do to the memory and the disk of a run: real sockets, a process of its own."""
 
 from __future__ import annotations
 

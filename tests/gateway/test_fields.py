@@ -231,7 +231,10 @@ ROOMS: Mapping[str, Callable[[str], object]] = {
     "nodes of v1": lambda text: [
         system_answers.nodes_of([{"NodeName": "n"}, {"NodeName": text}]),
         system_answers.nodes_of(
-            [{"NodeName": "n", "State": [text], "Partitions": [text], "ActiveFeatures": [text]}]
+            [
+                {"NodeName": "n", "State": ["IDLE"], "Partitions": [text], "ActiveFeatures": [text]},
+                {"NodeName": "n", "State": [text]},
+            ]
         ),
     ],
     "tasks of v1": lambda text: [
