@@ -25,8 +25,8 @@ from reframe_firecrest.gateway.v1 import answers as v1_answers
 from reframe_firecrest.gateway.v1 import job_answers, system_answers
 from reframe_firecrest.gateway.v1.clock import SystemClock
 from reframe_firecrest.gateway.v1.parts import part_of_accounted, part_of_queued
-from reframe_firecrest.overview.summary import JobLine
-from reframe_firecrest.overview.table import _table
+from reframe_firecrest.overview.summary import JobLine, Overview
+from reframe_firecrest.overview.table import _table, render
 from tests.fuzzing import examples
 from tests.gateway.any_answers import JOB, NODE, SYSTEMS
 from tests.gateway.v1.helpers import queued, row, task
@@ -280,8 +280,24 @@ def test_a_settings_file_holds_nothing_but_names(text: str) -> None:
 @examples(60)
 def test_a_journal_of_any_texts_is_shown_in_plain_lines(text: str) -> None:
     line = JobLine(1, text, text, text, text, None, text, text, 1.0, 1.0, text)
+    overview = Overview(
+        *(text, text, text, text, text),
+        begun=0.0,
+        until=1.0,
+        phases={"submitted": 1, text: 1},
+        states={text: 1},
+        waited=None,
+        jobs=[line],
+        requests=1,
+        bytes_sent=1,
+        bytes_received=1,
+        files_sent=1,
+        files_fetched=1,
+        left=[text],
+        last_error=text,
+    )
     out = io.StringIO()
-    Console(file=out, highlight=False, width=200).print(_table([line]))
+    Console(file=out, highlight=False, width=200).print(render([overview]))
     assert is_plain(out.getvalue().replace("\n", ""))
 
 

@@ -138,7 +138,9 @@ class TestSizes:
         answer = httpx.Response(200, headers={"Content-Encoding": encoding}, stream=httpx.ByteStream(content))
         assert fetch(answer).json() == {"systems": []}
 
-    @pytest.mark.parametrize("content", [gzip.compress(b"x" * 1000)[:-9], b"no gzip"])
+    @pytest.mark.parametrize(
+        "content", [gzip.compress(b"x" * 1000)[:-9], b"no gzip"], ids=["cut off", "no gzip"]
+    )
     def test_a_damaged_compressed_answer_is_noticed(self, content: bytes) -> None:
         answer = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(content))
         with pytest.raises(httpx.DecodingError):
