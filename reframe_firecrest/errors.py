@@ -20,6 +20,7 @@
             ├── NotFoundError     no such path, job or system
             ├── ForbiddenError    the user may not do that there
             ├── TooLargeError     above the limit for a direct transfer
+            │   └── LimitExceededError   an answer is larger or deeper than this side allows
             ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
             ├── RejectedError     Slurm or the gateway understood the request and said no
             │   └── NoSpaceError  the disk is full there, or the user's quota used up
@@ -31,6 +32,9 @@ may be done twice, `FinalError` never.
 """
 
 from __future__ import annotations
+
+LONGEST = 4000
+"""Characters of an error's text: what it quotes from the remote side can be of any length."""
 
 
 def one_line(text: str) -> str:
@@ -49,7 +53,8 @@ class FirecrestError(Exception):
     """Root of all errors of this package; its text is one printable line."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(one_line(message))
+        text = one_line(message[:LONGEST])
+        super().__init__(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
 
 
 class SettingsError(FirecrestError):
@@ -137,6 +142,10 @@ class ForbiddenError(FinalError):
 
 class TooLargeError(FinalError):
     """Above the gateway's limit for a direct transfer."""
+
+
+class LimitExceededError(TooLargeError):
+    """An answer is larger or deeper than this side allows."""
 
 
 class OperationTimeoutError(FinalError):

@@ -14,7 +14,7 @@ import reframe.core.runtime as rt
 from reframe.core.schedulers.slurm import _SlurmJob
 
 from reframe_firecrest.environs import emit_environment
-from reframe_firecrest.states import expand_nodes
+from reframe_firecrest.nodesets import expand_nodes
 
 _numbers = itertools.count(1)
 

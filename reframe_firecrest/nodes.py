@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from reframe_firecrest.gateway.protocol import NodeInfo, PartitionInfo
-from reframe_firecrest.states import expand_nodes
+from reframe_firecrest.nodesets import expand_nodes
 
 _IN_USE = {
     # What sinfo shows in one word is a state and a flag in scontrol's notation.

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from reframe.core.logging import VERBOSE, getlogger
 
+from reframe_firecrest.errors import one_line
+
 
 def show(messages: Iterable[tuple[int, str]]) -> None:
     """Log messages: level and text. ReFrame's log context belongs to its own thread, so call it there."""
     for level, text in messages:
-        getlogger().log(max(level, VERBOSE), f"[S] {text}")
+        # They name files and jobs of the remote side.
+        getlogger().log(max(level, VERBOSE), f"[S] {one_line(text)}")

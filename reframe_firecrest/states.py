@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
-
 from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.nodesets import expand_nodes
 
 ENDED = frozenset(
     {
@@ -48,12 +46,6 @@ HELD_FOR_GOOD = frozenset({"launch failed requeued held", "launch_failed_requeue
 """Reasons for which a job waits that Slurm gives itself and never takes back: after launches that failed, it
 requeues a job and holds it until somebody who may do so releases it."""
 
-MOST_NODES = 100_000
-"""Nodes that a set may have: ten times the largest systems."""
-
-_NAMES = re.compile(r"(?:[^,\[\]]|\[[^\]]*\])+")
-_BRACKETS = re.compile(r"\[([^\]]*)\]")
-_RANGE = re.compile(r"([0-9]+)-([0-9]+)")
 _NEXT_COMPONENT = re.compile(r"#SBATCH\s+(?:hetjob|packjob)")
 
 
@@ -90,40 +82,6 @@ class Summary:
     several: bool
     elapsed: float = 0.0
     remaining: float | None = None
-
-
-def expand_nodes(nodes: str) -> list[str]:
-    """Expand a node set such as ``nid[001-003],login1`` into names, in order.
-
-    Raises:
-        ValueError: it is no node set.
-    """
-    if not nodes:
-        return []
-    if _count(nodes) > MOST_NODES:
-        raise ValueError(f"{nodes[:80]!r} is no node set: it has more than {MOST_NODES} nodes")
-    try:
-        # ClusterShell would look "@name" up in this machine's node groups, by shell commands with the name
-        # in them; what a gateway tells must never get there.
-        return list(NodeSet(nodes, resolver=RESOLVER_NOGROUP))
-    except NodeSetException as error:
-        raise ValueError(f"{nodes[:80]!r} is no node set: {error}") from None
-
-
-def _count(nodes: str) -> int:
-    """Return how many nodes a node set has, or more, without making them."""
-    return sum(
-        math.prod(sum(map(_span, inner.split(","))) for inner in _BRACKETS.findall(name))
-        for name in _NAMES.findall(nodes)
-    )
-
-
-def _span(numbers: str) -> int:
-    found = _RANGE.match(numbers.strip())
-    if found is None:
-        return 1
-    first, last = found.groups()
-    return MOST_NODES + 1 if len(last) > 9 else max(int(last) - int(first[-9:]), 0) + 1
 
 
 def parts_of(job_id: str, listed: Sequence[JobPart]) -> list[JobPart]:

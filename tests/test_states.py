@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +8,8 @@ from hypothesis import strategies as st
 from reframe.core.schedulers.slurm import slurm_state_completed
 
 from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.states import ENDED, PENDING, components_of, expand_nodes, parts_of, summarise
-from tests.fuzzing import examples
+from reframe_firecrest.nodesets import expand_nodes
+from reframe_firecrest.states import ENDED, PENDING, components_of, parts_of, summarise
 
 
 def part(job_id: str, state: str = "COMPLETED", **changes: object) -> JobPart:
@@ -122,46 +120,6 @@ class TestSum:
     def test_reframe_reads_the_joined_states_as_we_do(self, states: list[str]) -> None:
         total = summarise([part(f"9_{number}", state) for number, state in enumerate(states)])
         assert slurm_state_completed(total.state) == total.ended
-
-
-class TestNodes:
-    @pytest.mark.parametrize(
-        ("nodes", "names"),
-        [
-            ("", []),
-            ("nid001", ["nid001"]),
-            ("nid[008-010],login1", ["login1", "nid008", "nid009", "nid010"]),
-            ("x1000c0s0b[0-1]n0", ["x1000c0s0b0n0", "x1000c0s0b1n0"]),
-        ],
-    )
-    def test_a_node_set_is_expanded_without_slurm(self, nodes: str, names: list[str]) -> None:
-        assert expand_nodes(nodes) == names
-
-    def test_what_is_no_node_set_is_told(self) -> None:
-        with pytest.raises(ValueError, match=r"'nid\[001' is no node set"):
-            expand_nodes("nid[001")
-
-    @pytest.mark.parametrize("name", ["@all", "@x:y", "@x'; touch {pwned}; '", "*", "n*"])
-    def test_what_a_gateway_tells_reaches_no_node_group_and_no_shell(self, name: str, tmp_path: Path) -> None:
-        text = name.format(pwned=tmp_path / "pwned")
-        assert expand_nodes(text) == [text]
-        assert not list(tmp_path.iterdir())
-
-    @pytest.mark.parametrize(
-        "nodes", ["n[0-9999999999]", "n[1-1000]x[1-1000]", "n[0-99999],m[0-99999]", "n[1,2-200000]"]
-    )
-    def test_a_node_set_without_end_is_not_expanded(self, nodes: str) -> None:
-        with pytest.raises(ValueError, match="more than 100000 nodes"):
-            expand_nodes(nodes)
-
-    def test_a_large_system_is(self) -> None:
-        assert len(expand_nodes("a[1-40000],b[00001-40000],c[1-10]d[1-10]")) == 80_100
-
-    @given(st.text(alphabet="n1[]09-,@*!&^/% ?.", max_size=25))
-    @examples(200)
-    def test_any_text_is_a_list_of_names_or_no_node_set(self, text: str) -> None:
-        with contextlib.suppress(ValueError):
-            assert all(isinstance(name, str) for name in expand_nodes(text))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from reframe_firecrest.detection.targets import (
     targets_of_file,
     targets_of_survey,
 )
-from reframe_firecrest.errors import FirecrestError
+from reframe_firecrest.errors import FirecrestError, one_line
 from reframe_firecrest.settings import read_settings
 from reframe_firecrest.whole import write_whole
 
@@ -95,7 +95,7 @@ def detect(
         else:
             targets = _write_configuration(output, prefix, console, force=force)
         found = (
-            detect_processors(targets, timeout=timeout, tell=lambda text: console.print(escape(text)))
+            detect_processors(targets, timeout=timeout, tell=lambda text: console.print(_shown(text)))
             if processors
             else []
         )
@@ -141,10 +141,15 @@ def _save(outcome: Outcome, console: Console) -> str:
             reason = f"{outcome.target.file} can't be written: {error.strerror}"
         else:
             where = escape(str(outcome.target.file))
-            console.print(f"[green]found[/] {name}: {escape(_summary(outcome.processor))} -> {where}")
+            console.print(f"[green]found[/] {name}: {_shown(_summary(outcome.processor))} -> {where}")
             return ""
-    console.print(f"[red]missing[/] {name}: {escape(reason)}")
+    console.print(f"[red]missing[/] {name}: {_shown(reason)}")
     return reason
+
+
+def _shown(text: str) -> str:
+    """Write a text so that a terminal shows it as it is."""
+    return escape(one_line(text))
 
 
 def _as_data(outcome: Outcome, reason: str) -> Mapping[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reframe_firecrest.errors import DetectionError
+
+_NAME = re.compile("[A-Za-z0-9._-]{0,255}")
+"""Of machines and nodes; one that is not printed is not known."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ def parse_facts(text: str) -> Facts:
             files[source] = rest.strip()
         else:
             single[source] = rest.strip()
+    machine, node = single.get("machine", ""), single.get("node", "")
+    if not _NAME.fullmatch(machine) or not _NAME.fullmatch(node):
+        raise DetectionError("the detection job did not print a machine and a node that have names")
     if "end" not in single:
         raise DetectionError("the detection job did not print all that it should")
-    return Facts(single.get("machine", ""), single.get("node", ""), cpuinfo, lscpu, files)
+    return Facts(machine, node, cpuinfo, lscpu, files)

@@ -29,6 +29,9 @@ STEP = 0.2
 MAX_ERROR = 300
 """Characters of a job's last words that are shown."""
 
+MAX_FACTS = 64 << 20
+"""Bytes that are read of what a job prints: a thousand processors take about one MB."""
+
 OpenSession = Callable[[Settings, str], Session]
 
 
@@ -145,7 +148,7 @@ def _outcome(probe: _Probe) -> Outcome:
             reason=f"job {view.job_id} ended as {view.state} with exit code {view.exit_code}{words}",
         )
     try:
-        text = (directory / FACTS).read_text(encoding="utf-8", errors="replace")
+        text = _beginning(directory / FACTS)
         return Outcome(probe.target, processor_info(parse_facts(text)))
     except OSError as error:
         return Outcome(probe.target, reason=f"job {view.job_id} left no {FACTS}: {error.strerror}")
@@ -155,11 +158,16 @@ def _outcome(probe: _Probe) -> Outcome:
 
 def _last_words(file: Path) -> str:
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = _beginning(file).split("\n")
     except OSError:
         return ""
     said = [line.strip() for line in lines if line.strip()]
     return f": {said[-1][:MAX_ERROR]}" if said else ""
+
+
+def _beginning(file: Path) -> str:
+    with file.open("rb") as content:
+        return content.read(MAX_FACTS).decode("utf-8", "replace")
 
 
 def write_processor(outcome: Outcome) -> None:

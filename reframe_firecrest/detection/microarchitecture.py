@@ -39,7 +39,7 @@ def _fits_arm(target: Any, cpuinfo: _Cpuinfo) -> bool:
 
 
 def _fits_power(target: Any, cpuinfo: _Cpuinfo) -> bool:
-    match = re.search(r"POWER(\d+)", cpuinfo.get("cpu", ""))
+    match = re.search(r"POWER([0-9]{1,3})", cpuinfo.get("cpu", ""))
     return bool(target.generation <= (int(match.group(1)) if match else 0))
 
 

@@ -12,18 +12,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ClusterShell.RangeSet import RangeSet, RangeSetException
-
 from reframe_firecrest.detection.facts import Facts
 from reframe_firecrest.detection.microarchitecture import microarchitecture
-from reframe_firecrest.errors import DetectionError
+from reframe_firecrest.errors import DetectionError, one_line
+from reframe_firecrest.nodesets import numbers_in
 
 UNKNOWN_MODEL = "N/A"
 """How ReFrame puts it."""
 
+MAX_MODEL = 200
+"""Characters of a model's name."""
+
 CPU = "/sys/devices/system/cpu"
-_OF_CPU = re.compile(rf"{CPU}/cpu(\d+)/(topology|cache/index\d+)/(\w+)")
+_OF_CPU = re.compile(rf"{CPU}/cpu(\d{{1,6}})/(topology|cache/index\d{{1,3}})/(\w+)", re.ASCII)
 _OF_NODE = re.compile(r"/sys/devices/system/node/node\d+/cpumap")
+_MASK = re.compile("[0-9a-f]{1,25000}")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 # The newer kernels' name first.
@@ -66,7 +69,8 @@ def processor_info(facts: Facts) -> dict[str, Any]:
 def _model(facts: Facts) -> str:
     # ARM's kernel gives numbers only; lscpu knows their names, and prints "-" for those it does not know.
     named = facts.lscpu.get("Model name", "").strip("-")
-    return facts.cpuinfo.get("model name") or facts.cpuinfo.get("cpu") or named or UNKNOWN_MODEL
+    model = facts.cpuinfo.get("model name") or facts.cpuinfo.get("cpu") or named or UNKNOWN_MODEL
+    return one_line(model[:MAX_MODEL])
 
 
 _Cpu = Mapping[str, Mapping[str, str]]
@@ -85,15 +89,18 @@ def _by_cpu(files: Mapping[str, str]) -> dict[int, _Cpu]:
 def _online(cpus: Mapping[int, _Cpu], online: str) -> list[_Cpu]:
     """Leave out what is switched off; some kernels show its directory nevertheless."""
     try:
-        numbers = set(RangeSet(online).intiter()) if online else set(cpus)
-    except RangeSetException:
+        numbers = numbers_in(online) if online else set(cpus)
+    except ValueError:
         numbers = set(cpus)
     return [cpu for number, cpu in cpus.items() if number in numbers]
 
 
 def _mask(value: str) -> str:
     """Write a set of processors as ReFrame does; the kernel prints groups of eight digits with commas."""
-    return f"0x{value.replace(',', '').strip().lower()}"
+    digits = value.replace(",", "").strip().lower()
+    if not _MASK.fullmatch(digits):
+        raise DetectionError(f"the node shows {value[:80]!r} where a set of processors is due")
+    return f"0x{digits}"
 
 
 def _masks(topologies: Iterable[Mapping[str, str]], names: tuple[str, ...] = _CORE) -> list[str]:
@@ -146,5 +153,5 @@ def _associativity(cache: Mapping[str, str], size: int, line: int) -> int:
 
 def _number(value: str | None) -> int:
     """Read a number such as ``64`` or ``1024K``; 0 where there is none."""
-    match = re.match(r"(\d+)([KMG]?)", value or "")
+    match = re.match(r"([0-9]{1,15})([KMG]?)", value or "")
     return int(match.group(1)) * _UNITS.get(match.group(2), 1) if match else 0

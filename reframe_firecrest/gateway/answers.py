@@ -9,70 +9,65 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, NonNegativeInt, PositiveInt, SecretStr
+from pydantic import AliasChoices, BaseModel, Field, PositiveInt, SecretStr
 
+from reframe_firecrest.gateway.fields import (
+    Bytes,
+    Count,
+    ExitCode,
+    JobId,
+    JobName,
+    JobState,
+    Line,
+    Name,
+    NewJobId,
+    NodeSet,
+    Path,
+    Seconds,
+    TextPath,
+    valid,
+)
 from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile
 
 # --- jobs -------------------------------------------------------------------------------------------
 
 
-def _text(value: Any) -> str:
-    """Join what some versions of Slurm's REST API give as a list."""
-    items = value if isinstance(value, list) else [value]
-    if not all(item is None or isinstance(item, str | int | float) for item in items):
-        raise ValueError("neither a text nor a number nor a list of such")
-    return ",".join("" if item is None else str(item) for item in items)
-
-
-def _moment(value: Any) -> Any:
-    """Take a time that no clock shows for one that was not told."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if not is_number or 0 <= value <= _LAST_MOMENT else None
-
-
-_LAST_MOMENT = 253_402_300_799
-"""The end of the year 9999, in seconds since the epoch; `datetime` knows no later one."""
-
 CUT_DIRECTORY = 20
 """Characters to which FirecREST before 2.5.5 cuts the directory of a pending job, because it asks squeue for
 ``WorkDir`` without a width. Whole directories of our jobs are longer."""
 
-_Text = Annotated[str, BeforeValidator(_text)]
-_Seconds = Annotated[Annotated[float, Field(ge=0, le=_LAST_MOMENT)] | None, BeforeValidator(_moment)]
-Bytes = Annotated[int, Field(ge=0, lt=2**63)]
-
 
 class _Status(BaseModel):
-    state: _Text
-    reason: str | None = Field(default=None, alias="stateReason")
-    exit_code: int | None = Field(default=None, alias="exitCode")
+    state: JobState
+    reason: Line | None = Field(default=None, alias="stateReason")
+    exit_code: ExitCode | None = Field(default=None, alias="exitCode")
 
 
 class _Time(BaseModel):
-    end: _Seconds = None
-    submission: _Seconds = None
-    elapsed: _Seconds = None
-    limit: _Seconds = None
+    end: Seconds = None
+    submission: Seconds = None
+    elapsed: Seconds = None
+    limit: Seconds = None
 
 
 class _Job(BaseModel):
-    job_id: _Text = Field(alias="jobId")
-    name: _Text = ""
+    job_id: JobId = Field(alias="jobId")
+    name: JobName = ""
     status: _Status
     time: _Time | None = None
-    nodes: _Text = ""
-    node_count: NonNegativeInt | None = Field(default=None, alias="allocationNodes")
-    directory: _Text = Field(default="", alias="workingDirectory")
+    nodes: NodeSet = ""
+    node_count: Count | None = Field(default=None, alias="allocationNodes")
+    directory: TextPath = Field(default="", alias="workingDirectory")
 
 
 class _Jobs(BaseModel):
-    jobs: list[_Job] | None = None
+    jobs: list[Any] | None = None
 
 
 class _Submitted(BaseModel):
-    job_id: Annotated[_Text, Field(pattern="^[A-Za-z0-9]+$")] = Field(alias="jobId")
+    job_id: NewJobId = Field(alias="jobId")
 
 
 def job_id_of(answer: object) -> str:
@@ -91,19 +86,18 @@ def jobs_of(answer: object) -> list[JobPart]:
     ``CANCELLED by 1001``, and a reason can be the word "None".
     """
     parts = []
-    for job in _Jobs.model_validate(answer).jobs or []:
+    for job in valid(_Job, _Jobs.model_validate(answer).jobs, "job"):
         time = job.time or _Time()
         reason = job.status.reason
-        state = job.status.state.split(" ")[0].rstrip("+")
-        cut = state == "PENDING" and len(job.directory) == CUT_DIRECTORY
+        cut = job.status.state == "PENDING" and len(job.directory) == CUT_DIRECTORY
         parts.append(
             JobPart(
                 job_id=job.job_id,
                 name=job.name,
-                state=state,
+                state=job.status.state,
                 reason=None if reason in (None, "", "None") else reason,
                 exit_code=job.status.exit_code,
-                nodes="" if job.nodes in ("None assigned", "(null)") else job.nodes,
+                nodes=job.nodes,
                 submitted=time.submission,
                 end=time.end,
                 working_directory="" if cut else job.directory,
@@ -143,7 +137,7 @@ class File(BaseModel):
     name: str
     type: str
     size: Bytes
-    mtime: str = Field(alias="lastModified")
+    mtime: Line = Field(alias="lastModified")
     target: str | None = Field(default=None, alias="linkTarget")
 
 
@@ -219,11 +213,11 @@ def size_of(answer: object) -> int:
 
 
 class _Logs(BaseModel):
-    error: str | None = Field(default=None, alias="errorLog")
+    error: Path | None = Field(default=None, alias="errorLog")
 
 
 class _TransferJob(BaseModel):
-    job_id: Annotated[_Text, Field(pattern="^[A-Za-z0-9]+$")] = Field(alias="jobId")
+    job_id: NewJobId = Field(alias="jobId")
     logs: _Logs | None = None
 
 
@@ -316,7 +310,7 @@ def transfer_of(answer: object) -> Transfer:
 
 
 class _Scheduler(BaseModel):
-    version: str | None = None
+    version: Line | None = None
 
 
 class _DataOperation(BaseModel):
@@ -326,7 +320,7 @@ class _DataOperation(BaseModel):
 class System(BaseModel):
     """One system of ``/status/systems``, as far as this package reads it."""
 
-    name: str
+    name: Name
     scheduler: _Scheduler | None = None
     data_operation: _DataOperation | None = Field(default=None, alias="dataOperation")
 
@@ -338,9 +332,9 @@ class System(BaseModel):
 
 
 class _Systems(BaseModel):
-    systems: list[System]
+    systems: list[Any]
 
 
 def systems_of(answer: object) -> Sequence[System]:
     """Turn the answer of ``/status/systems`` into systems."""
-    return _Systems.model_validate(answer).systems
+    return valid(System, _Systems.model_validate(answer).systems, "system")

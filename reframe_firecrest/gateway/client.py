@@ -13,6 +13,7 @@ from typing import Any
 import firecrest.v2
 import httpx
 
+from reframe_firecrest.gateway.limits import Limits, limited
 from reframe_firecrest.gateway.wire import file_in
 
 
@@ -56,10 +57,11 @@ class Client(firecrest.v2.AsyncFirecrest):
         )
         self._check_response(response, 204)
 
-    async def download_direct(self, system: str, path: str) -> bytes:
-        """Fetch a small file."""
-        response = await self._get_request(
-            endpoint=f"/filesystem/{system}/ops/download", params={"path": path}
-        )
+    async def download_direct(self, system: str, path: str, limits: Limits | None = None) -> bytes:
+        """Fetch a small file, by limits of its own if there are any."""
+        with limited(limits):
+            response = await self._get_request(
+                endpoint=f"/filesystem/{system}/ops/download", params={"path": path}
+            )
         self._check_response(response, 200, return_json=False)
         return file_in(response)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from reframe_firecrest.gateway.fields import Count, Name, NodeName, NodeSet, names, node_states, valid
 from reframe_firecrest.gateway.protocol import AccountInfo, NodeInfo, PartitionInfo, ReservationInfo
 
 
-def _names(value: Any) -> list[str]:
+def _items(value: Any) -> list[str]:
     """Some versions give lists, some a string with commas."""
     if value is None:
         return []
@@ -19,50 +20,55 @@ def _names(value: Any) -> list[str]:
     return [item.strip() for item in items if item.strip() not in ("", "(null)")]
 
 
-_Names = Annotated[list[str], BeforeValidator(_names)]
+def _names(values: list[str]) -> list[str]:
+    return names(values, "partition or feature of a node")
+
+
+_Items = Annotated[list[str], BeforeValidator(_items)]
+_Names = Annotated[_Items, AfterValidator(_names)]
+_States = Annotated[_Items, AfterValidator(node_states)]
 
 
 class _Node(BaseModel):
-    name: str
-    state: _Names = []
+    name: NodeName
+    state: _States = []
     partitions: _Names = []
     features: _Names = []
-    cpus: int | None = None
-    allocated: int | None = Field(default=None, alias="allocCpus")
-    idle: int | None = Field(default=None, alias="idleCpus")
+    cpus: Count | None = None
+    allocated: Count | None = Field(default=None, alias="allocCpus")
+    idle: Count | None = Field(default=None, alias="idleCpus")
 
 
 class _Nodes(BaseModel):
-    nodes: list[_Node] | None = None
+    nodes: list[Any] | None = None
 
 
 class _Partition(BaseModel):
-    name: str
-    state: _Names = Field(default=[], alias="partition")
-    nodes: int | None = Field(default=None, alias="totalNodes")
-    cpus: int | None = None
+    name: Name
+    nodes: Count | None = Field(default=None, alias="totalNodes")
+    cpus: Count | None = None
 
 
 class _Partitions(BaseModel):
-    partitions: list[_Partition] | None = None
+    partitions: list[Any] | None = None
 
 
 class _Reservation(BaseModel):
-    name: str
-    nodes: str = Field(default="", alias="nodeList")
+    name: Name
+    nodes: NodeSet = Field(default="", alias="nodeList")
 
 
 class _Reservations(BaseModel):
-    reservations: list[_Reservation] | None = None
+    reservations: list[Any] | None = None
 
 
 class _Account(BaseModel):
-    name: str
+    name: Name
     default: bool | None = None
 
 
 class _UserInfo(BaseModel):
-    accounts: list[_Account] | None = None
+    accounts: list[Any] | None = None
 
 
 def nodes_of(answer: object) -> list[NodeInfo]:
@@ -77,23 +83,23 @@ def nodes_of(answer: object) -> list[NodeInfo]:
             allocated=node.allocated or 0,
             idle=node.idle or 0,
         )
-        for node in _Nodes.model_validate(answer).nodes or []
+        for node in valid(_Node, _Nodes.model_validate(answer).nodes, "node")
     ]
 
 
 def partitions_of(answer: object) -> list[PartitionInfo]:
     """Turn the answer of ``/status/{system}/partitions`` into partitions."""
-    found = _Partitions.model_validate(answer).partitions or []
+    found = valid(_Partition, _Partitions.model_validate(answer).partitions, "partition")
     return [PartitionInfo(part.name, part.nodes or 0, part.cpus or 0) for part in found]
 
 
 def reservations_of(answer: object) -> list[ReservationInfo]:
     """Turn the answer of ``/status/{system}/reservations`` into reservations."""
-    found = _Reservations.model_validate(answer).reservations or []
+    found = valid(_Reservation, _Reservations.model_validate(answer).reservations, "reservation")
     return [ReservationInfo(entry.name, entry.nodes) for entry in found]
 
 
 def accounts_of(answer: object) -> list[AccountInfo]:
     """Turn the answer of ``/status/{system}/userinfo`` into the user's accounts."""
-    found = _UserInfo.model_validate(answer).accounts or []
+    found = valid(_Account, _UserInfo.model_validate(answer).accounts, "account")
     return [AccountInfo(account.name, bool(account.default)) for account in found]

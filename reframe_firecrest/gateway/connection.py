@@ -10,6 +10,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway.auth import authorization
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.dialect import ANY, Dialect
+from reframe_firecrest.gateway.limits import usual
 from reframe_firecrest.gateway.objects import Objects
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.wire import CountingClient, Wire
@@ -36,11 +37,12 @@ class Connection:
         self.where = f"{settings.system!r} at {self.url}"
         self._wire = Wire()
         trusted = ssl.create_default_context(cafile=str(settings.ca_bundle)) if settings.ca_bundle else True
-        self.http = CountingClient(self._wire, verify=trusted, transport=transport)
+        limits = usual(settings)
+        self.http = CountingClient(self._wire, limits, verify=trusted, transport=transport)
         self.authorization = authorization(settings.credentials, self.http)
         self.http.event_hooks = {"response": [self.authorization.notice]}
         self.call = Caller(self.where, self.authorization, patience, settings.max_in_flight, ANY)
-        self.objects = Objects(self.http, patience, self.where)
+        self.objects = Objects(self.http, patience, self.where, limits)
 
     def speak(self, dialect: Dialect) -> None:
         """Note which version of the API is spoken from now on."""

@@ -11,6 +11,13 @@ import httpx
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, throttle
 
+MAX_TEXT = 10_000
+"""Characters of an error's text that are searched for its meaning: the time for some patterns grows with the
+square of it."""
+
+MAX_TEXTS = 20
+"""Texts in one answer that are looked at."""
+
 _LONG_IDS = re.compile(r"\s*\[X-(Request|Correlation)-ID[^\]]*\]")
 
 
@@ -56,11 +63,16 @@ def texts_in(response: httpx.Response, keys: Sequence[str], lists: Sequence[str]
     for key in lists:
         values = body.get(key)
         found += values if isinstance(values, list) else ()
-    return list(dict.fromkeys(str(text) for text in found if text))
+    return list(dict.fromkeys(_limited(text) for text in found[:MAX_TEXTS] if text))
+
+
+def _limited(value: object) -> str:
+    return str(value)[:MAX_TEXT]
 
 
 def _told(response: httpx.Response) -> str:
-    return _LONG_IDS.sub("", " ".join(texts_in(response, ("message", "description", "error"), ("causedBy",))))
+    told = " ".join(texts_in(response, ("message", "description", "error"), ("causedBy",)))
+    return _LONG_IDS.sub("", told[:MAX_TEXT])
 
 
 ANY = Dialect(

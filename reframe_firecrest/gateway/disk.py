@@ -13,6 +13,16 @@ from pathlib import Path
 
 from reframe_firecrest import errors
 
+RESERVE = 256 << 20
+"""Bytes that are left free on a disk, where that is no more than a part of it: a full disk harms others."""
+
+RESERVED_PART = 20
+"""The reserve is at most the disk's size divided by this."""
+
+
+SMALL = 16 << 20
+"""Bytes of each file that may go into the reserve: a nearly full disk is good enough for small files."""
+
 
 class OpenFile:
     """An open file without a current position, so that several can work on it at a time.
@@ -76,9 +86,20 @@ class OpenFile:
     def _write(self, content: bytes | bytearray, position: int) -> None:
         rest = memoryview(content)
         with self._told(), self._used():
+            if position + len(rest) > SMALL:
+                self._expect_room(len(rest))
             while rest:
                 written = os.pwrite(self._descriptor, rest, position)
                 rest, position = rest[written:], position + written
+
+    def _expect_room(self, size: int) -> None:
+        disk = os.fstatvfs(self._descriptor)
+        reserve = min(RESERVE, disk.f_blocks * disk.f_frsize // RESERVED_PART)
+        if disk.f_bavail * disk.f_frsize - size < reserve:
+            raise errors.FinalError(
+                f"{self.name} on this machine: its disk would have less than {reserve >> 20} MiB left; "
+                "free space there"
+            )
 
     def _truncate(self) -> None:
         with self._told(), self._used():

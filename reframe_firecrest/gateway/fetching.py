@@ -13,6 +13,7 @@ import httpx
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, store, translate
 from reframe_firecrest.gateway.disk import OpenFile, arriving
+from reframe_firecrest.gateway.limits import TooMuchError, current, for_file, limited
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.store import IN_BETWEEN, Meter, Span, Store, side_by_side
 from reframe_firecrest.gateway.wire import is_page
@@ -34,13 +35,22 @@ class Fetching:
     def __init__(self, way: Store) -> None:
         self._store = way
 
-    async def get(self, url: str, local: Path, progress: Progress | None = None) -> None:
+    async def get(self, url: str, local: Path, listed: int, progress: Progress | None = None) -> None:
         """Fetch an object into a file, which appears under its name when all of it is there.
+
+        Args:
+            url: presigned.
+            local: the file.
+            listed: bytes that it was listed with; not much more is fetched.
+            progress: told of its way.
 
         Raises:
             GatewayError: it failed for good, or for longer than patience lasts.
         """
-        meter = Meter(progress)
+        with limited(for_file(self._store.limits, listed)):
+            await self._get(url, local, Meter(progress))
+
+    async def _get(self, url: str, local: Path, meter: Meter) -> None:
         with arriving(local) as file:
             first = Span(0, FIRST_RANGE)
             await self._get_span(first, file, url, meter)
@@ -79,12 +89,21 @@ class Fetching:
             await file.truncate()
             span.at, span.end = 0, int(answer.headers.get("Content-Length", _UNKNOWN))
             meter.total = max(span.end, 0)
+            self._expect_allowed(span.end)
             return
         found = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
         begin, size = (int(found[1]), int(found[2])) if found else (_UNKNOWN, 0)
         if begin != span.at or meter.total not in (0, size):
             raise self._store.not_s3(policy.DOWNLOAD, "gives other bytes than it was asked for")
+        self._expect_allowed(size)
         meter.total, span.end = size, min(span.end, size)
+
+    def _expect_allowed(self, size: int) -> None:
+        bounds = current(self._store.limits)
+        if size > bounds.size:
+            raise TooMuchError(
+                f"the file has {size} bytes, more than {bounds.size}, the limit {bounds.reason}"
+            )
 
     async def _receive(self, span: Span, answer: httpx.Response, file: OpenFile, meter: Meter) -> None:
         """Write what follows an answer's head."""
@@ -98,6 +117,8 @@ class Fetching:
 
         try:
             async for piece in answer.aiter_raw():
+                if span.end != _UNKNOWN and span.at + len(held) + len(piece) > span.end:
+                    raise self._store.not_s3(policy.DOWNLOAD, "sends more bytes than it announced")
                 held += piece
                 if len(held) >= store.CHUNK:
                     await place()

@@ -10,6 +10,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway import answers, moving, policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
+from reframe_firecrest.gateway.limits import in_memory, usual
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.selection import patterns
 from reframe_firecrest.gateway.transfers import Transfers
@@ -35,6 +36,7 @@ class Filesystem:
         self._client = client
         self._call = call
         self._transfers = transfers
+        self._limits = usual(settings)
         self._max_direct = DEFAULT_DIRECT_UPLOAD
 
     def _fs(self, endpoint: str) -> str:
@@ -88,10 +90,11 @@ class Filesystem:
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         """Bring a remote file to a local path."""
+        bounds = in_memory(self._limits, size_hint)
 
         async def at_once() -> bytes:
             return await self._call(
-                policy.DOWNLOAD, lambda: self._client.download_direct(self._system, remote)
+                policy.DOWNLOAD, lambda: self._client.download_direct(self._system, remote, bounds)
             )
 
         # The answer is base64 in the same window that limits uploads, and archives are compressed.
@@ -100,7 +103,7 @@ class Filesystem:
             size_hint,
             2 * self._max_direct,
             at_once,
-            lambda: self._transfers.download(remote, local, progress),
+            lambda: self._transfers.download(remote, local, size_hint, progress),
         )
 
     async def extract(self, archive: str, directory: str) -> None:

@@ -8,41 +8,42 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Annotated
+from typing import Any
 
 import httpx
 from pydantic import BaseModel, Field
 
+from reframe_firecrest.gateway.fields import Bytes, Line, Name, Path, Seconds, line, valid
 from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
 
 
 class _Service(BaseModel):
-    kind: str = Field(alias="serviceType")
+    kind: Line = Field(alias="serviceType")
     healthy: bool = False
-    path: str | None = None
-    message: str | None = None
+    path: Path | None = None
+    message: Line | None = None
 
 
 class _Probing(BaseModel):
-    interval: Annotated[float, Field(allow_inf_nan=False)] | None = Field(default=None, alias="intervalCheck")
+    interval: Seconds = Field(default=None, alias="intervalCheck")
 
 
 class _FileSystem(BaseModel):
-    path: str
+    path: Path
 
 
 class _DataTransfer(BaseModel):
-    kind: str | None = Field(default=None, alias="serviceType")
-    url: str | None = Field(default=None, alias="publicUrl")
+    kind: Line | None = Field(default=None, alias="serviceType")
+    url: Path | None = Field(default=None, alias="publicUrl")
 
 
 class _DataOperation(BaseModel):
-    max_direct: Annotated[int, Field(ge=0, lt=2**63)] | None = Field(default=None, alias="max_ops_file_size")
+    max_direct: Bytes | None = Field(default=None, alias="max_ops_file_size")
     data_transfer: _DataTransfer | None = None
 
 
 class _System(BaseModel):
-    name: str
+    name: Name
     services: list[_Service] | None = Field(default=None, alias="servicesHealth")
     checked: datetime | None = Field(default=None, alias="lastHealthCheck")
     probing: _Probing | None = None
@@ -51,7 +52,7 @@ class _System(BaseModel):
 
 
 class _Systems(BaseModel):
-    systems: list[_System]
+    systems: list[Any]
 
 
 def look_of(answer: object, head: httpx.Headers, sent: float, seconds: float) -> Look:
@@ -66,8 +67,10 @@ def look_of(answer: object, head: httpx.Headers, sent: float, seconds: float) ->
     Raises:
         ValueError: it is not what FirecREST promises.
     """
-    systems = {system.name: _health(system) for system in _Systems.model_validate(answer).systems}
-    return Look(head.get("f7t-appversion"), systems, sent, seconds, date_of(head.get("date", "")))
+    found = valid(_System, _Systems.model_validate(answer).systems, "system")
+    systems = {system.name: _health(system) for system in found}
+    version = head.get("f7t-appversion")
+    return Look(version and line(version), systems, sent, seconds, date_of(head.get("date", "")))
 
 
 def _health(system: _System) -> SystemHealth:

@@ -10,6 +10,7 @@ import httpx
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, translate
+from reframe_firecrest.gateway.limits import TooMuchError
 from reframe_firecrest.gateway.tokens import Grant, grant_of_answer
 from reframe_firecrest.settings.credentials import ClientSecret
 
@@ -89,6 +90,8 @@ class IdentityProvider:
                 ),
                 timeout,
             )
+        except TooMuchError as error:
+            raise errors.ProtocolError(f"{self._name} gives no token: {error}") from None
         # No token is used up by asking, so asking again is always safe.
         except (asyncio.TimeoutError, httpx.ReadTimeout):
             raise errors.TransientError(

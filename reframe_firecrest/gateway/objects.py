@@ -9,6 +9,7 @@ import httpx
 from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.gateway.answers import UploadForm, UploadUrls
 from reframe_firecrest.gateway.fetching import Fetching
+from reframe_firecrest.gateway.limits import Limits, deadline
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.sending import Sending
@@ -22,10 +23,13 @@ class Objects:
         http: makes the requests; it must add no credentials of the gateway's.
         patience: how long failures are ridden out.
         where: the gateway and system, as the user knows them.
+        limits: the usual ones.
     """
 
-    def __init__(self, http: httpx.AsyncClient, patience: Patience, where: str) -> None:
-        self._store = Store(http, patience, where)
+    def __init__(
+        self, http: httpx.AsyncClient, patience: Patience, where: str, limits: Limits | None = None
+    ) -> None:
+        self._store = Store(http, patience, where, limits or Limits())
         self._sending = Sending(self._store)
         self._fetching = Fetching(self._store)
 
@@ -47,13 +51,19 @@ class Objects:
         """
         await self._sending.as_form(local, size, form, progress)
 
-    async def get(self, url: str, local: Path, progress: Progress | None = None) -> None:
+    async def get(self, url: str, local: Path, listed: int, progress: Progress | None = None) -> None:
         """Fetch an object into a file, which appears under its name when all of it is there.
+
+        Args:
+            url: presigned.
+            local: the file.
+            listed: bytes that it was listed with; not much more is fetched.
+            progress: told of its way.
 
         Raises:
             GatewayError: it failed for good, or for longer than patience lasts.
         """
-        await self._fetching.get(url, local, progress)
+        await self._fetching.get(url, local, listed, progress)
 
     async def reach(self, url: str) -> int:
         """Ask a storage for anything at all, once and without credentials; return its HTTP status.
@@ -61,8 +71,10 @@ class Objects:
         Raises:
             GatewayError: nothing answers there.
         """
+        timeout = policy.REACH_STORAGE.timeout
         try:
-            answer = await self._store.http.head(url, timeout=policy.REACH_STORAGE.timeout)
+            with deadline(timeout):
+                answer = await self._store.http.head(url, timeout=timeout)
         except Exception as problem:  # noqa: BLE001 - translated
             raise translate.error_of(policy.REACH_STORAGE, problem, self._store.where) from None
         return answer.status_code

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -18,9 +19,13 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, store, translate
 from reframe_firecrest.gateway.answers import UploadForm, UploadUrls
 from reframe_firecrest.gateway.disk import OpenFile, departing
+from reframe_firecrest.gateway.limits import deadline, limited
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.store import IN_BETWEEN, Meter, Span, Store, side_by_side
 from reframe_firecrest.gateway.wire import is_page
+
+PUT_TOGETHER = 900.0
+"""Seconds that a storage may take to put parts together; Amazon's documentation speaks of several minutes."""
 
 _XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -137,7 +142,11 @@ class Sending:
         async def ask() -> None:
             nonlocal perhaps_done
             before, perhaps_done = perhaps_done, True
-            answer = await self._store.http.post(url, content=content, headers=headers, timeout=store.TIMEOUT)
+            # Storages send blanks, one at a time, while they put large parts together.
+            with deadline(PUT_TOGETHER), limited(replace(self._store.limits, rate=0)):
+                answer = await self._store.http.post(
+                    url, content=content, headers=headers, timeout=store.TIMEOUT
+                )
             if answer.status_code == 404 and before:
                 # A request whose answer was lost has ended it; the file's size will show whether well.
                 return

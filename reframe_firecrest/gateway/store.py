@@ -16,6 +16,7 @@ import httpx
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import translate
+from reframe_firecrest.gateway.limits import Advance, Limits
 from reframe_firecrest.gateway.policy import Operation, Patience
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.trouble import Trouble
@@ -45,14 +46,16 @@ class Store:
         http: makes the requests; it must add no credentials of the gateway's.
         patience: how long failures are ridden out.
         where: the gateway and system, as the user knows them.
+        limits: the usual ones.
 
     Attributes:
-        http, where: as above.
+        http, where, limits: as above.
         slots: one of them is taken by each part that is under way.
     """
 
-    def __init__(self, http: httpx.AsyncClient, patience: Patience, where: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, patience: Patience, where: str, limits: Limits) -> None:
         self.http = http
+        self.limits = limits
         self._patience = patience
         self.where = where
         self.slots = asyncio.Semaphore(PARALLEL)
@@ -74,12 +77,13 @@ class Store:
         Args:
             operation: what for.
             ask: makes it.
-            position: how far it has come; as long as that grows there is nothing to be impatient about.
+            position: how far it has come; as long as that grows fast enough, failures do not add up.
 
         Raises:
             GatewayError: it failed for good, or for longer than patience lasts.
         """
         attempt = broken = 0
+        advance = Advance(self.limits.rate, position())
         reached, since = position(), 0.0
         while True:
             try:
@@ -90,8 +94,9 @@ class Store:
                 self._answered = True
                 self._trouble.succeeded(operation)
                 return result
-            if position() > reached:
-                reached, attempt, broken = position(), 0, 0
+            before, reached = reached, position()
+            if reached > before and advance.counts(reached):
+                attempt = broken = 0
                 self._answered = True
                 self._trouble.succeeded(operation)
             self._trouble.failed(operation, error)

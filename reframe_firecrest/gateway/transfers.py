@@ -77,8 +77,14 @@ class Transfers:
         await self._finish(transfer, what)
         await self._expect_size(transfer, what, remote, size)
 
-    async def download(self, remote: str, local: Path, progress: Progress | None = None) -> None:
+    async def download(self, remote: str, local: Path, listed: int, progress: Progress | None = None) -> None:
         """Bring a remote file to a local path.
+
+        Args:
+            remote: the path of the file.
+            local: where it appears when all of it is here.
+            listed: bytes that it was listed with; not much more is fetched.
+            progress: told of its way.
 
         Raises:
             GatewayError: it did not come.
@@ -91,7 +97,9 @@ class Transfers:
             transfer, url = await self._open("download", body, remote, lambda opened: opened.download_url)
             await self._finish(transfer, "downloading a large file")
             try:
-                await self._objects.get(url, local, progress)
+                await self._objects.get(url, local, listed, progress)
+            except errors.LimitExceededError:
+                raise
             except errors.FinalError:
                 if not left:
                     raise

@@ -10,11 +10,13 @@ import httpx
 from firecrest.FirecrestException import FirecrestException
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.dialect import ANY, Dialect
+from reframe_firecrest.gateway.dialect import ANY, MAX_TEXT, Dialect
+from reframe_firecrest.gateway.limits import StalledError, TooMuchError
 from reframe_firecrest.gateway.policy import NO_SPACE, Operation
 from reframe_firecrest.gateway.wire import PageError
 
 MAX_MESSAGE = 400
+"""Characters of the remote side's words that are shown."""
 
 FULL = (
     "the disk is full there, or your quota is used up; "
@@ -47,6 +49,10 @@ def error_of(
         return _of_response(what, error.responses[-1], remedy, dialect)
     if isinstance(error, httpx.HTTPStatusError):
         return _of_response(what, error.response, remedy, dialect)
+    if isinstance(error, TooMuchError):
+        return errors.LimitExceededError(f"{what}: {error}")
+    if isinstance(error, StalledError):
+        return errors.UncertainError(f"{what}: the transfer stalled ({error})")
     if isinstance(error, _NOT_SENT):
         setting = "FIRECREST_URL" if _host(error) in where else None
         return errors.TransientError(f"{what}: {unreachable(error, setting)}")
@@ -152,7 +158,7 @@ def explained(kind: type[errors.GatewayError], brief: str) -> str:
 
 def in_brief(text: str) -> str:
     """Shorten what the remote side says to what a user can make use of; no secret stays in it."""
-    brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text)).strip()[:MAX_MESSAGE]
+    brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text[:MAX_TEXT])).strip()[:MAX_MESSAGE]
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
     return re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
 

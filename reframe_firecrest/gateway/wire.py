@@ -6,7 +6,11 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import httpx
+
+from reframe_firecrest.gateway.bodies import Sent, check_json, receive
+from reframe_firecrest.gateway.limits import HEAD, Limits, Pace, StalledError, current
 
 
 class _WithoutQueries(logging.Filter):
@@ -72,27 +76,62 @@ class Wire:
 
 
 class CountingClient(httpx.AsyncClient):
-    """HTTP with a count of every request, wherever it comes from.
+    """HTTP with a count and with limits for every request, wherever it comes from.
 
-    It counts here and not in a transport, since a transport of one's own makes httpx ignore ``HTTPS_PROXY``.
+    They are here and not in a transport, since a transport of one's own makes httpx ignore ``HTTPS_PROXY``.
+
+    Args:
+        wire: takes the counts.
+        limits: of each exchange, unless others are set for it.
+        kwargs: those of httpx's client.
     """
 
-    def __init__(self, wire: Wire, **kwargs: Any) -> None:
+    def __init__(self, wire: Wire, limits: Limits | None = None, **kwargs: Any) -> None:
         # A proxy can't reach what listens on this machine only.
         local = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
-        super().__init__(mounts=local, **kwargs)
+        # Other compressions could not be undone piece by piece.
+        super().__init__(mounts=local, headers={"Accept-Encoding": "gzip"}, **kwargs)
         self._wire = wire
+        self._limits = limits or Limits()
 
-    async def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+    async def send(self, request: httpx.Request, *, stream: bool = False, **kwargs: Any) -> httpx.Response:
         """Send one request."""
         wire = self._wire
         wire.requests += 1
-        wire.bytes_sent += int(request.headers.get("content-length", 0))
+        wire.bytes_sent += _length(request)
         wire.in_flight += 1
         wire.most_in_flight = max(wire.most_in_flight, wire.in_flight)
         try:
-            response = await super().send(request, **kwargs)
+            answer = await self._head_of(request, **kwargs)
+            try:
+                response = receive(answer, self._limits, self._received)
+                if not stream:
+                    await _read(response)
+            except BaseException:
+                await answer.aclose()
+                raise
+            return response
         finally:
             wire.in_flight -= 1
-        wire.bytes_received += int(response.headers.get("content-length", 0))
-        return response
+
+    async def _head_of(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+        """Send a request; return the answer, with its body still to come."""
+        with anyio.move_on_after(HEAD) as scope:
+            if isinstance(request.stream, httpx.AsyncByteStream):
+                request.stream = Sent(request.stream, Pace(current(self._limits).rate), scope)
+            return await super().send(request, stream=True, **kwargs)
+        raise StalledError("no answer, or only the beginning of one", request=request)
+
+    def _received(self, size: int) -> None:
+        self._wire.bytes_received += size
+
+
+async def _read(response: httpx.Response) -> None:
+    await response.aread()
+    # Whatever is in a file, nothing reads it as JSON.
+    if not response.headers.get("Content-Type", "").startswith("application/octet-stream"):
+        check_json(response.content)
+
+
+def _length(request: httpx.Request) -> int:
+    return int(request.headers.get("content-length", 0))

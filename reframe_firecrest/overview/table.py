@@ -40,27 +40,31 @@ def render(overviews: Sequence[Overview], height: int | None = None) -> Renderab
 
 
 def _session(overview: Overview, room: int | None) -> Iterable[RenderableType]:
-    yield Text(f"run {overview.run} on {overview.system!r} at {overview.url}", style="bold")
-    yield Text(_standing(overview))
+    yield _line(f"run {overview.run} on {overview.system!r} at {overview.url}", style="bold")
+    yield _line(_standing(overview))
     jobs = ", ".join(f"{count} {phase}{_states(overview, phase)}" for phase, count in overview.phases.items())
-    yield Text(f"jobs: {jobs or 'none'}")
-    yield Text(
+    yield _line(f"jobs: {jobs or 'none'}")
+    yield _line(
         f"requests: {overview.requests}, {in_units(overview.bytes_sent)} sent, "
         f"{in_units(overview.bytes_received)} received; "
         f"files: {overview.files_sent} sent, {overview.files_fetched} fetched"
     )
     if overview.waited:
-        yield Text("in the queue: {}, the median; {} at most".format(*map(in_time, overview.waited)))
+        yield _line("in the queue: {}, the median; {} at most".format(*map(in_time, overview.waited)))
     if overview.last_error:
-        yield Text(f"last error: {one_line(overview.last_error)}", style="red")
+        yield _line(f"last error: {overview.last_error}", style="red")
     if overview.left:
-        yield Text(f"may still be there: job {' '.join(overview.left)}", style="red")
+        yield _line(f"may still be there: job {' '.join(overview.left)}", style="red")
     if overview.jobs:
         yield _table(overview.jobs[:room])
     if room is not None and len(overview.jobs) > room:
-        yield Text(
+        yield _line(
             f"and {len(overview.jobs) - room} more: reframe-firecrest status {overview.run}", style="dim"
         )
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(one_line(text), style=style)
 
 
 def _standing(overview: Overview) -> str:

@@ -120,6 +120,10 @@ class Settings(BaseModel):
         share_inputs: files of 4 kB and more that several tests have alike are sent once; each job script
             starts with commands that copy them into the test's own stage directory.
         max_in_flight: requests open at a time where the gateway answers well.
+        max_response_size: bytes that an answer may have, as received and decompressed; of a file that is
+            downloaded, the listed size sets the limit.
+        min_transfer_rate: bytes a second, on average over two minutes, below which a transfer has stalled and
+            is repeated; 0 for no minimum.
         journal_dir: local directory for the runs' journals, which tell what a killed run has left on the
             system.
         dead_after: seconds of silence after which a run of another machine counts as dead, so that `clean`
@@ -149,6 +153,8 @@ class Settings(BaseModel):
     max_files: Annotated[int, Field(ge=0)] = 100_000
     share_inputs: bool = True
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
+    max_response_size: Annotated[ByteSize, Field(ge=10**6)] = ByteSize(64 * 10**6)
+    min_transfer_rate: _Size = ByteSize(1000)
     journal_dir: Path = Field(default_factory=state_directory)
     dead_after: Annotated[float, Field(ge=600)] = 86_400.0
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0

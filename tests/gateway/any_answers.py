@@ -73,6 +73,14 @@ ODD_TEXTS = [
     "a\nb",
     r"a\777\xg\\",
     "\x1b[31m",
+    "nid\x1bc001",
+    "n[1 - 3000000]",
+    "n[\uff11-\uff13]",
+    "n[+1-3]",
+    "n[1_0-9_9]",
+    "../../etc",
+    "[red]",
+    "a\u202eb",
 ]
 ODD_URLS = ["not a url", "http://", "http://[", "http://s3.test/\n", "ftp://s3.test/x", "/"]
 ODD_NUMBERS = [2**31, 2**63, 2**64, -(2**63), 10**40, 10**400, 1e308, math.nan, math.inf]

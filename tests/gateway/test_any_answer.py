@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 import os
+import re
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import JobPart, RemoteFile
 from reframe_firecrest.gateway.translate import error_of
 from reframe_firecrest.gateway.v2 import GatewayV2
+from reframe_firecrest.nodesets import MOST_NODES, expand_nodes
 from reframe_firecrest.states import summarise
 from tests.fuzzing import examples
 from tests.gateway.any_answers import (
@@ -218,6 +220,10 @@ def check_jobs(parts: list[JobPart]) -> None:
         for moment in (part.submitted, part.end, part.elapsed, part.limit):
             assert moment is None or 0 <= moment < 2**43
         assert part.node_count >= 0
+        assert re.fullmatch("[A-Za-z0-9]{1,64}", part.base_id), "it becomes part of a path"
+        for text in (part.job_id, part.name, part.state, part.reason or "", part.working_directory):
+            assert text.isprintable()
+        assert len(expand_nodes(part.nodes)) <= MOST_NODES
     if parts:
         summarise(parts)
 

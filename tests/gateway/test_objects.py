@@ -19,6 +19,7 @@ from reframe_firecrest.gateway.answers import UploadUrls
 from reframe_firecrest.gateway.objects import Objects
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.store import REPEATS
+from reframe_firecrest.gateway.wire import CountingClient, Wire
 from tests.gateway.helpers import FAST, SIGNATURE, never, run
 
 Fault = httpx.Response | Exception | Callable[[httpx.Request], Any]
@@ -160,7 +161,7 @@ class Reader(httpx.AsyncBaseTransport):
 
 def make_objects(store: Any, patience: Patience = FAST) -> Objects:
     transport = store if isinstance(store, Reader) else httpx.MockTransport(store)
-    return Objects(httpx.AsyncClient(transport=transport), patience, "'daint' at gw")
+    return Objects(CountingClient(Wire(), transport=transport), patience, "'daint' at gw")
 
 
 def urls_for(content: Sequence[int] | bytes, part_size: int) -> UploadUrls:
@@ -374,7 +375,7 @@ def ranged(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def get(store: Any, target: Path, **options: Any) -> None:
     progress = options.pop("progress", None)
-    run(make_objects(store, **options).get(OBJECT, target, progress))
+    run(make_objects(store, **options).get(OBJECT, target, len(CONTENT), progress))
 
 
 class TestFetching:
@@ -532,7 +533,7 @@ class TestFetching:
             return await never(request)
 
         async def work() -> None:
-            task = asyncio.create_task(make_objects(stuck).get(OBJECT, target))
+            task = asyncio.create_task(make_objects(stuck).get(OBJECT, target, 0))
             await begun.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -576,7 +577,7 @@ class TestEitherWay:
         async def work() -> None:
             both = make_objects(Reader(size))
             await both.put(source, size, urls_for(range(size), 16 << 20))
-            await both.get(OBJECT, tmp_path / "target")
+            await both.get(OBJECT, tmp_path / "target", size)
 
         tracemalloc.start()
         try:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, SecretStr
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.answers import File, UploadForm, entries_of
+from reframe_firecrest.gateway.dialect import MAX_TEXT
+from reframe_firecrest.gateway.fields import Line, line
 from reframe_firecrest.gateway.protocol import RemoteFile
 from reframe_firecrest.gateway.v1.dialect import meaning_of
 from reframe_firecrest.gateway.v1.values import LocalTime, Text
@@ -21,7 +23,7 @@ from reframe_firecrest.gateway.v1.values import LocalTime, Text
 
 
 class _Begun(BaseModel):
-    task_id: Annotated[str, Field(pattern="^[A-Za-z0-9_.-]+$")]
+    task_id: Annotated[str, Field(pattern="^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}$")]
 
 
 def task_id_of(answer: object) -> str:
@@ -39,8 +41,8 @@ class Task(BaseModel):
     """
 
     task_id: Annotated[str, Field(validation_alias=AliasChoices("hash_id", "task_id"))]
-    status: str
-    description: Text = ""
+    status: Annotated[str, Field(pattern="^[0-9A-Za-z_-]{1,32}$")]
+    description: Annotated[Text, AfterValidator(line)] = ""
     created: LocalTime = Field(default=None, alias="created_at")
     data: Any = None
 
@@ -50,7 +52,7 @@ class Task(BaseModel):
         data = self.data
         if isinstance(data, Mapping):
             data = next((data[key] for key in ("error", "msg") if isinstance(data.get(key), str)), "")
-        return data if isinstance(data, str) else ""
+        return data[:MAX_TEXT] if isinstance(data, str) else ""
 
     @property
     def meaning(self) -> type[errors.GatewayError] | None:
@@ -80,7 +82,7 @@ def tasks_of(answer: object) -> list[Task]:
 
 
 class _File(File):
-    mtime: str = Field(alias="last_modified")
+    mtime: Line = Field(alias="last_modified")
     target: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
         default=None, alias="link_target"
     )

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.limits import Limits, limited, usual
 from reframe_firecrest.gateway.wire import file_in
 
 Form = Mapping[str, str]
@@ -26,10 +27,14 @@ class Client:
 
     Args:
         connection: the way there.
+
+    Attributes:
+        limits: the usual ones.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.limits = usual(connection.settings)
         self._system = {"X-Machine-Name": connection.settings.system}
 
     async def get(self, endpoint: str, params: Form | None = None) -> Any:
@@ -50,9 +55,10 @@ class Client:
         response = await self._send("GET", endpoint, headers={"Cache-Control": "no-cache"})
         return response.json(), response.headers
 
-    async def get_bytes(self, endpoint: str, params: Form) -> bytes:
-        """GET a file."""
-        return file_in(await self._send("GET", endpoint, params=params))
+    async def get_bytes(self, endpoint: str, params: Form, limits: Limits | None = None) -> bytes:
+        """GET a file, by limits of its own if there are any."""
+        with limited(limits):
+            return file_in(await self._send("GET", endpoint, params=params))
 
     async def post(self, endpoint: str, form: Form) -> Any:
         """POST a form; return the decoded answer."""

@@ -19,6 +19,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.calls import Caller
+from reframe_firecrest.gateway.limits import TooMuchError
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Cluster, JobPart
 from reframe_firecrest.gateway.v1 import job_answers, system_answers
@@ -130,7 +131,10 @@ class Compute:
         return frozenset(task_id for task_id, origin in self._origins.items() if origin != script)
 
     async def _begun(self, operation: Operation, request: Awaitable[object]) -> str:
-        answer = await request
+        try:
+            answer = await request
+        except TooMuchError as error:
+            raise errors.UncertainError(f"{operation.name} on {self._call.where} failed: {error}") from None
         try:
             return task_id_of(answer)
         except (ValueError, RecursionError):

@@ -14,7 +14,7 @@ import httpx
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy
-from reframe_firecrest.gateway.dialect import Dialect, texts_in
+from reframe_firecrest.gateway.dialect import MAX_TEXT, Dialect, texts_in
 
 WORDS: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     (re.compile("Command has finished with timeout signal"), errors.OperationTimeoutError),
@@ -74,7 +74,8 @@ def _told(response: httpx.Response) -> str:
     texts = texts_in(response, ("message", "description", "error"))
     texts += [response.headers[name] for name in HEADERS if name in response.headers]
     told = list(dict.fromkeys(texts))
-    return _DESCRIPTIONS.sub("", " ".join(told)) if len(told) > 1 else "".join(told)
+    text = " ".join(told)[:MAX_TEXT]
+    return _DESCRIPTIONS.sub("", text) if len(told) > 1 else text
 
 
 def _classify(response: httpx.Response, text: str) -> type[errors.GatewayError]:

@@ -11,6 +11,7 @@ from posixpath import basename, dirname
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import moving, policy
 from reframe_firecrest.gateway.calls import Caller
+from reframe_firecrest.gateway.limits import in_memory
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.v1 import answers
@@ -122,10 +123,11 @@ class Filesystem:
     ) -> None:
         """Bring a remote file to a local path."""
         params = {"sourcePath": accepted(remote)}
+        bounds = in_memory(self._client.limits, size_hint)
 
         async def at_once() -> bytes:
             return await self._call(
-                policy.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params)
+                policy.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params, bounds)
             )
 
         # An archive is smaller than what is in it.

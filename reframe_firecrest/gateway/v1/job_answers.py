@@ -5,11 +5,24 @@ Wrong ones raise pydantic's `ValidationError`.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field
 
+from reframe_firecrest.gateway.fields import (
+    LONGEST_PATH,
+    Count,
+    JobId,
+    JobName,
+    JobState,
+    NodeSet,
+    line,
+    valid,
+)
 from reframe_firecrest.gateway.v1.values import Duration, LocalTime, Text
+
+_Path = Annotated[Text, AfterValidator(lambda text: line(text, LONGEST_PATH))]
+_Nodes = Annotated[Text, AfterValidator(lambda text: line(text, 1 << 20))]
 
 
 class Submitted(BaseModel):
@@ -21,21 +34,21 @@ class Submitted(BaseModel):
         log: the path of what the job writes to standard error.
     """
 
-    job_id: Annotated[str, Field(pattern="^[0-9]+$")] | None = Field(default=None, alias="jobid")
-    job_file: Text = ""
-    log: Text = Field(default="", alias="job_file_err")
+    job_id: Annotated[str, Field(pattern="^[0-9]{1,18}$")] | None = Field(default=None, alias="jobid")
+    job_file: _Path = ""
+    log: _Path = Field(default="", alias="job_file_err")
 
 
 class Accounted(BaseModel):
     """A row of Slurm's accounting: a job or a task of an array."""
 
-    job_id: str = Field(alias="jobid")
-    name: Text = ""
+    job_id: JobId = Field(alias="jobid")
+    name: JobName = ""
     partition: Text = ""
-    state: str
-    nodes: Text = Field(default="", alias="nodelist")
-    node_count: int | None = Field(default=None, alias="nodes")
-    exit_code: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "0:0"
+    state: JobState
+    nodes: NodeSet = Field(default="", alias="nodelist")
+    node_count: Count | None = Field(default=None, alias="nodes")
+    exit_code: Annotated[str, Field(pattern="^[0-9]{1,9}:[0-9]{1,9}$")] = "0:0"
     start: LocalTime = Field(default=None, alias="start_time")
     end: LocalTime = Field(default=None, alias="termination_time")
     elapsed: Duration = Field(default=None, validation_alias=AliasChoices("elapsed_time", "time"))
@@ -56,23 +69,19 @@ class Queued(BaseModel):
     when it began (seen on FirecREST v1.16.6).
     """
 
-    job_id: str = Field(alias="jobid")
-    name: Text = ""
-    state: str
-    nodes_or_reason: Text = Field(default="", alias="nodelist")
-    node_count: int | None = Field(default=None, alias="nodes")
+    job_id: JobId = Field(alias="jobid")
+    name: JobName = ""
+    state: JobState
+    nodes_or_reason: _Nodes = Field(default="", alias="nodelist")
+    node_count: Count | None = Field(default=None, alias="nodes")
     elapsed: Duration = Field(default=None, alias="start_time")
     left: Duration = Field(default=None, alias="time_left")
-    job_file: Text = ""
-    log: Text = Field(default="", alias="job_file_err")
+    job_file: _Path = ""
+    log: _Path = Field(default="", alias="job_file_err")
 
 
 class _Rows(BaseModel):
-    rows: list[Accounted]
-
-
-class _Queue(BaseModel):
-    rows: list[Queued]
+    rows: list[Any]
 
 
 def submitted_of(data: object) -> Submitted:
@@ -82,9 +91,13 @@ def submitted_of(data: object) -> Submitted:
 
 def accounted_of(data: object) -> list[Accounted]:
     """Turn the data of an accounting task into rows; it is an empty object where there are none."""
-    return _Rows.model_validate({"rows": list(data.values()) if isinstance(data, dict) else data}).rows
+    return valid(Accounted, _rows_of(data), "job")
 
 
 def queued_of(data: object) -> list[Queued]:
     """Turn the data of a task that asked the queue into rows; they are numbered."""
-    return _Queue.model_validate({"rows": list(data.values()) if isinstance(data, dict) else data}).rows
+    return valid(Queued, _rows_of(data), "job")
+
+
+def _rows_of(data: object) -> list[Any]:
+    return _Rows.model_validate({"rows": list(data.values()) if isinstance(data, dict) else data}).rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from posixpath import dirname
 
+from reframe_firecrest.gateway.fields import line, node_set
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.gateway.v1.clock import SystemClock
 from reframe_firecrest.gateway.v1.job_answers import Accounted, Queued
@@ -15,16 +16,15 @@ TRANSFER_NAME = "reframe-firecrest:"
 
 def part_of_accounted(row: Accounted, clock: SystemClock) -> JobPart:
     """Turn a row of the accounting into a part; the clock tells when it ended."""
-    state = row.state.split(" ")[0].rstrip("+")
     return JobPart(
         job_id=row.job_id,
         name=row.name,
-        state=state,
+        state=row.state,
         reason=None,
         exit_code=int(row.exit_code.partition(":")[0]),
-        nodes=_nodes(row.nodes),
+        nodes=row.nodes,
         submitted=None,
-        end=clock.epoch(row.end) if row.end is not None and state in ENDED else None,
+        end=clock.epoch(row.end) if row.end is not None and row.state in ENDED else None,
         working_directory=_place_in(row.name),
         node_count=row.node_count or 0,
         elapsed=row.elapsed or 0.0,
@@ -41,7 +41,7 @@ def part_of_queued(row: Queued) -> JobPart:
         state=row.state,
         reason=_reason(row.nodes_or_reason) if pending else None,
         exit_code=None,
-        nodes="" if pending else _nodes(row.nodes_or_reason),
+        nodes="" if pending else node_set(row.nodes_or_reason),
         submitted=None,
         end=None,
         working_directory=_place_in(row.name) or dirname(row.job_file),
@@ -51,13 +51,9 @@ def part_of_queued(row: Queued) -> JobPart:
     )
 
 
-def _nodes(text: str) -> str:
-    return "" if text in ("None assigned", "(null)", "None") else text
-
-
 def _reason(text: str) -> str | None:
     """Read the queue's last column, which has a pending job's reason in brackets."""
-    reason = text.strip()
+    reason = line(text.strip())
     reason = reason[1:-1] if reason.startswith("(") and reason.endswith(")") else ""
     return reason if reason not in ("", "None") else None
 

@@ -9,34 +9,44 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field
 
+from reframe_firecrest.gateway.fields import (
+    Count,
+    Line,
+    Name,
+    NodeName,
+    NodeSet,
+    Path,
+    line,
+    names,
+    node_states,
+    valid,
+)
 from reframe_firecrest.gateway.protocol import NodeInfo, PartitionInfo, ReservationInfo
 from reframe_firecrest.gateway.v1.values import Text
 
 
 class _Node(BaseModel):
-    name: str = Field(alias="NodeName")
-    states: list[str] | None = Field(default=None, alias="State")
+    name: NodeName = Field(alias="NodeName")
+    states: Annotated[list[str], AfterValidator(node_states)] | None = Field(default=None, alias="State")
     partitions: list[str] | None = Field(default=None, alias="Partitions")
     features: list[str] | None = Field(default=None, alias="ActiveFeatures")
 
 
 class _Partition(BaseModel):
-    name: str = Field(alias="PartitionName")
-    nodes: int = Field(default=0, alias="TotalNodes")
-    cpus: int = Field(default=0, alias="TotalCPUs")
+    name: Name = Field(alias="PartitionName")
+    nodes: Count = Field(default=0, alias="TotalNodes")
+    cpus: Count = Field(default=0, alias="TotalCPUs")
 
 
 class _Reservation(BaseModel):
-    name: str = Field(alias="ReservationName")
-    nodes: str = Field(default="", alias="Nodes")
+    name: Name = Field(alias="ReservationName")
+    nodes: NodeSet = Field(default="", alias="Nodes")
 
 
 class _Cluster(BaseModel):
-    nodes: list[_Node] = []
-    partitions: list[_Partition] = []
-    reservations: list[_Reservation] = []
+    entries: list[Any] = []
 
 
 def nodes_of(data: object) -> list[NodeInfo]:
@@ -45,35 +55,43 @@ def nodes_of(data: object) -> list[NodeInfo]:
         NodeInfo(
             name=node.name,
             states=tuple(state.upper() for state in _told(node.states)),
-            partitions=tuple(dict.fromkeys(_told(node.partitions))),
-            features=tuple(_told(node.features)),
+            partitions=tuple(dict.fromkeys(_names(node.partitions))),
+            features=tuple(_names(node.features)),
             cpus=0,
             allocated=0,
             idle=0,
         )
-        for node in _Cluster.model_validate({"nodes": data or []}).nodes
+        for node in valid(_Node, _entries_of(data), "node")
     ]
 
 
 def partitions_of(data: object) -> list[PartitionInfo]:
     """Turn the data of ``/compute/partitions`` into partitions."""
-    found = _Cluster.model_validate({"partitions": data or []}).partitions
+    found = valid(_Partition, _entries_of(data), "partition")
     return [PartitionInfo(part.name, part.nodes, part.cpus) for part in found]
 
 
 def reservations_of(data: object) -> list[ReservationInfo]:
     """Turn the data of ``/compute/reservations`` into reservations."""
-    found = _Cluster.model_validate({"reservations": data or []}).reservations
-    return [ReservationInfo(entry.name, "" if entry.nodes == "(null)" else entry.nodes) for entry in found]
+    found = valid(_Reservation, _entries_of(data), "reservation")
+    return [ReservationInfo(entry.name, entry.nodes) for entry in found]
+
+
+def _entries_of(data: object) -> list[Any]:
+    return _Cluster.model_validate({"entries": data or []}).entries
 
 
 def _told(values: list[str] | None) -> list[str]:
     return [value for value in values or [] if value not in ("", "(null)")]
 
 
+def _names(values: list[str] | None) -> list[str]:
+    return names(_told(values), "partition or feature of a node")
+
+
 class _FileSystems(BaseModel):
-    system: str
-    mounted: list[str] = []
+    system: Name
+    mounted: list[Path] = []
 
 
 class _Parameter(BaseModel):
@@ -111,8 +129,8 @@ def parameters_of(answer: object) -> Parameters:
     version, mounted = values.get("FIRECREST_VERSION"), values.get("FILESYSTEMS")
     systems = map(_FileSystems.model_validate, mounted if isinstance(mounted, list) else [])
     return Parameters(
-        version if isinstance(version, str) and version else None,
-        str(values.get("OBJECT_STORAGE") or ""),
+        line(version) if isinstance(version, str) and version else None,
+        line(str(values.get("OBJECT_STORAGE") or "")),
         {entry.system: entry.mounted for entry in systems},
         _mebibytes(values.get("UTILITIES_MAX_FILE_SIZE")),
         _mebibytes(values.get("STORAGE_MAX_FILE_SIZE")),
@@ -121,17 +139,17 @@ def parameters_of(answer: object) -> Parameters:
 
 def _mebibytes(value: object) -> int | None:
     """Turn a limit into bytes; the gateway tells MB, as a text, and means MiB."""
-    return None if value is None else max(int(float(str(value)) * 1024 * 1024), 0)
+    return None if value is None else min(max(int(float(str(value)) * 1024 * 1024), 0), 2**63 - 1)
 
 
 class _Available(BaseModel):
-    name: Annotated[str, Field(validation_alias=AliasChoices("system", "service"))]
-    status: str = ""
-    description: Text = ""
+    name: Annotated[Name, Field(validation_alias=AliasChoices("system", "service"))]
+    status: Line = ""
+    description: Annotated[Text, AfterValidator(line)] = ""
 
 
 class _AllAvailable(BaseModel):
-    out: list[_Available]
+    out: list[Any]
 
 
 def troubles_of(answer: object) -> dict[str, str | None]:
@@ -141,5 +159,5 @@ def troubles_of(answer: object) -> dict[str, str | None]:
     """
     return {
         one.name: None if one.status == "available" else one.description or one.status
-        for one in _AllAvailable.model_validate(answer).out
+        for one in valid(_Available, _AllAvailable.model_validate(answer).out, "system")
     }

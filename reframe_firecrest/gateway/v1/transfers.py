@@ -149,8 +149,8 @@ class Transfers:
         for left in reversed(range(TRANSFERS)):
             try:
                 _, url = await self._begin(_BACK, form, within)
-                await self._objects.get(url, local, progress)
-            except errors.NotFoundError:
+                await self._objects.get(url, local, size_hint, progress)
+            except (errors.LimitExceededError, errors.NotFoundError):
                 raise
             except errors.FinalError:
                 if not left:

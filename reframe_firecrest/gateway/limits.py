@@ -1,0 +1,183 @@
+"""Limits of what a remote side may send, and of how slowly it may be exchanged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+import anyio
+import httpx
+
+from reframe_firecrest.settings import Settings
+
+RESPONSE_SIZE = 64 * 10**6
+"""Bytes that an answer may have: a listing of 200,000 files has about 50 MB."""
+
+UNASKED = (8 << 30) + (256 << 20)
+"""Bytes that an archive may have beyond twice what was listed: the pattern that selects its files is coarse,
+and each file has a header. The same as unpacking allows, `staging.unpack.UNASKED_BYTES`."""
+
+GROWTH = 1 << 20
+"""The same for a file that must fit into memory: a log may have been written on since."""
+
+ERROR_SIZE = 1 << 20
+"""Bytes that are read of an answer that reports an error; the rest is not asked for."""
+
+RATE = 1000
+"""Bytes a second below which a transfer has stalled. Four parts of a file travel at a time, so this is less
+than half of a 9600 baud line's worth for each."""
+
+WINDOW = 120.0
+"""Seconds of waiting over which the rate is averaged. A storage that is silent for that long has always been
+given up, so a minimum rate makes nothing fail that moves on."""
+
+HEAD = 200.0
+"""Seconds until the head of an answer must be complete: httpx waits for each of its bytes anew. It covers the
+60 s, 10 s and 120 s that a free connection, connecting and the first byte may take."""
+
+clock = time.monotonic
+
+
+class TooMuchError(ValueError):
+    """A body is larger or deeper than it may be."""
+
+
+class StalledError(httpx.TransportError):
+    """A transfer is slower than the minimum rate."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits for one exchange.
+
+    Attributes:
+        size: bytes that the answer may have, as received and decompressed.
+        reason: the origin of that limit, for messages.
+        rate: bytes a second that must be moved on average; 0 for no minimum.
+    """
+
+    size: int = RESPONSE_SIZE
+    reason: str = "'max_response_size'"
+    rate: int = RATE
+
+
+def usual(settings: Settings) -> Limits:
+    """Return the limits for all exchanges that have none of their own."""
+    return Limits(size=settings.max_response_size, rate=settings.min_transfer_rate)
+
+
+_CHANGES: ContextVar[Limits | None] = ContextVar("limits of the requests that follow", default=None)
+
+
+@contextmanager
+def limited(limits: Limits | None) -> Iterator[None]:
+    """Replace the usual limits for the requests that are sent within, or keep to them for None."""
+    token = _CHANGES.set(limits)
+    try:
+        yield
+    finally:
+        _CHANGES.reset(token)
+
+
+def current(otherwise: Limits) -> Limits:
+    """Return the limits for a request that is sent now."""
+    return _CHANGES.get() or otherwise
+
+
+def for_file(general: Limits, listed: int) -> Limits:
+    """Return the limits for a file that is downloaded to the disk.
+
+    Args:
+        general: the usual ones.
+        listed: bytes that the file, or what is packed in it, was listed with.
+    """
+    return replace(general, size=2 * listed + UNASKED, reason=_for(listed))
+
+
+def in_memory(general: Limits, listed: int) -> Limits:
+    """Return the limits for a file that is downloaded to memory; see `for_file`."""
+    most = 2 * listed + GROWTH
+    return general if most <= general.size else replace(general, size=most, reason=_for(listed))
+
+
+def _for(listed: int) -> str:
+    return f"for what was listed with {listed} bytes"
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Limit the time for all that is done within, however much is moved.
+
+    Raises:
+        StalledError: it took longer.
+    """
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise StalledError(f"no answer within {seconds:.0f} s") from None
+
+
+class Pace:
+    """Watch the rate of a transfer, over windows of time spent waiting for the other side.
+
+    Time that this machine takes for its own disk does not count.
+
+    Args:
+        rate: bytes a second; 0 for no minimum.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._waited = 0.0
+        self._moved = 0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that may be waited for the next byte, None for any time."""
+        return max(WINDOW - self._waited, 0.0) if self._rate else None
+
+    def moved(self, size: int, waited: float) -> None:
+        """Count bytes, and the seconds that were waited for them.
+
+        Raises:
+            StalledError: the rate over the last window is too low.
+        """
+        self._moved += size
+        self._waited += waited
+        if self._moved >= self._rate * WINDOW:
+            self._moved, self._waited = 0, 0.0
+        elif self._waited >= WINDOW:
+            raise self.stalled()
+
+    def stalled(self) -> StalledError:
+        """Return the error for a window that is over."""
+        return StalledError(f"{self._moved} bytes in {WINDOW:.0f} s, less than 'min_transfer_rate'")
+
+
+class Advance:
+    """Judge whether a transfer that breaks again and again advances at the minimum rate.
+
+    Until the first window is over, any advance counts; after a window that was too slow, none does until
+    one was fast enough.
+
+    Args:
+        rate: bytes a second; 0 for no minimum.
+        begin: the position at which it begins.
+    """
+
+    def __init__(self, rate: int, begin: int) -> None:
+        self._rate = rate
+        self._since, self._begin = clock(), begin
+        self._fast = True
+
+    def counts(self, position: int) -> bool:
+        """Report whether an advance to a position is fast enough to go on."""
+        elapsed = clock() - self._since
+        if elapsed >= WINDOW:
+            self._fast = position - self._begin >= self._rate * elapsed
+            self._since, self._begin = clock(), position
+        return self._fast
