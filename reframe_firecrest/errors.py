@@ -32,9 +32,9 @@ may be done twice, `FinalError` never.
 
 from __future__ import annotations
 
-from typing import TypeVar
+import typing
 
-ErrorKind = TypeVar("ErrorKind", bound="GatewayError")
+ErrorKind = typing.TypeVar("ErrorKind", bound="GatewayError")
 
 
 def one_line(text: str) -> str:

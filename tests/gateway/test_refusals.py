@@ -51,7 +51,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.mark.parametrize("refusals", [2, 3, 10])
 @pytest.mark.parametrize("key", [{}, {"auth": "api_key", "api_key": KEY}], ids=["token", "key"])
 def test_refusals_in_mid_run_are_ridden_out_with_one_line(
-    caplog: pytest.LogCaptureFixture, refusals: int, key: dict[str, object]
+    caplog: pytest.LogCaptureFixture, refusals: int, key: dict[str, Any]
 ) -> None:
     api = Api({LIST: [JOBS, *[REFUSED] * refusals, JOBS]})
     ask(api, "jobs", "jobs", **key)
@@ -76,7 +76,7 @@ def test_refusals_that_last_are_final_and_name_the_remedy() -> None:
 
 @pytest.mark.parametrize("key", [{}, {"auth": "api_key", "api_key": KEY}], ids=["token", "key"])
 def test_a_credential_that_was_never_accepted_is_refused_at_once(
-    caplog: pytest.LogCaptureFixture, key: dict[str, object]
+    caplog: pytest.LogCaptureFixture, key: dict[str, Any]
 ) -> None:
     api = Api({LIST: REFUSED})
     with pytest.raises(errors.AuthError):

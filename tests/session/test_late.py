@@ -69,7 +69,7 @@ def test_an_archive_is_withdrawn_before_the_next_is_unpacked(stage: Stage) -> No
         gone.append(bool(late.used) and not Path(late.used[0]).exists())
         return await upload(local, remote)
 
-    stage.gateway.upload = note  # type: ignore[method-assign,assignment]
+    stage.gateway.upload = note  # type: ignore[method-assign]
     stage.submitted(stage.submit("a"))
     assert gone == [False, True]
     assert stage.gateway.calls["withdraw"] == 1
