@@ -33,6 +33,10 @@ may be done twice, `FinalError` never.
 
 from __future__ import annotations
 
+import typing
+
+ErrorKind = typing.TypeVar("ErrorKind", bound="GatewayError")
+
 LONGEST = 4000
 """Characters of an error's text: what it quotes from the remote side can be of any length."""
 
@@ -104,12 +108,34 @@ class GatewayError(FirecrestError):
         message: one line for the user.
         status: the HTTP status, if there was an answer.
         retry_after: seconds after which the gateway wants to be asked again, if it said so.
+        own: the answer, if there was one, is FirecREST's; otherwise a proxy's in front of it.
+        detail: all that the remote side said, to search in; the message is cut. Without it, the message.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        own: bool = True,
+        detail: str = "",
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
+        self.own = own
+        self.detail = detail or message
+
+    def as_kind(self, kind: type[ErrorKind]) -> ErrorKind:
+        """Return the same failure as an error of another class."""
+        return kind(
+            str(self),
+            status=self.status,
+            retry_after=self.retry_after,
+            own=self.own,
+            detail=self.detail,
+        )
 
 
 class TransientError(GatewayError):

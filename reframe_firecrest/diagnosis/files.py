@@ -33,8 +33,8 @@ async def check_base_directory(case: Case) -> Finding:
         await asyncio.to_thread(_make, sent, SMALL)
         try:
             async with workspace(case.gateway, basedir) as place:
-                await case.gateway.upload(sent, f"{place.path}/{FILE}")
-                await case.gateway.download(f"{place.path}/{FILE}", came, size_hint=SMALL)
+                there = await case.gateway.upload(sent, f"{place.path}/{FILE}")
+                await case.gateway.download(there, came, size_hint=SMALL)
         except RejectedError as error:
             below = ", ".join(case.health.file_systems) or "not told"
             return red(str(error), f"set FIRECREST_BASEDIR to a directory of yours; file systems: {below}")
@@ -73,8 +73,8 @@ async def check_transfer(case: Case) -> Finding:
         await asyncio.to_thread(_make, sent, size)
         try:
             async with workspace(case.gateway, case.settings.basedir) as place:
-                there = f"{place.path}/{FILE}"
-                await asyncio.wait_for(case.gateway.upload(sent, there), case.timeout)
+                sending = case.gateway.upload(sent, f"{place.path}/{FILE}")
+                there = await asyncio.wait_for(sending, case.timeout)
                 # The limit of a direct download is another one, and not told; none is as large as this.
                 hint = max(size, 1 << 40)
                 await asyncio.wait_for(case.gateway.download(there, came, size_hint=hint), case.timeout)

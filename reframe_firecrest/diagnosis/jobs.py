@@ -37,9 +37,9 @@ async def check_job(case: Case, options: Sequence[str]) -> Finding:
         script, output = Path(local, SCRIPT), Path(local, OUTPUT)
         await asyncio.to_thread(script.write_text, job_script(options), encoding="utf-8")
         async with workspace(gateway, case.settings.basedir) as place:
-            await gateway.upload(script, f"{place.path}/{SCRIPT}")
+            there = await gateway.upload(script, f"{place.path}/{SCRIPT}")
             begun = time.monotonic()
-            job_id = await gateway.submit(f"{place.path}/{SCRIPT}", place.path, case.settings.account)
+            job_id = await gateway.submit(there, place.path, case.settings.account)
             try:
                 [part, *_] = await asyncio.wait_for(case.wait_for_job(job_id), case.timeout)
             except asyncio.TimeoutError:

@@ -16,7 +16,7 @@ from reframe_firecrest.session.session import MakeGateway
 from reframe_firecrest.session.watcher import Watcher, wait_for
 from reframe_firecrest.settings import Settings
 
-PATIENCE = Patience(first_contact=1.5, outage=5.0)
+PATIENCE = Patience(first_contact=1.5, outage=5.0, refused=0.0)
 """A diagnosis says what is wrong; it does not wait until it is over."""
 
 END_PATIENCE = 15.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, Field, PositiveInt, SecretStr
 
@@ -317,12 +317,26 @@ class _DataOperation(BaseModel):
     max_ops_file_size: Bytes | None = None
 
 
+class _SshTimeouts(BaseModel):
+    command: Annotated[float, Field(ge=0, le=3600)] | None = Field(default=None, alias="commandExecution")
+
+
+class _Ssh(BaseModel):
+    timeout: _SshTimeouts | None = None
+
+
 class System(BaseModel):
     """One system of ``/status/systems``, as far as this package reads it."""
 
     name: Name
     scheduler: _Scheduler | None = None
     data_operation: _DataOperation | None = Field(default=None, alias="dataOperation")
+    ssh: _Ssh | None = None
+
+    @property
+    def longest_command(self) -> float | None:
+        """Seconds after which commands on files are ended; None where that is not told."""
+        return self.ssh.timeout.command if self.ssh and self.ssh.timeout else None
 
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import httpx
@@ -111,6 +111,7 @@ class Provider(Protocol):
 @dataclass(frozen=True)
 class _Token:
     value: str = field(repr=False)
+    fetched_at: float
     renew_at: float
 
     @property
@@ -120,8 +121,16 @@ class _Token:
 
 @dataclass(frozen=True)
 class _Refusal:
+    """A token that was refused.
+
+    Attributes:
+        since: when.
+        repeated: the provider has given it again.
+    """
+
     value: str = field(repr=False)
     since: float
+    repeated: bool = False
 
 
 class TokenSource(Authorization):
@@ -155,7 +164,8 @@ class TokenSource(Authorization):
         use = max(grant.lifetime - margin, LEAST_USE)
         if self._refusal is not None and self._refusal.value == grant.value:
             use = LEAST_USE
-        self._token = _Token(grant.value, asked_at + use)
+            self._refusal = replace(self._refusal, repeated=True)
+        self._token = _Token(grant.value, asked_at, asked_at + use)
         self.lifetime = grant.lifetime
         return self._token
 
@@ -175,14 +185,18 @@ class TokenSource(Authorization):
             return
         if response.status_code != 401:
             self._refusal = None
-        elif self._refusal is None or self._refusal.value != token.value:
+        elif self._refusal is None:
             self._refusal = _Refusal(token.value, time.monotonic())
             self._token = None
+        elif self._refusal.value != token.value:
+            # Not the token is bad, but all are refused: many requests must not ask for one each.
+            self._refusal = _Refusal(token.value, time.monotonic())
+            self._token = replace(token, renew_at=min(token.renew_at, token.fetched_at + LEAST_USE))
 
     def is_stale(self) -> bool:
         """Tell whether the provider gives the token again that was refused, but not for long yet."""
         refusal, token = self._refusal, self._token
-        if refusal is None or token is None or refusal.value != token.value:
+        if refusal is None or token is None or refusal.value != token.value or not refusal.repeated:
             return False
         return time.monotonic() - refusal.since < STALE_PATIENCE
 

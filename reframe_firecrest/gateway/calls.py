@@ -16,6 +16,7 @@ from reframe_firecrest.gateway import policy, translate
 from reframe_firecrest.gateway.auth import Authorization
 from reframe_firecrest.gateway.dialect import Dialect
 from reframe_firecrest.gateway.policy import Operation, Patience
+from reframe_firecrest.gateway.refusals import Refusals
 from reframe_firecrest.gateway.throttle import Throttle
 from reframe_firecrest.gateway.trouble import Trouble
 
@@ -36,7 +37,7 @@ class Caller:
 
     Args:
         where: the gateway and system, as the user knows them.
-        authorization: renewed once when the gateway refuses it.
+        authorization: renewed when the gateway refuses it.
         patience: how long failures are ridden out.
         max_in_flight: requests that may be open at a time, however well the gateway answers.
         dialect: how the version of the API that is spoken puts things.
@@ -55,6 +56,7 @@ class Caller:
         self._patience = patience
         self._throttle = Throttle(max_in_flight)
         self._trouble = Trouble(where, patience.outage)
+        self._refusals = Refusals(patience.refused)
         self._answered = False
         self.speak(dialect)
 
@@ -114,6 +116,7 @@ class Caller:
         begun = time.monotonic()
         number = in_a_row = 0
         renewed = False
+        refused: list[float] = []
         while True:
             attempt = _Attempt(policy.TOKEN)
             try:
@@ -123,22 +126,27 @@ class Caller:
                 if renewed:
                     remedy = f"a renewed token is refused too; {remedy}"
                 error = translate.error_of(operation, problem, self.where, remedy, self._dialect)
-                # A proxy answers 502 or 503 for a gateway that isn't there.
-                foreign = isinstance(error, errors.ForeignAnswerError)
-                if error.status is not None and error.status < 500 and not foreign:
-                    self._answered = True
+                self._answered = self._answered or _shows_gateway(error)
                 error = policy.in_context(attempt.doing, error, answered=self._answered)
             else:
                 self._answered = True
+                self._refusals.accepted()
                 self._trouble.succeeded(operation)
                 return result
             doing = attempt.doing
-            if isinstance(error, errors.AuthError) and error.status == 401:
-                if self._authorization.renewable and not renewed:
+            if policy.is_refusal(doing, error):
+                if error.status == 401 and self._authorization.renewable and not renewed:
                     renewed = True
                     continue
+                refused.append(time.monotonic())
+                pause = self._patience.pause_before(len(refused), error.retry_after)
+                # An identity provider that has given a token accepted the client.
+                good = doing is policy.TOKEN and self._authorization.lifetime is not None
+                if self._refusals.may_retry(error, refused[0], pause, good=good):
+                    await asyncio.sleep(pause)
+                    continue
                 if self._authorization.is_stale():
-                    error = errors.TransientError(str(error), status=401)
+                    error = error.as_kind(errors.TransientError)
             self._trouble.failed(doing, error)
             self._ease(doing, error)
             in_a_row = 0 if isinstance(error, errors.TransientError) else in_a_row + 1
@@ -161,3 +169,11 @@ class Caller:
                 self.where,
                 policy.REST,
             )
+
+
+def _shows_gateway(error: errors.GatewayError) -> bool:
+    """Report whether an error shows that a gateway is there: a proxy answers 502 or 503 for a dead one."""
+    if error.status is None or error.status >= 500 or isinstance(error, errors.ForeignAnswerError):
+        return False
+    # A rate limit is one of a gateway, whoever keeps it.
+    return error.own or isinstance(error, errors.TransientError)

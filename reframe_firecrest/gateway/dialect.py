@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import httpx
@@ -28,13 +28,15 @@ class Dialect:
     Attributes:
         api: what users call the API.
         told: takes out of an answer what it says of an error.
-        classify: the class of error that an answer means, by itself and what it says.
+        is_own: reports whether an answer is the gateway's own, not one of a proxy in front of it.
+        classify: the class of error that an answer of its own means, by itself and what it says.
         at_first: requests that may be open at a time until more has proved to be fine.
         inside: requests that may be inside the gateway at a time, by estimate.
     """
 
     api: str
     told: Callable[[httpx.Response], str]
+    is_own: Callable[[httpx.Response], bool]
     classify: Callable[[httpx.Response, str], type[errors.GatewayError]]
     at_first: int = throttle.AT_FIRST
     inside: float = throttle.INSIDE
@@ -53,12 +55,7 @@ def texts_in(response: httpx.Response, keys: Sequence[str], lists: Sequence[str]
         keys: of the body, under which there is a text.
         lists: keys under which there are several.
     """
-    try:
-        body = response.json()
-    except (ValueError, RecursionError, httpx.ResponseNotRead):
-        return []
-    if not isinstance(body, dict):
-        return []
+    body = _object_in(response)
     found = [body.get(key) for key in keys]
     for key in lists:
         values = body.get(key)
@@ -70,6 +67,40 @@ def _limited(value: object) -> str:
     return str(value)[:MAX_TEXT]
 
 
+def _object_in(response: httpx.Response) -> Mapping[str, object]:
+    try:
+        body = response.json()
+    except (ValueError, RecursionError, httpx.ResponseNotRead):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def is_of_v2(response: httpx.Response) -> bool:
+    """Recognise an error body of FirecREST v2; source: ``ApiResponseError`` in its code.
+
+    A proxy's own answers have other keys (Kong ``message``, AWS ``errorMessage``), or are no JSON at all.
+    """
+    body = _object_in(response)
+    typical = {"errorType", "message", "data", "user"} <= body.keys()
+    return typical and body["errorType"] in ("error", "validation") and isinstance(body["message"], str)
+
+
+_KEYS_OF_V1 = {"description", "error", "status_code", "success", "task_id", "task_url", "hash_id"}
+
+
+def is_of_v1(response: httpx.Response) -> bool:
+    """Recognise an error body of FirecREST v1, whose keys are few; source: recordings of a real gateway.
+
+    It describes what it could not do; only its answers about tasks have an `error` alone, and none from 500
+    on do. Others use that key too.
+    """
+    body = _object_in(response)
+    if body.keys() - _KEYS_OF_V1:
+        return False
+    described = isinstance(body.get("description"), str)
+    return described or (isinstance(body.get("error"), str) and response.status_code < 500)
+
+
 def _told(response: httpx.Response) -> str:
     told = " ".join(texts_in(response, ("message", "description", "error"), ("causedBy",)))
     return _LONG_IDS.sub("", told[:MAX_TEXT])
@@ -78,9 +109,10 @@ def _told(response: httpx.Response) -> str:
 ANY = Dialect(
     api="FirecREST",
     told=_told,
+    is_own=lambda response: is_of_v2(response) or is_of_v1(response),
     classify=lambda response, text: policy.classify(response.status_code, text),
 )
 """For as long as the version is not known."""
 
-V2 = replace(ANY, api="FirecREST v2")
+V2 = replace(ANY, api="FirecREST v2", is_own=is_of_v2)
 """FirecREST v2 gives the cause beside the message."""

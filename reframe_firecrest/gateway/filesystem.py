@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from posixpath import basename, dirname
@@ -11,6 +12,7 @@ from reframe_firecrest.gateway import answers, moving, policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
 from reframe_firecrest.gateway.limits import in_memory, usual
+from reframe_firecrest.gateway.names import attempts
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.selection import patterns
 from reframe_firecrest.gateway.transfers import Transfers
@@ -38,6 +40,7 @@ class Filesystem:
         self._transfers = transfers
         self._limits = usual(settings)
         self._max_direct = DEFAULT_DIRECT_UPLOAD
+        self._longest_command = policy.LONGEST_COMMAND
 
     def _fs(self, endpoint: str) -> str:
         return f"/filesystem/{self._system}/{endpoint}"
@@ -75,15 +78,20 @@ class Filesystem:
 
         return await self._call(policy.LIST_FILES, ask)
 
-    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
-        """Bring a local file to a remote path."""
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
+        """Bring a local file to a remote path; see the protocol."""
+        paths = attempts(remote)
 
-        async def at_once(content: bytes) -> None:
-            where = dirname(remote), basename(remote)
-            await self._call(policy.UPLOAD, lambda: self._client.upload_direct(self._system, content, *where))
+        async def at_once(content: bytes) -> str:
+            async def ask() -> str:
+                path = next(paths)
+                await self._client.upload_direct(self._system, content, dirname(path), basename(path))
+                return path
 
-        await moving.upload(
-            local, self._max_direct, at_once, lambda: self._transfers.upload(local, remote, progress)
+            return await self._call(policy.UPLOAD, ask)
+
+        return await moving.upload(
+            local, self._max_direct, at_once, lambda: self._transfers.upload(local, paths, progress)
         )
 
     async def download(
@@ -107,15 +115,29 @@ class Filesystem:
         )
 
     async def extract(self, archive: str, directory: str) -> None:
-        """Unpack a gzipped tar archive into an existing directory."""
+        """Unpack a gzipped tar archive into an existing directory; see the protocol."""
         body: dict[str, object] = {"source_path": archive, "target_path": directory, "compression": "gzip"}
         try:
             await self._call(
                 policy.EXTRACT, lambda: self._client.post_json(self._fs("ops/extract"), body, 204)
             )
         except errors.OperationTimeoutError:
-            # Unpacking again over what is there already is harmless: the archive holds the same files.
-            await self._transfers.extract(archive, body)
+            # Unpacking again over what is there already is harmless: the archive holds the same files. But
+            # what was cut off must have ended before anything is changed there.
+            await asyncio.gather(self._transfers.extract(archive, body), self._command_over())
+
+    async def withdraw(self, archive: str) -> None:
+        """Make sure that nothing unpacks an archive any more; see the protocol."""
+        await self.remove(archive)
+        await self._transfers.rule_out(archive)
+        await self._command_over()
+
+    async def _command_over(self) -> None:
+        """Wait until any command has ended that the gateway started before now.
+
+        It runs them by ``timeout`` (``base_command_with_timeout.py`` of FirecREST v2).
+        """
+        await asyncio.sleep(self._longest_command + policy.MARGIN)
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack files that are named relative to a directory."""
@@ -125,7 +147,6 @@ class Filesystem:
             # With a pattern, the gateway starts `find` in the parent of the source path.
             body: dict[str, object] = {
                 "source_path": f"{directory}/x",
-                "target_path": archive,
                 "dereference": False,
                 "compression": "gzip",
                 "match_pattern": pattern,
@@ -134,15 +155,18 @@ class Filesystem:
         return made
 
     async def _archive(self, body: dict[str, object], archive: str) -> str:
+        paths = attempts(archive)
+
+        async def ask() -> str:
+            path = next(paths)
+            await self._client.post_json(self._fs("ops/compress"), {**body, "target_path": path}, 204)
+            return path
+
         try:
-            await self._call(
-                policy.ARCHIVE, lambda: self._client.post_json(self._fs("ops/compress"), body, 204)
-            )
+            return await self._call(policy.ARCHIVE, ask)
         except errors.OperationTimeoutError:
-            # What lies under the first name is incomplete; it is never looked at again.
-            archive = archive.removesuffix(".tgz") + "-job.tgz"
-            await self._transfers.compress(archive, body)
-        return archive
+            # What lies under that name is incomplete; it is never looked at again.
+            return await self._transfers.compress(attempts(archive.removesuffix(".tgz") + "-job.tgz"), body)
 
     async def remove(self, path: str) -> None:
         """Remove a file or a tree."""

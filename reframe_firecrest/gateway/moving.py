@@ -16,16 +16,17 @@ NOT_AT_ONCE = (errors.TooLargeError, errors.OperationTimeoutError)
 async def upload(
     local: Path,
     at_most: int,
-    at_once: Callable[[bytes], Awaitable[object]],
-    by_storage: Callable[[], Awaitable[None]],
-) -> None:
-    """Bring a local file there.
+    at_once: Callable[[bytes], Awaitable[str]],
+    by_storage: Callable[[], Awaitable[str]],
+) -> str:
+    """Bring a local file there; return its remote path.
 
     Args:
         local: the file.
         at_most: bytes that it may have to be tried at once.
-        at_once: sends its content.
-        by_storage: sends it the long way.
+        at_once: sends its content; returns where it is then.
+        by_storage: sends it the long way; returns the same. It must be another path: what was cut off may
+            still be writing.
 
     Raises:
         GatewayError: it did not arrive.
@@ -33,12 +34,10 @@ async def upload(
     if (await asyncio.to_thread(local.stat)).st_size <= at_most:
         content = await asyncio.to_thread(local.read_bytes)
         try:
-            await at_once(content)
+            return await at_once(content)
         except NOT_AT_ONCE:
             pass
-        else:
-            return
-    await by_storage()
+    return await by_storage()
 
 
 async def download(

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from reframe_firecrest import errors
+from reframe_firecrest.gateway import slurm
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,20 @@ USER = Operation("asking for the user's accounts")
 MKDIR = Operation("creating a directory")
 LIST_FILES = Operation("listing files")
 STAT = Operation("looking at a file")
+# Each attempt has a name of its own: a late one must not truncate what is being unpacked.
 UPLOAD = Operation("uploading", fallback=True, timeout=120.0)
 DOWNLOAD = Operation("downloading", fallback=True, timeout=120.0)
 READ_LOG = Operation("reading the log of a transfer job")
-EXTRACT = Operation("unpacking an archive", fallback=True)
-# Two transfer jobs that unpack the same archive do no harm, nor do two that pack: each names its own file.
+# A late one would put old files over what a job has written: only who can rule that out repeats it.
+EXTRACT = Operation("unpacking an archive", idempotent=False, fallback=True)
+UNPACK = Operation("queueing the unpacking of an archive", idempotent=False)
+# Transfer jobs that receive a file, send one or pack do no harm when there are two: each names its own file.
 TRANSFER = Operation("queueing a transfer")
 # What is opened and not gone on with leaves nothing.
 OPEN = Operation("opening a transfer")
 # The same where a transfer is looked for by its name before it is queued again.
 QUEUE = Operation("queueing a transfer", idempotent=False)
+# So has each attempt of this, which must not rewrite what is being downloaded.
 ARCHIVE = Operation("packing files", fallback=True)
 REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)
@@ -67,11 +72,13 @@ class Patience:
     Attributes:
         first_contact: seconds, until the gateway has answered once.
         outage: seconds, from then on.
+        refused: seconds for which credentials that were accepted before may be refused.
         pause: seconds before the first repetition; doubles up to `pause_max`.
     """
 
     first_contact: float = 8.0
     outage: float = 1800.0
+    refused: float = 120.0
     pause: float = 0.5
     pause_max: float = 20.0
 
@@ -83,6 +90,12 @@ class Patience:
         return step * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, not secrets
 
 
+LONGEST_COMMAND = 5.0
+"""Seconds after which a gateway ends a command on files, where it does not tell: FirecREST's default."""
+
+MARGIN = 1.0
+"""Seconds by which such a command may begin or end later than the gateway's clock says."""
+
 UNCERTAIN_REPEATS = 4
 """A 500 that comes this often in a row for an idempotent operation is an answer, not an accident; so is what
 the API does not promise."""
@@ -93,7 +106,13 @@ CUT_OFF_REPEATS = 2
 REFUSALS = 2
 """The same for credentials that an identity provider refuses: one may be restarting behind its proxy."""
 
-_DOUBTFUL = (errors.UncertainError, errors.ProtocolError, errors.OperationTimeoutError)
+_DOUBTFUL = (
+    errors.UncertainError,
+    errors.ProtocolError,
+    errors.OperationTimeoutError,
+    # The output of a command was too long, or a proxy's limit was met: the command may have run.
+    errors.TooLargeError,
+)
 """Errors that leave open whether a request was carried out."""
 
 NO_CHANNEL = "Unable to open a new SSH channel"
@@ -111,9 +130,6 @@ used for 60 s is closed, and a new one opened for the next request. Source: Fire
 and its setting ``idle_timeout``; seen when slurmctld was killed in front of it.
 """
 
-JOB_HAS_ENDED = "already completing or completed|Invalid job id"
-"""How scancel puts it that there is nothing left to cancel; the gateway's status for it is 500."""
-
 NO_SPACE = "Disk quota exceeded|No space left on device"
 """How commands put it that there is no room for what they write."""
 
@@ -124,37 +140,53 @@ _STATUS: dict[int, type[errors.GatewayError]] = {
     404: errors.NotFoundError,
     408: errors.OperationTimeoutError,
     413: errors.TooLargeError,
-    # sshd's sessions are exhausted: the gateway could not even open a channel.
-    424: errors.TransientError,
+    # A connection to the system that broke, perhaps while a command ran; see `_AT_ONCE`.
+    424: errors.UncertainError,
     425: errors.TransientError,
     429: errors.TransientError,
     500: errors.UncertainError,
-    502: errors.UncertainError,
+    501: errors.RejectedError,
     # The health check fails: the gateway refuses before it acts, until its next tick.
     503: errors.TransientError,
-    504: errors.UncertainError,
 }
+"""Statuses of FirecREST's own answers. It has none from 500 on but these."""
 
-_MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
-    # Answers with status 500 whose text is more definite than the status.
+AT_THE_DOOR = (401, 425, 429)
+"""Statuses with which a request is refused before it is passed on, whoever sends them.
+
+Authentication and rate limits are decided on the request's head; 425 says that the request was not looked
+at (RFC 8470, section 5.2). A proxy can send any other status after it has passed a request on: 502, 503 and
+504 when the answer does not come, 500 when it fails itself, 403 when it does not let the answer through.
+"""
+
+_FOREIGN: dict[int, type[errors.GatewayError]] = {
+    401: errors.AuthError,
+    403: errors.ForbiddenError,
+    404: errors.NotFoundError,
+    413: errors.TooLargeError,
+    425: errors.TransientError,
+    429: errors.TransientError,
+    408: errors.UncertainError,
+    424: errors.UncertainError,
+}
+"""Statuses of answers that are not FirecREST's."""
+
+_NEVER_RAN: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
+    # Answers of FirecREST, with status 500 or 424, after which no command has run.
     (re.compile(NO_CHANNEL), errors.TransientError),
-    # Nobody listens where the gateway looks for sshd, so no command has run.
+    (re.compile("SSH connection pool capacity exceeded"), errors.TransientError),
+    # Nobody listens where the gateway looks for sshd.
     (
         re.compile(r"^(\(111, 'Connection refused'\)|\[Errno 111\] Connection refused)"),
         errors.TransientError,
     ),
-    (re.compile(f"scancel: error: .*({JOB_HAS_ENDED})"), errors.RejectedError),
-    (
-        # Slurm's commands don't reach their daemon, or wait for it until the gateway ends them and breaks its
-        # connection. Seen when slurmctld was killed behind a real gateway.
-        re.compile(
-            "Unable to contact|(Socket|Connection) timed out|Channel not open|"
-            "Command execution timeout limit exceeded"
-        ),
-        errors.OutageError,
-    ),
-    (re.compile("std_err:sbatch: error:"), errors.RejectedError),
-    (re.compile("sbatch: error: Batch job submission failed"), errors.RejectedError),
+)
+
+_MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
+    # Answers with status 500 whose text is more definite than the status.
+    # Slurm's commands wait for a daemon until the gateway ends them and breaks its connection. Seen when
+    # slurmctld was killed behind a real gateway.
+    (re.compile("Channel not open|Command execution timeout limit exceeded"), errors.OutageError),
     (re.compile("No SSH credentials found for user"), errors.AuthError),
     (re.compile(NO_SPACE), errors.NoSpaceError),
     (re.compile("Remote process failed with exit status:124"), errors.OperationTimeoutError),
@@ -163,28 +195,44 @@ _MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
 
 
 def classify(status: int, message: str) -> type[errors.GatewayError]:
-    """Return the class of error that an HTTP answer means.
+    """Return the class of error that an answer of FirecREST's means.
 
     Args:
         status: the HTTP status.
         message: the text of the answer, including what it says of the cause.
     """
-    if status >= 500:
-        for pattern, kind in _MESSAGES:
-            if pattern.search(message):
-                return kind
     if status < 400:
         # Redirects and pages of something else: nobody who speaks FirecREST.
         return errors.ForeignAnswerError
-    if status in _STATUS:
-        return _STATUS[status]
-    return errors.UncertainError if status >= 500 else errors.RejectedError
+    if status in (424, 500):
+        for pattern, kind in _NEVER_RAN:
+            if pattern.search(message):
+                return kind
+    meant = slurm.meaning_of(message)
+    if meant is not None:
+        return meant
+    if status == 500:
+        for pattern, kind in _MESSAGES:
+            if pattern.search(message):
+                return kind
+    return _STATUS.get(status, errors.UncertainError if status >= 500 else errors.RejectedError)
+
+
+def classify_foreign(status: int) -> type[errors.GatewayError]:
+    """Return the class of error that an answer means which is not FirecREST's, but a proxy's in front of it.
+
+    Its text does not matter: a proxy that gets no answer in time says the same as one that did not pass the
+    request on.
+    """
+    if status < 400:
+        return errors.ForeignAnswerError
+    return _FOREIGN.get(status, errors.UncertainError if status >= 500 else errors.RejectedError)
 
 
 def is_strain(error: errors.GatewayError) -> bool:
     """Tell whether an error says that the gateway is asked too much at a time.
 
-    Status 500 is transient only where sshd's sessions are exhausted, or nobody listens there.
+    Status 500 is transient only where sshd's sessions are exhausted, or nobody listens there; so is 424.
     """
     return isinstance(error, errors.TransientError) and error.status in (424, 429, 500)
 
@@ -202,15 +250,37 @@ def in_context(operation: Operation, error: errors.GatewayError, *, answered: bo
         error: what came of it.
         answered: FirecREST has answered before.
     """
-    # It is there, so something has come in between: a proxy, for as long as an outage may last.
-    foreign = answered and isinstance(error, errors.ForeignAnswerError)
-    # Whatever the answer was, the request may have been carried out.
-    doubtful = not operation.idempotent and isinstance(error, _DOUBTFUL)
+    # It is there, so something has come in between: a proxy, for as long as an outage may last. What such a
+    # thing does not find may be there.
+    not_from_it = isinstance(error, errors.NotFoundError) and not error.own
+    foreign = answered and (isinstance(error, errors.ForeignAnswerError) or not_from_it)
     if isinstance(error, errors.OutageError):
         return error
-    if foreign or doubtful:
-        return errors.UncertainError(str(error), status=None if foreign else error.status)
+    if foreign:
+        return errors.UncertainError(str(error), own=False)
+    if not operation.idempotent and _is_doubtful(operation, error):
+        return error.as_kind(errors.UncertainError)
     return error
+
+
+def _is_doubtful(operation: Operation, error: errors.GatewayError) -> bool:
+    """Report whether a request may have been carried out, whatever the answer says."""
+    if not error.own:
+        return error.status not in AT_THE_DOOR
+    # What was cut off is known to be incomplete, and is done in another way.
+    cut_off = isinstance(error, errors.OperationTimeoutError) and operation.fallback
+    return isinstance(error, _DOUBTFUL) and not cut_off
+
+
+def is_refusal(operation: Operation, error: errors.GatewayError) -> bool:
+    """Report whether an error says that who we are is refused, by the gateway or by an identity provider.
+
+    Gateways refuse credentials for a while when keys rotate; so do the proxies before them, some with 403.
+    FirecREST v2 also answers 401 when its own authorisation service is away (``open_fga_client.py``).
+    """
+    if isinstance(error, errors.AuthError):
+        return error.status == 401 or operation is TOKEN
+    return isinstance(error, errors.ForbiddenError) and not error.own
 
 
 def may_repeat(operation: Operation, error: errors.GatewayError, in_a_row: int) -> bool:

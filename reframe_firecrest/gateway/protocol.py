@@ -219,8 +219,11 @@ class Gateway(Protocol):
         """List what lies in a directory itself, hidden entries included."""
         ...
 
-    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
-        """Bring a local file to a remote path, of any size.
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
+        """Bring a local file to a remote path, of any size; return where it is.
+
+        That is another path in the same directory, derived from `remote`, where it took more than one
+        attempt: an attempt that acts late writes where nobody reads.
 
         Args:
             local: what to send; it must not change meanwhile.
@@ -243,7 +246,23 @@ class Gateway(Protocol):
         ...
 
     async def extract(self, archive: str, directory: str) -> None:
-        """Unpack a gzipped tar archive into an existing directory."""
+        """Unpack a gzipped tar archive into an existing directory.
+
+        Raises:
+            UncertainError: it may have been unpacked, or may be later. It is not repeated here, since a late
+                one would overwrite what was written meanwhile: see `withdraw`.
+        """
+        ...
+
+    async def withdraw(self, archive: str) -> None:
+        """Make sure that nothing unpacks an archive any more, whatever was asked for before.
+
+        It removes the archive, so that what begins late finds nothing, and returns when what had begun must
+        have ended.
+
+        Raises:
+            GatewayError: that is not sure.
+        """
         ...
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:

@@ -12,7 +12,7 @@ import logging
 import re
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import answers, policy
+from reframe_firecrest.gateway import answers, policy, slurm
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
 from reframe_firecrest.gateway.protocol import JobPart
@@ -51,9 +51,18 @@ class Strays:
         """Note that nobody waits for a job any more."""
         self._given_up.add(job_id)
 
-    def suspect(self, path: str) -> None:
-        """Note that there may be a job whose script names a path that no other run's do."""
-        self._suspected.add(path)
+    def suspect(self, *paths: str) -> None:
+        """Note that there may be jobs whose scripts name paths that no other run's do."""
+        self._suspected.update(paths)
+
+    async def rule_out(self, path: str) -> None:
+        """Cancel the jobs whose scripts name a path, if there may be any.
+
+        Raises:
+            GatewayError: it is not known whether there are.
+        """
+        if path in self._suspected:
+            await self._cancel_all()
 
     async def cancel(self) -> None:
         """Cancel the strays that there are; asks for nothing where there can be none.
@@ -99,6 +108,6 @@ class Strays:
         try:
             await self._call(policy.CANCEL, lambda: self._client.delete(f"{self._jobs}/{job_id}", None, 204))
         except errors.RejectedError as error:
-            if not re.search(policy.JOB_HAS_ENDED, str(error)):
+            if not re.search(slurm.JOB_HAS_ENDED, str(error)):
                 raise
         self._given_up.discard(job_id)

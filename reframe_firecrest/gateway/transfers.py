@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from reframe_firecrest.gateway import answers, policy, translate
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
 from reframe_firecrest.gateway.objects import Objects
+from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Progress, WaitForJob
 from reframe_firecrest.gateway.strays import Strays
 from reframe_firecrest.settings import Settings
@@ -48,20 +50,27 @@ class Transfers:
         self._wait_for_job = wait_for_job
         self._strays = Strays(settings.system, client, call)
 
-    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
-        """Bring a local file to a remote path.
+    async def upload(self, local: Path, paths: Iterator[str], progress: Progress | None = None) -> str:
+        """Bring a local file to a remote path; return it.
+
+        Args:
+            local: the file.
+            paths: of the remote file, one for each attempt.
+            progress: told of its way.
 
         Raises:
             GatewayError: it did not arrive.
         """
         size = (await asyncio.to_thread(local.stat)).st_size
         what = f"uploading {size} bytes"
-        body: dict[str, object] = {
-            "path": remote,
-            "transfer_directives": {"file_size": size, "transfer_method": "s3"},
-        }
+        directives: dict[str, object] = {"file_size": size, "transfer_method": "s3"}
+        bodies: Iterator[tuple[str, dict[str, object]]] = (
+            (path, {"path": path, "transfer_directives": directives}) for path in paths
+        )
         for left in reversed(range(TRANSFERS)):
-            transfer, urls = await self._open("upload", body, remote, lambda opened: opened.upload_urls(size))
+            transfer, urls, remote = await self._open(
+                "upload", bodies, lambda opened: opened.upload_urls(size)
+            )
             try:
                 await self._objects.put(local, size, urls, progress)
             except BaseException as error:
@@ -76,6 +85,7 @@ class Transfers:
                 break
         await self._finish(transfer, what)
         await self._expect_size(transfer, what, remote, size)
+        return remote
 
     async def download(self, remote: str, local: Path, listed: int, progress: Progress | None = None) -> None:
         """Bring a remote file to a local path.
@@ -94,7 +104,9 @@ class Transfers:
             "transfer_directives": {"transferMethod": "s3"},
         }
         for left in reversed(range(TRANSFERS)):
-            transfer, url = await self._open("download", body, remote, lambda opened: opened.download_url)
+            transfer, url, _ = await self._open(
+                "download", repeat((remote, body)), lambda opened: opened.download_url
+            )
             await self._finish(transfer, "downloading a large file")
             try:
                 await self._objects.get(url, local, listed, progress)
@@ -110,19 +122,39 @@ class Transfers:
         """Unpack an archive.
 
         Raises:
+            UncertainError: there may be a job that unpacks it or will; see `rule_out`.
             GatewayError: it was not unpacked.
         """
-        transfer, _ = await self._open("extract", body, archive, _nothing)
-        await self._finish_command(transfer, "unpacking a large archive")
+        transfer, _, _ = await self._open("extract", repeat((archive, body)), _nothing, policy.UNPACK)
+        try:
+            await self._finish_command(transfer, "unpacking a large archive")
+        except errors.UncertainError:
+            self._strays.give_up(transfer.job.job_id)
+            self._strays.suspect(archive)
+            raise
 
-    async def compress(self, archive: str, body: dict[str, object]) -> None:
-        """Pack an archive.
+    async def rule_out(self, archive: str) -> None:
+        """Cancel the jobs that may unpack an archive; one that comes later must not find it any more.
+
+        Raises:
+            GatewayError: there may still be one.
+        """
+        await self._strays.rule_out(archive)
+
+    async def compress(self, paths: Iterator[str], body: dict[str, object]) -> str:
+        """Pack an archive; return its path.
+
+        Args:
+            paths: of the archive, one for each attempt.
+            body: what is packed.
 
         Raises:
             GatewayError: it was not packed.
         """
-        transfer, _ = await self._open("compress", {**body, "target_path": archive}, archive, _nothing)
+        bodies = ((path, {**body, "target_path": path}) for path in paths)
+        transfer, _, archive = await self._open("compress", bodies, _nothing)
         await self._finish_command(transfer, "packing many files")
+        return archive
 
     async def remove(self, path: str) -> None:
         """Remove a file or a tree.
@@ -147,41 +179,40 @@ class Transfers:
     async def _open(
         self,
         endpoint: str,
-        body: dict[str, object],
-        about: str,
+        bodies: Iterator[tuple[str, dict[str, object]]],
         wanted: Callable[[answers.Transfer], Result],
-    ) -> tuple[answers.Transfer, Result]:
-        """Open a transfer; returns it and what is wanted of it, without which it is of no use.
+        operation: Operation = policy.TRANSFER,
+    ) -> tuple[answers.Transfer, Result, str]:
+        """Open a transfer; returns it, what is wanted of it, without which it is of no use, and its path.
 
         Args:
             endpoint: of the API's section.
-            body: what it is told.
-            about: a path that no other run's jobs name.
+            bodies: what each attempt tells it, and a path in that which no other run's jobs name.
             wanted: takes it out of the answer.
+            operation: as the policy calls it.
         """
-        if self._account:
-            body = {**body, "account": self._account}
-        asked = 0
+        account = {"account": self._account} if self._account else {}
+        asked: list[str] = []
 
-        async def ask() -> tuple[answers.Transfer, Result]:
-            nonlocal asked
-            asked += 1
+        async def ask() -> tuple[answers.Transfer, Result, str]:
+            about, body = next(bodies)
+            asked.append(about)
             answer = await self._client.post_json(
-                f"/filesystem/{self._system}/transfer/{endpoint}", body, 201
+                f"/filesystem/{self._system}/transfer/{endpoint}", {**body, **account}, 201
             )
             opened = answers.transfer_of(answer)
-            return opened, wanted(opened)
+            return opened, wanted(opened), about
 
         try:
-            transfer, result = await self._call(policy.TRANSFER, ask)
+            transfer, result, path = await self._call(operation, ask)
         except BaseException:
-            self._strays.suspect(about)
+            self._strays.suspect(*asked)
             raise
         self._strays.follow(transfer.job.job_id)
-        if asked > 1:
-            self._strays.suspect(about)
+        if len(asked) > 1:
+            self._strays.suspect(*asked)
             await self._strays.cancel()
-        return transfer, result
+        return transfer, result, path
 
     async def _finish(self, transfer: answers.Transfer, what: str) -> None:
         job = transfer.job.job_id

@@ -10,6 +10,7 @@ import httpx
 from firecrest.FirecrestException import FirecrestException
 
 from reframe_firecrest import errors
+from reframe_firecrest.gateway import policy
 from reframe_firecrest.gateway.dialect import ANY, MAX_TEXT, Dialect
 from reframe_firecrest.gateway.limits import StalledError, TooMuchError
 from reframe_firecrest.gateway.policy import NO_SPACE, Operation
@@ -123,14 +124,21 @@ def storage_error_of(operation: Operation, response: httpx.Response, where: str)
 
 def _of_response(what: str, response: httpx.Response, remedy: str, dialect: Dialect) -> errors.GatewayError:
     text = dialect.told(response)
-    kind = dialect.classify(response, text)
+    own = dialect.is_own(response)
+    kind = dialect.classify(response, text) if own else policy.classify_foreign(response.status_code)
     if kind is errors.ForeignAnswerError:
         return kind(f"{what}: {dialect.broken} (HTTP {response.status_code})", status=response.status_code)
     brief = explained(kind, in_brief(text))
     message = f"{what}: {brief}" if brief else f"{what}: HTTP {response.status_code}"
     if kind is errors.AuthError and remedy:
         message = f"{message.rstrip('.')}; {remedy}"
-    return kind(message, status=response.status_code, retry_after=retry_after(response))
+    return kind(
+        message,
+        status=response.status_code,
+        retry_after=retry_after(response),
+        own=own,
+        detail=_without_queries(text),
+    )
 
 
 def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
@@ -158,9 +166,13 @@ def explained(kind: type[errors.GatewayError], brief: str) -> str:
 
 def in_brief(text: str) -> str:
     """Shorten what the remote side says to what a user can make use of; no secret stays in it."""
-    brief = re.sub(r"\s+", " ", _QUERY.sub(r"\1", text[:MAX_TEXT])).strip()[:MAX_MESSAGE]
+    brief = re.sub(r"\s+", " ", _without_queries(text[:MAX_TEXT])).strip()[:MAX_MESSAGE]
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
     return re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
+
+
+def _without_queries(text: str) -> str:
+    return _QUERY.sub(r"\1", text)
 
 
 def retry_after(response: httpx.Response) -> float | None:

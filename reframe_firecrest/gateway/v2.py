@@ -13,7 +13,7 @@ import httpx
 
 from reframe_firecrest import errors
 from reframe_firecrest.clock import clock
-from reframe_firecrest.gateway import answers, cluster, health, policy
+from reframe_firecrest.gateway import answers, cluster, health, policy, slurm
 from reframe_firecrest.gateway.client import Client
 from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.dialect import V2
@@ -100,6 +100,7 @@ class GatewayV2(Filesystem):
             if system.name == self._system:
                 limit = system.data_operation and system.data_operation.max_ops_file_size
                 self._max_direct = limit or DEFAULT_DIRECT_UPLOAD
+                self._longest_command = system.longest_command or policy.LONGEST_COMMAND
                 return SystemInfo(system.name, system.scheduler_version, self._max_direct)
         known = ", ".join(sorted(system.name for system in systems)) or "none"
         raise errors.NotFoundError(
@@ -228,7 +229,7 @@ class GatewayV2(Filesystem):
         try:
             await self._call(policy.CANCEL, lambda: self._client.delete(self._jobs(job_id), None, 204))
         except errors.RejectedError as error:
-            if not re.search(policy.JOB_HAS_ENDED, str(error)):
+            if not re.search(slurm.JOB_HAS_ENDED, str(error)):
                 raise
 
     # --- the end ------------------------------------------------------------------------------------

@@ -38,7 +38,8 @@ def make_gateway(settings: Settings, wait_for_job: WaitForJob, patience: Patienc
         wait_for_job: follows a transfer job to its end.
         patience: how long failures are ridden out; by default as the settings say.
     """
-    return open_gateway(settings, wait_for_job, patience or Patience(outage=settings.outage))
+    usual = Patience(outage=settings.outage, refused=settings.auth_retry_timeout)
+    return open_gateway(settings, wait_for_job, patience or usual)
 
 
 def _end(session: Session) -> None:

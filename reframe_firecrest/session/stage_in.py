@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from reframe_firecrest.errors import StagingError
+from reframe_firecrest.errors import StagingError, UncertainError
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session.inputs import Inputs, Parcel
@@ -24,6 +24,9 @@ from reframe_firecrest.staging.plan import Listed
 
 TEXT_LIMIT = 65_536
 """Bytes up to which a file may be a text that a hook wrote, with local paths in it."""
+
+UNPACKINGS = 4
+"""Times that an archive is sent and unpacked of which it remains uncertain that it was."""
 
 STORE = "inputs"
 """Directory for what several tests have alike, below the transfer directory."""
@@ -188,30 +191,53 @@ class StageIn:
     async def _send(self, cargo: Sequence[Cargo], parcel: Parcel) -> tuple[list[dict[str, Sent]], int]:
         """Pack, upload and extract; returns what each stage directory got, and the archive's bytes."""
         root = posixpath.dirname(self._transfer)
-        name = f"in-{next(self._numbers)}.tgz"
-        local, remote = self._scratch / name, f"{self._transfer}/{name}"
+        local = self._scratch / f"in-{next(self._numbers)}.tgz"
         loads = [self._load(item, parcel) for item in cargo]
         store = parcel.loads(f"{posixpath.basename(self._transfer)}/{STORE}")
         try:
             sent = await asyncio.to_thread(pack, [*loads, *store], local)
             size = (await asyncio.to_thread(local.stat)).st_size
             what = f"sending {in_units(size)} of {len(cargo)} stage directories"
-            async with reported(what, self._record.tell) as progress:
-                await self._gateway.upload(local, remote, progress)
+            await self._unpack_there(local, what, root, [load.prefix for load in (*loads, *store)])
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)
-        await self._extract(remote, root, [load.prefix for load in (*loads, *store)])
         return sent[: len(cargo)], size
+
+    async def _unpack_there(self, local: Path, what: str, root: str, prefixes: Sequence[str]) -> None:
+        """Upload an archive and unpack it, again under another name where it is uncertain that it was."""
+        for left in reversed(range(UNPACKINGS)):
+            name = f"{self._transfer}/in-{next(self._numbers)}.tgz"
+            async with reported(what, self._record.tell) as progress:
+                archive = await self._gateway.upload(local, name, progress)
+            try:
+                await self._extract(archive, root, prefixes)
+            except UncertainError:
+                if not left:
+                    raise
+            else:
+                return
 
     async def _extract(self, archive: str, root: str, prefixes: Sequence[str]) -> None:
         """Unpack an archive; what makes the same directories at the same time makes ``tar`` fail."""
         above = {str(parent) for prefix in prefixes for parent in PurePosixPath(prefix).parents}
         if above <= self._made:
-            await self._gateway.extract(archive, root)
+            await self._extract_for_good(archive, root)
             return
         async with self._making:
-            await self._gateway.extract(archive, root)
+            await self._extract_for_good(archive, root)
         self._made |= above
+
+    async def _extract_for_good(self, archive: str, root: str) -> None:
+        """Unpack an archive now or never: done later, it would put old files over what a job has written.
+
+        Raises:
+            UncertainError: it may have been unpacked, but will not be any more.
+        """
+        try:
+            await self._gateway.extract(archive, root)
+        except UncertainError:
+            await self._gateway.withdraw(archive)
+            raise
 
     def _load(self, item: Cargo, parcel: Parcel) -> Load:
         """What of a stage directory is packed: what its job copies is named in the script instead."""

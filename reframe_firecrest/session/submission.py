@@ -58,7 +58,7 @@ class Submitter:
             try:
                 return await self._submit_once(script, directory, account, name)
             except errors.RejectedError as error:
-                if not any(re.search(pattern, str(error)) for pattern in resubmit_on):
+                if not any(re.search(pattern, error.detail) for pattern in resubmit_on):
                     raise
                 self._warn(f"will submit again in {pause:.0f} s: {error}")
                 await asyncio.sleep(pause)

@@ -131,6 +131,8 @@ class Settings(BaseModel):
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
         outage: seconds for which a gateway that has answered before is waited for.
+        auth_retry_timeout: seconds for which a refusal of the credentials is retried once they have been
+            accepted: gateways refuse them briefly while keys rotate.
         lost_after: seconds after which a job that Slurm does not know counts as lost.
     """
 
@@ -160,6 +162,7 @@ class Settings(BaseModel):
     poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0
+    auth_retry_timeout: Annotated[float, Field(ge=0, le=3600)] = 120.0
     lost_after: Annotated[float, Field(ge=5, le=86400)] = 300.0
 
     @model_validator(mode="before")

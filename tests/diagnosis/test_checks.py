@@ -297,8 +297,9 @@ class TestFiles:
     def test_a_transfer_that_waits_for_ever_is_given_up(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def upload(_local: object, _remote: str) -> None:
+        async def upload(_local: object, remote: str) -> str:
             await for_ever("7")
+            return remote
 
         monkeypatch.setattr(patient.gateway, "upload", upload)
         patient.timeout = 0.01

@@ -29,7 +29,7 @@ URL = "http://gateway.test/hpc"
 TOKEN_URL = "http://idp.test/token"
 SYSTEM = "daint"
 
-FAST = Patience(first_contact=1.0, outage=1.0, pause=0.001, pause_max=0.002)
+FAST = Patience(first_contact=1.0, outage=1.0, refused=0.2, pause=0.001, pause_max=0.002)
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "firecrest-api" / "recordings"
 

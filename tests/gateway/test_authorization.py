@@ -67,9 +67,9 @@ class TestApiKey:
             assert "authorization" not in request.headers
         assert api.tokens == 0
 
-    def test_a_refusal_is_final_and_told_in_one_line(self) -> None:
+    def test_a_refusal_that_lasts_is_final_and_told_in_one_line(self) -> None:
         api = Api({LIST: [answer(200, JOBS), answer(401, "API key is invalid.")]})
-        gateway = make_gateway(api, auth="api_key", api_key=KEY, patience=Patience())
+        gateway = make_gateway(api, auth="api_key", api_key=KEY, patience=Patience(refused=0.0))
         with pytest.raises(errors.AuthError) as caught:
             run(ask(gateway, list_jobs, list_jobs))
         line = str(caught.value)

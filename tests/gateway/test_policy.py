@@ -14,7 +14,6 @@ OPERATIONS = [
     policy.LIST_FILES,
     policy.UPLOAD,
     policy.DOWNLOAD,
-    policy.EXTRACT,
     policy.ARCHIVE,
     policy.REMOVE,
     policy.LIST_JOBS,
@@ -59,7 +58,13 @@ OPERATIONS = [
         (500, "", errors.UncertainError),
         (502, "", errors.UncertainError),
         (429, "", errors.TransientError),
-        (424, "", errors.TransientError),
+        (424, policy.NO_CHANNEL, errors.TransientError),
+        (424, "SSH connection pool capacity exceeded", errors.TransientError),
+        # The connection may have broken while the command ran: see ``ssh_client.py`` of FirecREST v2.
+        (424, "Unable to establish SSH connection.", errors.UncertainError),
+        (424, "SSH connection Reset.", errors.UncertainError),
+        (424, "", errors.UncertainError),
+        (501, "not implemented", errors.RejectedError),
         (503, "", errors.TransientError),
         (418, "", errors.RejectedError),
         (599, "", errors.UncertainError),
@@ -81,9 +86,12 @@ def test_nothing_is_repeated_that_will_not_get_better(operation: policy.Operatio
     assert not may_repeat(operation, errors.RejectedError("x", status=400), 1)
 
 
+@pytest.mark.parametrize("operation", [policy.SUBMIT, policy.QUEUE, policy.EXTRACT, policy.UNPACK])
 @pytest.mark.parametrize("status", [None, 500, 502, 504])
-def test_a_submit_of_unknown_outcome_is_never_repeated(status: int | None) -> None:
-    assert not may_repeat(policy.SUBMIT, errors.UncertainError("x", status=status), 1)
+def test_what_must_not_act_late_is_never_repeated_when_its_outcome_is_unknown(
+    operation: policy.Operation, status: int | None
+) -> None:
+    assert not may_repeat(operation, errors.UncertainError("x", status=status), 1)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -131,6 +139,15 @@ def test_who_an_identity_provider_refuses_asks_it_once_more() -> None:
         (policy.LIST_JOBS, errors.ProtocolError("x"), True, errors.ProtocolError),
         (policy.SUBMIT, errors.ForeignAnswerError("x", status=200), True, errors.UncertainError),
         (policy.SUBMIT, errors.OperationTimeoutError("x", status=408), True, errors.UncertainError),
+        (policy.SUBMIT, errors.TooLargeError("x", status=413), True, errors.UncertainError),
+        (policy.EXTRACT, errors.TooLargeError("x", status=413), True, errors.UncertainError),
+        (policy.SUBMIT, errors.ForbiddenError("x", status=403), True, errors.ForbiddenError),
+        (policy.SUBMIT, errors.ForbiddenError("x", status=403, own=False), True, errors.UncertainError),
+        (policy.SUBMIT, errors.NotFoundError("x", status=404, own=False), False, errors.UncertainError),
+        (policy.LIST_JOBS, errors.NotFoundError("x", status=404, own=False), True, errors.UncertainError),
+        (policy.CONNECT, errors.NotFoundError("x", status=404, own=False), False, errors.NotFoundError),
+        (policy.SUBMIT, errors.AuthError("x", status=401, own=False), True, errors.AuthError),
+        (policy.SUBMIT, errors.TransientError("x", status=429, own=False), True, errors.TransientError),
         (policy.EXTRACT, errors.OperationTimeoutError("x", status=408), True, errors.OperationTimeoutError),
         (policy.SUBMIT, errors.RejectedError("x", status=400), True, errors.RejectedError),
         (policy.SUBMIT, errors.TransientError("x", status=503), True, errors.TransientError),

@@ -52,7 +52,7 @@ async def ended(gateway: GatewayV2, job_id: str) -> list[JobPart]:
         await asyncio.sleep(0.02)
 
 
-async def sending(gateway: GatewayV2, sandbox: Sandbox, source: Path, name: str) -> asyncio.Task[None]:
+async def sending(gateway: GatewayV2, sandbox: Sandbox, source: Path, name: str) -> asyncio.Task[str]:
     """Begin an upload of which the storage does not take a single part."""
     await gateway.connect()
     sandbox.faults.add(FaultRule(path="^/storage/", kind=FaultKind.IGNORE, times=3))
@@ -78,11 +78,11 @@ async def states(sandbox: Sandbox, *, settle: int = 0) -> list[str]:
         await asyncio.sleep(0.02)
 
 
-async def _upload(sandbox: Sandbox, source: Path) -> None:
+async def _upload(sandbox: Sandbox, source: Path) -> Path:
     gateway = connected(sandbox)
     try:
         await gateway.connect()
-        await gateway.upload(source, there(sandbox))
+        return Path(await gateway.upload(source, there(sandbox)))
     finally:
         await gateway.close()
 
@@ -92,8 +92,7 @@ def test_the_job_of_a_request_whose_answer_was_lost_is_cancelled(
     sandbox: Sandbox, source: Path, kind: FaultKind
 ) -> None:
     sandbox.faults.add(FaultRule(shape=UPLOAD, kind=kind, status=502))
-    asyncio.run(_upload(sandbox, source))
-    assert Path(there(sandbox)).read_bytes() == CONTENT
+    assert asyncio.run(_upload(sandbox, source)).read_bytes() == CONTENT
     assert asyncio.run(states(sandbox, settle=2)) == ["CANCELLED", "COMPLETED"]
 
 
@@ -157,8 +156,7 @@ def test_what_a_storage_refuses_once_goes_in_another_transfer(
     sandbox: Sandbox, source: Path, method: str
 ) -> None:
     sandbox.faults.add(FaultRule(shape=f"{method} storage", kind=FaultKind.STATUS, status=403))
-    asyncio.run(_upload(sandbox, source))
-    assert Path(there(sandbox)).read_bytes() == CONTENT
+    assert asyncio.run(_upload(sandbox, source)).read_bytes() == CONTENT
     assert asyncio.run(states(sandbox, settle=2)) == ["CANCELLED", "COMPLETED"]
 
 
@@ -182,8 +180,7 @@ def test_a_stray_that_cannot_be_cancelled_harms_nobody_and_is_told(
         FaultRule(shape=UPLOAD, kind=FaultKind.LOSE_REPLY),
         FaultRule(shape=CANCEL, kind=FaultKind.STATUS, status=403, times=99),
     )
-    asyncio.run(_upload(sandbox, source))
-    assert Path(there(sandbox)).read_bytes() == CONTENT
+    assert asyncio.run(_upload(sandbox, source)).read_bytes() == CONTENT
     assert "transfer jobs may be left that nobody waits for: cancelling a job on 'sandbox'" in caplog.text
 
 

@@ -282,7 +282,7 @@ class TestOutages:
     def test_what_did_nothing_is_repeated_whatever_it_was(
         self, status: int, method: Callable[[GatewayV2], Awaitable[Any]]
     ) -> None:
-        busy = answer(status, "not now")
+        busy = answer(status, policy.NO_CHANNEL)
         api = Api({SUBMIT: [busy, busy, answer(201, {"jobId": 7})], LIST: [busy, busy, answer(200, JOBS)]})
         call(api, method)
         assert len(api.seen) == 3
@@ -348,7 +348,8 @@ class TestTokens:
 
     def test_a_second_refusal_is_an_error(self) -> None:
         api = Api({CONNECT: answer(200, SYSTEMS), LIST: self.REFUSED})
-        assert "expires too soon" in fails(errors.AuthError, api, connect, list_jobs)
+        patience = dataclasses.replace(FAST, refused=0.0)
+        assert "expires too soon" in fails(errors.AuthError, api, connect, list_jobs, patience=patience)
         assert api.count(LIST) == 2
         assert api.tokens == 2
 
@@ -556,7 +557,7 @@ class TestUploading:
         return path
 
     @staticmethod
-    def upload(path: Path) -> Callable[[GatewayV2], Awaitable[None]]:
+    def upload(path: Path) -> Callable[[GatewayV2], Awaitable[str]]:
         return lambda gateway: gateway.upload(path, "/scratch/run/in.tgz")
 
     def test_what_the_gateways_own_limit_allows_goes_directly(self, small: Path) -> None:

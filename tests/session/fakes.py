@@ -155,15 +155,15 @@ class FakeGateway:
                 return True
         return False
 
-    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
         await self._enter("upload")
         if progress:
             progress(0, local.stat().st_size)
         shutil.copyfile(local, remote)
-        if not tarfile.is_tarfile(local):
-            return
-        with tarfile.open(local) as tar:
-            self.uploaded.append([member.name for member in tar if not member.isdir()])
+        if tarfile.is_tarfile(local):
+            with tarfile.open(local) as tar:
+                self.uploaded.append([member.name for member in tar if not member.isdir()])
+        return remote
 
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
@@ -182,6 +182,10 @@ class FakeGateway:
             # Older maintenance releases know no filters, newer ones want one named.
             trusted = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
             tar.extractall(directory, **trusted)  # type: ignore[arg-type]
+
+    async def withdraw(self, archive: str) -> None:
+        await self._enter("withdraw")
+        Path(archive).unlink(missing_ok=True)
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         await self._enter("archive")

@@ -211,10 +211,10 @@ def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
     slow = asyncio.Event()
     upload = stage.gateway.upload
 
-    async def stall(local: Path, remote: str, progress: Progress | None = None) -> None:
+    async def stall(local: Path, remote: str, progress: Progress | None = None) -> str:
         if local.stat().st_size > 100_000:
             await slow.wait()
-        await upload(local, remote, progress)
+        return await upload(local, remote, progress)
 
     stage.gateway.upload = stall  # type: ignore[method-assign]
     path = stage.directory("large")

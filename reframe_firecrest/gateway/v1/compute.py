@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from reframe_firecrest import errors
 from reframe_firecrest.clock import clock
-from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway import policy, slurm
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.limits import TooMuchError
 from reframe_firecrest.gateway.policy import Operation
@@ -26,7 +26,6 @@ from reframe_firecrest.gateway.v1 import job_answers, system_answers
 from reframe_firecrest.gateway.v1.answers import task_id_of
 from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.clock import SystemClock
-from reframe_firecrest.gateway.v1.dialect import REFUSED_BY_SBATCH
 from reframe_firecrest.gateway.v1.job_answers import Accounted, Queued
 from reframe_firecrest.gateway.v1.memory import Memory
 from reframe_firecrest.gateway.v1.parts import part_of_accounted, part_of_queued
@@ -107,10 +106,10 @@ class Compute:
         try:
             task = await self._tasks.reach(operation, task_id, SUBMISSION)
         except errors.GatewayError as error:
-            if REFUSED_BY_SBATCH.search(str(error)):
-                raise errors.RejectedError(str(error)) from None
+            if slurm.is_refused_by_sbatch(error.detail):
+                raise error.as_kind(errors.RejectedError) from None
             # A job that was queued with a warning is told as a failure too.
-            raise errors.UncertainError(str(error)) from None
+            raise error.as_kind(errors.UncertainError) from None
         try:
             submitted = job_answers.submitted_of(task.data)
         except ValueError:
@@ -184,7 +183,7 @@ class Compute:
         try:
             await self._call.steps(policy.CANCEL, ask)
         except errors.GatewayError as error:
-            if not re.search(policy.JOB_HAS_ENDED, str(error)):
+            if not re.search(slurm.JOB_HAS_ENDED, str(error)):
                 raise
 
     async def accounting(self, ids: Sequence[str] = (), since: str | None = None) -> list[Accounted]:
@@ -215,7 +214,7 @@ class Compute:
         try:
             return await self._ask(policy.LIST_JOBS, "jobs", params, job_answers.queued_of)
         except errors.GatewayError as error:
-            if re.search(policy.JOB_HAS_ENDED, str(error)):
+            if re.search(slurm.JOB_HAS_ENDED, str(error)):
                 return []
             raise
 

@@ -13,8 +13,8 @@ import re
 import httpx
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy
-from reframe_firecrest.gateway.dialect import MAX_TEXT, Dialect, texts_in
+from reframe_firecrest.gateway import policy, slurm
+from reframe_firecrest.gateway.dialect import MAX_TEXT, Dialect, is_of_v1, texts_in
 
 WORDS: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     (re.compile("Command has finished with timeout signal"), errors.OperationTimeoutError),
@@ -29,13 +29,6 @@ WORDS: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     # Before what names a path: a path may be called like an error.
     (re.compile("Permission denied|[Oo]peration not permitted"), errors.ForbiddenError),
     (re.compile("No such file or directory"), errors.NotFoundError),
-    # Slurm's commands, while its controller or its accounting is away.
-    (
-        re.compile(
-            "Unable to contact slurm controller|Socket timed out|Connection refused|timed out on send"
-        ),
-        errors.UncertainError,
-    ),
 )
 """What commands and the gateway say, more definite first."""
 
@@ -56,18 +49,13 @@ HEADERS: dict[str, type[errors.GatewayError]] = {
 }
 """Headers of answers with status 400, and what each means where the words say nothing more definite."""
 
-REFUSED_BY_SBATCH = re.compile(
-    "Batch job submission failed: (?!Unable to contact|Socket|Connection|.*timed out)"
-)
-"""What sbatch says when it certainly has not queued a job. Whatever else it writes to its standard error
-makes the gateway report a failure too, even if the job was queued with a warning."""
-
 _DESCRIPTIONS = re.compile(r"^(Error on \w+ operation|sourcePath error|Failed to submit job)\s*")
 
 
 def meaning_of(text: str) -> type[errors.GatewayError] | None:
     """Return the class of error that words stand for, None if they are not known."""
-    return next((kind for pattern, kind in WORDS if pattern.search(text)), None)
+    of_slurm = slurm.meaning_of(text)
+    return of_slurm or next((kind for pattern, kind in WORDS if pattern.search(text)), None)
 
 
 def _told(response: httpx.Response) -> str:
@@ -76,6 +64,12 @@ def _told(response: httpx.Response) -> str:
     told = list(dict.fromkeys(texts))
     text = " ".join(told)[:MAX_TEXT]
     return _DESCRIPTIONS.sub("", text) if len(told) > 1 else text
+
+
+def _is_own(response: httpx.Response) -> bool:
+    # Its services say in a header what is wrong, even where a body is missing.
+    headed = response.status_code < 500 and any(name in response.headers for name in HEADERS)
+    return is_of_v1(response) or headed
 
 
 def _classify(response: httpx.Response, text: str) -> type[errors.GatewayError]:
@@ -87,12 +81,16 @@ def _classify(response: httpx.Response, text: str) -> type[errors.GatewayError]:
             return meant
         if found:
             return found[0]
+    if response.status_code >= 500:
+        # Unlike v2, it has no check that refuses before it acts.
+        return meaning_of(text) or errors.UncertainError
     return policy.classify(response.status_code, text)
 
 
 V1 = Dialect(
     api="FirecREST v1",
     told=_told,
+    is_own=_is_own,
     classify=_classify,
     # Each of its services works on one request at a time.
     at_first=6,

@@ -12,6 +12,7 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway import moving, policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.limits import in_memory
+from reframe_firecrest.gateway.names import attempts
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.v1 import answers
@@ -45,6 +46,7 @@ class Filesystem:
         self._call = call
         self._transfers = transfers
         self._limit = DEFAULT_LIMIT
+        self._longest_command = policy.LONGEST_COMMAND
         self._inventory = Inventory()
         self._numbers = itertools.count(1)
 
@@ -58,9 +60,10 @@ class Filesystem:
         """The same for a download: its content must fit the same window in base64."""
         return self._limit * 3 // 4 - FORM
 
-    def limit(self, size: int | None) -> None:
-        """Take the gateway's limit, in bytes."""
+    def limit(self, size: int | None, seconds: float | None = None) -> None:
+        """Take the gateway's limits: bytes of a file, and seconds of a command."""
         self._limit = size or DEFAULT_LIMIT
+        self._longest_command = seconds or policy.LONGEST_COMMAND
 
     # --- looking ------------------------------------------------------------------------------------
 
@@ -105,17 +108,20 @@ class Filesystem:
 
     # --- moving -------------------------------------------------------------------------------------
 
-    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
-        """Bring a local file to a remote path."""
-        form, name = {"targetPath": dirname(accepted(remote))}, basename(remote)
+    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
+        """Bring a local file to a remote path; see the protocol."""
+        form, paths = {"targetPath": dirname(accepted(remote))}, attempts(remote)
 
-        async def at_once(content: bytes) -> None:
-            await self._call(
-                policy.UPLOAD, lambda: self._client.post_file("/utilities/upload", form, name, content)
-            )
+        async def at_once(content: bytes) -> str:
+            async def ask() -> str:
+                path = next(paths)
+                await self._client.post_file("/utilities/upload", form, basename(path), content)
+                return path
 
-        await moving.upload(
-            local, self.max_upload, at_once, lambda: self._transfers.upload(local, remote, progress)
+            return await self._call(policy.UPLOAD, ask)
+
+        return await moving.upload(
+            local, self.max_upload, at_once, lambda: self._transfers.upload(local, paths, progress)
         )
 
     async def download(
@@ -160,13 +166,27 @@ class Filesystem:
             return
 
     async def extract(self, archive: str, directory: str) -> None:
-        """Unpack a gzipped tar archive into an existing directory."""
+        """Unpack a gzipped tar archive into an existing directory; see the protocol."""
         form = {"sourcePath": accepted(archive), "targetPath": accepted(directory), "type": ".tgz"}
         try:
             await self._post(policy.EXTRACT, "extract", form)
         except errors.OperationTimeoutError:
-            # Unpacking again over what is there already is harmless: the archive holds the same files.
-            await self._transfers.run("extract", form, archive, "unpacking a large archive")
+            # Unpacking again over what is there already is harmless: the archive holds the same files. But
+            # what was cut off must have ended before anything is changed there.
+            await asyncio.gather(
+                self._transfers.run("extract", form, archive, "unpacking a large archive"),
+                self._command_over(),
+            )
+
+    async def withdraw(self, archive: str) -> None:
+        """Make sure that nothing unpacks an archive any more; see the protocol."""
+        await self.remove(archive)
+        await self._transfers.rule_out(archive)
+        await self._command_over()
+
+    async def _command_over(self) -> None:
+        """Wait until all commands have ended that the gateway has started: it runs them by ``timeout``."""
+        await asyncio.sleep(self._longest_command + policy.MARGIN)
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack files that are named relative to a directory."""
@@ -177,15 +197,19 @@ class Filesystem:
 
     async def _archive(self, directory: str, source: str, files: Sequence[str], target: str) -> list[Archive]:
         """Pack a file or a directory or, if that can't be packed as a whole, what is wanted of it."""
-        archive = f"{target}-{next(self._numbers)}.tgz"
-        form = {"sourcePath": packable(f"{directory}/{source}"), "targetPath": accepted(archive)}
+        form = {"sourcePath": packable(f"{directory}/{source}")}
+
+        async def ask() -> str:
+            path = f"{target}-{next(self._numbers)}.tgz"
+            await self._client.post("/utilities/compress", {**form, "targetPath": accepted(path)})
+            return path
+
         try:
-            await self._post(policy.ARCHIVE, "compress", form)
+            archive = await self._call(policy.ARCHIVE, ask)
         except errors.OperationTimeoutError:
-            # What lies under the first name is incomplete; it is never looked at again.
-            archive = f"{target}-{next(self._numbers)}-job.tgz"
-            await self._transfers.run(
-                "compress", {**form, "targetPath": archive}, archive, "packing many files"
+            # What lies under that name is incomplete; it is never looked at again.
+            archive = await self._transfers.compress(
+                form, attempts(f"{target}-{next(self._numbers)}-job.tgz")
             )
         except (errors.ForbiddenError, errors.NotFoundError, errors.RejectedError):
             # Something in it may be written at this moment, or may not be read, and need not be wanted.

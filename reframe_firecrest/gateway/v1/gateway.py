@@ -55,7 +55,7 @@ class GatewayV1(Filesystem):
     async def connect(self) -> SystemInfo:
         """Ask for the gateway's version and limits; Slurm's version is not told."""
         told = await self._status.parameters()
-        self.limit(told.max_direct)
+        self.limit(told.max_direct, told.longest_command)
         self._transfers.max_size = told.max_stored
         return SystemInfo(self._connection.settings.system, None, self.max_upload)
 

@@ -113,6 +113,7 @@ class Parameters:
         file_systems: those of each system, where they are told.
         max_direct: bytes that go through the gateway at once.
         max_stored: bytes that a file may have that passes the storage.
+        longest_command: seconds after which a command on files is ended.
     """
 
     version: str | None
@@ -120,6 +121,7 @@ class Parameters:
     file_systems: Mapping[str, Sequence[str]]
     max_direct: int | None
     max_stored: int | None
+    longest_command: float | None = None
 
 
 def parameters_of(answer: object) -> Parameters:
@@ -134,7 +136,13 @@ def parameters_of(answer: object) -> Parameters:
         {entry.system: entry.mounted for entry in systems},
         _mebibytes(values.get("UTILITIES_MAX_FILE_SIZE")),
         _mebibytes(values.get("STORAGE_MAX_FILE_SIZE")),
+        _seconds(values.get("UTILITIES_TIMEOUT")),
     )
+
+
+def _seconds(value: object) -> float | None:
+    """Turn a limit into seconds; the gateway sends it as a text."""
+    return None if value is None else min(max(float(str(value)), 0.0), 3600.0)
 
 
 def _mebibytes(value: object) -> int | None:

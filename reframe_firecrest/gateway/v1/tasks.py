@@ -184,4 +184,4 @@ def failure_of(operation: Operation, task: Task, where: str) -> errors.GatewayEr
     """Say what a failed task says."""
     text = in_brief(task.text) or task.description or "the gateway does not say why"
     kind = task.meaning or errors.RejectedError
-    return kind(f"{operation.name} on {where} failed: {explained(kind, text)}")
+    return kind(f"{operation.name} on {where} failed: {explained(kind, text)}", detail=task.text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import basename
@@ -100,11 +100,17 @@ class Transfers:
         self._compute = compute
         self._wait_for_job = wait_for_job
         self.max_size: int | None = None
+        self._doubtful: dict[str, set[str]] = {}
 
     # --- large files --------------------------------------------------------------------------------
 
-    async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> None:
-        """Bring a local file to a remote path.
+    async def upload(self, local: Path, paths: Iterator[str], progress: Progress | None = None) -> str:
+        """Bring a local file to a remote path; return it.
+
+        Args:
+            local: the file.
+            paths: of the remote file, one for each attempt.
+            progress: told of its way.
 
         Raises:
             GatewayError: it did not arrive.
@@ -115,8 +121,10 @@ class Transfers:
                 f"uploading {size} bytes on {self._call.where} failed: the gateway's storage takes files of "
                 f"up to {self.max_size} bytes; send less with one test"
             )
-        form = {"targetPath": accepted(remote), "sourcePath": basename(remote)}
         for left in reversed(range(TRANSFERS)):
+            # The gateway moves what arrives in the storage whenever it does.
+            remote = next(paths)
+            form = {"targetPath": accepted(remote), "sourcePath": basename(remote)}
             task_id, where = await self._begin(_THERE, form, PREPARATION)
             try:
                 await self._objects.put_form(local, size, where, progress)
@@ -129,6 +137,7 @@ class Transfers:
         within = INTERVAL + size / SLOWEST
         await self._tasks.reach(policy.UPLOAD, task_id, within, (ARRIVED,))
         await self._expect_size(remote, size)
+        return remote
 
     async def download(
         self, remote: str, local: Path, size_hint: int, progress: Progress | None = None
@@ -197,6 +206,36 @@ class Transfers:
         """
         await self.run("rm", {"targetPath": path}, path, "removing a large directory")
 
+    async def compress(self, form: Form, paths: Iterator[str]) -> str:
+        """Pack an archive by a job; return its path.
+
+        Args:
+            form: what is packed.
+            paths: of the archive, one for each attempt.
+
+        Raises:
+            GatewayError: it was not packed.
+        """
+        for left, path in zip(reversed(range(TRANSFERS)), paths, strict=False):
+            try:
+                await self.run("compress", {**form, "targetPath": path}, path, "packing many files")
+            except errors.UncertainError:
+                if not left:
+                    raise
+            else:
+                return path
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def rule_out(self, path: str) -> None:
+        """Cancel the jobs that may work on a path; one that comes later must not find it any more.
+
+        Raises:
+            GatewayError: there may still be one.
+        """
+        if path in self._doubtful:
+            rows = [row for row in await self._compute.queue() if row.name in self._doubtful[path]]
+            await asyncio.gather(*(self._compute.cancel(row.job_id) for row in rows))
+
     async def run(self, command: str, form: Form, about: str, what: str) -> None:
         """Have a job do what takes the utilities too long, and wait for its end.
 
@@ -207,6 +246,7 @@ class Transfers:
             what: it does, for messages.
 
         Raises:
+            UncertainError: there may be a job or come one; see `rule_out`.
             GatewayError: it was not done.
         """
         # What removes a run's directory must not be taken for a job of that run.
@@ -228,10 +268,14 @@ class Transfers:
         await self._read(log, what)
 
     async def _submit(self, command: str, form: Form, owner: str) -> tuple[str, str]:
-        """Have a job queued, once in effect; returns its id and the path of its log of errors."""
+        """Have a job queued, once in effect; returns its id and the path of its log of errors.
+
+        Only a removal is repeated where none is found: a late job of another kind would change what was
+        written meanwhile.
+        """
         if self._account:
             form = {**form, "account": self._account}
-        for left in reversed(range(TRANSFERS)):
+        for left in reversed(range(TRANSFERS if command == "rm" else 1)):
             asked = clock()
             name = f"{TRANSFER_NAME}{owner}#{secrets.token_hex(6)}"
             try:
@@ -239,6 +283,7 @@ class Transfers:
                     policy.QUEUE, f"/storage/xfer-internal/{command}", {**form, "jobName": name}
                 )
             except errors.UncertainError:
+                self._doubtful.setdefault(owner, set()).add(name)
                 found = await self._find(name, asked)
                 if found is not None:
                     return found

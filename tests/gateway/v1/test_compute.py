@@ -252,7 +252,7 @@ class TestCancel:
     def test_a_refusal_is_told(self) -> None:
         text = "scancel: error: Kill job error on job id 7: Access/permission denied"
         api = ApiV1({CANCEL: failed(text)})
-        assert "permission denied" in fails(errors.RejectedError, api, lambda gateway: gateway.cancel("7"))
+        assert "permission denied" in fails(errors.ForbiddenError, api, lambda gateway: gateway.cancel("7"))
 
 
 @pytest.fixture

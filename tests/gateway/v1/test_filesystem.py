@@ -159,7 +159,7 @@ class TestUploads:
         path.write_bytes(b"x" * 20_000)
         return path
 
-    def up(self, path: Path) -> Callable[[GatewayV1], Awaitable[None]]:
+    def up(self, path: Path) -> Callable[[GatewayV1], Awaitable[str]]:
         return lambda gateway: gateway.upload(path, "/scratch/run/in.tgz")
 
     def test_a_small_file_goes_at_once(self, small: Path) -> None:
@@ -436,8 +436,8 @@ class TestArchives:
         asked, wait = finished()
         api = ApiV1(
             {
-                EXTRACT: TOO_LONG,
-                f"{BY_JOB}/extract": [
+                RM: TOO_LONG,
+                f"{BY_JOB}/rm": [
                     httpx.ReadError("reset"),
                     done({"jobid": "79", "job_file_err": "/h/79.err"}, status=201),
                 ],
@@ -446,9 +446,9 @@ class TestArchives:
                 DOWNLOAD: httpx.Response(200, content=b""),
             }
         )
-        call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), wait=wait)
+        call(api, lambda gateway: gateway.remove("/scratch/run"), wait=wait)
         assert asked == ["79"]
-        forms = [api.form(number) for number, key in enumerate(api.seen) if key == f"{BY_JOB}/extract"]
+        forms = [api.form(number) for number, key in enumerate(api.seen) if key == f"{BY_JOB}/rm"]
         assert forms[0]["jobName"] != forms[1]["jobName"]
 
     def test_finished_jobs_directories_are_packed_as_a_whole(self) -> None:
