@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reframe_firecrest.sandbox.disturb.middleware import drain
+from reframe_firecrest.sandbox.disturb.breaking import drain
 from reframe_firecrest.sandbox.errors import GatewayError
 from reframe_firecrest.sandbox.gateway import gateway_of
 from reframe_firecrest.sandbox.hangup import answer_nobody
