@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reframe_firecrest._version import __version__
 from reframe_firecrest.sandbox import auth, compute, status, storage
 from reframe_firecrest.sandbox.disturb import control
 from reframe_firecrest.sandbox.disturb.middleware import PRIVATE_PREFIX, Disturbance
@@ -26,8 +25,8 @@ from reframe_firecrest.sandbox.v1.app import unauthorized as v1_refusal
 from reframe_firecrest.sandbox.v1.paths import serves
 
 VERSION_HEADER = "f7t-appversion"
-APP_VERSION = f"2.x.x-sandbox-{__version__}"
-"""What the header `f7t-appversion` says: the API's generation, and who speaks."""
+APP_VERSION = "2.5.6"
+"""Version of FirecREST that is imitated; clients parse it."""
 
 _OF_NO_GENERATION = (auth.TOKEN_PATH, storage.PUBLIC_PREFIX + "/", PRIVATE_PREFIX)
 """The identity provider, the object storage, and what is the sandbox's own."""

@@ -61,10 +61,25 @@ class SandboxConfig(BaseModel):
 
     operation_timeout: float = Field(default=5.0, gt=0)
     max_ops_file_size: int = Field(default=5 * MIB, gt=0)
-    output_limit: int = Field(default=5 * MIB, gt=0, description="a download is base64: 3/4 of this fits")
+    output_limit: int | None = Field(
+        default=None,
+        gt=0,
+        description="bytes that a command may print; a download is base64, so 3/4 of this fits; "
+        "None: max_ops_file_size, as with the real gateway",
+    )
+    max_submitted_jobs: int | None = Field(
+        default=None,
+        ge=0,
+        description="of a QOS: beyond so many unfinished jobs, submissions get 403 (embedded runner)",
+    )
     max_part_size: int = Field(default=8 * MIB, gt=0)
     url_lifetime: int = Field(default=604_800, gt=0, description="of a presigned URL")
     transfer_poll: float = Field(default=0.2, gt=0, description="between looks for an uploaded object")
+
+    @property
+    def buffer_limit(self) -> int:
+        """Bytes of a command's output beyond which the gateway gives it up."""
+        return self.max_ops_file_size if self.output_limit is None else self.output_limit
 
     @field_validator("host")
     @classmethod

@@ -165,7 +165,7 @@ async def drain(receive: Receive) -> None:
 
 async def _send_status(rule: FaultRule, scope: Scope, send: Send) -> None:
     if rule.text is None:
-        await refuse(scope, send, rule.status, "Injected fault.", rule.headers)
+        await refuse(scope, send, rule.status, rule.message, rule.headers)
         return
     headers = {"Content-Type": "text/plain", **rule.headers}
     await _send_all(send, rule.status, rule.text.encode(), headers)

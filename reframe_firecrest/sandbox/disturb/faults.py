@@ -87,6 +87,7 @@ class FaultRule(BaseModel):
         default=1.0, gt=0, le=1, description="of the matching requests, those that it hits, by chance"
     )
     seconds: float = Field(default=30.0, ge=0)
+    message: str = Field(default="Injected fault.", description="of the gateway's own JSON")
     text: str | None = Field(
         default=None, description="plain text of the answer instead of the gateway's own JSON"
     )
