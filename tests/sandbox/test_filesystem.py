@@ -297,3 +297,18 @@ def test_the_root_is_not_removed_by_another_spelling(api: Api) -> None:
     for path in (f"{api.sandbox.root}/", f"{api.sandbox.root}/."):
         assert api.ops("DELETE", "rm", params={"path": path}).status_code == 403
     assert api.home.exists()
+
+
+def test_an_owner_is_changed_and_unknown_ones_are_refused(api: Api) -> None:
+    """There is no recording of `chown`; the answer is an entry of `ls`, as chmod's is."""
+    file = api.home / "owned"
+    file.touch()
+    user = api.sandbox.gateway.user
+    request = {"path": str(file), "owner": user.name, "group": user.group}
+    answer = api.ops("PUT", "chown", json=request)
+    assert answer.status_code == 200
+    entry = answer.json()["output"]
+    assert (entry["name"], entry["user"], entry["group"]) == (str(file), user.name, user.group)
+    refused = api.ops("PUT", "chown", json={**request, "owner": "no-such-user"})
+    assert refused.status_code == 400
+    assert "invalid user" in refused.json()["message"]
