@@ -25,6 +25,10 @@ def sandbox(
     *,
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another NAME:PORT by which clients reach it.", metavar="NAME:PORT"),
+    ] = None,
     root: Annotated[
         Path | None,
         typer.Option(help="The directory that clients see; a new one, removed at exit, by default."),
@@ -74,6 +78,7 @@ def sandbox(
         faults,
         host=host,
         port=port,
+        allowed_hosts=tuple(allowed_host or ()),
         root=root,
         runner=runner,
         system=system,

@@ -10,21 +10,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reframe_firecrest._version import __version__
 from reframe_firecrest.sandbox import auth, compute, status, storage
 from reframe_firecrest.sandbox.disturb import control
 from reframe_firecrest.sandbox.disturb.middleware import PRIVATE_PREFIX, Disturbance
 from reframe_firecrest.sandbox.errors import GatewayError
 from reframe_firecrest.sandbox.filesystem import reading, writing
 from reframe_firecrest.sandbox.gateway import Gateway
+from reframe_firecrest.sandbox.guard import Guard, allowed_hosts
 from reframe_firecrest.sandbox.hangup import answer_nobody
 from reframe_firecrest.sandbox.models import ERROR_RESPONSES
 from reframe_firecrest.sandbox.transfer import router as transfer
 from reframe_firecrest.sandbox.v1.app import build_api as build_v1_api
+from reframe_firecrest.sandbox.v1.app import unauthorized as v1_refusal
 from reframe_firecrest.sandbox.v1.paths import serves
 
-APP_VERSION = f"2.x.x-sandbox-{__version__}"
-"""What the header `f7t-appversion` says: the API's generation, and who speaks."""
+VERSION_HEADER = "f7t-appversion"
+APP_VERSION = "2.5.6"
+"""Version of FirecREST that is imitated; clients parse it."""
 
 _OF_NO_GENERATION = (auth.TOKEN_PATH, storage.PUBLIC_PREFIX + "/", PRIVATE_PREFIX)
 """The identity provider, the object storage, and what is the sandbox's own."""
@@ -36,14 +38,31 @@ def build_app(gateway: Gateway) -> ASGIApp:
     api, v1_api = build_api(), build_v1_api()
     for one in (api, v1_api):
         one.state.gateway = gateway
-    return Disturbance(
-        _Generations(api, v1_api, v1=config.api != "v2", v2=config.api != "v1"),
+    generations = _Generations(api, v1_api, v1=config.api != "v2", v2=config.api != "v1")
+    disturbed = Disturbance(
+        generations,
         counts=gateway.counts,
         faults=gateway.faults,
         latency=config.latency,
         rate_limit=config.rate_limit,
         one_worker=config.one_worker,
     )
+
+    def unauthorized(request: Request) -> JSONResponse | None:
+        refused = v1_refusal if generations.is_for_v1(request.scope) else _unauthorized
+        return refused(request, gateway.authority)
+
+    hosts = allowed_hosts(gateway.url, config.allowed_hosts)
+    return Guard(disturbed, hosts=hosts, unauthorized=unauthorized, counts=gateway.counts)
+
+
+def _unauthorized(request: Request, authority: auth.TokenAuthority) -> JSONResponse | None:
+    try:
+        auth.user_of(request, authority)
+    except GatewayError as error:
+        headers = error.headers | {VERSION_HEADER: APP_VERSION}
+        return JSONResponse(error.body(None), error.status, headers=headers)
+    return None
 
 
 class _Generations:
@@ -56,10 +75,11 @@ class _Generations:
         self._v2 = v2
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._v1_api if self._is_for_v1(scope) else self._v2_api
+        app = self._v1_api if self.is_for_v1(scope) else self._v2_api
         await app(scope, receive, send)
 
-    def _is_for_v1(self, scope: Scope) -> bool:
+    def is_for_v1(self, scope: Scope) -> bool:
+        """Return whether FirecREST v1 answers a request."""
         if scope["type"] != "http" or not self._v1:
             return False
         path = scope["path"]
@@ -68,7 +88,9 @@ class _Generations:
 
 def build_api() -> FastAPI:
     """Return the routes; they work once `state.gateway` is set."""
-    api = FastAPI(title="FirecREST", version=APP_VERSION, lifespan=_run_the_runner)
+    api = FastAPI(
+        title="FirecREST", version=APP_VERSION, lifespan=_run_the_runner, docs_url=None, redoc_url=None
+    )
     filesystem = APIRouter(
         prefix="/filesystem/{system_name}",
         tags=["filesystem"],
@@ -117,7 +139,7 @@ class _VersionHeader:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_version(message: Message) -> None:
             if message["type"] == "http.response.start":
-                header = (b"f7t-appversion", APP_VERSION.encode())
+                header = (VERSION_HEADER.encode(), APP_VERSION.encode())
                 message = {**message, "headers": [*message["headers"], header]}
             await send(message)
 

@@ -1,6 +1,7 @@
 """What can be set about a sandbox, with defaults that behave like the recorded gateway."""
 
 import ipaddress
+import re
 import secrets
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from reframe_firecrest.sandbox.disturb.faults import FaultRule
 
 MIB = 1024 * 1024
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class SandboxConfig(BaseModel):
@@ -23,6 +25,10 @@ class SandboxConfig(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535, description="0 takes a free one")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="values of the header Host that are accepted beside the loopback names, with their port",
+    )
     root: Path | None = Field(default=None, description="None: private, removed at exit")
     system: str = Field(default="sandbox", pattern=r"^[A-Za-z0-9_.-]+$")
     runner: Literal["embedded", "slurm"] = "embedded"
@@ -55,10 +61,25 @@ class SandboxConfig(BaseModel):
 
     operation_timeout: float = Field(default=5.0, gt=0)
     max_ops_file_size: int = Field(default=5 * MIB, gt=0)
-    output_limit: int = Field(default=5 * MIB, gt=0, description="a download is base64: 3/4 of this fits")
+    output_limit: int | None = Field(
+        default=None,
+        gt=0,
+        description="bytes that a command may print; a download is base64, so 3/4 of this fits; "
+        "None: max_ops_file_size, as with the real gateway",
+    )
+    max_submitted_jobs: int | None = Field(
+        default=None,
+        ge=0,
+        description="of a QOS: beyond so many unfinished jobs, submissions get 403 (embedded runner)",
+    )
     max_part_size: int = Field(default=8 * MIB, gt=0)
     url_lifetime: int = Field(default=604_800, gt=0, description="of a presigned URL")
     transfer_poll: float = Field(default=0.2, gt=0, description="between looks for an uploaded object")
+
+    @property
+    def buffer_limit(self) -> int:
+        """Bytes of a command's output beyond which the gateway gives it up."""
+        return self.max_ops_file_size if self.output_limit is None else self.output_limit
 
     @field_validator("host")
     @classmethod
@@ -73,6 +94,16 @@ class SandboxConfig(BaseModel):
                 "as you, so it only listens on 127.0.0.1, ::1 or localhost"
             )
         return host
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_of_hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _HOST.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is not the name of a host with its port, such as gateway.example:8443"
+                )
+        return names
 
     @field_validator("root")
     @classmethod

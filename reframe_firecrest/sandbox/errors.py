@@ -131,6 +131,17 @@ class SchedulerError(GatewayError):
         return cls(500, "Error executing Slurm command.", caused_by=caused_by, stderr=stderr)
 
     @classmethod
+    def query_overflowed(cls) -> SchedulerError:
+        """Return the error of a job query whose command printed more than the gateway holds."""
+        caused_by = ["Command output exceeded buffer limit."]
+        return cls(500, "Error executing Slurm command.", caused_by=caused_by, stderr="")
+
+    @classmethod
+    def query_unparsable(cls) -> SchedulerError:
+        """Return the error of a job query whose output the gateway cannot parse; it names no cause."""
+        return cls(500, "Error executing Slurm command.", stderr="")
+
+    @classmethod
     def over_quota(cls, stderr: str) -> SchedulerError:
         """Return the refusal of a submission beyond an accounting or QOS limit."""
         return cls(

@@ -59,7 +59,7 @@ async def run_command(
     Args:
         argv: the program and its arguments; no shell sees them.
         timeout: seconds after which the command and its children are killed.
-        output_limit: bytes of standard output after which they are killed.
+        output_limit: bytes of standard output or error after which they are killed.
         stdin: what the command reads; nothing by default.
         env: the whole environment; the one of a login by default, with messages in English.
         cwd: the working directory.

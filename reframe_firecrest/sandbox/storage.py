@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,15 +23,20 @@ from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 PUBLIC_PREFIX = "/storage"
 PRIVATE_PREFIX = "/__storage"
 """For the sandbox's own transfer jobs: neither counted nor disturbed."""
+PREFIXES = (PUBLIC_PREFIX + "/", PRIVATE_PREFIX + "/")
+METHODS = ("GET", "PUT", "POST")
 _ALGORITHM = "SANDBOX-HMAC-SHA256"
 _DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 _WRITE_SIZE = 1024 * 1024
+_UNSIGNED = 65_536
+"""Bytes of a form that are read before its signature is checked."""
 _PART = re.compile(r"<Part\b[^>]*>(.*?)</Part>", re.DOTALL)
 _PART_NUMBER = re.compile(r"<PartNumber>\s*(\d+)\s*</PartNumber>")
 _PART_ETAG = re.compile(r"<ETag>\s*(?:&quot;|\")?([0-9a-f]+)")
@@ -236,8 +242,8 @@ def _no_such_upload() -> StorageError:
     return StorageError(404, "NoSuchUpload", "The specified upload does not exist.")
 
 
-@router.api_route(PUBLIC_PREFIX + "/{path:path}", methods=["GET", "PUT", "POST"])
-@router.api_route(PRIVATE_PREFIX + "/{path:path}", methods=["GET", "PUT", "POST"])
+@router.api_route(PUBLIC_PREFIX + "/{path:path}", methods=list(METHODS))
+@router.api_route(PRIVATE_PREFIX + "/{path:path}", methods=list(METHODS))
 async def serve(request: Request, path: str) -> Response:
     """Serve a presigned URL."""
     store: ObjectStore = request.app.state.gateway.store
@@ -264,14 +270,44 @@ def _is_form(request: Request) -> bool:
 
 
 async def _stored_form(store: ObjectStore, request: Request, *, bucket: str) -> Response:
-    async with request.form() as form:
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        path = store.check_form(bucket, fields)
+    form = await _signed_form(store, request, bucket)
+    try:
+        path = store.check_form(bucket, _texts(form.multi_items()))
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise StorageError(400, "InvalidArgument", "POST requires exactly one file upload per request.")
         etag = await asyncio.to_thread(store.put, path, file.file)
+    finally:
+        await form.close()
     return Response(status_code=204, headers={"ETag": f'"{etag}"'})
+
+
+async def _signed_form(store: ObjectStore, request: Request, bucket: str) -> FormData:
+    """Parse a form; its policy comes first (as in S3), and its file is read only once that is checked.
+
+    Raises:
+        StorageError: 400 or 403; it is none, or not signed for this bucket.
+    """
+
+    async def checked() -> AsyncGenerator[bytes, None]:
+        received, known = 0, False
+        async for chunk in request.stream():
+            yield chunk
+            # The parser has read the chunk when it asks for the next one.
+            received += len(chunk)
+            if not known and received > _UNSIGNED:
+                store.check_form(bucket, _texts(parser.items))
+                known = True
+
+    parser = MultiPartParser(request.headers, checked())
+    try:
+        return await parser.parse()
+    except MultiPartException as error:
+        raise StorageError(400, "MalformedPOSTRequest", error.message) from None
+
+
+def _texts(items: Iterable[tuple[str, UploadFile | str]]) -> dict[str, str]:
+    return {name: value for name, value in items if isinstance(value, str)}
 
 
 def _listed_parts(body: str) -> list[tuple[int, str]]:

@@ -18,6 +18,16 @@ from tests.faults.running import Outcome
 from tests.faults.soak import Soak, faults_of, run_soak
 from tests.faults.sweep import Verdict, judge, judge_all, note, record, survivors
 
+_EXAMPLES = """a sweep in parts:
+  --kinds acts-late endless              two kinds of failure, all requests
+  --kinds acts-late --shape jobs         one kind, requests about jobs
+  --sample 40 --seed 2 --jobs 1          40 cases of all kinds, one run at a time
+  --log sweep.jsonl                      go on where an interrupted sweep ended
+  --list                                 the cases' names; --case NAME runs one of them
+
+SANDBOX_API=v1 in the environment runs everything over FirecREST v1.
+"""
+
 SHOWN = 6
 """Differences that a line shows of one run."""
 
@@ -43,11 +53,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
     add("--shape", default="", metavar="REGEX", help="only requests whose shape this is found in")
     add(
-        "--kind", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)}"
+        *("--kinds", "--kind"),
+        dest="kind",
+        nargs="+",
+        choices=KINDS,
+        default=list(KINDS),
+        metavar="KIND",
+        help=f"of {', '.join(KINDS)}",
     )
     add("--slow", action="store_true", help="on a system where transfer jobs do all work on files")
     add("--sample", type=int, metavar="N", help="so many of them, of all kinds")

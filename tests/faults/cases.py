@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reframe_firecrest.sandbox import FaultKind, FaultRule
+from reframe_firecrest.sandbox.disturb.faults import UPSTREAM_ERROR, modifies
 from tests.conftest import SANDBOX_API
 
 TIMEOUT = 3.0
@@ -24,11 +25,13 @@ class Kind:
         meaning: for the table of results.
         rule: what the sandbox is told.
         unanswered: the client gets to know by waiting only.
+        extra: seconds that a run may take longer than with other kinds.
     """
 
     meaning: str
     rule: Mapping[str, Any]
     unanswered: bool = False
+    extra: float = 0.0
 
 
 def _status(status: int, meaning: str, **headers: str) -> Kind:
@@ -52,6 +55,10 @@ KINDS: Mapping[str, Kind] = {
     "500-after": _status_after(500),
     "502-after": _status_after(502),
     "503": _status(503, "503"),
+    "503-after": Kind(
+        "503 of a proxy although it acted",
+        {"kind": FaultKind.STATUS_AFTER, "status": 503, "text": UPSTREAM_ERROR},
+    ),
     "504-after": _status_after(504),
     "ignored": Kind("never acted, never answered", {"kind": FaultKind.IGNORE}, unanswered=True),
     "muted": Kind("acted, never answered", {"kind": FaultKind.MUTE}, unanswered=True),
@@ -64,7 +71,18 @@ KINDS: Mapping[str, Kind] = {
     "garbled": Kind("half of the body, as if it were all", {"kind": FaultKind.GARBLE}),
     "page": Kind("a page of HTML instead of the body", {"kind": FaultKind.PAGE}),
     "portal": Kind("200 and a page of HTML from something in between", {"kind": FaultKind.PORTAL}),
+    "acts-late": Kind(
+        "connection cut, acted seconds later", {"kind": FaultKind.ACTS_LATE, "seconds": 4.0}, extra=60.0
+    ),
+    "401-thrice": Kind(
+        "401 three times in succession", {"kind": FaultKind.STATUS, "status": 401, "times": 3}, extra=60.0
+    ),
+    "endless": Kind("a body that never ends", {"kind": FaultKind.ENDLESS, "size": 512 * 1024**2}),
 }
+
+LATE_SUBMISSION = 9.0
+"""Seconds after which a submission is carried out that `acts-late` hits; other requests take 4."""
+_SUBMISSIONS = ("POST /compute/{system}/jobs", "POST /compute/jobs/path", "POST /compute/jobs/upload")
 
 TASK_KINDS: Mapping[str, Kind] = {
     "stalled": Kind("its task never ends, and it never acted", {"kind": FaultKind.STALL}, unanswered=True),
@@ -108,8 +126,11 @@ class Fault:
 
     @property
     def rule(self) -> FaultRule:
-        """What the sandbox is told."""
-        return FaultRule(shape=self.shape, after=self.number - 1, **KINDS[self.kind].rule)
+        """The sandbox's rule for it."""
+        rule = FaultRule(shape=self.shape, after=self.number - 1, **KINDS[self.kind].rule)
+        if rule.kind is FaultKind.ACTS_LATE and self.shape in _SUBMISSIONS:
+            return rule.model_copy(update={"seconds": LATE_SUBMISSION})
+        return rule
 
 
 @dataclass(frozen=True, order=True)
@@ -137,9 +158,16 @@ class Case:
         """The kinds of failure in it."""
         return " + ".join(fault.kind for fault in self.faults)
 
+    @property
+    def extra(self) -> float:
+        """Seconds that the run may take longer than with other failures."""
+        return sum(KINDS[fault.kind].extra for fault in self.faults)
+
     def met(self, fired: Mapping[str, int]) -> bool:
         """Tell whether all of it happened, by the sandbox's count of what fired."""
-        wanted = Counter(f"{fault.rule.kind.value} {fault.shape}" for fault in self.faults)
+        wanted: Counter[str] = Counter()
+        for fault in self.faults:
+            wanted[f"{fault.rule.kind.value} {fault.shape}"] += fault.rule.times
         return all(fired.get(label, 0) >= count for label, count in wanted.items())
 
 
@@ -178,8 +206,19 @@ def every_case(counts: Mapping[str, int], kinds: Sequence[str], *, slow: bool = 
         for shape, count in sorted(counts.items())
         if number <= count
         for kind in kinds
-        if kind not in TASK_KINDS or _begins_task(shape, kind)
+        if _applies(kind, shape)
     ]
+
+
+def _applies(kind: str, shape: str) -> bool:
+    """Return whether requests of a shape can fail in such a way."""
+    if kind == "401-thrice":
+        # Gateways answer so while keys rotate. An identity provider that refuses a secret thrice at the start
+        # is to be believed, and object storages refuse a signature with 403.
+        return shape != "POST token" and not shape.endswith(" storage")
+    if kind == "acts-late":
+        return modifies(shape)
+    return kind not in TASK_KINDS or _begins_task(shape, kind)
 
 
 def _begins_task(shape: str, kind: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reframe_firecrest.sandbox.disturb.middleware import READ_TO_ITS_END
 from tests.faults.running import Outcome
 
 BOUND = 60.0
@@ -37,6 +38,11 @@ def differences(expected: Outcome, found: Outcome, bound: float = BOUND) -> list
     lines += _unequal("jobs", expected.jobs, found.jobs)
     lines += [f"never ended: job {job}" for job in found.unfinished]
     lines += _unequal("file", expected.files, found.files)
+    lines += [
+        f"an endless body was read to its end: {label.removeprefix(READ_TO_ITS_END).strip()}"
+        for label in sorted(found.faults)
+        if label.startswith(READ_TO_ITS_END)
+    ]
     for path in sorted({*expected.remote} ^ {*found.remote}):
         lines.append(f"on the system: {path} is {'left' if path in found.remote else 'missing'}")
     if found.seconds > expected.seconds + bound:

@@ -22,10 +22,14 @@ from tests.faults.cases import SLOW_SYSTEM, TIMEOUT, Case
 
 SETTINGS = Path(__file__).with_name("settings.py")
 CHECKS = SUITE / "disturbed.py"
-PATIENCE = 180.0
+PATIENCE = 240.0
 """Seconds after which a run is killed."""
 ENDING = 3.0
 """Seconds that cancelled jobs may take to end after ReFrame has."""
+LATE = 20.0
+"""Seconds after ReFrame's end by which all that a case delays has been carried out."""
+LEDGER = "ledger"
+"""File in which jobs note that their test's commands are executed."""
 SMALL = 65_536
 
 _COMPARED = ("short_name", "result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
@@ -39,7 +43,7 @@ class Outcome:
     Attributes:
         code: ReFrame's exit code; None if it had to be killed.
         tests: by test, what the report says of it.
-        jobs: name and state of ReFrame's jobs that the sandbox ran, and how many of them.
+        jobs: name and state of ReFrame's jobs that executed a test's commands, and how many of them.
         unfinished: jobs of all kinds that were still there at the end.
         files: local output files and what is in them, as checksums.
         remote: paths that were left below the run's directory on the system.
@@ -101,7 +105,11 @@ def run(
                 [str(checks)],
                 *options,
                 config=SETTINGS,
-                environment={**environment, "TMPDIR": str(directory)},
+                environment={
+                    **environment,
+                    "TMPDIR": str(directory),
+                    "FAULTS_LEDGER": str(directory / LEDGER),
+                },
             )
             try:
                 left = reframe.finish(process, patience)
@@ -111,7 +119,7 @@ def run(
             finally:
                 reframe.close()
             outcome.seconds = time.monotonic() - begun
-            _ask(sandbox, outcome)
+            _ask(sandbox, outcome, directory / LEDGER)
             outcome.files = dict(checksums(directory))
             outcome.remote = sorted(_remote(Path(sandbox.environment()["FIRECREST_BASEDIR"])))
         return outcome
@@ -137,11 +145,12 @@ def jobs_of(outcome: Outcome, test: Mapping[str, Any]) -> int:
     return sum(count for job, count in outcome.jobs.items() if job.split()[0] == f"rfm_{test['short_name']}")
 
 
-def _ask(sandbox: Sandbox, outcome: Outcome) -> None:
+def _ask(sandbox: Sandbox, outcome: Outcome, ledger: Path) -> None:
     """Ask the sandbox what it did, undisturbed."""
     stats = sandbox.stats()
     outcome.requests, outcome.limited, outcome.faults = stats.by_shape, stats.rate_limited, stats.faults
     sandbox.faults.clear()
+    _await_late_requests(sandbox)
     deadline = time.monotonic() + ENDING
     while True:
         jobs = _jobs(sandbox)
@@ -150,8 +159,29 @@ def _ask(sandbox: Sandbox, outcome: Outcome) -> None:
             break
         time.sleep(0.1)
     outcome.unfinished = sorted(f"{job['name']} {job['status']['state']}" for job in active)
-    ours = [job for job in jobs if job["name"].startswith("rfm_")]
-    outcome.jobs = dict(Counter(f"{job['name']} {job['status']['state']}" for job in ours))
+    outcome.jobs = executed(jobs, ledger.read_text().splitlines() if ledger.exists() else [])
+
+
+def _await_late_requests(sandbox: Sandbox) -> None:
+    """Wait until the sandbox has carried out what it carries out late; a job of it may come only then."""
+    deadline = time.monotonic() + LATE
+    while sandbox.stats().in_flight and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def executed(jobs: Iterable[Mapping[str, Any]], notes: Sequence[str]) -> dict[str, int]:
+    """Count ReFrame's jobs that executed a test's commands, by name and state.
+
+    A job that was submitted twice counts twice only if both executed them: one that exits before
+    it touches anything, or is cancelled while it waits, does no harm. One that runs again after a requeue
+    counts twice as well.
+
+    Args:
+        jobs: that the sandbox lists.
+        notes: job ids, one for each time that a test's commands began.
+    """
+    states = {str(job["jobId"]): f"{job['name']} {job['status']['state']}" for job in jobs}
+    return dict(Counter(states.get(note, f"{note} unknown") for note in notes))
 
 
 def _jobs(sandbox: Sandbox) -> list[dict[str, Any]]:

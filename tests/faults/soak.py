@@ -48,11 +48,10 @@ def run_soak(soak: Soak) -> Outcome:
     """Run it."""
     rules = [
         FaultRule(
-            **{**kind.rule, "seconds": ANSWER_TIMEOUT + 2.0},
+            **{**kind.rule, "seconds": ANSWER_TIMEOUT + 2.0, "times": OFTEN},
             path=".",
             # Of the requests that the rules before have let pass.
             share=SHARE / (len(KINDS) - number * SHARE),
-            times=OFTEN,
         )
         for number, kind in enumerate(KINDS.values())
     ]

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.faults.cases import Case
-from tests.faults.compare import differences
+from tests.faults.compare import BOUND, differences
 from tests.faults.running import Outcome, run_case
 
 TRIES = 3
@@ -69,7 +69,8 @@ def judge(case: Case, expected: Outcome) -> tuple[Verdict, Outcome]:
         met = case.met(found.faults)
         if met:
             break
-    return Verdict(str(case), case.kind, met, tuple(differences(expected, found)), found.seconds), found
+    lines = differences(expected, found, BOUND + case.extra)
+    return Verdict(str(case), case.kind, met, tuple(lines), found.seconds), found
 
 
 def judge_all(cases: Sequence[Case], expected: dict[bool, Outcome], jobs: int) -> Iterator[Verdict]:

@@ -6,7 +6,7 @@ import pytest
 
 from reframe_firecrest.sandbox import FaultKind
 from reframe_firecrest.sandbox.disturb.faults import Faults
-from tests.faults.cases import KINDS, Case, Fault, every_case, pairs, parse_case, sample
+from tests.faults.cases import KINDS, LATE_SUBMISSION, Case, Fault, every_case, pairs, parse_case, sample
 
 COUNTS = {"POST token": 1, "POST /compute/{system}/jobs": 2, "GET storage": 1}
 
@@ -41,6 +41,23 @@ def test_every_request_meets_every_failure() -> None:
     cases = every_case(COUNTS, ["cut", "lost"])
     assert len(cases) == len(set(cases)) == 4 * 2
     assert cases[-2:] == [Case((Fault("POST /compute/{system}/jobs", 2, kind),)) for kind in ("cut", "lost")]
+
+
+def test_only_requests_that_modify_something_act_late() -> None:
+    cases = every_case({**COUNTS, "PUT storage": 1}, ["acts-late"])
+    assert [case.faults[0].shape for case in cases] == [
+        "POST /compute/{system}/jobs",
+        "PUT storage",
+        "POST /compute/{system}/jobs",
+    ]
+    assert [case.faults[0].rule.seconds for case in cases] == [LATE_SUBMISSION, 4.0, LATE_SUBMISSION]
+
+
+def test_only_gateways_answer_401_thrice() -> None:
+    cases = every_case(COUNTS, ["401-thrice"])
+    assert {case.faults[0].shape for case in cases} == {"POST /compute/{system}/jobs"}
+    assert not cases[0].met({f"status {cases[0].faults[0].shape}": 2})
+    assert cases[0].met({f"status {cases[0].faults[0].shape}": 3})
 
 
 def test_a_sample_has_all_kinds_before_any_comes_twice() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from reframe_firecrest.sandbox.disturb.middleware import READ_TO_ITS_END
 from tests.faults.compare import BOUND, differences
-from tests.faults.running import Outcome
+from tests.faults.running import Outcome, executed
 from tests.faults.soak import Soak, faults_of
 from tests.faults.sweep import Verdict, note, survivors
 
@@ -40,6 +41,10 @@ def test_equal_runs_do_not_differ() -> None:
         (lambda run: run.jobs.pop("rfm_B FAILED"), "jobs rfm_B FAILED: none, expected 1"),
         (lambda run: run.unfinished.append("rfm_A RUNNING"), "never ended: job rfm_A RUNNING"),
         (lambda run: run.files.clear(), "file output/A/rfm_job.out: none, expected 1f"),
+        (
+            lambda run: run.faults.update({f"{READ_TO_ITS_END} GET /jobs": 1}),
+            "an endless body was read to its end: GET /jobs",
+        ),
         (lambda run: run.remote.append(".transfer"), "on the system: .transfer is left"),
         (lambda run: run.remote.remove("A"), "on the system: A is missing"),
         (lambda run: setattr(run, "seconds", BOUND + 3), "took 63 s, undisturbed 2 s"),
@@ -49,6 +54,25 @@ def test_a_difference_is_told(change: Callable[[Outcome], Any], line: str) -> No
     found = deepcopy(GOOD)
     change(found)
     assert differences(GOOD, found) == [line]
+
+
+def listed(job_id: str, state: str) -> dict[str, Any]:
+    return {"jobId": job_id, "name": "rfm_A", "status": {"state": state}}
+
+
+def test_a_job_counts_when_it_executed_the_tests_commands() -> None:
+    jobs = [listed("1", "COMPLETED"), listed("2", "FAILED"), listed("3", "CANCELLED")]
+    assert executed(jobs, ["1"]) == {"rfm_A COMPLETED": 1}
+    assert executed(jobs, ["1", "2"]) == {"rfm_A COMPLETED": 1, "rfm_A FAILED": 1}
+
+
+def test_commands_that_are_executed_twice_count_twice() -> None:
+    jobs = [listed("1", "COMPLETED"), listed("2", "COMPLETED")]
+    assert executed(jobs, ["1", "2"]) == executed(jobs, ["1", "1"]) == {"rfm_A COMPLETED": 2}
+
+
+def test_a_job_that_no_list_shows_counts() -> None:
+    assert executed([], ["7"]) == {"7 unknown": 1}
 
 
 def soaked(**results: str) -> Outcome:

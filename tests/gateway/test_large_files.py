@@ -27,7 +27,10 @@ STORAGE = "^/storage/"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
-    with Sandbox(SandboxConfig(max_ops_file_size=1000, max_part_size=PART, transfer_poll=0.02)) as sandbox:
+    config = SandboxConfig(
+        max_ops_file_size=1000, output_limit=1_000_000, max_part_size=PART, transfer_poll=0.02
+    )
+    with Sandbox(config) as sandbox:
         yield sandbox
 
 

@@ -26,7 +26,9 @@ CANCEL = "DELETE /compute/{system}/jobs/{id}"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    config = SandboxConfig(max_ops_file_size=1000, max_part_size=8000, transfer_poll=0.02, kill_wait=0.2)
+    config = SandboxConfig(
+        max_ops_file_size=1000, output_limit=1_000_000, max_part_size=8000, transfer_poll=0.02, kill_wait=0.2
+    )
     with Sandbox(config) as running:
         yield running
 

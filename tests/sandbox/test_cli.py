@@ -52,7 +52,9 @@ def test_it_serves_until_told_to_stop(signum: signal.Signals) -> None:
         "FIRECREST_SYSTEM",
         "FIRECREST_BASEDIR",
     ]
-    assert httpx.get(variables["FIRECREST_URL"] + "/status/liveness/", trust_env=False).status_code == 200
+    key = {"X-API-Key": variables["FIRECREST_API_KEY"]}
+    url = variables["FIRECREST_URL"] + "/status/liveness/"
+    assert httpx.get(url, headers=key, trust_env=False).status_code == 200
     assert Path(variables["FIRECREST_BASEDIR"]).is_dir()
     process.send_signal(signum)
     out, err = process.communicate(timeout=20)
@@ -92,7 +94,9 @@ def test_a_secret_from_the_environment_is_used_but_not_printed(
 def test_a_command_gets_the_variables_and_its_code_is_returned() -> None:
     script = (
         "import os, sys, urllib.request as r;"
-        "r.build_opener(r.ProxyHandler({})).open(os.environ['FIRECREST_URL'] + '/status/liveness/');"
+        "key = {'X-API-Key': os.environ['FIRECREST_API_KEY']};"
+        "request = r.Request(os.environ['FIRECREST_URL'] + '/status/liveness/', headers=key);"
+        "r.build_opener(r.ProxyHandler({})).open(request);"
         "print(os.environ['FIRECREST_SYSTEM'], os.environ['FIRECREST_BASEDIR']); sys.exit(7)"
     )
     done = subprocess.run(
@@ -196,15 +200,20 @@ def test_a_signal_that_comes_while_the_wait_begins_is_heard() -> None:
         signal.signal(signal.SIGALRM, previous)
 
 
-def test_a_generation_of_the_api_and_the_delays_of_v1_can_be_chosen(tmp_path: Path) -> None:
+def test_a_generation_of_the_api_and_the_delays_of_v1_can_be_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRECREST_API_KEY", "known-before")
     options = ("--api", "v1", "--one-worker", "--accounting-delay", "1.5", "--transfer-poll", "10")
     process = start("--env-file", str(tmp_path / "env"), *options)
     url = first_lines(process, 1)[0].split()[2]
-    answers = [httpx.get(url + path, trust_env=False) for path in ("/status/parameters", "/status/liveness/")]
+    refused = httpx.get(url + "/status/parameters", trust_env=False)
+    key = {"X-API-Key": "known-before"}
+    missing = httpx.get(url + "/status/liveness/", headers=key, trust_env=False)
     process.terminate()
     process.communicate(timeout=20)
-    assert answers[0].json() == {"description": "No Auth Header given"}
-    assert answers[1].status_code == 404
+    assert refused.json() == {"description": "No Auth Header given"}
+    assert missing.status_code == 404
 
 
 def test_another_generation_of_the_api_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,22 @@ from pydantic import ValidationError
 
 from reframe_firecrest.sandbox import FaultRule
 from reframe_firecrest.sandbox.disturb.counts import shape
-from reframe_firecrest.sandbox.disturb.faults import FaultKind, Faults, load_faults
-from tests.sandbox.conftest import Api
+from reframe_firecrest.sandbox.disturb.faults import UPSTREAM_ERROR, FaultKind, Faults, load_faults
+from reframe_firecrest.sandbox.disturb.middleware import READ_TO_ITS_END
+from tests.sandbox.conftest import PATIENCE, Api
 
 Start = Any
 
 
 def fault(kind: FaultKind, path: str = "/status/systems", **options: Any) -> FaultRule:
     return FaultRule(path=path, kind=kind, **options)
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def systems(api: Api) -> httpx.Response:
@@ -111,6 +120,86 @@ def test_a_status_may_hide_that_the_request_was_carried_out(faulty: Api) -> None
     assert len(faulty.listed(name="hidden")) == 1
 
 
+def test_a_proxy_answers_in_its_own_words_after_the_request_was_carried_out(faulty: Api) -> None:
+    rule = fault(FaultKind.STATUS_AFTER, path="/jobs$", method="POST", text=UPSTREAM_ERROR)
+    faulty.sandbox.faults.add(rule)
+    answer = faulty.submit("#!/bin/bash\ntrue\n", name="proxied")
+    assert (answer.status_code, answer.text) == (503, UPSTREAM_ERROR)
+    assert answer.headers["content-type"] == "text/plain"
+    assert len(faulty.listed(name="proxied")) == 1
+
+
+def test_a_request_that_acts_late_is_cut_first_and_carried_out_afterwards(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.ACTS_LATE, path="/jobs$", seconds=1.0))
+    began = time.monotonic()
+    with pytest.raises(httpx.TransportError):
+        faulty.submit("#!/bin/bash\ntrue\n", name="tardy")
+    if time.monotonic() - began < 0.5:
+        assert faulty.listed(name="tardy") == []
+    wait_for(lambda: faulty.listed(name="tardy"))
+    assert faulty.sandbox.stats().faults == {"acts-late POST /compute/{system}/jobs": 1}
+
+
+def test_an_upload_to_the_object_storage_acts_late_with_its_whole_body(faulty: Api) -> None:
+    content = b"x" * 300_000
+    faulty.sandbox.faults.add(FaultRule(shape="PUT storage", kind=FaultKind.ACTS_LATE, seconds=0.2))
+    answer = faulty.transfer(
+        "upload",
+        path=str(faulty.home),
+        transferDirectives={"transfer_method": "s3", "fileName": "late", "fileSize": len(content)},
+    ).json()
+    [url] = answer["transferDirectives"]["partsUploadUrls"]
+    with pytest.raises(httpx.TransportError):
+        httpx.put(url, content=content, trust_env=False)
+    parts = faulty.sandbox.gateway.store._directory / "uploads"
+    wait_for(lambda: [part for part in parts.glob("*/1-*") if part.suffix != ".partial"])
+    [part] = parts.glob("*/1-*")
+    assert part.read_bytes() == content
+
+
+def test_only_requests_that_modify_something_act_late(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.ACTS_LATE, path=".", times=100, seconds=0.1))
+    assert systems(faulty).status_code == 200
+    assert faulty.token()
+    for method, name, options in (
+        ("POST", "mkdir", {"json": {"path": str(faulty.home / "late")}}),
+        ("DELETE", "rm", {"params": {"path": str(faulty.home / "late")}}),
+    ):
+        with pytest.raises(httpx.TransportError):
+            faulty.ops(method, name, **options)
+    wait_for(lambda: not faulty.sandbox.stats().in_flight)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/status/systems"), ("DELETE", "/ops/rm")])
+def test_an_endless_body_ends_when_the_client_hangs_up(faulty: Api, method: str, path: str) -> None:
+    """Answers without a body get one."""
+    (faulty.home / "removed").touch()
+    faulty.sandbox.faults.add(fault(FaultKind.ENDLESS, path=path))
+    url = f"/filesystem/{faulty.system}{path}" if "ops" in path else path
+    params = {"path": str(faulty.home / "removed")}
+    with faulty.http.stream(method, url, params=params) as answer:
+        assert answer.is_success
+        assert "content-length" not in answer.headers
+        received = 0
+        for chunk in answer.iter_raw():
+            received += len(chunk)
+            if received > 5_000_000:
+                break
+    wait_for(lambda: not faulty.sandbox.stats().in_flight)
+    assert faulty.sandbox.stats().bytes_out < 50_000_000
+    assert not any(label.startswith(READ_TO_ITS_END) for label in faulty.sandbox.stats().faults)
+
+
+def test_an_endless_body_that_nobody_stops_is_noted(faulty: Api) -> None:
+    faulty.sandbox.faults.add(fault(FaultKind.ENDLESS, size=200_000))
+    answer = systems(faulty)
+    assert len(answer.content) == 200_000
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+    wait_for(lambda: not faulty.sandbox.stats().in_flight)
+    assert faulty.sandbox.stats().faults[f"{READ_TO_ITS_END} GET /status/systems"] == 1
+
+
 @pytest.mark.parametrize(("kind", "jobs"), [(FaultKind.IGNORE, 0), (FaultKind.MUTE, 1)])
 def test_a_request_is_never_answered(faulty: Api, kind: FaultKind, jobs: int) -> None:
     faulty.sandbox.faults.add(fault(kind, path="/jobs$", method="POST"))
@@ -126,7 +215,7 @@ def test_a_rule_may_go_by_the_name_that_the_counts_use(faulty: Api) -> None:
     rule = FaultRule(shape="GET /compute/{system}/jobs", kind=FaultKind.STATUS)
     faulty.sandbox.faults.add(rule)
     assert systems(faulty).status_code == 200
-    assert faulty.http.get(f"{faulty.jobs_url}/7").status_code == 404
+    assert faulty.http.get(f"{faulty.jobs_url}/999999").status_code == 404
     assert faulty.http.get(faulty.jobs_url).status_code == 503
 
 
@@ -190,7 +279,7 @@ def test_requests_are_counted_and_counts_reset(start: Start) -> None:
         list(pool.map(lambda _: systems(api), range(4)))
     api.http.get(f"{api.jobs_url}/123")
     api.upload("x", b"y" * 1000)
-    stats = httpx.get(f"{api.sandbox.url}/__sandbox/stats", trust_env=False).json()
+    stats = api.http.get("/__sandbox/stats").json()
     assert stats["by_shape"] == {
         "GET /status/systems": 4,
         "GET /compute/{system}/jobs/{id}": 1,

@@ -265,3 +265,50 @@ def test_a_confined_path_is_below_the_root(text: str, follow: bool) -> None:
 def test_a_path_with_a_nul_is_refused() -> None:
     with pytest.raises(PathError):
         confined("/nowhere/root/a\0b", Path("/nowhere/root"), "system")
+
+
+def test_a_link_to_a_directory_with_a_slash_is_listed_as_the_directory(api: Api) -> None:
+    place = api.home / "linked"
+    (place / "directory").mkdir(parents=True)
+    (place / "directory" / "inside").touch()
+    (place / "link").symlink_to("directory")
+
+    def names(path: str) -> list[str]:
+        listed = api.ops("GET", "ls", params={"path": path}).json()["output"]
+        return [entry["name"] for entry in listed]
+
+    assert names(f"{place}/link") == [f"{place}/link"]
+    assert names(f"{place}/link/") == names(f"{place}/link/.") == ["inside"]
+
+
+def test_a_slash_behind_a_link_follows_it_and_never_out_of_the_root(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "outside").touch()
+    link = api.home / "slashed-way-out"
+    link.symlink_to(tmp_path)
+    for method, name in (("GET", "ls"), ("GET", "stat"), ("DELETE", "rm")):
+        assert api.ops(method, name, params={"path": f"{link}/"}).status_code == 400
+    moved = api.transfer("mv", path=f"{link}/", targetPath=str(api.home / "moved"))
+    assert moved.status_code == 400
+    assert (tmp_path / "outside").exists()
+    assert api.ops("DELETE", "rm", params={"path": str(link)}).status_code == 204
+
+
+def test_the_root_is_not_removed_by_another_spelling(api: Api) -> None:
+    for path in (f"{api.sandbox.root}/", f"{api.sandbox.root}/."):
+        assert api.ops("DELETE", "rm", params={"path": path}).status_code == 403
+    assert api.home.exists()
+
+
+def test_an_owner_is_changed_and_unknown_ones_are_refused(api: Api) -> None:
+    """There is no recording of `chown`; the answer is an entry of `ls`, as chmod's is."""
+    file = api.home / "owned"
+    file.touch()
+    user = api.sandbox.gateway.user
+    request = {"path": str(file), "owner": user.name, "group": user.group}
+    answer = api.ops("PUT", "chown", json=request)
+    assert answer.status_code == 200
+    entry = answer.json()["output"]
+    assert (entry["name"], entry["user"], entry["group"]) == (str(file), user.name, user.group)
+    refused = api.ops("PUT", "chown", json={**request, "owner": "no-such-user"})
+    assert refused.status_code == 400
+    assert "invalid user" in refused.json()["message"]

@@ -45,6 +45,7 @@ class Stats(BaseModel):
     bytes_in_by_shape: dict[str, int] = Field(default_factory=dict)
     bytes_out_by_shape: dict[str, int] = Field(default_factory=dict)
     max_in_flight: int = 0
+    in_flight: int = 0
     rate_limited: int = 0
     faults: dict[str, int] = Field(default_factory=dict)
 
@@ -108,6 +109,7 @@ class Counts:
                 bytes_in_by_shape=dict(self._bytes_in),
                 bytes_out_by_shape=dict(self._bytes_out),
                 max_in_flight=self._max_in_flight,
+                in_flight=self._in_flight,
                 rate_limited=self._rate_limited,
                 faults=dict(self._faults),
             )

@@ -15,6 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator,
 
 from reframe_firecrest.sandbox.disturb.counts import shape as shape_of
 
+UPSTREAM_ERROR = (
+    "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+)
+"""Body of Envoy's 503 after its connection to the gateway has broken, possibly with the request executed."""
+GIB = 1024**3
+_MODIFYING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_TOKEN_SHAPE = "POST token"  # noqa: S105  a label
+
 
 class FaultKind(str, Enum):
     """What happens to a request that a rule hits."""
@@ -43,6 +51,13 @@ class FaultKind(str, Enum):
     """It is never carried out; a page of HTML with status 200 arrives."""
     OUTAGE = "outage"
     """Like `status`, for the rule's seconds from its first hit on."""
+    ACTS_LATE = "acts-late"
+    """Its connection is dropped at once, and it is carried out after the rule's seconds.
+
+    Only requests that modify something are hit; a request for a token is none of them.
+    """
+    ENDLESS = "endless"
+    """It is carried out, and the answer's body goes on until the client hangs up."""
     STALL = "stall"
     """FirecREST v1: its task stays at 100 and is never carried out."""
     STALL_AFTER = "stall-after"
@@ -72,6 +87,13 @@ class FaultRule(BaseModel):
         default=1.0, gt=0, le=1, description="of the matching requests, those that it hits, by chance"
     )
     seconds: float = Field(default=30.0, ge=0)
+    message: str = Field(default="Injected fault.", description="of the gateway's own JSON")
+    text: str | None = Field(
+        default=None, description="plain text of the answer instead of the gateway's own JSON"
+    )
+    size: int = Field(
+        default=2 * GIB, gt=0, description="bytes after which an endless body ends, as a safeguard"
+    )
 
     @field_validator("path")
     @classmethod
@@ -87,6 +109,11 @@ class FaultRule(BaseModel):
         if self.path is None and self.shape is None:
             raise ValueError("a rule needs a 'path' or a 'shape'")
         return self
+
+
+def modifies(shape: str) -> bool:
+    """Return whether requests of this shape change something on the system or in the object storage."""
+    return shape.partition(" ")[0] in _MODIFYING and shape != _TOKEN_SHAPE
 
 
 _RULES = TypeAdapter(tuple[FaultRule, ...])
@@ -131,7 +158,10 @@ class _Armed:
     def _matches(self, method: str, path: str) -> bool:
         if self.rule.method not in (None, method) or not self.pattern.search(path):
             return False
-        return self.rule.shape in (None, shape_of(method, path))
+        shape = shape_of(method, path)
+        if self.rule.kind is FaultKind.ACTS_LATE and not modifies(shape):
+            return False
+        return self.rule.shape in (None, shape)
 
 
 class Faults:

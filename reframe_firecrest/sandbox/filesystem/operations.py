@@ -45,7 +45,7 @@ class Operations:
     def removable(self, raw: str | None) -> str:
         """Return the path of what a client wants removed: anything below the root, but not the root."""
         path = self.path(raw, follow=False)
-        if path == str(self.gateway.root):
+        if Path(path) == self.gateway.root:
             raise CommandError(1, f"rm: cannot remove '{path}': Permission denied")
         return path
 
@@ -63,7 +63,7 @@ class Operations:
             OperationTimeoutError, OutputLimitError: it exceeded the site's limits.
         """
         config = self.gateway.config
-        finished = await run_command(argv, timeout=config.operation_timeout, output_limit=config.output_limit)
+        finished = await run_command(argv, timeout=config.operation_timeout, output_limit=config.buffer_limit)
         if finished.status != 0:
             raise CommandError(finished.status, finished.stderr)
         return finished

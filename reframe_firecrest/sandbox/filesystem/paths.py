@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 
 def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
-    """Return the path if it leads to a place below the root.
+    """Return the path if it leads to a place below the root, with the slash at its end if it has one.
 
     Args:
         raw: as the client sent it.
         root: absolute, without symbolic links.
         system: named in the refusal.
         follow: whether the operation follows a symbolic link at the path's end; one that
-            does not may touch a link that points elsewhere (to remove it, say).
+            does not may touch a link that points elsewhere (to remove it, say). A slash behind a link has it
+            followed in any case (POSIX, pathname resolution).
 
     Raises:
         PathError: it is relative, or leaves the root by `..` or through a link.
@@ -32,14 +33,16 @@ def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
     if "\0" in raw:
         raise PathError.outside(raw.replace("\0", "?"), system)
     path = os.path.normpath(raw)
+    as_directory = raw.endswith(("/", "/."))
     # What lies beside the root must not be a way back to the root itself.
-    place = os.path.realpath(path if follow or path == str(root) else os.path.dirname(path))  # noqa: PTH120
+    ends_here = follow or as_directory or path == str(root)
+    place = os.path.realpath(path if ends_here else os.path.dirname(path))  # noqa: PTH120
     for candidate in (path, place):
         if not below(candidate, root):
             raise PathError.outside(candidate, system)
     if "'" in path:
         raise CommandError(2, "bash: -c: line 1: unexpected EOF while looking for matching `''")
-    return path
+    return f"{path}/" if as_directory and path != "/" else path
 
 
 def links_out(path: str, root: Path, *, deep: bool = True) -> str | None:

@@ -115,7 +115,7 @@ async def get_view(
     operations = Operations(gateway)
     target = operations.path(path)
     blocks, within = divmod(start, wanted)
-    if await asyncio.to_thread(_stalls, target, 2 * wanted, blocks * wanted, config.output_limit):
+    if await asyncio.to_thread(_stalls, target, 2 * wanted, blocks * wanted, config.buffer_limit):
         await asyncio.sleep(config.operation_timeout)
         raise OperationTimeoutError
     finished = await operations.run("dd", f"if={target}", f"bs={wanted}", f"skip={blocks}", "count=2")

@@ -31,14 +31,21 @@ _TRUE = ("TRUE", "YES", "1")
 
 async def authenticated(request: Request) -> None:
     """Let only requests with a valid token or the API key pass, and note whose they are."""
-    authority: TokenAuthority = gateway_of(request).authority
+    request.state.user = user_of(request, gateway_of(request).authority)
+
+
+def user_of(request: Request, authority: TokenAuthority) -> str:
+    """Return the user whose token or API key a request bears.
+
+    Raises:
+        RefusedError: 401; it has neither, or one that is not valid.
+    """
     api_key = request.headers.get(API_KEY_HEADER)
     if api_key is not None:
         try:
-            request.state.user = authority.user_of_key(api_key)
+            return authority.user_of_key(api_key)
         except GatewayError as refused:
             raise RefusedError(401, {"description": refused.message}) from None
-        return
     header = request.headers.get("Authorization")
     if header is None:
         raise RefusedError(401, {"description": "No Auth Header given"})
@@ -50,7 +57,7 @@ async def authenticated(request: Request) -> None:
         raise RefusedError(401, {"description": "JWT token has invalid signature"}) from None
     except jwt.InvalidTokenError:
         raise RefusedError(401, {"description": "Bad header or JWT, general exception raised"}) from None
-    request.state.user = str(claims["preferred_username"])
+    return str(claims["preferred_username"])
 
 
 @dataclass(frozen=True)

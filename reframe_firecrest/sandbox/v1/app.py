@@ -6,11 +6,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reframe_firecrest.sandbox.disturb.middleware import drain
+from reframe_firecrest.sandbox.auth import TokenAuthority
+from reframe_firecrest.sandbox.disturb.breaking import drain
 from reframe_firecrest.sandbox.errors import GatewayError
 from reframe_firecrest.sandbox.gateway import gateway_of
 from reframe_firecrest.sandbox.hangup import answer_nobody
-from reframe_firecrest.sandbox.v1 import compute, internal, status, storage, tasks, utilities
+from reframe_firecrest.sandbox.v1 import access, compute, internal, status, storage, tasks, utilities
 from reframe_firecrest.sandbox.v1.errors import RefusedError, operation_refused
 from reframe_firecrest.sandbox.v1.paths import service_of
 
@@ -24,7 +25,9 @@ _SIZE_LIMITED = {
 
 def build_api() -> FastAPI:
     """Return the routes; they work once `state.gateway` is set."""
-    api = FastAPI(title="FirecREST", version=status.VERSION, redirect_slashes=False)
+    api = FastAPI(
+        title="FirecREST", version=status.VERSION, redirect_slashes=False, docs_url=None, redoc_url=None
+    )
     for router in (
         status.router,
         status.reservations_router,
@@ -42,6 +45,15 @@ def build_api() -> FastAPI:
     api.add_exception_handler(Exception, _answer_bug)
     api.add_middleware(_RequestLimits)
     return api
+
+
+def unauthorized(request: Request, authority: TokenAuthority) -> JSONResponse | None:
+    """Return the refusal of a request without valid credentials, or None."""
+    try:
+        access.user_of(request, authority)
+    except RefusedError as error:
+        return JSONResponse(error.body, error.status, headers=error.headers)
+    return None
 
 
 async def _answer_refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's form

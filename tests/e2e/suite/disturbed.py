@@ -10,11 +10,17 @@ import random
 import reframe as rfm
 import reframe.utility.sanity as sn
 
+LEDGER = os.environ.get("FAULTS_LEDGER")
+"""File in which a job notes its id when a test's commands begin."""
+JOB_ID = "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"
+NOTES = [f'echo "{JOB_ID}" >> {LEDGER}'] if LEDGER else []
+
 
 class Disturbed(rfm.RunOnlyRegressionTest):
     valid_systems = ["*"]
     valid_prog_environs = ["*"]
     sourcesdir = None
+    prerun_cmds = NOTES
 
 
 @rfm.simple_test
@@ -50,6 +56,8 @@ class BuildAndRun(rfm.RegressionTest):
     build_system = "SingleSource"
     sourcepath = "hello.c"
     build_locally = False
+    prebuild_cmds = NOTES
+    prerun_cmds = NOTES
     postbuild_cmds = ["echo built there: ${SLURM_JOB_ID:+yes}"]
 
     @sanity_function

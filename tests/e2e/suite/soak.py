@@ -9,6 +9,9 @@ import reframe.utility.sanity as sn
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "1"))
 LARGE = int(os.environ.get("SOAK_LARGE", "150000"))
+LEDGER = os.environ.get("FAULTS_LEDGER")
+"""File in which a job notes its id when a test's commands begin."""
+JOB_ID = "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"
 
 
 @rfm.simple_test
@@ -18,6 +21,7 @@ class Soak(rfm.RunOnlyRegressionTest):
     sourcesdir = None
     number = parameter(range(int(os.environ.get("SOAK_TESTS", "20"))))
     keep_files = ["made*"]
+    prerun_cmds = [f'echo "{JOB_ID}" >> {LEDGER}'] if LEDGER else []
 
     @run_after("init")
     def choose(self):

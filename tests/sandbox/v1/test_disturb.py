@@ -58,6 +58,19 @@ def test_a_lost_reply_leaves_a_job_and_a_task(v1: V1) -> None:
     assert [task["status"] for task in tasks if "job.sh" in str(task["data"])] == ["200"]
 
 
+def test_a_submission_acts_late(v1: V1) -> None:
+    v1.sandbox.faults.add(FaultRule(path="/jobs/path$", kind=FaultKind.ACTS_LATE, seconds=0.3))
+    with pytest.raises(httpx.TransportError):
+        v1.submit("#SBATCH -J tardy\ntrue\n")
+    while "tardy" not in [row["name"] for row in v1.accounted()]:
+        pass
+
+
+def test_a_body_that_never_ends(v1: V1) -> None:
+    v1.sandbox.faults.add(FaultRule(path="/utilities/whoami$", kind=FaultKind.ENDLESS, size=100_000))
+    assert len(v1.get("/utilities/whoami").content) == 100_000
+
+
 def test_v1_has_its_part_of_the_rate(start_v1: Start) -> None:
     v1 = start_v1(rate_limit=2)
     answers = [v1.get(path) for path in ("/tasks", "/utilities/whoami", "/status/parameters")]

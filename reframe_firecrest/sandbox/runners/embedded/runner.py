@@ -30,6 +30,7 @@ from reframe_firecrest.sandbox.runners.embedded.environment import output_paths
 from reframe_firecrest.sandbox.runners.embedded.execution import Execution
 from reframe_firecrest.sandbox.runners.embedded.inventory import FEATURES, Inventory
 from reframe_firecrest.sandbox.runners.embedded.jobs import EmbeddedJob, State
+from reframe_firecrest.sandbox.runners.embedded.parsed import as_parsed
 from reframe_firecrest.sandbox.runners.embedded.queue import Queue
 from reframe_firecrest.sandbox.runners.embedded.roster import Roster, is_job_id
 from reframe_firecrest.sandbox.runners.embedded.views import JobViews
@@ -42,6 +43,12 @@ if TYPE_CHECKING:
     from reframe_firecrest.sandbox.runners.base import JobQuery
 
 _STOPPING = 0.5
+_OVER_QUOTA = (
+    "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"
+    "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
+    "(job submit limit, user's size and/or time limits)\n"
+)
+"""What sbatch 22.05 prints of a submission beyond a QOS's MaxSubmitJobsPerUser."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -84,6 +91,7 @@ class EmbeddedRunner:
             self._check(spec)
         except SbatchError as rejected:
             raise SchedulerError.answered(1, rejected.stderr) from None
+        self._check_quota(spec)
         number = self._new_number()
         if spec.array is None:
             self._add(spec, number)
@@ -109,6 +117,12 @@ class EmbeddedRunner:
             raise SbatchError(failed + "Invalid feature specification")
         if not {*spec.nodelist, *spec.exclude} <= set(self._queue.nodes):
             raise SbatchError(failed + "Invalid node name specified")
+
+    def _check_quota(self, spec: JobSpec) -> None:
+        limit = self._config.max_submitted_jobs
+        more = 1 if spec.array is None else len(spec.array.indices)
+        if limit is not None and sum(not job.over for job in self._jobs) + more > limit:
+            raise SchedulerError.over_quota(_OVER_QUOTA)
 
     def _new_number(self) -> int:
         self._last_number += 1
@@ -214,7 +228,7 @@ class EmbeddedRunner:
         finished = await run_command(
             ["bash", "-c", f"srun --overlap {command}"],
             timeout=self._config.operation_timeout,
-            output_limit=self._config.output_limit,
+            output_limit=self._config.buffer_limit,
             env=self._execution.environment(job, job.allocation),
             cwd=job.spec.directory,
         )
@@ -233,13 +247,16 @@ class EmbeddedRunner:
             and (accounts is None or job.account in accounts)
             and not (job.over and not self._config.list_gap <= now - job.ended <= query.time_window.seconds)
         ]
-        return await asyncio.to_thread(self._views.show, shown)
+        return await self._show(shown)
 
     async def job(self, job_id: str) -> list[Job]:
         """Return one job or array."""
         if not job_id.isdigit():
             raise SchedulerError.query_answered(1, f"sacct: fatal: Bad job/step specified: {job_id}\n")
-        return await asyncio.to_thread(self._views.show, self._jobs.find(job_id))
+        return await self._show(self._jobs.find(job_id))
+
+    async def _show(self, jobs: Sequence[EmbeddedJob]) -> list[Job]:
+        return as_parsed(await asyncio.to_thread(self._views.show, jobs), self._config.buffer_limit)
 
     async def metadata(self, job_id: str) -> list[JobMetadata]:
         """Return a job's script and files; of an array only once, as the real gateway does."""

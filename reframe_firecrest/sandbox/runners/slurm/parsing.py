@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reframe_firecrest.sandbox.errors import SchedulerError
 from reframe_firecrest.sandbox.records import (
     Job,
     JobMetadata,
@@ -82,7 +83,11 @@ def seconds(clock: str) -> int | None:
 
 
 def accounted_jobs(output: str) -> list[Job]:
-    """Return the jobs that sacct shows, each with its steps."""
+    """Return the jobs that sacct shows, each with its steps.
+
+    Raises:
+        SchedulerError: 500; a step's job is missing, because `|` in its name made its line unreadable.
+    """
     jobs: dict[str, Job] = {}
     for row in rows(output, SACCT_FIELDS):
         job_id, _, step = row["JobID"].partition(".")
@@ -103,8 +108,9 @@ def accounted_jobs(output: str) -> list[Job]:
         )
         if step:
             task = JobTask(id=row["JobID"], name=row["JobName"], status=status, time=time)
-            if (job := jobs.get(job_id)) is not None and job.tasks is not None:
-                job.tasks.append(task)
+            if (job := jobs.get(job_id)) is None:
+                raise SchedulerError.query_unparsable()
+            job.tasks = [*(job.tasks or ()), task]
             continue
         jobs[job_id] = Job(
             job_id=job_id,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reframe_firecrest.sandbox.errors import SchedulerError
+from reframe_firecrest.sandbox.errors import OutputLimitError, SchedulerError
 from reframe_firecrest.sandbox.processes import Finished, login_environment, run_command
 from reframe_firecrest.sandbox.records import (
     Account,
@@ -143,7 +143,7 @@ class SlurmRunner:
         filters = {"--account": query.account, "--name": query.name}
         chosen = [f"{option}={value}" for option, value in filters.items() if value]
         accounted, queued = await asyncio.gather(
-            _query(
+            self._query(
                 "sacct",
                 "--parsable2",
                 "--noheader",
@@ -152,7 +152,7 @@ class SlurmRunner:
                 *(["--allusers"] if query.allusers else []),
                 *chosen,
             ),
-            _query(
+            self._query(
                 *_squeue(),
                 *([] if query.allusers else [f"--user={self._user}"]),
                 *chosen,
@@ -160,6 +160,15 @@ class SlurmRunner:
         )
         jobs = parsing.merged(parsing.accounted_jobs(accounted.text), parsing.queued_jobs(queued.text))
         return self._without_just_ended(jobs)
+
+    async def _query(self, *argv: str) -> Finished:
+        try:
+            finished = await _run(argv, output_limit=self._config.buffer_limit)
+        except OutputLimitError:
+            raise SchedulerError.query_overflowed() from None
+        if finished.status != 0 and not _unknown(finished):
+            raise SchedulerError.query_answered(finished.status, finished.stderr)
+        return finished
 
     def _without_just_ended(self, jobs: list[Job]) -> list[Job]:
         gap_began = time.time() - self._config.list_gap
@@ -172,7 +181,7 @@ class SlurmRunner:
     async def job(self, job_id: str) -> list[Job]:
         """Merge sacct's and squeue's records of one job."""
         accounted, queued = await asyncio.gather(
-            _query(
+            self._query(
                 "sacct",
                 "--parsable2",
                 "--noheader",
@@ -180,7 +189,7 @@ class SlurmRunner:
                 f"--jobs={job_id}",
                 f"--format={parsing.SACCT_FIELDS}",
             ),
-            _query(*_squeue(), f"--jobs={job_id}"),
+            self._query(*_squeue(), f"--jobs={job_id}"),
         )
         return parsing.merged(parsing.accounted_jobs(accounted.text), parsing.queued_jobs(queued.text))
 
@@ -289,25 +298,17 @@ async def _run(
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    output_limit: int = _OUTPUT_LIMIT,
 ) -> Finished:
     if env is None:
         env = {**login_environment(), "LC_ALL": "C", "SLURM_TIME_FORMAT": "%s"}
-    return await run_command(
-        argv, timeout=_TIMEOUT, output_limit=_OUTPUT_LIMIT, stdin=stdin, env=env, cwd=cwd
-    )
+    return await run_command(argv, timeout=_TIMEOUT, output_limit=output_limit, stdin=stdin, env=env, cwd=cwd)
 
 
 async def _checked(*argv: str, env: Mapping[str, str] | None = None) -> Finished:
     finished = await _run(argv, env=env)
     if finished.status != 0:
         raise SchedulerError.answered(finished.status, finished.stderr)
-    return finished
-
-
-async def _query(*argv: str) -> Finished:
-    finished = await _run(argv)
-    if finished.status != 0 and not _unknown(finished):
-        raise SchedulerError.query_answered(finished.status, finished.stderr)
     return finished
 
 
