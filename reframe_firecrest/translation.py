@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 HELD_BACK = 8192
-"""Characters at the end of a piece that wait for the next one; Linux takes no path of more than 4096 bytes."""
+"""Characters at the end of a piece that wait for the next one; Linux takes paths of 4096 bytes at most."""
 
 LOOK_BACK = 200
 """Characters before a path that decide whether it is a path of its own."""

@@ -137,6 +137,9 @@ def output_of(answer: object) -> str:
 # --- files ------------------------------------------------------------------------------------------
 
 
+_IfText = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else "")]
+
+
 class File(BaseModel):
     """An entry of a listing; FirecREST v1 spells some of it otherwise."""
 
@@ -145,6 +148,8 @@ class File(BaseModel):
     size: Bytes
     mtime: str = Field(alias="lastModified")
     target: str | None = Field(default=None, alias="linkTarget")
+    permissions: _IfText = ""
+    user: _IfText = ""
 
 
 class _Files(BaseModel):
@@ -197,6 +202,8 @@ def entries_of(files: Iterable[File]) -> list[RemoteFile]:
             size=entry.size,
             mtime=entry.mtime,
             target=None if entry.target is None else unquote_c(entry.target),
+            permissions=entry.permissions,
+            owner=entry.user,
         )
         for entry in files
     ]

@@ -30,6 +30,7 @@ NAMED = 3
 STORE = "inputs"
 """Directory for what several tests have alike, below the transfer directory."""
 
+
 def unchanged(text: str) -> str:
     """Leave a script as it is."""
     return text
@@ -48,7 +49,7 @@ class StageDirectory:
         remote: how files are known to stand on the remote side.
         there: it has been sent.
         promised: files that its job copies there for itself, with their marks here.
-        lacks: placeholders that lay in it when it was sent, with the reasons: the system does not have the files.
+        lacks: placeholders that were in it when it was sent, with the reasons: the system lacks the files.
     """
 
     local: str
@@ -153,7 +154,9 @@ class StageIn:
         Raises:
             StagingError: the stage directory can't be read, or a file in it is a placeholder.
         """
-        cargo, untranslated = await asyncio.to_thread(self._prepare, directory, rewrite, script, share)
+        cargo, untranslated = await asyncio.to_thread(
+            self._prepare, directory, rewrite, script, SHARED_FROM if share else None
+        )
         if untranslated:
             more = f" and {len(untranslated) - NAMED} more" if len(untranslated) > NAMED else ""
             self._record.warn(
@@ -163,13 +166,13 @@ class StageIn:
         return cargo
 
     def _prepare(
-        self, directory: StageDirectory, rewrite: Rewrite, script: str | None, share: bool
+        self, directory: StageDirectory, rewrite: Rewrite, script: str | None, digest_from: int | None
     ) -> tuple[Cargo, list[str]]:
         """Return what has to travel, and what of it names local paths that could not be translated."""
         found = changed(scan(directory.local), directory.marks)
         entries = {path: entry for path, entry in found.items() if entry.kind is not Kind.PLACEHOLDER}
         translator = Translator(self._paths, directory.local, self._scratch)
-        texts = translator.translate(entries, script, rewrite, SHARED_FROM if share else None)
+        texts = translator.translate(entries, script, rewrite, digest_from)
         directory.lacks = {path: found[path].target for path in found.keys() - entries.keys()}
         directory.lacks |= texts.placeholders
         if script is not None:
@@ -284,6 +287,6 @@ def _discard(cargo: Sequence[Cargo]) -> None:
 
 def _lacking(place: str, reason: str) -> str:
     return (
-        f"{place} is a placeholder of an earlier run and can't be sent: {reason}; run the test that makes the "
-        "file again and have it brought back (see 'retrieve', 'exclude' and 'max_file_size')"
+        f"{place} is a placeholder of an earlier run and can't be sent: {reason}; run the test that "
+        "makes the file again and have it brought back (see 'retrieve', 'exclude' and 'max_file_size')"
     )

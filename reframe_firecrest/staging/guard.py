@@ -1,11 +1,11 @@
 """Keeps placeholders from being read unawares.
 
 A check that reads a file which stayed on the system must fail and say why, instead of passing on a file of
-zeros. So opening a placeholder for reading raises, whatever code of this process does it: Python reports every
-opening of a file to its audit hooks before it happens.
+zeros. So opening a placeholder for reading raises, whatever code of this process does it: Python reports
+every opening of a file to its audit hooks before it happens.
 
-Placeholders that this process has made are known by name. Those of other processes have no permissions, so only
-such files are looked at more closely.
+Placeholders that this process has made are known by name. Those of other processes have no permissions, so
+only such files are looked at more closely.
 """
 
 from __future__ import annotations

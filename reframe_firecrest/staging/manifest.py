@@ -24,8 +24,8 @@ MOST_ENTRIES = 500_000
 class Kind(str, Enum):
     """What an entry is once links have been followed.
 
-    A link is dangling if it leads nowhere or, within the stage directory, in a circle: it travels as a link. A
-    placeholder stands for a file or a directory that stayed on the system; it never travels.
+    A link is dangling if it leads nowhere or, within the stage directory, in a circle: it travels as a link.
+    A placeholder stands for a file or a directory that stayed on the system; it never travels.
     """
 
     FILE = "file"

@@ -2,8 +2,8 @@
 
 A placeholder is known by one of three things:
 
-- An index in the stage directory names it, and its size and modification time agree. A file that was put in its
-  place has others.
+- An index in the stage directory names it, and its size and modification time agree. A file that was put in
+  its place has others.
 - It begins with a mark of its own. So a copy that has lost its time is recognised too, wherever it lies.
 - Where the mark does not fit, it consists of zeros and has no permissions.
 

@@ -220,6 +220,31 @@ def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> No
         partial.unlink(missing_ok=True)
 
 
+def place_file(source: Path, goal: Destination) -> None:
+    """Put a file that was downloaded by itself into its place.
+
+    Args:
+        source: what was downloaded.
+        goal: its place; the file may have grown since it was listed, but not have become smaller.
+
+    Raises:
+        HostileArchiveError: its place leads out of the stage directory.
+        StagingError: it is not whole, or can't be written.
+    """
+    size = source.stat().st_size
+    if size < goal.size:
+        raise StagingError(f"{goal.path} was listed with {goal.size} bytes, but {size} came")
+    member = tarfile.TarInfo(goal.path)
+    member.mtime, member.mode = int(source.stat().st_mtime), 0o644
+    try:
+        with source.open("rb") as content:
+            _place(content, goal, member)
+    except FileExistsError as error:
+        raise StagingError(f"{error.filename}: {error.strerror}") from None
+    except OSError as error:
+        raise StagingError(f"{goal.directory}/{goal.path}: {error.strerror or error}") from None
+
+
 def _date(path: Path, member: tarfile.TarInfo) -> None:
     try:
         os.utime(path, (member.mtime, member.mtime))
