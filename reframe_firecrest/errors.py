@@ -32,12 +32,15 @@ may be done twice, `FinalError` never.
 
 from __future__ import annotations
 
+from reframe_firecrest.names import showable
+
 
 def one_line(text: str) -> str:
     """Write a text so that it is one line that any terminal and log can show.
 
     Names and messages of the remote side may hold newlines, control sequences and bytes that are no text.
     """
+    text = showable(text)
     if text.isprintable():
         return text
     return "".join(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from reframe_firecrest.names import from_wire, to_wire
 from reframe_firecrest.translation import Rules, Translation
 
 OUTSIDE = "_outside"
@@ -129,10 +130,18 @@ class PathMap:
 
         def local(root: str, names: Sequence[str]) -> str | None:
             if root in stage_roots:
-                return "/".join([self.local, *names[:STAGE_DEPTH]]) if len(names) >= STAGE_DEPTH else None
+                below = from_wire("/".join(names[:STAGE_DEPTH]))
+                return f"{self.local}/{below}" if len(names) >= STAGE_DEPTH else None
             return root if root in self.sent else None
 
-        return Translation(Rules(tuple(roots), remote, local, dict.fromkeys(self.aliases, self.local)))
+        return Translation(
+            Rules(
+                {to_wire(root): root for root in roots},
+                lambda root, names: to_wire(remote(root, names)),
+                local,
+                dict.fromkeys(self.aliases, self.local),
+            )
+        )
 
     def translate(self, text: str, own_directory: str) -> str:
         """Replace local paths in a text by the remote ones.

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reframe_firecrest.names import from_wire
+
 HELD_BACK = 8192
 """Characters at the end of a piece that wait for the next one; Linux takes paths of 4096 bytes at most."""
 
@@ -34,13 +36,13 @@ class Rules:
     """What is replaced by what.
 
     Attributes:
-        roots: local directories.
+        roots: local directories, by how texts spell them.
         remote: returns the remote path of a root, given the root and the names that follow it.
         local: returns the local directory that has to be on the system for a root to be used, None for none.
         spelling: the one spelling of each root that stands for all.
     """
 
-    roots: Sequence[str]
+    roots: Mapping[str, str]
     remote: Callable[[str, Sequence[str]], str]
     local: Callable[[str, Sequence[str]], str | None]
     spelling: Mapping[str, str]
@@ -90,17 +92,18 @@ class Translation:
         return "".join(out)
 
     def _replacement(self, match: re.Match[str]) -> str:
-        root, text, end = match.group(), self._text, match.end()
+        root, text, end = self.rules.roots[match.group()], self._text, match.end()
         if _MORE_OF_A_NAME.match(text, end):
-            return root
+            return match.group()
         if not is_path_start(text, match.start()):
             self.left += 1
-            return root
+            return match.group()
         below = _names_at(text, end)
         directory = self.rules.local(root, below)
         if directory is not None:
             self.named.add(directory)
-        self.paths.add("/".join([self.rules.spelling.get(root, root), *_certain(text, end)]))
+        certain = [from_wire(name) for name in _certain(text, end)]
+        self.paths.add("/".join([self.rules.spelling.get(root, root), *certain]))
         return self.rules.remote(root, below)
 
 

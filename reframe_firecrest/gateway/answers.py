@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, NonNegativeInt, PositiveInt, SecretStr
 
 from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile
+from reframe_firecrest.names import from_wire
 
 # --- jobs -------------------------------------------------------------------------------------------
 
@@ -197,11 +198,11 @@ def entries_of(files: Iterable[File]) -> list[RemoteFile]:
     kinds = {kind.value: kind for kind in FileKind}
     return [
         RemoteFile(
-            path=unquote_c(entry.name),
+            path=from_wire(unquote_c(entry.name)),
             kind=kinds.get(entry.type, FileKind.OTHER),
             size=entry.size,
             mtime=entry.mtime,
-            target=None if entry.target is None else unquote_c(entry.target),
+            target=None if entry.target is None else from_wire(unquote_c(entry.target)),
             permissions=entry.permissions,
             owner=entry.user,
         )

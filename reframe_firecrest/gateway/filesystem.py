@@ -17,6 +17,7 @@ from reframe_firecrest.gateway.elimination import pack_what_can_be
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
 from reframe_firecrest.gateway.selection import in_patterns, is_exact, patterns
 from reframe_firecrest.gateway.transfers import Transfers
+from reframe_firecrest.names import to_wire
 from reframe_firecrest.settings import Settings
 
 DEFAULT_DIRECT_UPLOAD = 5_242_880
@@ -76,6 +77,7 @@ class Filesystem:
         return await self._list(path, recursive=False)
 
     async def _list(self, path: str, *, recursive: bool) -> list[RemoteFile]:
+        path = to_wire(path)
         if not _is_quotable(path):
             raise errors.RejectedError(
                 f"FirecREST v2 can't list {path!r}: its name breaks the gateway's command"
@@ -105,7 +107,7 @@ class Filesystem:
 
         async def at_once() -> bytes:
             return await self._call(
-                policy.DOWNLOAD, lambda: self._client.download_direct(self._system, remote)
+                policy.DOWNLOAD, lambda: self._client.download_direct(self._system, to_wire(remote))
             )
 
         # The answer is base64 in the same window that limits uploads, and archives are compressed.
@@ -153,7 +155,7 @@ class Filesystem:
                 if len(files) > 1 or is_exact(files[0]) or not _is_nameable(files[0]):
                     raise
                 # Its pattern may select others as well, and one of those may be at fault.
-                body = {"source_path": f"{directory}/{files[0]}"}
+                body = {"source_path": to_wire(f"{directory}/{files[0]}")}
                 return Archive(await self._archive(body, f"{target}-alone.tgz"), dirname(files[0]))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -188,4 +190,4 @@ def _is_quotable(path: str) -> bool:
 
 def _is_nameable(path: str) -> bool:
     """Tell whether ``tar`` can be given a path by itself: one that begins with a dash would be an option."""
-    return _is_quotable(path) and not basename(path).startswith("-")
+    return _is_quotable(to_wire(path)) and not basename(path).startswith("-")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from reframe_firecrest.names import to_wire
 from reframe_firecrest.staging.placeholders import MARK, mark_of
 
 CHUNK = 1 << 20
@@ -32,7 +33,7 @@ class Needles:
     @classmethod
     def of(cls, roots: Iterable[str]) -> Needles:
         """Return the needles for local directories."""
-        plain = [root.encode("utf-8", "surrogateescape") for root in roots]
+        plain = [to_wire(root).encode("utf-8", "surrogateescape") for root in roots]
         escaped = [
             root.replace(b"/", slash) for root in plain if root.count(b"/") > 1 for slash in _OTHER_SLASHES
         ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from reframe_firecrest.errors import StagingError
+from reframe_firecrest.names import to_wire
 from reframe_firecrest.staging.manifest import Entry, Kind
 
 BACKDATE = 3 * 86_400
@@ -130,7 +131,7 @@ def pack(loads: Sequence[Load], archive: Path) -> list[dict[str, Sent]]:
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_level_for(loads), mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
     ):
         for load in loads:
             _add_parents(tar, load.prefix)
@@ -172,7 +173,7 @@ def _sample(entry: Entry) -> bytes:
 
 def _add_parents(tar: tarfile.TarFile, prefix: str) -> None:
     """Create the stage directory itself, even if nothing is in it."""
-    info = tarfile.TarInfo(prefix)
+    info = tarfile.TarInfo(to_wire(prefix))
     info.type, info.mode = tarfile.DIRTYPE, 0o755
     tar.addfile(info)
 
@@ -182,13 +183,13 @@ def _add(tar: tarfile.TarFile, load: Load, path: str, entry: Entry) -> Sent:
     source = load.translated.get(path)
     size = len(replaced) if replaced is not None else source.stat().st_size if source else None
     sent = sent_as(entry, size)
-    info = tarfile.TarInfo(f"{load.prefix}/{path}")
+    info = tarfile.TarInfo(to_wire(f"{load.prefix}/{path}"))
     info.mode, info.mtime = sent.mode, sent.mtime
     if entry.kind is Kind.DIRECTORY:
         info.type = tarfile.DIRTYPE
         tar.addfile(info)
     elif entry.kind is Kind.DANGLING:
-        info.type, info.linkname = tarfile.SYMTYPE, entry.target
+        info.type, info.linkname = tarfile.SYMTYPE, to_wire(entry.target)
         tar.addfile(info)
     elif replaced is not None:
         info.size = len(replaced)

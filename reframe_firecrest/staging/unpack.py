@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from reframe_firecrest.errors import DamagedArchiveError, HostileArchiveError, StagingError
+from reframe_firecrest.names import from_wire
 from reframe_firecrest.staging.guard import forget
 
 _DAMAGED = (
@@ -119,7 +120,7 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
         _verify(archive, wanted.values())
         with gzip.open(archive) as plain:
             source = _Rationed(cast("IO[bytes]", plain))
-            with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
+            with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|", encoding="utf-8") as tar:
                 for number, member in enumerate(tar):
                     if number >= 2 * len(wanted) + UNASKED_MEMBERS:
                         raise HostileArchiveError(
@@ -152,7 +153,7 @@ def _verify(archive: Path, wanted: Iterable[Destination]) -> None:
 def _unpack_member(
     tar: tarfile.TarFile, member: tarfile.TarInfo, wanted: Mapping[str, Destination], result: Unpacked
 ) -> None:
-    name = member.name.removeprefix("./")
+    name = from_wire(member.name.removeprefix("./"))
     content = None if member.islnk() or member.issym() else tar.extractfile(member)
     if name in wanted and name not in result.placed:
         goal = wanted[name]
@@ -179,7 +180,7 @@ def _take(
     wanted: Mapping[str, Destination],
     placed: set[str],
 ) -> None:
-    first = member.linkname.removeprefix("./")
+    first = from_wire(member.linkname.removeprefix("./"))
     if member.islnk() and first in placed:
         # tar writes the second name of one file as a link to the first.
         original = Path(wanted[first].directory, wanted[first].path)
