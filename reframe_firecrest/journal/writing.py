@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from pydantic_core import PydanticSerializationError
+
 from reframe_firecrest.journal.events import Event
 
 SUFFIX = ".jsonl"
@@ -59,7 +61,7 @@ class Journal:
         if self._file is None:
             return
         try:
-            self._file.write(event.model_dump_json(exclude_defaults=False).encode() + b"\n")
+            self._file.write(_line(event))
         except OSError as error:
             self._give_up(error)
 
@@ -75,6 +77,16 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _line(event: Event) -> bytes:
+    """Return an event's line; names that are no text are escaped, since JSON can't hold them."""
+    try:
+        return event.model_dump_json().encode() + b"\n"
+    except PydanticSerializationError:
+        texts = {key: value for key, value in event.model_dump().items() if isinstance(value, str)}
+        whole = {key: value.encode("utf-8", "backslashreplace").decode() for key, value in texts.items()}
+        return event.model_copy(update=whole).model_dump_json().encode() + b"\n"
 
 
 def _lock(file: BinaryIO) -> bool:
@@ -96,4 +108,4 @@ def add(path: Path, events: Iterable[Event]) -> None:
         content = file.read()
         # The last line of a killed run may be torn.
         torn = b"\n" if content and not content.endswith(b"\n") else b""
-        file.write(torn + b"".join(event.model_dump_json().encode() + b"\n" for event in events))
+        file.write(torn + b"".join(map(_line, events)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reframe_firecrest.names import to_wire
-from reframe_firecrest.staging.placeholders import MARK, mark_of
+from reframe_firecrest.staging.placeholders import mark_of
 
 CHUNK = 1 << 20
 
@@ -80,19 +80,19 @@ def inspect(path: str, needles: Needles, *, digest: bool = False) -> Inspection:
     """
     found = hashlib.sha256() if digest else None
     named = escaped = binary = False
-    kept, reason = max(needles.longest - 1, 0), None
+    kept, reason, at_start = max(needles.longest - 1, 0), None, True
     with Path(path).open("rb") as file:
         carried = b""
         while block := file.read(CHUNK):
             if found is not None:
                 found.update(block)
-            if not carried and block.startswith(MARK):
-                reason = mark_of(block[: 4 * 4096])
+            if at_start:
+                reason, at_start = mark_of(block[: 4 * 4096]), False
             data = carried + block
             named = named or any(needle in data for needle in needles.plain)
             escaped = escaped or any(needle in data for needle in needles.escaped)
             binary = binary or b"\0" in block
-            carried = data[len(data) - kept :] if kept else b""
+            carried = data[max(len(data) - kept, 0) :]
     return Inspection(named, escaped, binary, reason, found.hexdigest() if found else None)
 
 

@@ -57,7 +57,7 @@ class LeavesOddThings(Leaves):
     prerun_cmds = [
         "echo r > readable; mkfifo pipe; ln -s loop loop; ln -s nowhere dangling",
         "touch -- \"quo'te\" 'back\\slash' $'new\\nline' '$(touch run)' '-rf' 'semi;colon' $'lat\\351n'",
-        "mkdir \"quo'ted\"; echo q > \"quo'ted/file\"",
+        'mkdir "quo\'ted"; echo q > "quo\'ted/file"',
     ]
 
 
