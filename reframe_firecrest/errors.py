@@ -35,6 +35,8 @@ from __future__ import annotations
 
 import typing
 
+from reframe_firecrest.names import showable
+
 ErrorKind = typing.TypeVar("ErrorKind", bound="GatewayError")
 
 LONGEST = 4000
@@ -46,6 +48,7 @@ def one_line(text: str) -> str:
 
     Names and messages of the remote side may hold newlines, control sequences and bytes that are no text.
     """
+    text = showable(text)
     if text.isprintable():
         return text
     return "".join(

@@ -8,11 +8,13 @@ thing lies there.
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+from reframe_firecrest.names import from_wire, to_wire
+from reframe_firecrest.translation import Rules, Translation
 
 OUTSIDE = "_outside"
 """Directory for what lies outside the stage prefix, such as ReFrame's own detection job."""
@@ -113,6 +115,34 @@ class PathMap:
                 roots[directory] = self.remote_directory(directory)
         return {**roots, **{local: remote for local, remote in self.present if local != remote}}
 
+    def translation(self, own_directory: str) -> Translation:
+        """Begin the translation of a text.
+
+        Args:
+            own_directory: the test's stage directory.
+        """
+        roots = self.roots(own_directory)
+        stage_roots = self._stage_roots()
+
+        def remote(root: str, names: Sequence[str]) -> str:
+            shelf = self._shelf(names) if root in stage_roots else ""
+            return str(PurePosixPath(roots[root], shelf)) if shelf else roots[root]
+
+        def local(root: str, names: Sequence[str]) -> str | None:
+            if root in stage_roots:
+                below = from_wire("/".join(names[:STAGE_DEPTH]))
+                return f"{self.local}/{below}" if len(names) >= STAGE_DEPTH else None
+            return root if root in self.sent else None
+
+        return Translation(
+            Rules(
+                {to_wire(root): root for root in roots},
+                lambda root, names: to_wire(remote(root, names)),
+                local,
+                dict.fromkeys(self.aliases, self.local),
+            )
+        )
+
     def translate(self, text: str, own_directory: str) -> str:
         """Replace local paths in a text by the remote ones.
 
@@ -120,59 +150,15 @@ class PathMap:
             text: a script.
             own_directory: the test's stage directory.
         """
-        roots = self.roots(own_directory)
-        stage_roots = self._stage_roots()
-
-        def replace(match: re.Match[str]) -> str:
-            root = match.group()
-            if not _is_whole_path(text, match.start(), match.end()):
-                return root
-            below = _COMPONENTS.match(text, match.end())
-            if root in stage_roots and below is not None:
-                return str(PurePosixPath(roots[root], self._shelf(below.group()[1:].split("/"))))
-            return roots[root]
-
-        return _any_of(roots).sub(replace, text)
+        translation = self.translation(own_directory)
+        return translation.feed(text) + translation.finish()
 
     def named(self, text: str) -> set[str]:
         """Return the local directories that a text names and that have to be on the system for it.
 
         These are stage directories, of whatever test, and those of the path map that are sent.
         """
-        found = set()
-        stage_roots = self._stage_roots()
-        for match in _any_of((*stage_roots, *self.sent)).finditer(text):
-            if not _is_whole_path(text, match.start(), match.end()):
-                continue
-            root = match.group()
-            below = _COMPONENTS.match(text, match.end())
-            if root not in stage_roots:
-                found.add(root)
-            elif below is not None:
-                found.add(self.local + below.group())
-        return found
-
-
-def _any_of(roots: Iterable[str]) -> re.Pattern[str]:
-    # The longest first: one root may lie in another.
-    return re.compile("|".join(re.escape(root) for root in sorted(roots, key=len, reverse=True)))
-
-
-_COMPONENTS = re.compile(rf"(?:/[^/\s'\":;,|&<>()$`]+){{{STAGE_DEPTH}}}")
-_PATH_TAIL = re.compile(r"[\w.+~/@-]*\Z")
-_END_OF_A_WORD = "})]*?"
-"""After one of these a path goes on, as in ``${HOME}/x``, ``$(pwd)/x`` or ``*/x``."""
-_MORE_OF_A_NAME = re.compile(r"[\w.+~@-]")
-_LOOK_BACK = 200
-
-
-def _is_whole_path(text: str, start: int, end: int) -> bool:
-    """Tell whether what stands at a place is a path of its own and not a piece of a longer one."""
-    if _MORE_OF_A_NAME.match(text, end):
-        return False
-    before = _PATH_TAIL.search(text[max(0, start - _LOOK_BACK) : start])
-    tail = before.group() if before else ""
-    if not tail and text[start - 1 : start] and text[start - 1] in _END_OF_A_WORD:
-        return False
-    # A flag may stick to its path, as in -I/path; any other word before it makes it part of another path.
-    return not tail or (tail.startswith("-") and "/" not in tail)
+        translation = self.translation(self.local)
+        translation.feed(text)
+        translation.finish()
+        return translation.named

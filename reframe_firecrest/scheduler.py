@@ -31,6 +31,7 @@ from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settin
 from reframe_firecrest.settings.local import started_in
 from reframe_firecrest.show import show
 from reframe_firecrest.signals import exit_was_requested
+from reframe_firecrest.staging import guard
 from reframe_firecrest.staging.selection import Selection
 from reframe_firecrest.states import PENDING, components_of
 
@@ -57,6 +58,8 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._opened: tuple[Settings, Session] | None = None
         self._handles: dict[FirecrestJob, Handle] = {}
         self._blocked: dict[FirecrestJob, float] = {}
+        # A restored session has placeholders of the process that it restores.
+        guard.arm()
         # ReFrame is in a stage directory by the time that the settings are read.
         started_in()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from hypothesis import strategies as st
 
 from reframe_firecrest.gateway.answers import files_of
 from reframe_firecrest.gateway.selection import patterns
+from reframe_firecrest.journal.events import Removed
+from reframe_firecrest.journal.writing import Journal
 from reframe_firecrest.sandbox.filesystem.archives import pack_matching_command
 from reframe_firecrest.sandbox.filesystem.listing import LS, parse
 from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.pack import Load, pack
 from reframe_firecrest.staging.plan import make_plan
 from reframe_firecrest.staging.unpack import Destination, unpack
+from tests.conftest import PROJECT
 from tests.fuzzing import examples
 
 AWKWARD = st.sampled_from(list(b" '\"\\\n\t:$`*?[]()|&;<>-~#%\x1b\x7f\x80\xe9\xff.ab"))
@@ -97,3 +101,69 @@ def test_files_arrive_there_under_their_names(parts: list[tuple[str, str | None]
             os.path.relpath(path, there): path.read_bytes() for path in there.rglob("*") if path.is_file()
         }
         assert came == made
+
+
+PLAIN = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+ROUND_TRIP = r"""
+import os, sys
+from pathlib import Path
+from reframe_firecrest.errors import StagingError
+from reframe_firecrest.gateway.answers import files_of
+from reframe_firecrest.gateway.v1.paths import accepted
+from reframe_firecrest.paths import PathMap
+from reframe_firecrest.staging.manifest import scan
+from reframe_firecrest.staging.pack import Load, pack
+from reframe_firecrest.staging.standin import place_stand_in
+from reframe_firecrest.staging.unpack import Destination, unpack
+from tests.conftest import PROJECT
+
+assert sys.getfilesystemencoding() == "ascii"
+root = Path(sys.argv[1])
+names = [b"f\303\274r.txt", b"d\303\274/\303\237", b"lat\351n"]
+for name in names:
+    place = os.path.join(os.fsencode(root / "here"), name)
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    with open(place, "wb") as file:
+        file.write(name)
+entries = scan(str(root / "here"))
+pack([Load("t", entries)], root / "a.tgz")
+# As a gateway lists them, C-quoted or not.
+listed = files_of({"output": [
+    {"name": name, "type": "-", "size": "9", "lastModified": "2026-01-01T00:00:00"}
+    for name in (r"f\303\274r.txt", "d\u00fc/\u00df", r"lat\351n")
+]})
+assert {entry.path for entry in listed} <= set(entries), (listed, list(entries))
+wanted = {f"t/{entry.path}": Destination(str(root / "back"), entry.path, 9) for entry in listed}
+assert unpack(root / "a.tgz", wanted).placed == set(wanted)
+for name in names:
+    with open(os.path.join(os.fsencode(root / "back"), name), "rb") as file:
+        assert file.read() == name
+place_stand_in(str(root / "back"), listed[0].path, 100, f"{listed[0].path} stays")
+assert accepted(f"/s/{listed[0].path}") == "/s/f\u00fcr.txt"
+text = PathMap("/st\udcc3\udca4ge", "/r\udcc3\udcb6").translate("cd /st\u00e4ge/x", "/st\udcc3\udca4ge/x")
+assert text == "cd /r\u00f6/x", ascii(text)
+for told in (f"no {listed[0].path}", "no f\u00fcr.txt", listed[2].path):
+    print(StagingError(told))
+"""
+
+
+def test_names_beyond_ascii_travel_where_the_locale_has_none(tmp_path: Path) -> None:
+    (tmp_path / "back").mkdir()
+    answer = subprocess.run(
+        [sys.executable, "-c", ROUND_TRIP, str(tmp_path)],
+        env={**os.environ, **PLAIN},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines() == [r"no f\xfcr.txt", r"no f\xfcr.txt", r"lat\xe9n"]
+
+
+def test_a_name_that_is_no_text_can_be_in_a_journal(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "run", lambda _text: None)
+    journal.write(Removed(time=1.0, path="lat\udce9n"))
+    journal.close()
+    assert rb"lat\\udce9n" in journal.path.read_bytes()

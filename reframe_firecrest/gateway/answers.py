@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, Field, PositiveInt, SecretStr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, PositiveInt, SecretStr
 
 from reframe_firecrest.gateway.fields import (
     Bytes,
@@ -30,6 +30,7 @@ from reframe_firecrest.gateway.fields import (
     valid,
 )
 from reframe_firecrest.gateway.protocol import FileKind, JobPart, RemoteFile
+from reframe_firecrest.names import from_wire
 
 # --- jobs -------------------------------------------------------------------------------------------
 
@@ -131,6 +132,9 @@ def output_of(answer: object) -> str:
 # --- files ------------------------------------------------------------------------------------------
 
 
+_IfText = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else "")]
+
+
 class File(BaseModel):
     """An entry of a listing; FirecREST v1 spells some of it otherwise."""
 
@@ -139,6 +143,8 @@ class File(BaseModel):
     size: Bytes
     mtime: Line = Field(alias="lastModified")
     target: str | None = Field(default=None, alias="linkTarget")
+    permissions: _IfText = ""
+    user: _IfText = ""
 
 
 class _Files(BaseModel):
@@ -186,11 +192,13 @@ def entries_of(files: Iterable[File]) -> list[RemoteFile]:
     kinds = {kind.value: kind for kind in FileKind}
     return [
         RemoteFile(
-            path=unquote_c(entry.name),
+            path=from_wire(unquote_c(entry.name)),
             kind=kinds.get(entry.type, FileKind.OTHER),
             size=entry.size,
             mtime=entry.mtime,
-            target=None if entry.target is None else unquote_c(entry.target),
+            target=None if entry.target is None else from_wire(unquote_c(entry.target)),
+            permissions=entry.permissions,
+            owner=entry.user,
         )
         for entry in files
     ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from posixpath import basename, dirname
 
@@ -11,15 +13,23 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway import answers, moving, policy
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
+from reframe_firecrest.gateway.elimination import pack_what_can_be
 from reframe_firecrest.gateway.limits import in_memory, usual
 from reframe_firecrest.gateway.names import attempts
 from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
-from reframe_firecrest.gateway.selection import patterns
+from reframe_firecrest.gateway.selection import in_patterns, is_exact, patterns
 from reframe_firecrest.gateway.transfers import Transfers
+from reframe_firecrest.names import to_wire
 from reframe_firecrest.settings import Settings
 
 DEFAULT_DIRECT_UPLOAD = 5_242_880
 """Bytes; FirecREST's default where a gateway does not tell its own limit."""
+
+LOOKS = 3
+"""Attempts to pack a file that is being written."""
+
+_UNDER_WAY = re.compile("file changed as we read it|File shrank|File removed before we read it")
+"""Complaints of GNU tar about a file that is being written or removed."""
 
 
 class Filesystem:
@@ -71,6 +81,11 @@ class Filesystem:
         return await self._list(path, recursive=False)
 
     async def _list(self, path: str, *, recursive: bool) -> list[RemoteFile]:
+        path = to_wire(path)
+        if not _is_quotable(path):
+            raise errors.RejectedError(
+                f"FirecREST v2 can't list {path!r}: its name breaks the gateway's command"
+            )
         params = {"path": path, "showHidden": True, "recursive": recursive}
 
         async def ask() -> list[RemoteFile]:
@@ -102,7 +117,8 @@ class Filesystem:
 
         async def at_once() -> bytes:
             return await self._call(
-                policy.DOWNLOAD, lambda: self._client.download_direct(self._system, remote, bounds)
+                policy.DOWNLOAD,
+                lambda: self._client.download_direct(self._system, to_wire(remote), bounds),
             )
 
         # The answer is base64 in the same window that limits uploads, and archives are compressed.
@@ -141,20 +157,35 @@ class Filesystem:
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack files that are named relative to a directory."""
-        made = []
-        for number, pattern in enumerate(patterns(files)):
-            archive = f"{target}-{number}.tgz"
-            # With a pattern, the gateway starts `find` in the parent of the source path.
-            body: dict[str, object] = {
-                "source_path": f"{directory}/x",
-                "dereference": False,
-                "compression": "gzip",
-                "match_pattern": pattern,
-            }
-            made.append(Archive(await self._archive(body, archive)))
-        return made
+        numbers = itertools.count()
 
-    async def _archive(self, body: dict[str, object], archive: str) -> str:
+        async def pack(chunk: Sequence[str]) -> Archive:
+            return await self._pack(directory, chunk, f"{target}-{next(numbers)}")
+
+        return await pack_what_can_be(in_patterns(sorted(files)), pack)
+
+    async def _pack(self, directory: str, files: Sequence[str], target: str) -> Archive:
+        """Pack files that one pattern selects."""
+        [pattern] = patterns(files)
+        # With a pattern, the gateway starts `find` in the parent of the source path.
+        body = {"source_path": f"{directory}/x", "match_pattern": pattern}
+        for left in reversed(range(LOOKS)):
+            try:
+                return Archive(await self._archive(body, f"{target}.tgz"))
+            except errors.RejectedError as error:
+                if len(files) > 1 or not left or not _UNDER_WAY.search(str(error)):
+                    raise
+                await asyncio.sleep(1.0)
+            except errors.ForbiddenError:
+                if len(files) > 1 or is_exact(files[0]) or not _is_nameable(files[0]):
+                    raise
+                # Its pattern may select others as well, and one of those may be at fault.
+                body = {"source_path": to_wire(f"{directory}/{files[0]}")}
+                return Archive(await self._archive(body, f"{target}-alone.tgz"), dirname(files[0]))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _archive(self, source: Mapping[str, object], archive: str) -> str:
+        body = {**source, "dereference": False, "compression": "gzip"}
         paths = attempts(archive)
 
         async def ask() -> str:
@@ -178,3 +209,13 @@ class Filesystem:
             return
         except errors.OperationTimeoutError:
             await self._transfers.remove(path)
+
+
+def _is_quotable(path: str) -> bool:
+    """Tell whether a path can stand in the gateway's commands, which put it in single quotes, and in JSON."""
+    return "'" not in path and re.search("[\ud800-\udfff]", path) is None
+
+
+def _is_nameable(path: str) -> bool:
+    """Tell whether ``tar`` can be given a path by itself: one that begins with a dash would be an option."""
+    return _is_quotable(to_wire(path)) and not basename(path).startswith("-")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +45,8 @@ class RemoteFile:
         mtime: modification time as the gateway prints it, to the second; only compared for equality
             and order, never with a local clock.
         target: where a link points to.
+        permissions: as ``ls`` prints them, such as ``rw-r-----``; empty where they are not told.
+        owner: name or number of the user who owns it; empty where that is not told.
     """
 
     path: str
@@ -52,6 +54,8 @@ class RemoteFile:
     size: int
     mtime: str
     target: str | None = None
+    permissions: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,10 +156,13 @@ class Archive:
     Attributes:
         path: where it lies.
         below: what the names in it are relative to: a path relative to the directory that was packed from.
+        refused: files that could not be packed, with the reasons; they are in none of the archives that were
+            made together with this one.
     """
 
     path: str
     below: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 Progress = Callable[[int, int], None]
@@ -268,8 +275,8 @@ class Gateway(Protocol):
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack regular files, named relative to `directory`, into gzipped tar archives.
 
-        Returns the archives, under `target` or names derived from it; together they hold all the files, and
-        possibly others.
+        Returns the archives, under `target` or names derived from it; together they hold all the files that
+        could be packed, and possibly others. An error is raised only if none could be.
         """
         ...
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MAX_PATTERN = 60_000
 """Bytes; Linux accepts 131,072 for a single argument of a command."""
@@ -29,6 +29,24 @@ def _stand_in(found: re.Match[str]) -> str:
         # One character is several bytes where the remote locale is C.
         return "[^/]*"
     return "[^/]" if found.group() == "\n" else "."
+
+
+def in_patterns(paths: Sequence[str], limit: int = MAX_PATTERN) -> list[Sequence[str]]:
+    """Divide paths so that one pattern selects each part.
+
+    Args:
+        paths: regular files, relative to the directory in which `find` starts.
+        limit: most bytes of one pattern.
+    """
+    if len(paths) < 2 or len(patterns(paths, limit)) == 1:
+        return [paths] if paths else []
+    middle = len(paths) // 2
+    return [*in_patterns(paths[:middle], limit), *in_patterns(paths[middle:], limit)]
+
+
+def is_exact(path: str) -> bool:
+    """Tell whether the pattern of a path selects hardly anything else."""
+    return _SPECIAL.search(path.replace(".", "")) is None
 
 
 def patterns(paths: Iterable[str], limit: int = MAX_PATTERN) -> list[str]:

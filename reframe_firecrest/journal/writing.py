@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from pydantic_core import PydanticSerializationError
+
 from reframe_firecrest.journal.events import Event
 from reframe_firecrest.journal.filetime import lock
 
@@ -62,7 +64,7 @@ class Journal:
         """Add a line. It survives the process, not the machine."""
         if self._file is None:
             return
-        line = event.model_dump_json(exclude_defaults=False).encode() + b"\n"
+        line = _line(event)
         try:
             self._write(b"\n" + line if self._torn else line)
         except OSError as error:
@@ -98,6 +100,16 @@ class Journal:
             self._file = None
 
 
+def _line(event: Event) -> bytes:
+    """Return an event's line; names that are no text are escaped, since JSON can't hold them."""
+    try:
+        return event.model_dump_json().encode() + b"\n"
+    except PydanticSerializationError:
+        texts = {key: value for key, value in event.model_dump().items() if isinstance(value, str)}
+        whole = {key: value.encode("utf-8", "backslashreplace").decode() for key, value in texts.items()}
+        return event.model_copy(update=whole).model_dump_json().encode() + b"\n"
+
+
 def add(path: Path, events: Iterable[Event]) -> None:
     """Add lines to the journal of a run that is over.
 
@@ -108,4 +120,4 @@ def add(path: Path, events: Iterable[Event]) -> None:
         content = file.read()
         # The last line of a killed run may be torn.
         torn = b"\n" if content and not content.endswith(b"\n") else b""
-        file.write(torn + b"".join(event.model_dump_json().encode() + b"\n" for event in events))
+        file.write(torn + b"".join(map(_line, events)))

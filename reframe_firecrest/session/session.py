@@ -25,11 +25,12 @@ from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.record import Record, open_journal
 from reframe_firecrest.session.relay import Message
 from reframe_firecrest.session.removal import Removals
-from reframe_firecrest.session.stage_in import Cargo, Rewrite, StageDirectory, StageIn, unchanged
+from reframe_firecrest.session.stage_in import Cargo, StageDirectory, StageIn, unchanged
 from reframe_firecrest.session.stage_out import Harvest, StageOut
 from reframe_firecrest.session.submission import Submitter
 from reframe_firecrest.session.watcher import Watcher, wait_for
 from reframe_firecrest.settings import Settings
+from reframe_firecrest.staging.translating import Rewrite
 from reframe_firecrest.states import Summary
 
 TRANSFER = ".transfer"
@@ -230,6 +231,8 @@ class Session:
         share = self._settings.share_inputs and not spec.is_array
         cargo = await self._stage_in.prepare(directory, self._rewrite_for(spec), spec.script, share=share)
         await asyncio.gather(self._send(cargo), *(self._bring_along(name) for name in cargo.named))
+        for name in cargo.named:
+            self._directory(name).check_for(cargo.paths)
         if not self._advance(handle, Phase.SUBMITTING):
             return
         remote = self._paths.remote_directory(spec.directory)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import posixpath
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -17,21 +17,21 @@ from reframe_firecrest.session.inputs import Inputs, Parcel
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.record import Record
 from reframe_firecrest.session.times import in_units
-from reframe_firecrest.staging.inputs import SHARED_FROM, Content, digest_of, with_inputs
+from reframe_firecrest.staging.inputs import SHARED_FROM, Content, with_inputs
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 from reframe_firecrest.staging.pack import Load, Sent, pack, sent_as
 from reframe_firecrest.staging.plan import Listed
+from reframe_firecrest.staging.translating import Rewrite, Translator
+from reframe_firecrest.translation import names_path
 
-TEXT_LIMIT = 65_536
-"""Bytes up to which a file may be a text that a hook wrote, with local paths in it."""
+NAMED = 3
+"""Files that a warning names."""
 
 UNPACKINGS = 4
 """Times that an archive is sent and unpacked of which it remains uncertain that it was."""
 
 STORE = "inputs"
 """Directory for what several tests have alike, below the transfer directory."""
-
-Rewrite = Callable[[str], str]
 
 
 def unchanged(text: str) -> str:
@@ -52,6 +52,7 @@ class StageDirectory:
         remote: how files are known to stand on the remote side.
         there: it has been sent.
         promised: files that its job copies there for itself, with their marks here.
+        lacks: placeholders that were in it when it was sent, with the reasons: the system lacks the files.
     """
 
     local: str
@@ -60,6 +61,21 @@ class StageDirectory:
     remote: dict[str, Sent | Listed] = field(default_factory=dict)
     there: bool = False
     promised: dict[str, tuple[Sent, tuple[object, ...]]] = field(default_factory=dict)
+    lacks: dict[str, str] = field(default_factory=dict)
+
+    def check_for(self, paths: Iterable[str]) -> None:
+        """Check that the system has what a job needs of this directory.
+
+        Args:
+            paths: local paths that the job's texts name.
+
+        Raises:
+            StagingError: one of the files that it needs is a placeholder here, left by an earlier run.
+        """
+        for path, reason in self.lacks.items():
+            place = f"{self.local}/{path}"
+            if any(names_path(named, place) for named in paths):
+                raise StagingError(_lacking(place, reason))
 
     def job_ended(self, *, ran: bool) -> None:
         """Note that a job has ended: if it ran, it has copied what was promised."""
@@ -77,6 +93,7 @@ class Cargo:
         named: other local directories that its texts name.
         script: the job script's name, if there is one.
         shareable: files that other tests may have too, by path.
+        paths: local paths that its texts name.
     """
 
     directory: StageDirectory
@@ -84,6 +101,7 @@ class Cargo:
     named: frozenset[str] = frozenset()
     script: str | None = None
     shareable: Mapping[str, Content] = field(default_factory=dict)
+    paths: frozenset[str] = frozenset()
 
 
 class StageIn:
@@ -137,29 +155,36 @@ class StageIn:
             share: its job may copy what other tests have too.
 
         Raises:
-            StagingError: the stage directory can't be read.
+            StagingError: the stage directory can't be read, or a file in it is a placeholder.
         """
-        cargo = await asyncio.to_thread(self._prepare, directory, rewrite, script)
-        return await asyncio.to_thread(_with_shareable, cargo) if share else cargo
+        cargo, untranslated = await asyncio.to_thread(
+            self._prepare, directory, rewrite, script, SHARED_FROM if share else None
+        )
+        if untranslated:
+            more = f" and {len(untranslated) - NAMED} more" if len(untranslated) > NAMED else ""
+            self._record.warn(
+                f"sent untranslated although they name local directories: {directory.local}: "
+                f"{', '.join(untranslated[:NAMED])}{more}; the job can't use these paths on the system"
+            )
+        return cargo
 
-    def _prepare(self, directory: StageDirectory, rewrite: Rewrite, script: str | None) -> Cargo:
-        entries = changed(scan(directory.local), directory.marks)
-        roots = [root.encode("utf-8", "surrogateescape") for root in self._paths.roots(directory.local)]
-        replaced = {}
-        named: set[str] = set()
-        for path, entry in entries.items():
-            if entry.kind is not Kind.FILE or (entry.size > TEXT_LIMIT and path != script):
-                continue
-            content = Path(entry.source).read_bytes()
-            if path != script and (b"\0" in content or not any(root in content for root in roots)):
-                continue
-            text = content.decode("utf-8", "surrogateescape")
-            named |= self._paths.named(text)
-            translated = self._paths.translate(text, directory.local)
-            if path == script:
-                translated = rewrite(translated)
-            replaced[path] = translated.encode("utf-8", "surrogateescape")
-        return Cargo(directory, Load(directory.relative, entries, replaced), frozenset(named), script)
+    def _prepare(
+        self, directory: StageDirectory, rewrite: Rewrite, script: str | None, digest_from: int | None
+    ) -> tuple[Cargo, list[str]]:
+        """Return what has to travel, and what of it names local paths that could not be translated."""
+        found = changed(scan(directory.local), directory.marks)
+        entries = {path: entry for path, entry in found.items() if entry.kind is not Kind.PLACEHOLDER}
+        translator = Translator(self._paths, directory.local, self._scratch)
+        texts = translator.translate(entries, script, rewrite, digest_from)
+        directory.lacks = {path: found[path].target for path in found.keys() - entries.keys()}
+        directory.lacks |= texts.placeholders
+        if script is not None:
+            directory.check_for([directory.local])
+        for path in texts.placeholders:
+            del entries[path]
+        load = Load(directory.relative, entries, texts.replaced, translated=texts.files)
+        cargo = Cargo(directory, load, frozenset(texts.named), script, paths=frozenset(texts.paths))
+        return _with_shareable(cargo, texts.digests), texts.untranslated
 
     async def send(self, cargo: Sequence[Cargo]) -> None:
         """Send stage directories together.
@@ -178,6 +203,7 @@ class StageIn:
             raise
         self._inputs.settle(parcel)
         await self._inputs.arrived(parcel)
+        await asyncio.to_thread(_discard, cargo)
         self._record.sent(sum(map(len, sent)), len(cargo), size, time.monotonic() - begun)
         for item, files in zip(cargo, sent, strict=True):
             directory, entries = item.directory, item.load.entries
@@ -248,10 +274,10 @@ class StageIn:
         copies = {path: (content, sent_as(load.entries[path])) for path, content in shared.items()}
         directory = self._paths.remote_directory(item.directory.local)
         script = with_inputs(load.replaced[item.script], f"{self._transfer}/{STORE}", directory, copies)
-        return Load(
-            load.prefix,
-            {path: entry for path, entry in load.entries.items() if path not in shared},
-            {**load.replaced, item.script: script},
+        return replace(
+            load,
+            entries={path: entry for path, entry in load.entries.items() if path not in shared},
+            replaced={**load.replaced, item.script: script},
         )
 
 
@@ -259,22 +285,34 @@ def _shared(item: Cargo, parcel: Parcel) -> dict[str, Content]:
     return {path: content for path, content in item.shareable.items() if content in parcel.copied}
 
 
-def _with_shareable(cargo: Cargo) -> Cargo:
-    """Add which of its files other tests may have too."""
+def _with_shareable(cargo: Cargo, digests: Mapping[str, str]) -> Cargo:
+    """Add which of its files other tests may have too.
+
+    Args:
+        cargo: the stage directory.
+        digests: of its files that are large enough.
+    """
     load = cargo.load
     if cargo.script not in load.replaced:
         # Nothing could copy them.
         return cargo
     shareable = {
-        path: Content(_digest(entry.source), posixpath.basename(path))
-        for path, entry in load.entries.items()
-        if entry.kind is Kind.FILE and entry.size >= SHARED_FROM and path not in load.replaced
+        path: Content(digest, posixpath.basename(path))
+        for path, digest in digests.items()
+        if path in load.entries and not load.is_rewritten(path)
     }
     return replace(cargo, shareable=shareable)
 
 
-def _digest(path: str) -> str:
-    try:
-        return digest_of(path)
-    except OSError as error:
-        raise StagingError(f"{path} can't be read: {error.strerror or error}") from None
+def _discard(cargo: Sequence[Cargo]) -> None:
+    """Remove translated files that have been sent."""
+    for item in cargo:
+        for file in item.load.translated.values():
+            file.unlink(missing_ok=True)
+
+
+def _lacking(place: str, reason: str) -> str:
+    return (
+        f"{place} is a placeholder of an earlier run and can't be sent: {reason}; run the test that "
+        "makes the file again and have it brought back (see 'retrieve', 'exclude' and 'max_file_size')"
+    )

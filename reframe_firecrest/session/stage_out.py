@@ -8,38 +8,31 @@ import posixpath
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import Archive, Gateway, RemoteFile
 from reframe_firecrest.paths import shelf_in
 from reframe_firecrest.session.group import Group
+from reframe_firecrest.session.listing import REFUSALS, list_whole, split
+from reframe_firecrest.session.packing import Packer
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.record import Record
+from reframe_firecrest.session.rescue import Rescue
 from reframe_firecrest.session.stage_in import StageDirectory
 from reframe_firecrest.session.times import in_units
 from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.mirror import place_link, relative_target, remove_gone
+from reframe_firecrest.staging.placeholders import Index
 from reframe_firecrest.staging.plan import Plan, make_plan, remember
+from reframe_firecrest.staging.readability import described, is_doubtful
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
-from reframe_firecrest.staging.standin import forget, place_stand_in
+from reframe_firecrest.staging.standin import forget, place_closed_directory, place_stand_in
 from reframe_firecrest.staging.unpack import Destination, Unpacked, safe_directory, unpack
 
 LOOKS_FOR_OUTPUT = 3
 """Listings until the output of a job that ran must have shown: a compute node's files may take a while."""
-
-
-ONE_BY_ONE = (
-    errors.ForbiddenError,
-    errors.OperationTimeoutError,
-    errors.RejectedError,
-    errors.TooLargeError,
-)
-"""Answers to a common listing after which each directory is listed alone.
-
-A directory that can't be read makes the gateway refuse the whole listing; it also limits time and length.
-"""
 
 
 TOO_FULL = (errors.OperationTimeoutError, errors.TooLargeError)
@@ -64,6 +57,7 @@ class Harvest:
         selection: what is brought back of what the job made.
         listing: how the remote side stands, once it has been listed.
         plan: what of it has to be fetched.
+        fetched: what has come of them.
     """
 
     directory: StageDirectory
@@ -72,6 +66,7 @@ class Harvest:
     selection: Selection = EVERYTHING
     listing: Sequence[RemoteFile] = ()
     plan: Plan | None = None
+    fetched: set[str] = field(default_factory=set)
 
     @property
     def wanted(self) -> dict[str, Destination]:
@@ -83,11 +78,33 @@ class Harvest:
             for path, file in files.items()
         }
 
-    def take_listing(self, listing: Sequence[RemoteFile]) -> None:
-        """Plan by a listing."""
+    def take_listing(self, listing: Sequence[RemoteFile], closed: Mapping[str, str] | None = None) -> None:
+        """Plan by a listing; `closed` are directories that could not be listed, with the reason."""
         self.listing = listing
         always = [entry.path for entry in listing if self.is_output(entry.path)]
-        self.plan = make_plan(listing, self.directory.remote, always, self.selection)
+        self.plan = make_plan(listing, self.directory.remote, always, self.selection, closed or {})
+
+    @property
+    def doubtful(self) -> dict[str, str]:
+        """The files to fetch that probably can't be read, by their names below the run's directory."""
+        files = self.plan.files if self.plan else {}
+        # Slurm makes the output, as the job's user.
+        owner = next((file.owner for path, file in files.items() if self.is_output(path)), "")
+        return {
+            f"{self.directory.relative}/{path}": described(file)
+            for path, file in files.items()
+            if is_doubtful(file, owner)
+        }
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The stage directory here, and the same relative to the run's directory."""
+        return self.directory.local, self.directory.relative
+
+    @property
+    def wanted_outputs(self) -> list[str]:
+        """Standard output and error as they were listed; if nothing was, as the job names them."""
+        return [path for path in self.plan.files if self.is_output(path)] if self.plan else list(self.outputs)
 
     def is_output(self, path: str) -> bool:
         """Tell whether a file is standard output or error, of the job or of one of an array's tasks."""
@@ -128,12 +145,13 @@ class StageOut:
     ) -> None:
         self._gateway = gateway
         self._root = root
-        self._transfer = transfer
         self._scratch = scratch
         self._warn = warn
         self._record = record
         self._too_full: set[str] = set()
-        self._numbers = itertools.count(1)
+        numbers = itertools.count(1)
+        self._packer = Packer(gateway, root, lambda: f"{transfer}/out-{next(numbers)}")
+        self._rescue = Rescue(gateway, root, scratch)
         self._listing: Group[Harvest] = Group(self._list, lambda _job: 0, limit)
         # Those that were listed together arrive together, so there is nothing to linger for.
         self._bringing: Group[Harvest] = Group(
@@ -146,9 +164,12 @@ class StageOut:
         Raises:
             FirecrestError: something that should be there can't be brought back.
         """
-        await self._listing.join(job)
-        if job.wanted:
-            await self._bringing.join(job)
+        try:
+            await self._listing.join(job)
+            if job.wanted:
+                await self._bringing.join(job)
+        except (errors.FinalError, errors.StagingError) as error:
+            await self._rescue.rescue(job, error)
         await asyncio.to_thread(self._settle, job)
 
     async def _list(self, jobs: Sequence[Harvest]) -> None:
@@ -163,7 +184,7 @@ class StageOut:
             top = posixpath.commonpath(relatives)
             try:
                 together = await self._gateway.list_tree(posixpath.normpath(f"{self._root}/{top}"))
-            except ONE_BY_ONE as error:
+            except REFUSALS as error:
                 if isinstance(error, TOO_FULL):
                     # It does not become any shorter.
                     self._too_full.add(shelf)
@@ -182,10 +203,10 @@ class StageOut:
         for look in range(LOOKS_FOR_OUTPUT):
             if look:
                 await asyncio.sleep(1.0)
-            listing = await self._gateway.list_tree(f"{self._root}/{job.directory.relative}")
-            if job.shown_by(listing):
+            tree = await list_whole(self._gateway, f"{self._root}/{job.directory.relative}")
+            if job.shown_by(tree.entries):
                 break
-        job.take_listing(listing)
+        job.take_listing(tree.entries, tree.closed)
 
     async def _bring(self, jobs: Sequence[Harvest]) -> None:
         wanted: dict[str, Destination] = {}
@@ -196,8 +217,8 @@ class StageOut:
             owners.update(dict.fromkeys(found, job))
         size = sum(job.plan.size for job in jobs if job.plan)
         begun = time.monotonic()
-        number = next(self._numbers)
-        archives = await self._gateway.archive(self._root, list(wanted), f"{self._transfer}/out-{number}")
+        doubtful = {name: reason for job in jobs for name, reason in job.doubtful.items()}
+        archives, refused = await self._packer.pack(list(wanted), doubtful)
         what = f"fetching {in_units(size)} of {len(jobs)} jobs"
         # All of them to their end: nothing may be written any more when something else is tried.
         taken = await asyncio.gather(
@@ -210,11 +231,15 @@ class StageOut:
             got.placed |= part.placed
             got.refused.update(part.refused)
         self._record.fetched(len(got.placed), len(jobs), size, time.monotonic() - begun)
-        absent = {**dict.fromkeys(wanted.keys() - got.placed, NOT_PACKED), **got.refused}
-        for name, reason in absent.items():
-            job, path = owners[name], wanted[name].path
-            # Alone, a job may lack anything but its output; in company, its files may only have gone astray.
-            if len(jobs) > 1 or job.plan is None or job.is_output(path):
+        absent = {name: refused.get(name, NOT_PACKED) for name in wanted.keys() - got.placed} | got.refused
+        for name in got.placed:
+            owners[name].fetched.add(wanted[name].path)
+        # What can be done without first: what must come may make all of it fail.
+        for name in sorted(absent, key=lambda name: owners[name].is_output(wanted[name].path)):
+            job, path, reason = owners[name], wanted[name].path, absent[name]
+            # In company, a file may only have gone astray; alone, a job may lack anything but its output.
+            astray = len(jobs) > 1 and name not in refused
+            if astray or job.plan is None or job.is_output(path):
                 raise errors.StagingError(f"{self._root}/{name} did not come: {reason}")
             del job.plan.files[path]
             job.plan.left[path] = reason
@@ -280,20 +305,35 @@ class StageOut:
     def _leave(self, job: Harvest, plan: Plan) -> None:
         """Put stand-ins where files stay on the system; let those be read that have come."""
         local = job.directory.local
-        for path in plan.files:
+        index = Index(local)
+        for path in (*plan.files, *plan.directories):
             forget(Path(local, path))
-        sizes = {entry.path: entry.size for entry in job.listing}
+        index.forget([*plan.files, *plan.directories, *plan.links, *plan.gone])
+        sizes = {path: known.size for path, known in job.directory.remote.items()}
+        sizes |= {entry.path: entry.size for entry in job.listing}
         there = f"{self._root}/{job.directory.relative}"
         reasons: dict[str, list[str]] = defaultdict(list)
-        for path, reason in plan.left.items():
-            reasons[reason].append(path)
+        for path, reason in (*plan.closed.items(), *plan.left.items()):
+            told = f"{there}/{path}: {reason}"
             try:
-                place_stand_in(local, path, sizes.get(path, 0), f"{there}/{path}: {reason}")
+                if path in plan.closed:
+                    place_closed_directory(local, path, told, index)
+                    reasons[reason].insert(0, path)
+                else:
+                    reasons[reason].append(path)
+                    place_stand_in(local, path, sizes.get(path, 0), told, index)
             except errors.HostileArchiveError as error:
                 reasons[f"no stand-in could be made: {error}"].append(path)
+        self._save(index)
         for reason, paths in reasons.items():
             more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
             self._warn(f"left on the system: {there}/{paths[0]}{more}: {reason}")
+
+    def _save(self, index: Index) -> None:
+        try:
+            index.save()
+        except OSError as error:
+            raise errors.StagingError(f"{error.filename}: {error.strerror or error}") from None
 
 
 def _inside(wanted: Mapping[str, Destination], below: str) -> Mapping[str, Destination]:
@@ -303,22 +343,3 @@ def _inside(wanted: Mapping[str, Destination], below: str) -> Mapping[str, Desti
     return {
         name.removeprefix(f"{below}/"): goal for name, goal in wanted.items() if name.startswith(f"{below}/")
     }
-
-
-def split(listing: Sequence[RemoteFile], directories: Sequence[str]) -> list[list[RemoteFile]]:
-    """Sort the entries of one listing into the directories that they are in.
-
-    Args:
-        listing: of something that contains all the directories.
-        directories: relative to what was listed; none contains another.
-    """
-    found: dict[str, list[RemoteFile]] = {directory: [] for directory in directories}
-    depths = sorted({directory.count("/") + 1 for directory in directories})
-    for entry in listing:
-        parts = entry.path.split("/")
-        for depth in depths:
-            directory = "/".join(parts[:depth])
-            if directory in found and len(parts) > depth:
-                found[directory].append(replace(entry, path="/".join(parts[depth:])))
-                break
-    return [found[directory] for directory in directories]

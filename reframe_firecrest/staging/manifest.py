@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 
 from reframe_firecrest.errors import StagingError
+from reframe_firecrest.staging.guard import unguarded
+from reframe_firecrest.staging.placeholders import INDEX, Index, reason_in, reason_of
 
 _NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 """What becomes of following a link that leads nowhere, in a circle, or to what can't have a name."""
@@ -23,11 +25,13 @@ class Kind(str, Enum):
     """What an entry is once links have been followed.
 
     A link is dangling if it leads nowhere or, within the stage directory, in a circle: it travels as a link.
+    A placeholder stands for a file or a directory that stayed on the system; it never travels.
     """
 
     FILE = "file"
     DIRECTORY = "directory"
     DANGLING = "dangling link"
+    PLACEHOLDER = "placeholder"
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Entry:
         size: bytes.
         mtime_ns: modification time, nanoseconds since the epoch.
         mode: permission bits.
-        target: where a dangling link points to.
+        target: where a dangling link points to, or why a placeholder's file stayed on the system.
     """
 
     source: str
@@ -72,24 +76,44 @@ def scan(directory: str) -> dict[str, Entry]:
     Raises:
         StagingError: something can't be read, there is no end of entries, or a link leads in a circle.
     """
-    found = {}
     try:
-        for path, entry in _walk(directory, "", (os.path.realpath(directory),)):
-            found[path] = entry
-            if len(found) > MOST_ENTRIES:
-                raise StagingError(
-                    f"{directory} has more than {MOST_ENTRIES} entries with those behind links; remove some"
-                )
+        with unguarded():
+            return _scan(directory)
     except OSError as error:
         raise StagingError(f"{error.filename}: {error.strerror}") from None
+
+
+def _scan(directory: str) -> dict[str, Entry]:
+    found = {}
+    for path, entry in _walk(directory, "", (os.path.realpath(directory),), {}):
+        found[path] = entry
+        if len(found) > MOST_ENTRIES:
+            raise StagingError(
+                f"{directory} has more than {MOST_ENTRIES} entries with those behind links; remove some"
+            )
     return found
 
 
-def _walk(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
+def _walk(
+    directory: str, prefix: str, above: tuple[str, ...], indexes: Mapping[str, Index]
+) -> Iterator[tuple[str, Entry]]:
+    """Yield what lies in a directory.
+
+    Args:
+        directory: it.
+        prefix: what its entries' paths begin with.
+        above: the directories that it lies in, without links.
+        indexes: those of the directories that it lies in, by the prefix of theirs. A copied stage directory
+            has its index with it.
+    """
     with os.scandir(directory) as listing:
         found = sorted(listing, key=lambda item: item.name)
+    if any(item.name == INDEX for item in found):
+        indexes = {**indexes, prefix: Index(directory)}
     for item in found:
         path = prefix + item.name
+        if item.name == INDEX:
+            continue
         try:
             info = item.stat()
         except OSError as error:
@@ -98,7 +122,10 @@ def _walk(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple
             if item.is_symlink():
                 yield path, _link(item)
             continue
-        if stat.S_ISREG(info.st_mode):
+        reason = _placeholder(path, item, info, indexes)
+        if reason is not None:
+            yield path, _entry(item.path, Kind.PLACEHOLDER, info, reason)
+        elif stat.S_ISREG(info.st_mode):
             yield path, _entry(item.path, Kind.FILE, info)
         elif stat.S_ISDIR(info.st_mode):
             real = os.path.realpath(item.path)
@@ -110,8 +137,25 @@ def _walk(directory: str, prefix: str, above: tuple[str, ...]) -> Iterator[tuple
                 yield path, _link(item)
                 continue
             yield path, _entry(item.path, Kind.DIRECTORY, info)
-            yield from _walk(item.path, f"{path}/", (*above, real))
+            yield from _walk(item.path, f"{path}/", (*above, real), indexes)
         # Sockets, pipes and devices hold nothing that could travel.
+
+
+def _placeholder(
+    path: str, item: os.DirEntry[str], info: os.stat_result, indexes: Mapping[str, Index]
+) -> str | None:
+    """Return why a file or directory stayed on the system, None if it is no placeholder."""
+    if not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)):
+        return None
+    for prefix, index in indexes.items():
+        reason = index.reason_for(path.removeprefix(prefix), info)
+        if reason is not None:
+            return reason
+    if not stat.S_ISREG(info.st_mode) or stat.S_IMODE(info.st_mode):
+        return None
+    # By way of a link, it may lie in another stage directory.
+    place = os.path.realpath(item.path)
+    return reason_of(place, info) if item.is_symlink() else reason_in(place, info)
 
 
 def _link(item: os.DirEntry[str]) -> Entry:
@@ -120,8 +164,8 @@ def _link(item: os.DirEntry[str]) -> Entry:
 
 def _entry(source: str, kind: Kind, info: os.stat_result, target: str = "") -> Entry:
     # A directory's time changes with its entries, which speak for themselves.
-    mtime = 0 if kind is Kind.DIRECTORY else info.st_mtime_ns
-    size = info.st_size if kind is Kind.FILE else 0
+    mtime = 0 if stat.S_ISDIR(info.st_mode) else info.st_mtime_ns
+    size = info.st_size if kind in (Kind.FILE, Kind.PLACEHOLDER) else 0
     return Entry(source, kind, size, mtime, stat.S_IMODE(info.st_mode) & 0o777, target)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from reframe_firecrest.errors import StagingError
+from reframe_firecrest.names import to_wire
 from reframe_firecrest.staging.manifest import Entry, Kind
 
 BACKDATE = 3 * 86_400
@@ -46,12 +47,14 @@ class Load:
         replaced: other contents for some of the files, such as translated scripts.
         digests: of files that must not have changed since, in hexadecimal: others rely on their contents, and
             so they can't be written there either.
+        translated: local files with other contents for some of the files: translated texts that are large.
     """
 
     prefix: str
     entries: Mapping[str, Entry]
     replaced: Mapping[str, bytes] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    translated: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -60,6 +63,10 @@ class Load:
             HEADER + (len(self.replaced[path]) if path in self.replaced else entry.size)
             for path, entry in self.entries.items()
         )
+
+    def is_rewritten(self, path: str) -> bool:
+        """Tell whether something else is sent in the place of a file."""
+        return path in self.replaced or path in self.translated
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ def pack(loads: Sequence[Load], archive: Path) -> list[dict[str, Sent]]:
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_level_for(loads), mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
     ):
         for load in loads:
             _add_parents(tar, load.prefix)
@@ -166,36 +173,38 @@ def _sample(entry: Entry) -> bytes:
 
 def _add_parents(tar: tarfile.TarFile, prefix: str) -> None:
     """Create the stage directory itself, even if nothing is in it."""
-    info = tarfile.TarInfo(prefix)
+    info = tarfile.TarInfo(to_wire(prefix))
     info.type, info.mode = tarfile.DIRTYPE, 0o755
     tar.addfile(info)
 
 
 def _add(tar: tarfile.TarFile, load: Load, path: str, entry: Entry) -> Sent:
     replaced = load.replaced.get(path)
-    sent = sent_as(entry, None if replaced is None else len(replaced))
-    info = tarfile.TarInfo(f"{load.prefix}/{path}")
+    source = load.translated.get(path)
+    size = len(replaced) if replaced is not None else source.stat().st_size if source else None
+    sent = sent_as(entry, size)
+    info = tarfile.TarInfo(to_wire(f"{load.prefix}/{path}"))
     info.mode, info.mtime = sent.mode, sent.mtime
     if entry.kind is Kind.DIRECTORY:
         info.type = tarfile.DIRTYPE
         tar.addfile(info)
     elif entry.kind is Kind.DANGLING:
-        info.type, info.linkname = tarfile.SYMTYPE, entry.target
+        info.type, info.linkname = tarfile.SYMTYPE, to_wire(entry.target)
         tar.addfile(info)
     elif replaced is not None:
         info.size = len(replaced)
         tar.addfile(info, io.BytesIO(replaced))
     else:
-        info.size = entry.size
+        info.size = sent.size
         if path in load.digests:
             info.mode = 0o400
-        _add_file(tar, info, entry, load.digests.get(path))
+        _add_file(tar, info, str(source or entry.source), load.digests.get(path))
     return sent
 
 
-def _add_file(tar: tarfile.TarFile, info: tarfile.TarInfo, entry: Entry, digest: str | None) -> None:
+def _add_file(tar: tarfile.TarFile, info: tarfile.TarInfo, source: str, digest: str | None) -> None:
     try:
-        with Path(entry.source).open("rb") as content:
+        with Path(source).open("rb") as content:
             if digest is None:
                 tar.addfile(info, content)
                 return
@@ -203,6 +212,6 @@ def _add_file(tar: tarfile.TarFile, info: tarfile.TarInfo, entry: Entry, digest:
             tar.addfile(info, cast("BinaryIO", digested))
     except OSError as error:
         # tarfile says "unexpected end of data" for a file that has shrunk.
-        raise StagingError(f"{entry.source} can't be read: {error.strerror or error}") from None
+        raise StagingError(f"{source} can't be read: {error.strerror or error}") from None
     if digested.hexdigest() != digest:
-        raise StagingError(f"{entry.source} was changed while it was being sent")
+        raise StagingError(f"{source} was changed while it was being sent")

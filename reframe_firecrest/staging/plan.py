@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from types import MappingProxyType
 
 from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
 from reframe_firecrest.staging.pack import HEADER, Sent
+from reframe_firecrest.staging.placeholders import INDEX
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
 
 ZONES = 15 * 3600
@@ -50,6 +52,7 @@ class Plan:
         links: links to make, with their targets.
         left: files that stay there, with the reason.
         gone: what was there and is no more.
+        closed: directories whose entries are not known, with the reason.
     """
 
     files: dict[str, RemoteFile] = field(default_factory=dict)
@@ -57,6 +60,7 @@ class Plan:
     links: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -65,7 +69,11 @@ class Plan:
 
 
 def make_plan(
-    listing: Iterable[RemoteFile], known: Known, always: Iterable[str], selection: Selection = EVERYTHING
+    listing: Iterable[RemoteFile],
+    known: Known,
+    always: Iterable[str],
+    selection: Selection = EVERYTHING,
+    closed: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """Compare a listing with what is known.
 
@@ -74,12 +82,17 @@ def make_plan(
         known: what was sent, or listed before.
         always: paths to fetch whether they changed or not.
         selection: what else is fetched of what changed.
+        closed: directories that could not be listed, with the reason.
     """
-    plan = Plan()
+    plan = Plan(closed=dict(closed))
     wanted = set(always)
-    entries = sorted(listing, key=lambda item: item.path)
+    entries = sorted(
+        (entry for entry in listing if INDEX not in entry.path.split("/")), key=lambda item: item.path
+    )
     zone = _zone(entries, known)
     for entry in entries:
+        if entry.path in closed:
+            continue
         if entry.kind is FileKind.DIRECTORY:
             plan.directories.append(entry.path)
         elif entry.kind is FileKind.LINK and entry.target is not None:
@@ -94,6 +107,8 @@ def make_plan(
                 plan.files[entry.path] = entry
             else:
                 plan.left[entry.path] = reason
+        elif entry.kind is FileKind.OTHER:
+            plan.left[entry.path] = "it is not a regular file"
     optional = {path: file.size for path, file in plan.files.items() if path not in wanted}
     for path, reason in selection.beyond(optional).items():
         del plan.files[path]
@@ -101,8 +116,24 @@ def make_plan(
     if entries:
         # A backslash in a name is ambiguous in listings, so such a name proves nothing by its absence.
         there = {entry.path for entry in entries}
-        plan.gone = [path for path in known if path not in there and "\\" not in path]
+        below_closed = tuple(f"{path}/" for path in closed)
+        plan.gone = [
+            path
+            for path in known
+            if path not in there and "\\" not in path and not path.startswith(below_closed)
+        ]
+        plan.left |= _unknown_below(closed, known)
     return plan
+
+
+def _unknown_below(closed: Mapping[str, str], known: Known) -> dict[str, str]:
+    """Return the files that are known to have been in directories whose entries are not known now."""
+    return {
+        path: reason
+        for directory, reason in closed.items()
+        for path, before in known.items()
+        if path.startswith(f"{directory}/") and (isinstance(before, Listed) or before.is_file)
+    }
 
 
 def _zone(entries: Iterable[RemoteFile], known: Known) -> float:

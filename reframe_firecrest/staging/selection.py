@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from posixpath import basename
 
+from reframe_firecrest.names import to_wire
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -64,6 +66,7 @@ EVERYTHING = Selection()
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:
+    path = to_wire(path)
     return any(
         fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(basename(path), pattern))
         for pattern in patterns

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from reframe_firecrest.errors import DamagedArchiveError, HostileArchiveError, StagingError
+from reframe_firecrest.names import from_wire
 from reframe_firecrest.staging.guard import forget
 
 _DAMAGED = (
@@ -119,7 +120,7 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
         _verify(archive, wanted.values())
         with gzip.open(archive) as plain:
             source = _Rationed(cast("IO[bytes]", plain))
-            with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
+            with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|", encoding="utf-8") as tar:
                 for number, member in enumerate(tar):
                     if number >= 2 * len(wanted) + UNASKED_MEMBERS:
                         raise HostileArchiveError(
@@ -152,7 +153,7 @@ def _verify(archive: Path, wanted: Iterable[Destination]) -> None:
 def _unpack_member(
     tar: tarfile.TarFile, member: tarfile.TarInfo, wanted: Mapping[str, Destination], result: Unpacked
 ) -> None:
-    name = member.name.removeprefix("./")
+    name = from_wire(member.name.removeprefix("./"))
     content = None if member.islnk() or member.issym() else tar.extractfile(member)
     if name in wanted and name not in result.placed:
         goal = wanted[name]
@@ -179,7 +180,7 @@ def _take(
     wanted: Mapping[str, Destination],
     placed: set[str],
 ) -> None:
-    first = member.linkname.removeprefix("./")
+    first = from_wire(member.linkname.removeprefix("./"))
     if member.islnk() and first in placed:
         # tar writes the second name of one file as a link to the first.
         original = Path(wanted[first].directory, wanted[first].path)
@@ -218,6 +219,31 @@ def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> No
         forget(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def place_file(source: Path, goal: Destination) -> None:
+    """Put a file that was downloaded by itself into its place.
+
+    Args:
+        source: what was downloaded.
+        goal: its place; the file may have grown since it was listed, but not have become smaller.
+
+    Raises:
+        HostileArchiveError: its place leads out of the stage directory.
+        StagingError: it is not whole, or can't be written.
+    """
+    size = source.stat().st_size
+    if size < goal.size:
+        raise StagingError(f"{goal.path} was listed with {goal.size} bytes, but {size} came")
+    member = tarfile.TarInfo(goal.path)
+    member.mtime, member.mode = int(source.stat().st_mtime), 0o644
+    try:
+        with source.open("rb") as content:
+            _place(content, goal, member)
+    except FileExistsError as error:
+        raise StagingError(f"{error.filename}: {error.strerror}") from None
+    except OSError as error:
+        raise StagingError(f"{goal.directory}/{goal.path}: {error.strerror or error}") from None
 
 
 def _date(path: Path, member: tarfile.TarInfo) -> None:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from reframe_firecrest.errors import GatewayError, NotFoundError
+from reframe_firecrest.errors import ForbiddenError, GatewayError, NotFoundError
+from reframe_firecrest.gateway.elimination import pack_what_can_be
 from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
 from reframe_firecrest.gateway.protocol import (
     AccountInfo,
@@ -57,6 +58,7 @@ class FakeGateway:
         unsure: looks for a submission's job that will tell nothing.
         damaged: downloads of which only half will come.
         apart: each directory's files are in an archive of their own, with names relative to it.
+        unreadable: names of files and directories that the gateway's user can't read.
     """
 
     def __init__(self) -> None:
@@ -74,6 +76,7 @@ class FakeGateway:
         self.unpackable: set[str] = set()
         self.damaged = 0
         self.apart = False
+        self.unreadable: set[str] = set()
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
         self.scripts: dict[str, str] = {}
@@ -140,13 +143,20 @@ class FakeGateway:
         if not root.is_dir():
             raise NotFoundError(f"{path}: no such directory", status=404)
         found = [_entry(root, item) for item in sorted(root.rglob("*"))]
+        self._refuse([path, *(entry.path for entry in found if entry.kind is FileKind.DIRECTORY)])
         return [entry for entry in found if not self._is_late(path, entry)]
 
     async def list_directory(self, path: str) -> list[RemoteFile]:
         await self._enter("list_directory")
         if not Path(path).is_dir():
             raise NotFoundError(f"{path}: no such directory", status=404)
+        self._refuse([path])
         return [_entry(Path(path), item) for item in sorted(Path(path).iterdir())]
+
+    def _refuse(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            if self.unreadable.intersection(path.split("/")):
+                raise ForbiddenError(f"cannot open '{path}': Permission denied", status=403)
 
     def _is_late(self, path: str, entry: RemoteFile) -> bool:
         for name, looks in self.late.items():
@@ -169,6 +179,7 @@ class FakeGateway:
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         await self._enter("download")
+        self._refuse([remote])
         if progress:
             progress(0, size_hint)
         shutil.copyfile(remote, local)
@@ -189,6 +200,13 @@ class FakeGateway:
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         await self._enter("archive")
+        if self.unreadable:
+
+            async def pack(chunk: Sequence[str]) -> Archive:
+                self._refuse(chunk)
+                return self._pack(directory, chunk, f"{target}-{chunk[0].replace('/', '-')}", "")
+
+            return await pack_what_can_be([files], pack)
         if not self.apart:
             return [self._pack(directory, files, target, "")]
         groups = {name: name.rpartition("/")[0] for name in files}
@@ -298,7 +316,7 @@ def _told_places(parts: Iterable[JobPart]) -> dict[str, str]:
 
 def _entry(root: Path, item: Path) -> RemoteFile:
     info = item.lstat()
-    kind = FileKind.DIRECTORY
+    kind = FileKind.DIRECTORY if item.is_dir() else FileKind.OTHER
     if item.is_symlink():
         kind = FileKind.LINK
     elif item.is_file():

@@ -671,13 +671,24 @@ def test_a_file_that_can_not_be_packed_is_stood_in_for_and_the_rest_comes(stage:
         (stage.local / "a/odd").read_text()
 
 
-def test_output_that_can_not_be_packed_fails_the_test(stage: Stage) -> None:
+def test_output_that_can_not_be_packed_is_downloaded_by_itself(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
     stage.gateway.unpackable.add("job.out")
     stage.gateway.finish(job_id)
     assert handle.ended.wait(10)
-    assert "could not be packed" in str(handle.view.error)
+    assert handle.view.error is None
+    assert (stage.local / "a/job.out").read_text() == "out"
+
+
+def test_output_that_can_not_be_fetched_at_all_fails_the_test(stage: Stage) -> None:
+    handle = stage.submit("a")
+    [job_id] = stage.submitted(handle)
+    stage.gateway.unpackable.add("job.out")
+    stage.gateway.failures["download"] = [errors.RejectedError("no")] * 9
+    stage.gateway.finish(job_id)
+    assert handle.ended.wait(10)
+    assert handle.view.error is not None
 
 
 def test_an_archive_that_comes_damaged_is_fetched_again(stage: Stage) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.staging.inputs import Content, digest_of, with_inputs
+from reframe_firecrest.staging.inputs import Content, with_inputs
 from reframe_firecrest.staging.pack import Sent
 
 SCRIPT = b"#!/bin/bash\n#SBATCH --job-name=a\n#SBATCH --output=o\n\nset -u\necho ran\n"
@@ -24,7 +25,7 @@ class Remote:
     def share(self, path: str, text: str, mode: int = 0o644, mtime: int = 1_600_000_000) -> None:
         source = self.store.parent / "source"
         source.write_text(text)
-        content = Content(digest_of(str(source)), path.rpartition("/")[2])
+        content = Content(hashlib.sha256(source.read_bytes()).hexdigest(), path.rpartition("/")[2])
         place = self.store / content.place
         place.parent.mkdir(parents=True)
         place.write_text(text)

@@ -11,6 +11,7 @@ from posixpath import basename, dirname
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import moving, policy
 from reframe_firecrest.gateway.calls import Caller
+from reframe_firecrest.gateway.elimination import is_culprits, with_refused
 from reframe_firecrest.gateway.limits import in_memory
 from reframe_firecrest.gateway.names import attempts
 from reframe_firecrest.gateway.policy import Operation
@@ -191,9 +192,28 @@ class Filesystem:
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack files that are named relative to a directory."""
         sizes, whole = self._inventory.below(directory)
-        sources = sources_for(files, sizes, whole)
-        made = await asyncio.gather(*(self._archive(directory, source, files, target) for source in sources))
-        return list(itertools.chain.from_iterable(made))
+        return await self._pack(directory, sources_for(files, sizes, whole), files, target)
+
+    async def _pack(
+        self, directory: str, sources: Sequence[str], files: Sequence[str], target: str
+    ) -> list[Archive]:
+        """Pack sources, at least one of which can be packed, and note what is wanted of the others."""
+        results = await asyncio.gather(
+            *(self._archive(directory, source, files, target) for source in sources), return_exceptions=True
+        )
+        made: list[Archive] = []
+        refused: dict[str, str] = {}
+        for source, result in zip(sources, results, strict=True):
+            if not isinstance(result, BaseException):
+                made += result
+            elif is_culprits(result):
+                wanted = (path for path in files if path == source or path.startswith(f"{source}/"))
+                refused.update(dict.fromkeys(wanted, str(result)))
+            else:
+                raise result
+        if refused and not made:
+            raise next(result for result in results if isinstance(result, BaseException))
+        return with_refused(made, refused)
 
     async def _archive(self, directory: str, source: str, files: Sequence[str], target: str) -> list[Archive]:
         """Pack a file or a directory or, if that can't be packed as a whole, what is wanted of it."""
@@ -216,8 +236,7 @@ class Filesystem:
             parts = parts_of(source, files)
             if not parts:
                 raise
-            made = await asyncio.gather(*(self._archive(directory, part, files, target) for part in parts))
-            return list(itertools.chain.from_iterable(made))
+            return await self._pack(directory, parts, files, target)
         return [Archive(archive, dirname(source))]
 
     async def _post(self, operation: Operation, endpoint: str, form: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ import re
 from posixpath import basename
 
 from reframe_firecrest import errors
+from reframe_firecrest.names import to_wire
 
 FORBIDDEN = re.compile(r"[<>|;\"'&\\()\x00-\x1f`]")
 """Characters that it refuses in any path, name or id: ``FORBIDDEN_INPUT_CHARS`` in FirecREST v1.16.6's
@@ -18,6 +19,7 @@ def accepted(path: str) -> str:
     Raises:
         RejectedError: it has a character that is refused.
     """
+    path = to_wire(path)
     found = FORBIDDEN.search(path)
     if found:
         raise errors.RejectedError(f"FirecREST v1 refuses the path {path!r}: it has {found.group()!r} in it")

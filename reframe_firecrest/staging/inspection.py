@@ -1,0 +1,123 @@
+"""Inspection of files before they are sent: each is read once, in pieces, whatever its size."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reframe_firecrest.names import to_wire
+from reframe_firecrest.staging.placeholders import mark_of
+
+CHUNK = 1 << 20
+
+_CONTROL = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
+"""Control characters that no text has. Bell, tab, line ends, backspace and escape occur in logs."""
+
+
+@dataclass(frozen=True)
+class Needles:
+    """What is searched for in files.
+
+    Attributes:
+        plain: spellings of local directories that are translated in texts.
+        escaped: spellings that are not: with escaped slashes, as in URLs and some JSON.
+    """
+
+    plain: tuple[bytes, ...]
+    escaped: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, roots: Iterable[str]) -> Needles:
+        """Return the needles for local directories."""
+        plain = [to_wire(root).encode("utf-8", "surrogateescape") for root in roots]
+        escaped = [
+            root.replace(b"/", slash) for root in plain if root.count(b"/") > 1 for slash in _OTHER_SLASHES
+        ]
+        return cls(tuple(plain), tuple(escaped))
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest needle."""
+        return max(map(len, (*self.plain, *self.escaped)), default=0)
+
+
+_OTHER_SLASHES = (rb"\/", b"%2F", b"%2f")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a file holds.
+
+    Attributes:
+        named: it names a local directory.
+        escaped: it does so in a spelling that is not translated.
+        binary: it has a zero byte.
+        placeholder: the reason that it gives, if it is a placeholder.
+        digest: of its content, in hexadecimal, if asked for.
+    """
+
+    named: bool = False
+    escaped: bool = False
+    binary: bool = False
+    placeholder: str | None = None
+    digest: str | None = None
+
+
+def inspect(path: str, needles: Needles, *, digest: bool = False) -> Inspection:
+    """Read a file once.
+
+    Args:
+        path: the file.
+        needles: what is searched for.
+        digest: the digest of its content is wanted.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    found = hashlib.sha256() if digest else None
+    named = escaped = binary = False
+    kept, reason, at_start = max(needles.longest - 1, 0), None, True
+    with Path(path).open("rb") as file:
+        carried = b""
+        while block := file.read(CHUNK):
+            if found is not None:
+                found.update(block)
+            if at_start:
+                reason, at_start = mark_of(block[: 4 * 4096]), False
+            data = carried + block
+            named = named or any(needle in data for needle in needles.plain)
+            escaped = escaped or any(needle in data for needle in needles.escaped)
+            binary = binary or b"\0" in block
+            carried = data[max(len(data) - kept, 0) :]
+    return Inspection(named, escaped, binary, reason, found.hexdigest() if found else None)
+
+
+def is_text(path: str) -> bool:
+    """Tell whether a file is text: no zero byte, and either valid UTF-8 or free of control characters.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    is_utf8 = is_free = True
+    with Path(path).open("rb") as file:
+        while block := file.read(CHUNK):
+            if b"\0" in block:
+                return False
+            is_free = is_free and _CONTROL.search(block) is None
+            is_utf8 = is_utf8 and _decodes(decoder, block, final=False)
+            if not (is_free or is_utf8):
+                return False
+    return is_free or (is_utf8 and _decodes(decoder, b"", final=True))
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool) -> bool:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
