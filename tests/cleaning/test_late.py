@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from reframe_firecrest import errors
 from reframe_firecrest.clock import clock
+from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.journal.events import Closed, Removed
 from reframe_firecrest.journal.reading import Story, read
-from tests.cleaning.conftest import World
+from tests.cleaning.conftest import World, job
 
 DAY = 86_400.0
 
@@ -94,6 +96,30 @@ def test_without_credentials_nothing_is_asked(world: World) -> None:
     world.environment["FIRECREST_CLIENT_ID"] = ""
     assert world.cleaner().over().complete
     assert world.opened == []
+
+
+def test_a_list_of_all_jobs_that_can_not_be_had_hides_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of another tool is named ``a|b``: each list that it is in fails, others do not."""
+    name = world.name(3600, "aaaaaa")
+    root = world.base / "reframe-firecrest" / name
+    first, late = (world.system.run_job(root / "t", name="t1") for _ in range(2))
+    world.run("aaaaaa", job(1, "submitted", first))
+    listed, asked = world.system.jobs, []
+
+    async def jobs(since: float, names: Sequence[str] = (), ids: Sequence[str] = ()) -> list[JobPart]:
+        asked.append(list(names))
+        if not names:
+            raise errors.OutageError("Error executing Slurm command.", status=500)
+        return [part for part in await listed(since, names, ids) if part.name in names]
+
+    monkeypatch.setattr(world.system, "jobs", jobs)
+    outcome = world.cleaner().over()
+    assert outcome.complete, outcome.leftovers
+    assert set(world.system.cancelled) == {first, late}
+    # Which form works is remembered.
+    assert asked.count([]) == 1
 
 
 class TestWithoutJournals:
