@@ -19,6 +19,7 @@
             ├── AuthError         the identity provider or the gateway refuses who we are
             ├── NotFoundError     no such path, job or system
             ├── ForbiddenError    the user may not do that there
+            ├── UnlistableError   no list of jobs can be had; single jobs can be asked for
             ├── TooLargeError     above the limit for a direct transfer
             ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
             ├── RejectedError     Slurm or the gateway understood the request and said no
@@ -133,6 +134,10 @@ class NotFoundError(FinalError):
 
 class ForbiddenError(FinalError):
     """The user may not do that there."""
+
+
+class UnlistableError(FinalError):
+    """No list of jobs can be had from the gateway, although single jobs can be asked for."""
 
 
 class TooLargeError(FinalError):

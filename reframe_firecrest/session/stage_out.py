@@ -62,6 +62,7 @@ class Harvest:
         outputs: names of its standard output and error.
         ran: it was on a node, so there must be outputs.
         selection: what is brought back of what the job made.
+        tasks: indices of tasks each of which must have outputs of its own.
         listing: how the remote side stands, once it has been listed.
         plan: what of it has to be fetched.
     """
@@ -70,6 +71,7 @@ class Harvest:
     outputs: tuple[str, ...]
     ran: bool
     selection: Selection = EVERYTHING
+    tasks: Sequence[int] = ()
     listing: Sequence[RemoteFile] = ()
     plan: Plan | None = None
 
@@ -99,7 +101,15 @@ class Harvest:
     def shown_by(self, listing: Sequence[RemoteFile]) -> bool:
         """Tell whether a listing shows the output that the job must have."""
         output = posixpath.basename(self.outputs[0])
+        if self.tasks:
+            return not self.outputs_missing_in(listing)
         return not self.ran or any(entry.path.startswith(output) for entry in listing)
+
+    def outputs_missing_in(self, listing: Sequence[RemoteFile]) -> list[str]:
+        """Return the names of those outputs of tasks that a listing does not show."""
+        listed = {entry.path for entry in listing}
+        expected = [f"{posixpath.basename(self.outputs[0])}_{task}" for task in self.tasks]
+        return [name for name in expected if name not in listed]
 
 
 class StageOut:
@@ -185,6 +195,10 @@ class StageOut:
             listing = await self._gateway.list_tree(f"{self._root}/{job.directory.relative}")
             if job.shown_by(listing):
                 break
+        missing = job.outputs_missing_in(listing)
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            self._warn(f"no output of a task that ran: {job.directory.relative}/{missing[0]}{more}")
         job.take_listing(listing)
 
     async def _bring(self, jobs: Sequence[Harvest]) -> None:

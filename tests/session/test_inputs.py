@@ -56,7 +56,14 @@ def test_small_files_are_not_worth_it(stage: Stage) -> None:
 
 def test_the_tasks_of_an_array_get_theirs_before_they_start(stage: Stage) -> None:
     specs = [
-        JobSpec("rfm", str(stage.directory(name, BIG)), "job.sh", ("job.out", "job.err"), is_array=True)
+        JobSpec(
+            "rfm",
+            str(stage.directory(name, BIG)),
+            "job.sh",
+            ("job.out", "job.err"),
+            shape=JobShape(frozenset({1})),
+            numbered=True,
+        )
         for name in ("a", "b")
     ]
     stage.submitted(*(stage.session.submit(spec) for spec in specs))

@@ -196,7 +196,9 @@ def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
 
 def test_a_heterogeneous_job_is_followed_until_all_of_its_components_are_told(stage: Stage) -> None:
     path = stage.directory("a")
-    handle = stage.session.submit(JobSpec("rfm_a", str(path), "job.sh", ("job.out", "job.err"), components=2))
+    handle = stage.session.submit(
+        JobSpec("rfm_a", str(path), "job.sh", ("job.out", "job.err"), shape=JobShape(components=2))
+    )
     [job_id] = stage.submitted(handle)
     stage.gateway.finish(job_id)
     [first] = stage.gateway.parts[job_id]
