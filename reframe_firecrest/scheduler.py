@@ -30,7 +30,7 @@ from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
 from reframe_firecrest.settings.local import started_in
-from reframe_firecrest.shape import JobShape
+from reframe_firecrest.shape import SINGLE, JobShape
 from reframe_firecrest.show import show
 from reframe_firecrest.signals import exit_was_requested
 from reframe_firecrest.staging.selection import Selection
@@ -274,6 +274,9 @@ def _shape_of(directory: str, job: FirecrestJob) -> JobShape:
     script = Path(directory, job.script_filename)
     try:
         return shape_of(script.read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        # Staging reports that a script can't be read.
+        return SINGLE
     except ValueError as error:
         raise JobError(f"option --array in {script}: {error}") from None
 

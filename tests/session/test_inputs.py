@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reframe_firecrest import errors
 from reframe_firecrest.session.phases import Handle, JobSpec, Phase
+from reframe_firecrest.shape import JobShape
 from tests.session.conftest import Stage, eventually
 
 BIG = {"data": "x" * 10_000}

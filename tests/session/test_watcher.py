@@ -13,6 +13,7 @@ from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.watcher import OVERDUE, Watcher, ignore
+from reframe_firecrest.shape import JobShape
 from tests.session.conftest import Stage, eventually
 
 LIMIT = 1800.0
