@@ -243,7 +243,11 @@ class FakeGateway:
             (directory / name).write_text(text)
 
     async def jobs(
-        self, seen_since: float, names: Sequence[str] = (), ids: Sequence[str] = ()
+        self,
+        seen_since: float,
+        names: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        instead: Sequence[str] = (),
     ) -> list[JobPart]:
         await self._enter("jobs")
         self.names.append(list(names))
