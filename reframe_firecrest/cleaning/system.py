@@ -138,7 +138,8 @@ class System:
     async def _active(self, leftovers: Iterable[Leftover]) -> list[tuple[Leftover, str]]:
         """List the jobs that go on, each with the run that it belongs to."""
         found: dict[str, Leftover] = {}
-        for part in await self._gateway.jobs(time.time()):
+        names = {*NAMES, *itertools.chain.from_iterable(one.names for one in self._leftovers)}
+        for part in await self._gateway.jobs(time.time(), instead=sorted(names)):
             if part.state in ENDED or part.base_id in found:
                 continue
             for leftover in leftovers:

@@ -120,6 +120,7 @@ class Caller:
     ) -> Result:
         begun = time.monotonic()
         number = in_a_row = 0
+        failing, warned = 0.0, False
         while True:
             attempt = _Attempt(policy.TOKEN)
             try:
@@ -147,6 +148,8 @@ class Caller:
                     error = errors.TransientError(str(error), status=401)
             self._trouble.failed(doing, error)
             self._ease(doing, error)
+            failing = failing or time.monotonic()
+            warned = warned or self._trouble.failed_alone(doing, error, time.monotonic() - failing)
             in_a_row = 0 if isinstance(error, errors.TransientError) else in_a_row + 1
             number += 1
             limit = self._patience.outage if self._answered else self._patience.first_contact

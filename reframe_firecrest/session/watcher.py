@@ -180,12 +180,12 @@ class Watcher:
 
     async def _list(self, followed: Sequence[Followed]) -> Mapping[str, Sequence[JobPart]]:
         asked = time.monotonic()
-        for job in followed:
-            job.looked = asked
         listed = await self._gateway.jobs(
             min(job.seen for job in followed), self._names(followed), [job.job_id for job in followed]
         )
         self._answered = time.monotonic()
+        for job in followed:
+            job.looked = asked
         if self._answered - asked > INTERRUPTED:
             self._begin_anew()
         return _by_job(listed)
@@ -355,6 +355,8 @@ class Watcher:
     def _bear(self, error: errors.GatewayError) -> None:
         """Go on in spite of an error, unless it is final or has lasted too long."""
         lasted = time.monotonic() - self._answered
+        for job in self._followed:
+            job.looked = time.monotonic()
         self._begin_anew()
         if isinstance(error, errors.FinalError) or lasted > self._settings.outage:
             self._fail(error)
