@@ -93,7 +93,7 @@ class JobList:
     ) -> list[JobPart]:
         good = [name for name in dict.fromkeys(names) if not self._is_broken(name)]
         wanted = good if len(",".join(good)) <= MAX_NAMES and not _with_comma(good) else []
-        form = "by name" if wanted else "of all"
+        form = "jobs by name" if wanted else "all jobs"
         failure: errors.GatewayError | None = None
         if not self._is_broken(form):
             try:
@@ -106,13 +106,13 @@ class JobList:
                 raise failure
             self._give_up(form, failure)
         pieces = _pieces(good or instead)
-        if pieces and not self._is_broken("in pieces"):
+        if pieces and not self._is_broken("some jobs by name"):
             try:
                 return await self._in_pieces(pieces)
             except errors.GatewayError as error:
                 if isinstance(error, _PASSING):
                     raise
-                self._give_up("in pieces", error)
+                self._give_up("some jobs by name", error)
                 failure = failure or error
         if ids:
             raise errors.UnlistableError(f"{policy.LIST_JOBS.name} on {self._call.where} fails in every form")
@@ -146,7 +146,7 @@ class JobList:
             piece = left.pop()
             try:
                 # What ended earlier, and is not in so narrow a window, can be asked for singly.
-                found += await self._request("in pieces", _WINDOWS[0][0], piece)
+                found += await self._request("some jobs by name", _WINDOWS[0][0], piece)
                 succeeded += 1
             except errors.GatewayError as error:
                 if isinstance(error, _PASSING):
@@ -187,7 +187,7 @@ class JobList:
     def _give_up(self, form: str, error: errors.GatewayError) -> None:
         if form not in self._broken:
             _LOGGER.warning(
-                "the list of jobs %s fails, so another form is used for %.0f min: %s",
+                "cannot list %s; asking in another way for %.0f min: %s",
                 form,
                 FORGET_AFTER / 60,
                 error,
