@@ -123,8 +123,8 @@ class Settings(BaseModel):
             system.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
-        outage: seconds for which a gateway that has answered before is waited for.
-        lost_after: seconds after which a job that Slurm does not know counts as lost.
+        outage: seconds for which a gateway that has answered before is waited for, or an answer for one job.
+        lost_after: seconds after which a job counts as lost that Slurm does not know, or not all parts of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
