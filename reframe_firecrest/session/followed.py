@@ -125,7 +125,8 @@ class Followed:
     def answered(self) -> None:
         """Note that a question for it was answered."""
         if self.failing is not None:
-            self.forgive()
+            self.forgive(0.0)
+            self.failing, self.warned = None, False
 
     def lacks(self, missing: frozenset[int]) -> float:
         """Note which parts Slurm has not reported; return the seconds since it last reported more of them."""
@@ -151,10 +152,11 @@ class Followed:
         """Return its parts, each once."""
         return parts_of(self.job_id, mine, self.task_ids)
 
-    def forgive(self) -> None:
-        """Count no time from before an outage against it: Slurm's accounting lags behind for minutes then."""
-        self.unknown = self.lacking = self.failing = None
-        self.warned = False
+    def forgive(self, seconds: float) -> None:
+        """Count no outage against it, which has lasted for some seconds."""
+        self.unknown = self.lacking = None
+        if self.failing is not None:
+            self.failing += seconds
 
 
 def shown(parts: Iterable[JobPart]) -> Shown:

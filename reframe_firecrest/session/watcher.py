@@ -11,7 +11,6 @@ an answer that fails or takes long concerns no other job. Where no list can be h
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,9 +21,10 @@ from reframe_firecrest.gateway.protocol import Gateway, JobPart
 from reframe_firecrest.session import pace
 from reframe_firecrest.session.followed import MISSES, Followed, shown
 from reframe_firecrest.session.reactor import Reactor
+from reframe_firecrest.session.verdicts import Verdicts
 from reframe_firecrest.settings import Settings
-from reframe_firecrest.shape import SINGLE, JobShape, in_words
-from reframe_firecrest.states import HELD_FOR_GOOD, Summary, summarise
+from reframe_firecrest.shape import SINGLE, JobShape
+from reframe_firecrest.states import Summary, summarise
 
 SINGLES = 3
 """Jobs that are asked for singly in one look: each question costs the gateway as much as a whole list."""
@@ -32,24 +32,8 @@ SINGLES = 3
 ALONE = 10
 """Jobs that are asked for singly in one look where no list can be had."""
 
-WARN_AFTER = 15.0
-"""Seconds for which questions for a job must have failed until users are warned."""
-
-UNSETTLED = 10
-"""Looks for which a job that has ended is followed on because Slurm has not told yet when it did."""
-
 INTERRUPTED = LIST_JOBS.timeout
 """Seconds from which on a list has not come at the first attempt: there was an outage meanwhile."""
-
-PREEMPTED = 120.0
-"""Seconds that Slurm has to queue a job again that had to make way for another: first it gives its processes
-time to end (GraceTime, KillWait)."""
-
-_LOGGER = logging.getLogger(__name__)
-
-OVERDUE = 600.0
-"""Seconds beyond its time limit after which a running job counts as forgotten: sites may grant some minutes
-(Slurm's OverTimeLimit), and nodes take some to clean up."""
 
 
 class Watcher:
@@ -69,6 +53,7 @@ class Watcher:
         self._gateway = gateway
         self._settings = settings
         self._reactor = reactor
+        self._verdicts = Verdicts(settings)
         self._crowd = crowd or (lambda: len(self._followed))
         self._followed: set[Followed] = set()
         self._directories: set[str] = set()
@@ -187,7 +172,7 @@ class Watcher:
         for job in followed:
             job.looked = asked
         if self._answered - asked > INTERRUPTED:
-            self._begin_anew()
+            self._begin_anew(self._answered - asked)
         return _by_job(listed)
 
     def _is_clear(self, job: Followed, listed: Mapping[str, Sequence[JobPart]], now: float) -> bool:
@@ -203,7 +188,7 @@ class Watcher:
         if job.listed == job.refuted or (summary.silent and summary.several):
             return False
         job.clear(summary)
-        self._note(job, parts, summary, now)
+        self._verdicts.note(job, parts, summary, now)
         return True
 
     def _parts_of(self, job: Followed, listed: Collection[JobPart]) -> list[JobPart]:
@@ -216,7 +201,9 @@ class Watcher:
                 others.add(part.working_directory)
         # As long as it was not met, a directory that is not its own may be its own by another name.
         if others and (job.met or job.directory is None or not others.isdisjoint(self._directories)):
-            self._lose(job, f"Slurm has forgotten job {job.job_id} and given its number to another one")
+            self._verdicts.lose(
+                job, f"Slurm has forgotten job {job.job_id} and given its number to another one"
+            )
         return job.parts_in(mine)
 
     def _is_its(self, job: Followed, part: JobPart) -> bool:
@@ -245,7 +232,7 @@ class Watcher:
         """Ask for the jobs that are due, where no list can be had."""
         now, pauses = time.monotonic(), self._pauses()
         due = [job for job in followed if job.due(*pauses) <= now and job.may_ask(now, *pauses)]
-        room = ALONE - sum(job.is_asked_for for job in followed)
+        room = max(ALONE - sum(job.is_asked_for for job in followed), 0)
         for job in due:
             job.listed = frozenset()
         self._ask_some(due, room)
@@ -261,96 +248,33 @@ class Watcher:
             job.answered()
             self._take(job, answer, now)
         except errors.GatewayError as error:
-            self._bear_for(job, error)
+            if self._listless and job.unclear is None:
+                job.unclear = job.asked
+            self._verdicts.bear_for(job, error)
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for this job
-            self._end(job, error)
+            self._verdicts.end(job, error)
 
     def _take(self, job: Followed, answer: Sequence[JobPart], now: float) -> None:
         """Take an answer for one job."""
+        if job.ended.done():
+            return
         job.learn_tasks(answer)
         parts = self._parts_of(job, answer)
         if not parts:
-            self._miss(job)
+            self._verdicts.miss(job)
             return
         if job.misses >= MISSES:
             # The list should have had it: a cancelled job loses its name, and not all filter alike.
             self._by_name = False
         if self._listless:
             job.unclear = None
-        elif shown(parts) != job.listed:
-            job.refuted = job.listed
+        else:
+            job.refuted = job.listed if shown(parts) != job.listed else None
         summary = summarise(parts, job.shape)
         if summary.silent and summary.missing:
-            self._wait_for_missing(job, summary)
+            self._verdicts.wait_for_missing(job, summary)
         else:
-            self._note(job, parts, summary, now)
-
-    def _miss(self, job: Followed) -> None:
-        """Note that Slurm does not know a job; at some time it is lost."""
-        job.unknown = job.unknown or job.asked
-        since = time.monotonic() - job.unknown
-        if since > self._settings.lost_after:
-            self._lose(job, f"Slurm has not known job {job.job_id} for {since:.0f} s")
-
-    def _wait_for_missing(self, job: Followed, summary: Summary) -> None:
-        """Note that all that Slurm reports of a job has ended, but is not all that there must be."""
-        since = job.lacks(summary.missing)
-        if since > self._settings.lost_after:
-            kind = "task" if job.shape.is_array else "component"
-            which = f"{kind}{'s' if len(summary.missing) > 1 else ''} {in_words(summary.missing)}"
-            self._lose(job, f"Slurm has reported nothing about {which} of job {job.job_id} for {since:.0f} s")
-
-    def _bear_for(self, job: Followed, error: errors.GatewayError) -> None:
-        """Go on in spite of an error for one job, unless it has lasted too long; lists may still show it."""
-        lasted = job.fails()
-        if self._listless and job.unclear is None:
-            job.unclear = job.asked
-        told = f"the gateway has not reported job {job.job_id} for {lasted:.0f} s, although it answers"
-        if isinstance(error, errors.AuthError | errors.ForbiddenError):
-            self._end(job, error)
-        elif lasted > self._settings.outage and job.depends_on_answers:
-            self._lose(job, f"{told}: {error}")
-        elif lasted > WARN_AFTER and not job.warned:
-            job.warned = True
-            _LOGGER.warning("%s; retrying for up to %.0f s: %s", told, self._settings.outage, error)
-
-    # --- what is learnt -----------------------------------------------------------------------------
-
-    def _note(self, job: Followed, parts: list[JobPart], summary: Summary, now: float) -> None:
-        job.seen = now
-        job.unknown = job.lacking = None
-        if summary.ended and not summary.settled and job.unsettled < UNSETTLED:
-            # Its exit code can't be believed yet.
-            job.unsettled += 1
-            return
-        if summary.state != job.state:
-            job.state = summary.state
-            job.since = time.monotonic()
-        job.limit = summary.remaining
-        job.tell(summary)
-        if summary.ended:
-            self._end(job, parts)
-        elif summary.reason in HELD_FOR_GOOD:
-            held = f"Slurm holds job {job.job_id} and will not start it again by itself: {summary.reason}"
-            self._end(job, errors.JobHeldError(held))
-        elif summary.preempted and time.monotonic() - job.since > PREEMPTED:
-            preempted = f"Slurm has preempted job {job.job_id} and not queued it again for {PREEMPTED:.0f} s"
-            self._end(job, errors.JobHeldError(preempted))
-        elif summary.remaining is not None and -summary.remaining > max(OVERDUE, self._settings.lost_after):
-            overdue = f"running {-summary.remaining:.0f} s after its time limit"
-            self._lose(job, f"Slurm shows job {job.job_id} as {overdue}")
-
-    def _lose(self, job: Followed, what: str) -> None:
-        where = f"see sacct -j {job.job_id} on the system"
-        self._end(job, errors.JobLostError(f"{what}: it is lost; whether it ran can't be told ({where})"))
-
-    def _end(self, job: Followed, outcome: list[JobPart] | Exception) -> None:
-        if job.ended.done():
-            return
-        if isinstance(outcome, Exception):
-            job.ended.set_exception(outcome)
-        else:
-            job.ended.set_result(outcome)
+            self._verdicts.note(job, parts, summary, now)
 
     def _bear(self, error: errors.GatewayError) -> None:
         """Go on in spite of an error, unless it is final or has lasted too long."""
@@ -361,14 +285,18 @@ class Watcher:
         if isinstance(error, errors.FinalError) or lasted > self._settings.outage:
             self._fail(error)
 
-    def _begin_anew(self) -> None:
-        """Call no job lost soon after an outage: Slurm's accounting lags behind for minutes then."""
+    def _begin_anew(self, seconds: float = 0.0) -> None:
+        """Call no job lost soon after an outage: Slurm's accounting lags behind for minutes then.
+
+        Args:
+            seconds: for which it has lasted.
+        """
         for job in self._followed:
-            job.forgive()
+            job.forgive(seconds)
 
     def _fail(self, error: Exception) -> None:
         for job in list(self._followed):
-            self._end(job, error)
+            self._verdicts.end(job, error)
 
 
 def _by_job(listed: Iterable[JobPart]) -> Mapping[str, Sequence[JobPart]]:

@@ -8,7 +8,6 @@ from reframe_firecrest.session.doubts import LIMIT_GRACE, SELDOM, SOON, confirm_
 from reframe_firecrest.states import ENDED, summarise
 from tests.test_states import part
 
-
 OLD = (
     "REQUEUED REQUEUE_HOLD REQUEUE_FED SPECIAL_EXIT SUSPENDED STOPPED RESIZING COMPLETING PREEMPTED "
     "RESV_DEL_HOLD SIGNALING STAGE_OUT SOMETHING_NEW"

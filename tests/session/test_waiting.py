@@ -113,7 +113,7 @@ class TestOneJobsTrouble:
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.WARNING)
-        monkeypatch.setattr("reframe_firecrest.session.watcher.WARN_AFTER", 0.5)
+        monkeypatch.setattr("reframe_firecrest.session.verdicts.WARN_AFTER", 0.5)
         broken, other = stage.submit("a"), stage.submit("b")
         bad, good = stage.submitted(broken, other)
         stage.gateway.hidden.add(bad)
