@@ -152,6 +152,13 @@ class Followed:
         """Return its parts, each once."""
         return parts_of(self.job_id, mine, self.task_ids)
 
+    def is_whole(self, parts: Sequence[JobPart], summary: Summary) -> bool:
+        """Tell whether a list in which all of its parts have ended shows every part there is."""
+        if not self.shape.several:
+            # What has parts all the same may have more of them.
+            return not summary.several
+        return summary.ended and any(part.job_id != part.base_id for part in parts)
+
     def forgive(self, seconds: float) -> None:
         """Count no outage against it, which has lasted for some seconds."""
         self.unknown = self.lacking = None

@@ -185,7 +185,7 @@ class Watcher:
             return job.misses < MISSES
         job.misses = 0
         summary = summarise(parts, job.shape)
-        if job.listed == job.refuted or (summary.silent and summary.several):
+        if job.listed == job.refuted or (summary.silent and not job.is_whole(parts, summary)):
             return False
         job.clear(summary)
         self._verdicts.note(job, parts, summary, now)

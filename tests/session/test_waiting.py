@@ -76,6 +76,15 @@ class TestArrays:
         assert handle.ended.wait(10)
         assert handle.view.exit_code == 3
 
+    def test_a_list_that_shows_every_task_at_its_end_is_enough(self, stage: Stage) -> None:
+        handle, job_id, part = submit(stage, "a")
+        write_outputs(part, *range(10))
+        stage.gateway.trouble[job_id] = REFUSED
+        stage.gateway.parts[job_id] = [task(part, index) for index in range(10)]
+        assert handle.ended.wait(10)
+        assert handle.view.phase is Phase.DONE
+        assert stage.gateway.calls["job"] == 0
+
     def test_tasks_that_were_cancelled_before_they_started_are_not_waited_for(self, stage: Stage) -> None:
         handle, job_id, part = submit(stage, "a")
         write_outputs(part, 0)
