@@ -19,6 +19,7 @@
             ├── AuthError         the identity provider or the gateway refuses who we are
             ├── NotFoundError     no such path, job or system
             ├── ForbiddenError    the user may not do that there
+            ├── UnlistableError   no list of jobs can be had; single jobs can be asked for
             ├── TooLargeError     above the limit for a direct transfer
             │   └── LimitExceededError   an answer is larger or deeper than this side allows
             ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
@@ -167,6 +168,10 @@ class NotFoundError(FinalError):
 
 class ForbiddenError(FinalError):
     """The user may not do that there."""
+
+
+class UnlistableError(FinalError):
+    """No list of jobs can be had from the gateway, although single jobs can be asked for."""
 
 
 class TooLargeError(FinalError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import reframe.core.runtime as rt
@@ -18,6 +19,7 @@ from reframe.core.exceptions import (
 from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
 
 from reframe_firecrest.clock import clock
+from reframe_firecrest.directives import shape_of
 from reframe_firecrest.errors import FirecrestError, SettingsError
 from reframe_firecrest.gateway.protocol import Cluster, NodeInfo
 from reframe_firecrest.job import FirecrestJob
@@ -29,11 +31,12 @@ from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
 from reframe_firecrest.settings.local import started_in
+from reframe_firecrest.shape import SINGLE, JobShape
 from reframe_firecrest.show import show
 from reframe_firecrest.signals import exit_was_requested
 from reframe_firecrest.staging import guard
 from reframe_firecrest.staging.selection import Selection
-from reframe_firecrest.states import PENDING, components_of
+from reframe_firecrest.states import PENDING
 
 WAIT_STEP = 1.0
 """Seconds after which `wait` looks at its job again, so that messages are shown and limits are kept."""
@@ -110,8 +113,8 @@ class FirecrestScheduler(SlurmJobScheduler):
                 selection=_selection(settings, job),
                 resubmit_on=tuple(self._resubmit_on_errors or ()),
                 cpus_per_task=self._assumed_cpus(job),
-                is_array=bool(job.is_array),
-                components=components_of([*job.sched_access, *job.options, *job.cli_options]),
+                shape=_shape_of(directory, job),
+                numbered=bool(job.is_array),
             )
         )
         job._jobid = f"{PROVISIONAL}{handle.number}"
@@ -264,6 +267,22 @@ class FirecrestScheduler(SlurmJobScheduler):
             return _slurm_nodes(select(cluster.nodes, nodespec))
         except ValueError as error:
             raise JobSchedulerError(str(error)) from None
+
+
+def _shape_of(directory: str, job: FirecrestJob) -> JobShape:
+    """Return the parts that a job must have, from the script as ReFrame has written it.
+
+    Raises:
+        JobError: its option ``--array`` is not one that Slurm takes.
+    """
+    script = Path(directory, job.script_filename)
+    try:
+        return shape_of(script.read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        # Staging reports that a script can't be read.
+        return SINGLE
+    except ValueError as error:
+        raise JobError(f"option --array in {script}: {error}") from None
 
 
 def _selection(settings: Settings, job: FirecrestJob) -> Selection:

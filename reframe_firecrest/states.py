@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.nodesets import expand_nodes
+from reframe_firecrest.shape import SINGLE, JobShape, index_of
 
 ENDED = frozenset(
     {
@@ -46,8 +46,6 @@ HELD_FOR_GOOD = frozenset({"launch failed requeued held", "launch_failed_requeue
 """Reasons for which a job waits that Slurm gives itself and never takes back: after launches that failed, it
 requeues a job and holds it until somebody who may do so releases it."""
 
-_NEXT_COMPONENT = re.compile(r"#SBATCH\s+(?:hetjob|packjob)")
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -59,13 +57,15 @@ class Summary:
         nodes: every node of every part, in Slurm's notation.
         end: seconds since the epoch at which the last part ended.
         reason: why it is pending.
-        ended: no part will do anything more.
+        ended: every part that the job must have will do nothing more.
+        missing: indices of parts that the job must have, none of which is listed.
         settled: Slurm has told when each part ended, and all of its nodes. A job that is over within
             seconds is entered into the accounting late: for a moment it has its final state, but not yet its
             end, and its exit code is shown as 0; for seconds, of several nodes only the first can be shown
             (measured on Slurm 22.05).
         preempted: nothing of it goes on unless Slurm queues again what had to make way for other jobs.
         several: it has parts, so a list may lag behind some of them.
+        silent: all that is listed has ended, whether or not that is all of it.
         elapsed: seconds for which the longest of its parts has run.
         remaining: seconds until the time limits have ended all that runs of it, negative where they should
             have; None where something is pending or no limit is told.
@@ -82,30 +82,40 @@ class Summary:
     several: bool
     elapsed: float = 0.0
     remaining: float | None = None
+    missing: frozenset[int] = frozenset()
+    silent: bool = False
 
 
-def parts_of(job_id: str, listed: Sequence[JobPart]) -> list[JobPart]:
+def parts_of(job_id: str, listed: Sequence[JobPart], task_ids: Collection[str] = ()) -> list[JobPart]:
     """Pick a job's parts out of a list, each once.
 
-    While an array runs, the list has each task twice: as ``408_1`` and under the raw id that the task has for
-    itself. The raw id that is the array's own is dropped where numbered tasks stand beside it, unless it goes
-    on and they do not: then some that wait are known to the queue only.
+    While an array runs, the list has each task twice: as ``408_1``, once the accounting knows it, and under
+    the raw id that the task has for itself. Raw ids count only for what goes on, and only where all numbered
+    tasks have ended: then there are some that only the queue knows.
+
+    Args:
+        job_id: the id that was submitted.
+        listed: parts, possibly of other jobs too.
+        task_ids: raw ids of tasks of the job, as far as they are known.
     """
-    mine = {part.job_id: part for part in listed if part.base_id == job_id}
-    raw = mine.pop(job_id, None)
-    numbered = list(mine.values())
-    if raw is None or (numbered and not (_all_ended(numbered) and raw.state not in ENDED)):
-        return numbered
-    return [*numbered, raw]
+    mine = {part.job_id: part for part in listed if part.base_id == job_id or part.job_id in task_ids}
+    numbered = [part for part in mine.values() if part.job_id != part.base_id]
+    raw = [part for part in mine.values() if part.job_id == part.base_id]
+    if not numbered:
+        return raw
+    return [*numbered, *(part for part in raw if part.state not in ENDED and _all_ended(numbered))]
 
 
-def summarise(parts: Sequence[JobPart]) -> Summary:
+def summarise(parts: Sequence[JobPart], shape: JobShape = SINGLE) -> Summary:
     """Add the parts of a job up.
 
     Args:
         parts: at least one.
+        shape: the parts that it must have.
     """
-    ended = _all_ended(parts)
+    silent = _all_ended(parts)
+    missing = _missing(parts, shape)
+    ended = silent and not missing
     ends = [part.end for part in parts if part.end is not None]
     codes = [part.exit_code or 0 for part in parts]
     return Summary(
@@ -116,16 +126,29 @@ def summarise(parts: Sequence[JobPart]) -> Summary:
         reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
         ended=ended,
         settled=ended and len(ends) == len(parts) and all(_all_nodes_told(part) for part in parts),
-        preempted=not ended and all(part.state in ENDED or part.state == PREEMPTED for part in parts),
-        several=len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
+        preempted=not silent and all(part.state in ENDED or part.state == PREEMPTED for part in parts),
+        several=shape.several or len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
         elapsed=max(part.elapsed for part in parts),
         remaining=_remaining(parts),
+        missing=missing,
+        silent=silent,
     )
 
 
-def components_of(options: Sequence[str]) -> int:
-    """Return how many components the options of a job script describe: a line begins each but the first."""
-    return 1 + sum(_NEXT_COMPONENT.fullmatch(option.strip()) is not None for option in options)
+def tasks_that_ran(parts: Iterable[JobPart]) -> list[int]:
+    """Return the indices of those tasks of an array that must have outputs."""
+    ran = [index_of(part.job_id) for part in parts if part.nodes and part.state != "CANCELLED"]
+    return [index for index in ran if index is not None]
+
+
+def _missing(parts: Sequence[JobPart], shape: JobShape) -> frozenset[int]:
+    """Return the indices of the parts that a job must have and that are not listed.
+
+    A job that ended before it started can be listed as a whole, without any part.
+    """
+    if all(part.job_id == part.base_id and not part.nodes and part.state in ENDED for part in parts):
+        return frozenset()
+    return shape.missing(part.job_id for part in parts)
 
 
 def _all_ended(parts: Sequence[JobPart]) -> bool:

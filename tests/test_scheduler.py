@@ -200,6 +200,44 @@ def test_the_outputs_of_an_array_are_merged(make_job: Any, session: FakeSession,
     assert sorted((tmp_path / "rfm_job.out").read_text().split("\n"))[-2:] == ["task 0", "task 1"]
 
 
+@pytest.mark.parametrize(
+    ("options", "tasks", "numbered"),
+    [
+        ({"sched_options": ["--array=0-3:2"]}, {0, 2}, True),
+        ({"sched_options": ["-a 1-2%1"]}, {1, 2}, True),
+        ({"sched_options": ["#SBATCH --array=4"]}, {4}, False),
+        ({"sched_access": ["--array=1-2"]}, {1, 2}, False),
+        ({"sched_access": ["--array=1-2"], "sched_options": ["--array=5"]}, {5}, True),
+        ({}, set(), False),
+    ],
+)
+def test_the_script_as_it_is_written_defines_the_tasks(  # noqa: PLR0917 - fixtures and parameters
+    make_job: Any,
+    session: FakeSession,
+    tmp_path: Path,
+    options: dict[str, Any],
+    tasks: set[int],
+    numbered: bool,
+) -> None:
+    job = make_job(**options)
+    lines = ["#!/bin/bash", *job.scheduler.emit_preamble(job), "hostname"]
+    (tmp_path / "rfm_job.sh").write_text("\n".join(lines))
+    job.submit()
+    [handle] = session.handles
+    assert handle.spec.shape.tasks == tasks
+    assert handle.spec.numbered is numbered
+
+
+def test_an_array_that_slurm_would_refuse_is_refused_with_its_script(
+    make_job: Any, session: FakeSession, tmp_path: Path
+) -> None:
+    job = make_job()
+    (tmp_path / "rfm_job.sh").write_text("#!/bin/bash\n#SBATCH --array=5-3\n")
+    with pytest.raises(JobError, match=r"option --array in .*rfm_job.sh: not a list of array indices: '5-3'"):
+        job.submit()
+    assert not session.handles
+
+
 def test_cancel_returns_at_once_and_wait_after_it_too(make_job: Any, session: FakeSession) -> None:
     job = make_job()
     job.submit()

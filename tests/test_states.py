@@ -9,7 +9,8 @@ from reframe.core.schedulers.slurm import slurm_state_completed
 
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.nodesets import expand_nodes
-from reframe_firecrest.states import ENDED, PENDING, components_of, parts_of, summarise
+from reframe_firecrest.shape import JobShape
+from reframe_firecrest.states import ENDED, PENDING, parts_of, summarise
 
 
 def part(job_id: str, state: str = "COMPLETED", **changes: object) -> JobPart:
@@ -54,6 +55,13 @@ class TestPartsOfAJob:
         listed = [part("408_0"), part("408_1"), part("408", "PENDING", end=None)]
         assert not summarise(parts_of("408", listed)).ended
         assert [item.job_id for item in parts_of("408", [*listed[:2], part("408")])] == ["408_0", "408_1"]
+
+    def test_a_task_that_only_the_queue_knows_keeps_the_array_going(self) -> None:
+        listed = [part("408_0"), part("409", "RUNNING", end=None)]
+        assert summarise(parts_of("408", listed)).ended
+        assert not summarise(parts_of("408", listed, {"409"})).ended
+        both = [part("408_0", "RUNNING"), part("409", "RUNNING")]
+        assert [item.job_id for item in parts_of("408", both, {"409"})] == ["408_0"]
 
     def test_a_pending_array_is_one_part(self) -> None:
         listed = [part("9_[0-3]", "PENDING"), part("10", "PENDING")]
@@ -122,14 +130,34 @@ class TestSum:
         assert slurm_state_completed(total.state) == total.ended
 
 
-@pytest.mark.parametrize(
-    ("options", "components"),
-    [
-        ([], 1),
-        (["--ntasks=1", "--comment=hetjob"], 1),
-        (["--ntasks=1", "#SBATCH hetjob", "#SBATCH --ntasks=1"], 2),
-        (["#SBATCH hetjob", "#SBATCH  packjob ", "#SBATCH --comment=hetjob"], 3),
-    ],
-)
-def test_options_tell_how_many_components_a_job_has(options: list[str], components: int) -> None:
-    assert components_of(options) == components
+class TestCompleteness:
+    """What is listed is not what there is: the accounting reports tasks late (Slurm 22.05)."""
+
+    THREE = JobShape(frozenset({1, 2, 7}))
+
+    def test_an_array_has_not_ended_until_every_task_of_its_submission_has(self) -> None:
+        early = summarise([part("9_1"), part("9_2", exit_code=1)], self.THREE)
+        assert (early.ended, early.settled, early.exit_code, early.end) == (False, False, None, None)
+        assert (early.silent, early.preempted) == (True, False)
+        assert early.missing == {7}
+        whole = summarise([part("9_1"), part("9_2"), part("9_7", "FAILED", exit_code=7)], self.THREE)
+        assert (whole.ended, whole.missing, whole.exit_code) == (True, frozenset(), 7)
+
+    def test_an_array_of_one_task_waits_for_it_too(self) -> None:
+        one = JobShape(frozenset({0}))
+        assert not summarise([part("9_1")], one).ended
+        assert summarise([part("9_0")], one).ended
+
+    def test_tasks_that_were_cancelled_before_they_started_are_one_entry(self) -> None:
+        cancelled = part("9_[2,7]", "CANCELLED", nodes="")
+        assert summarise([part("9_1"), cancelled], self.THREE).ended
+        assert not summarise([part("9_1"), replace(cancelled, job_id="9_[2-5]")], self.THREE).ended
+
+    def test_an_array_that_was_cancelled_as_a_whole_has_ended(self) -> None:
+        assert summarise([part("9", "CANCELLED", nodes="")], self.THREE).ended
+        assert not summarise([part("9", "CANCELLED")], self.THREE).ended
+
+    def test_a_heterogeneous_job_has_not_ended_until_every_component_has(self) -> None:
+        two = JobShape(components=2)
+        assert not summarise([part("9+0")], two).ended
+        assert summarise([part("9+0"), part("9+1")], two).ended

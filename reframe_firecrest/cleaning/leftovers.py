@@ -73,6 +73,11 @@ class Leftover:
         if not self.finished:
             self.complain(problem)
 
+    @property
+    def names(self) -> set[str]:
+        """The names of its jobs, as far as its journal tells."""
+        return {job.name for job in self.story.jobs.values()} if self.story else set()
+
     def complain(self, problem: str) -> None:
         """Note what failed."""
         if problem not in self.problems:

@@ -34,12 +34,6 @@ LOOK_PAUSES = (0.3, 0.5, 1.0, 2.0)
 """Seconds between looks at jobs that are to end; the last one repeats."""
 
 
-NAMES_AT_ONCE = 200
-"""Characters of job names in one question; the gateway's filter takes 235."""
-
-SERVER_ERROR = 500
-"""HTTP status from which on the gateway itself has failed."""
-
 LATE_OUTAGE = 10.0
 """The same where nothing is known to be left: the gateway may not exist any more."""
 
@@ -65,7 +59,6 @@ class System:
         self._leftovers = leftovers
         outage = LATE_OUTAGE if all(leftover.finished for leftover in leftovers) else OUTAGE
         self._gateway = visit(leftovers[0].settings, open_gateway, outage)
-        self._by_name = False
         self._scripts: dict[str, str] = {}
         self._places: dict[str, str] = {}
 
@@ -151,7 +144,7 @@ class System:
     async def _active(self, leftovers: Iterable[Leftover]) -> list[tuple[Leftover, str]]:
         """List the jobs that go on, each with the run that it belongs to."""
         found: dict[str, Leftover] = {}
-        for part in await self._listed():
+        for part in await self._gateway.jobs(clock(), instead=self._names()):
             if part.state in ENDED or part.base_id in found:
                 continue
             for leftover in leftovers:
@@ -159,31 +152,14 @@ class System:
                     found[part.base_id] = leftover
         return [(leftover, job_id) for job_id, leftover in found.items()]
 
-    async def _listed(self) -> list[JobPart]:
-        """List the user's jobs, by the names that journals know if a list of all can't be had.
+    def _names(self) -> list[str]:
+        """Return the names that stand for all jobs where these can't be listed; none if some are unknown.
 
-        One job of any tool whose name holds a ``|`` makes FirecREST v2 answer 500 to each list that it is in
-        (firecrest-v2 35e1d08). A job that comes late has the name of another job of its run.
+        A job that comes late has the name of another job of its run.
         """
-        if not self._by_name:
-            try:
-                return await self._gateway.jobs(clock())
-            except errors.GatewayError as error:
-                if (error.status or 0) < SERVER_ERROR or any(one.story is None for one in self._leftovers):
-                    raise
-                self._by_name = True
-        lists = await asyncio.gather(*(self._gateway.jobs(clock(), names) for names in self._names()))
-        return [part for listed in lists for part in listed]
-
-    def _names(self) -> list[list[str]]:
-        stories = [one.story for one in self._leftovers if one.story is not None]
-        names = dict.fromkeys([*NAMES, *(job.name for story in stories for job in story.jobs.values())])
-        found: list[list[str]] = [[]]
-        for name in (name for name in names if "," not in name and "|" not in name):
-            if sum(map(len, found[-1])) + len(found[-1]) + len(name) > NAMES_AT_ONCE:
-                found.append([])
-            found[-1].append(name)
-        return [names for names in found if names]
+        if any(one.story is None for one in self._leftovers):
+            return []
+        return sorted({*NAMES, *itertools.chain.from_iterable(one.names for one in self._leftovers)})
 
     async def _is_of(self, leftover: Leftover, part: JobPart) -> bool:
         place = part.working_directory or await self._place(part.base_id)

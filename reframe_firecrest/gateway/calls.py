@@ -91,7 +91,8 @@ class Caller:
             attempt.doing = operation
             return await ask()
 
-        return await self._repeat(operation, work)
+        # Each of the requests has had its token renewed.
+        return await self._repeat(operation, work, renewed=True)
 
     async def _request(
         self, operation: Operation, ask: Callable[[], Awaitable[Result]], attempt: _Attempt
@@ -112,10 +113,16 @@ class Caller:
             self._throttle.answered(time.monotonic() - asked_at)
             return result
 
-    async def _repeat(self, operation: Operation, ask: Callable[[_Attempt], Awaitable[Result]]) -> Result:
+    async def _repeat(
+        self,
+        operation: Operation,
+        ask: Callable[[_Attempt], Awaitable[Result]],
+        *,
+        renewed: bool = False,
+    ) -> Result:
         begun = time.monotonic()
         number = in_a_row = 0
-        renewed = False
+        failing, warned = 0.0, False
         refused: list[float] = []
         while True:
             attempt = _Attempt(policy.TOKEN)
@@ -149,9 +156,12 @@ class Caller:
                     error = error.as_kind(errors.TransientError)
             self._trouble.failed(doing, error)
             self._ease(doing, error)
+            failing = failing or time.monotonic()
+            warned = warned or self._trouble.failed_alone(doing, error, time.monotonic() - failing)
             in_a_row = 0 if isinstance(error, errors.TransientError) else in_a_row + 1
             number += 1
             limit = self._patience.outage if self._answered else self._patience.first_contact
+            limit = min(limit, doing.patience)
             pause = self._patience.pause_before(number, error.retry_after)
             if not policy.may_repeat(doing, error, in_a_row) or time.monotonic() + pause - begun > limit:
                 raise error

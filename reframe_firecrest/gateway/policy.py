@@ -6,6 +6,7 @@ slurmctld or slurmdbd are gone.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from dataclasses import dataclass
@@ -24,12 +25,14 @@ class Operation:
         fallback: it can be done in another way when the gateway cuts it off.
         timeout: seconds until an unanswered request counts as lost. The gateway itself gives up on
             a file operation after 5 s and on a Slurm command after 10 s.
+        patience: seconds for which it is repeated at most; less where the one who asks does so again.
     """
 
     name: str
     idempotent: bool = True
     fallback: bool = False
     timeout: float = 30.0
+    patience: float = math.inf
 
 
 # Users of a gateway that takes requests and never answers are told within 15 s.
@@ -58,6 +61,8 @@ ARCHIVE = Operation("packing files", fallback=True)
 REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
+# Whoever follows a job asks again, and counts for each job how long that has failed.
+ASK_JOB = Operation("asking for a job", patience=5.0)
 TASK = Operation("asking how a request has ended")
 CANCEL = Operation("cancelling a job")
 TOKEN = Operation("fetching a token", timeout=8.0)

@@ -293,7 +293,11 @@ class Gateway(Protocol):
         ...
 
     async def jobs(
-        self, seen_since: float, names: Sequence[str] = (), ids: Sequence[str] = ()
+        self,
+        seen_since: float,
+        names: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        instead: Sequence[str] = (),
     ) -> list[JobPart]:
         """List the user's jobs.
 
@@ -304,6 +308,10 @@ class Gateway(Protocol):
             seen_since: seconds since the epoch; what has ended before that need not be in the list.
             names: job names that are enough; none stands for all.
             ids: ids, as submissions return them, that are enough; none stands for all.
+            instead: names of the jobs that are listed where no list of all can be had.
+
+        Raises:
+            UnlistableError: no list can be had, but the jobs with the given ids can be asked for singly.
         """
         ...
 

@@ -12,9 +12,11 @@ import logging
 import re
 
 from reframe_firecrest import errors
+from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway import answers, policy, slurm
 from reframe_firecrest.gateway.calls import Caller
 from reframe_firecrest.gateway.client import Client
+from reframe_firecrest.gateway.joblist import JobList
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.states import ENDED
 
@@ -37,6 +39,7 @@ class Strays:
 
     def __init__(self, system: str, client: Client, call: Caller) -> None:
         self._jobs = f"/compute/{system}/jobs"
+        self._list = JobList(self._jobs, client, call)
         self._client = client
         self._call = call
         self._suspected: set[str] = set()
@@ -79,16 +82,10 @@ class Strays:
     async def _cancel_all(self) -> None:
         strays = set(self._given_up)
         if self._suspected:
-            strays |= {part.base_id for part in await self._transfers() if await self._is_stray(part)}
+            strays |= {
+                part.base_id for part in await self._list.get(clock(), NAMES) if await self._is_stray(part)
+            }
         await asyncio.gather(*(self._cancel(job_id) for job_id in strays))
-
-    async def _transfers(self) -> list[JobPart]:
-        params = {"time_window": "1h", "name": ",".join(NAMES)}
-
-        async def ask() -> list[JobPart]:
-            return answers.jobs_of(await self._client.get_json(self._jobs, params))
-
-        return await self._call(policy.LIST_JOBS, ask)
 
     async def _is_stray(self, part: JobPart) -> bool:
         # Not all gateways filter by name.

@@ -62,6 +62,19 @@ class Trouble:
                 self._outage,
             )
 
+    def failed_alone(self, operation: Operation, error: GatewayError, seconds: float) -> bool:
+        """Warn that one request fails for long while others of its kind succeed; tell whether it did."""
+        is_short = seconds < TELL_AFTER or isinstance(error, FinalError)
+        if is_short or self.lasts(operation) >= TELL_AFTER:
+            return False
+        _LOGGER.warning(
+            "%s; this has failed for %.0f s, although other requests succeed; retrying for up to %.0f s",
+            error,
+            seconds,
+            self._outage,
+        )
+        return True
+
     def lasts(self, operation: Operation) -> float:
         """Return the seconds for which an operation has failed."""
         failing = self._failing.get(operation.name)

@@ -12,12 +12,12 @@ from typing import TypeVar
 import httpx
 
 from reframe_firecrest import errors
-from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway import answers, cluster, health, policy, slurm
 from reframe_firecrest.gateway.client import Client
 from reframe_firecrest.gateway.connection import Connection
 from reframe_firecrest.gateway.dialect import V2
 from reframe_firecrest.gateway.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
+from reframe_firecrest.gateway.joblist import JobList
 from reframe_firecrest.gateway.looks import Look
 from reframe_firecrest.gateway.policy import Operation
 from reframe_firecrest.gateway.protocol import (
@@ -30,17 +30,6 @@ from reframe_firecrest.gateway.protocol import (
 from reframe_firecrest.gateway.transfers import Transfers
 
 Result = TypeVar("Result")
-
-MAX_NAMES = 235
-"""Characters of the list's filter by name, which goes to ``sacct --name`` and may name several jobs."""
-
-_WINDOWS = (("1h", 3000), ("8h", 28_000), ("24h", 85_000), ("3d", 258_000))
-_WIDEST_WINDOW = "7d"
-
-
-def time_window(age: float) -> str:
-    """Return the narrowest of the API's time windows that reaches `age` seconds back, with a margin."""
-    return next((name for name, seconds in _WINDOWS if age <= seconds), _WIDEST_WINDOW)
 
 
 class GatewayV2(Filesystem):
@@ -64,6 +53,7 @@ class GatewayV2(Filesystem):
         transfers = Transfers(settings, client, call, connection.objects, wait_for_job)
         super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
+        self._job_list = JobList(self._jobs(), client, call, self.job)
         self._places: dict[str, str] = {}
 
     # --- status -------------------------------------------------------------------------------------
@@ -163,29 +153,22 @@ class GatewayV2(Filesystem):
         self,
         seen_since: float,
         names: Sequence[str] = (),
-        ids: Sequence[str] = (),  # noqa: ARG002 - v2 answers for one id or for all
+        ids: Sequence[str] = (),
+        instead: Sequence[str] = (),
     ) -> list[JobPart]:
-        """List the user's jobs."""
-        params = {"time_window": time_window(clock() - seen_since)}
-        wanted = ",".join(dict.fromkeys(names))
-        if 0 < len(wanted) <= MAX_NAMES and not any("," in name for name in names):
-            params["name"] = wanted
-
-        async def ask() -> list[JobPart]:
-            return answers.jobs_of(await self._client.get_json(self._jobs(), params))
-
-        return await self._call(policy.LIST_JOBS, ask)
+        """List the user's jobs; ids only matter where no list can be had."""
+        return await self._job_list.get(seen_since, names, ids, instead)
 
     async def find(
         self,
         script: str,  # noqa: ARG002 - Slurm tells the directory, which has one job at a time
         directory: str,
-        name: str,  # noqa: ARG002
+        name: str,
         since: float,
     ) -> list[str]:
         """Look for jobs by their working directory."""
         found = []
-        for part in await self.jobs(since):
+        for part in await self.jobs(since, instead=[name]):
             place = part.working_directory or self._places.get(part.base_id, "")
             if not place:
                 place = self._places[part.base_id] = await self.directory(part.base_id)
@@ -201,7 +184,7 @@ class GatewayV2(Filesystem):
 
         try:
             async with self._single_slots:
-                return await self._call(policy.LIST_JOBS, ask)
+                return await self._call(policy.ASK_JOB, ask)
         except errors.NotFoundError:
             return []
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from reframe_firecrest.clock import clock
+from reframe_firecrest.shape import SINGLE, JobShape
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
 
 
@@ -57,8 +58,8 @@ class JobSpec:
         selection: what is brought back of what the job makes.
         resubmit_on: regular expressions; a refusal that one of them matches is only for now.
         cpus_per_task: what the launcher's ``srun`` asks for where it could not know Slurm's version.
-        is_array: the script runs several times in the same directory.
-        components: of a heterogeneous job; 1 for any other.
+        shape: the parts that the job must have.
+        numbered: each task of an array has outputs of its own, whose names end in its index.
     """
 
     name: str
@@ -69,8 +70,8 @@ class JobSpec:
     selection: Selection = EVERYTHING
     resubmit_on: tuple[str, ...] = ()
     cpus_per_task: int | None = None
-    is_array: bool = False
-    components: int = 1
+    shape: JobShape = SINGLE
+    numbered: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the gateway's room logs, kept until somebody can show it: ReFrame's log belongs to ReFrame's thread.
+"""Keep what the gateway and the session log until it can be shown: ReFrame's log belongs to ReFrame's thread.
 
 Without this, Python would write it to standard error, amid ReFrame's own lines, and to no file.
 """
@@ -35,7 +35,8 @@ _RELAY = _Relay()
 
 def start() -> None:
     """Keep what is logged from now on; it doesn't matter how often this is called."""
-    logging.getLogger("reframe_firecrest.gateway").addHandler(_RELAY)
+    for room in ("gateway", "session"):
+        logging.getLogger(f"reframe_firecrest.{room}").addHandler(_RELAY)
 
 
 def kept() -> Iterator[Message]:

@@ -31,7 +31,7 @@ from reframe_firecrest.session.submission import Submitter
 from reframe_firecrest.session.watcher import Watcher, wait_for
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.translating import Rewrite
-from reframe_firecrest.states import Summary
+from reframe_firecrest.states import Summary, tasks_that_ran
 
 TRANSFER = ".transfer"
 """Directory for archives under way, below the run's remote directory."""
@@ -228,7 +228,7 @@ class Session:
         directory = self._directory(spec.directory)
         self._advance(handle, Phase.STAGING)
         # The tasks of an array would copy over what another of them works with.
-        share = self._settings.share_inputs and not spec.is_array
+        share = self._settings.share_inputs and not spec.shape.is_array
         cargo = await self._stage_in.prepare(directory, self._rewrite_for(spec), spec.script, share=share)
         await asyncio.gather(self._send(cargo), *(self._bring_along(name) for name in cargo.named))
         for name in cargo.named:
@@ -246,7 +246,7 @@ class Session:
         self._log(f"job {job_id}: {spec.name} in {remote}")
         try:
             parts = await self._watcher.follow(
-                job_id, lambda summary: self._learn(handle, summary), spec.name, remote, spec.components
+                job_id, lambda summary: self._learn(handle, summary), spec.name, remote, spec.shape
             )
         except errors.JobHeldError:
             self._cancels.start(job_id)
@@ -254,7 +254,8 @@ class Session:
         self._advance(handle, Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
         directory.job_ended(ran=ran)
-        harvest = Harvest(directory, spec.outputs, ran, spec.selection)
+        tasks = tasks_that_ran(parts) if spec.numbered else ()
+        harvest = Harvest(directory, spec.outputs, ran, spec.selection, tasks)
         await self._stage_out.fetch(harvest)
         self._advance(handle, Phase.DONE)
         size = sum(entry.size for entry in harvest.listing)

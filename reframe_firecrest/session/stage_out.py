@@ -55,6 +55,7 @@ class Harvest:
         outputs: names of its standard output and error.
         ran: it was on a node, so there must be outputs.
         selection: what is brought back of what the job made.
+        tasks: indices of tasks each of which must have outputs of its own.
         listing: how the remote side stands, once it has been listed.
         plan: what of it has to be fetched.
         fetched: what has come of them.
@@ -64,6 +65,7 @@ class Harvest:
     outputs: tuple[str, ...]
     ran: bool
     selection: Selection = EVERYTHING
+    tasks: Sequence[int] = ()
     listing: Sequence[RemoteFile] = ()
     plan: Plan | None = None
     fetched: set[str] = field(default_factory=set)
@@ -116,7 +118,15 @@ class Harvest:
     def shown_by(self, listing: Sequence[RemoteFile]) -> bool:
         """Tell whether a listing shows the output that the job must have."""
         output = posixpath.basename(self.outputs[0])
+        if self.tasks:
+            return not self.outputs_missing_in(listing)
         return not self.ran or any(entry.path.startswith(output) for entry in listing)
+
+    def outputs_missing_in(self, listing: Sequence[RemoteFile]) -> list[str]:
+        """Return the names of those outputs of tasks that a listing does not show."""
+        listed = {entry.path for entry in listing}
+        expected = [f"{posixpath.basename(self.outputs[0])}_{task}" for task in self.tasks]
+        return [name for name in expected if name not in listed]
 
 
 class StageOut:
@@ -206,6 +216,10 @@ class StageOut:
             tree = await list_whole(self._gateway, f"{self._root}/{job.directory.relative}")
             if job.shown_by(tree.entries):
                 break
+        missing = job.outputs_missing_in(tree.entries)
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            self._warn(f"no output of a task that ran: {job.directory.relative}/{missing[0]}{more}")
         job.take_listing(tree.entries, tree.closed)
 
     async def _bring(self, jobs: Sequence[Harvest]) -> None:

@@ -130,10 +130,10 @@ class Settings(BaseModel):
             removes what it left; a machine that sleeps for longer needs more.
         poll_min: seconds to the first look at a job, and between looks while something changes.
         poll_max: seconds between looks when nothing has changed for long.
-        outage: seconds for which a gateway that has answered before is waited for.
+        outage: seconds for which a gateway that has answered before is waited for, or an answer for one job.
         auth_retry_timeout: seconds for which a refusal of the credentials is retried once they have been
             accepted: gateways refuse them briefly while keys rotate.
-        lost_after: seconds after which a job that Slurm does not know counts as lost.
+        lost_after: seconds after which a job counts as lost that Slurm does not know, or not all parts of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -164,14 +164,14 @@ class TestWhatFails:
         now = 0.0
         listed = world.system.jobs
 
-        async def jobs(*asked: Any) -> list[JobPart]:
+        async def jobs(*asked: Any, **named: Any) -> list[JobPart]:
             # It takes longer than jobs have to end; the second one after the cancel is the first to see it.
             nonlocal now
             now += 1.0
             if now == 3.0:
                 ended = [replace(part, state="CANCELLED") for part in world.system.parts[slow]]
                 world.system.parts[slow] = ended
-            return await listed(*asked)
+            return await listed(*asked, **named)
 
         monkeypatch.setattr(system, "monotonic", lambda: now)
         monkeypatch.setattr(world.system, "jobs", jobs)

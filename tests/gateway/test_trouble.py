@@ -118,3 +118,24 @@ def test_a_refusal_is_an_answer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
     with pytest.raises(errors.ForbiddenError):
         run(make_gateway(Api({"GET /compute/jobs": answer(403, "no")})).jobs(0.0))
     assert [record for record in caplog.records if record.name == trouble.__name__] == []
+
+
+def test_a_request_that_fails_for_long_while_others_succeed_is_told(watched: Watched) -> None:
+    error = TransientError(f"uploading on {WHERE} failed: refused")
+    for at in (0.0, 10.0, 20.0):
+        watched.fails(policy.UPLOAD, at)
+        assert watched.trouble.failed_alone(policy.UPLOAD, error, at) == (at == 20.0)
+        watched.succeeds(policy.UPLOAD, at)
+    [line] = watched.said
+    assert line == (
+        f"uploading on {WHERE} failed: refused; this has failed for 20 s, "
+        "although other requests succeed; retrying for up to 1800 s"
+    )
+
+
+def test_a_request_that_fails_like_all_others_is_told_with_them(watched: Watched) -> None:
+    error = TransientError(f"uploading on {WHERE} failed: refused")
+    for at in (0.0, 10.0, 20.0):
+        watched.fails(policy.UPLOAD, at)
+        assert not watched.trouble.failed_alone(policy.UPLOAD, error, at)
+    assert len(watched.said) == 1

@@ -14,9 +14,10 @@ import pytest
 from reframe_firecrest import errors
 from reframe_firecrest.gateway import policy, transfers, translate
 from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.joblist import time_window
 from reframe_firecrest.gateway.policy import Patience
 from reframe_firecrest.gateway.protocol import Archive, JobPart
-from reframe_firecrest.gateway.v2 import GatewayV2, time_window
+from reframe_firecrest.gateway.v2 import GatewayV2
 from tests.gateway.helpers import (
     FAST,
     SECRET,

@@ -294,3 +294,13 @@ def test_nodes_show_what_is_taken(start: Start) -> None:
     nodes = api.http.get(f"/status/{api.system}/nodes").json()["nodes"]
     assert [node["state"] for node in nodes] == [["ALLOCATED"], ["MIXED"], ["IDLE"]]
     assert [node["idleCpus"] for node in nodes] == [0, 1, 2]
+
+
+def test_a_job_with_a_bar_in_its_name_breaks_each_list_that_it_is_in(api: Api) -> None:
+    good, _ = api.ran("#SBATCH --job-name=good\ntrue\n")
+    bad = api.submitted("#SBATCH --job-name='a|b'\n#SBATCH -o bad.out\necho made\n")
+    wait_for_file(api.home / "bad.out")
+    for url in (api.jobs_url, f"{api.jobs_url}/{bad}"):
+        answer = api.http.get(url)
+        assert (answer.status_code, answer.json()["message"]) == (500, "Error executing Slurm command.")
+    assert api.http.get(api.jobs_url, params={"name": "good"}).json()["jobs"] == [good]

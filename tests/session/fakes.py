@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from reframe_firecrest.errors import ForbiddenError, GatewayError, NotFoundError
+from reframe_firecrest.errors import ForbiddenError, GatewayError, NotFoundError, UnlistableError
 from reframe_firecrest.gateway.elimination import pack_what_can_be
 from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
 from reframe_firecrest.gateway.protocol import (
@@ -55,6 +55,9 @@ class FakeGateway:
         blocked: methods that wait until their event is set.
         hidden: ids that the list does not show; asked singly, they are known.
         unknown: ids that are not known at all.
+        trouble: errors that questions for single jobs meet each time, by id.
+        unlistable: no list can be had.
+        listed_parts: what lists show instead of `parts`.
         unsure: looks for a submission's job that will tell nothing.
         damaged: downloads of which only half will come.
         apart: each directory's files are in an archive of their own, with names relative to it.
@@ -70,6 +73,9 @@ class FakeGateway:
         self.parts: dict[str, list[JobPart]] = {}
         self.single: dict[str, list[JobPart]] = {}
         self.hostile: set[str] = set()
+        self.trouble: dict[str, GatewayError] = {}
+        self.unlistable = False
+        self.listed_parts: dict[str, list[JobPart]] = {}
         self.names: list[list[str]] = []
         self.ids: list[list[str]] = []
         self.unsure = 0
@@ -265,14 +271,20 @@ class FakeGateway:
             (directory / name).write_text(text)
 
     async def jobs(
-        self, seen_since: float, names: Sequence[str] = (), ids: Sequence[str] = ()
+        self,
+        seen_since: float,
+        names: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        instead: Sequence[str] = (),
     ) -> list[JobPart]:
         await self._enter("jobs")
         self.names.append(list(names))
         self.ids.append(list(ids))
+        if self.unlistable:
+            raise UnlistableError("no list can be had")
         return [
             part
-            for job_id, parts in self.parts.items()
+            for job_id, parts in {**self.parts, **self.listed_parts}.items()
             if job_id not in self.hidden | self.unknown
             for part in parts
         ]
@@ -287,6 +299,8 @@ class FakeGateway:
 
     async def job(self, job_id: str) -> list[JobPart]:
         await self._enter("job")
+        if job_id in self.trouble:
+            raise self.trouble[job_id]
         if job_id in self.unknown:
             return []
         return self.single.get(job_id, self.parts.get(job_id, []))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reframe_firecrest import errors
 from reframe_firecrest.session.phases import Handle, JobSpec, Phase
+from reframe_firecrest.shape import JobShape
 from tests.session.conftest import Stage, eventually
 
 BIG = {"data": "x" * 10_000}
@@ -56,7 +57,14 @@ def test_small_files_are_not_worth_it(stage: Stage) -> None:
 
 def test_the_tasks_of_an_array_get_theirs_before_they_start(stage: Stage) -> None:
     specs = [
-        JobSpec("rfm", str(stage.directory(name, BIG)), "job.sh", ("job.out", "job.err"), is_array=True)
+        JobSpec(
+            "rfm",
+            str(stage.directory(name, BIG)),
+            "job.sh",
+            ("job.out", "job.err"),
+            shape=JobShape(frozenset({1})),
+            numbered=True,
+        )
         for name in ("a", "b")
     ]
     stage.submitted(*(stage.session.submit(spec) for spec in specs))

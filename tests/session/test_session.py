@@ -13,9 +13,10 @@ import pytest
 
 from reframe_firecrest import errors, paths
 from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.session.followed import MISSES
 from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.watcher import MISSES, SINGLES
+from reframe_firecrest.session.watcher import SINGLES
 from reframe_firecrest.staging.selection import Selection
 from tests.session.conftest import Stage, eventually
 from tests.session.fakes import END

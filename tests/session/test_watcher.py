@@ -12,7 +12,9 @@ from reframe_firecrest import errors
 from reframe_firecrest.gateway.protocol import JobPart
 from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.watcher import OVERDUE, Watcher, ignore
+from reframe_firecrest.session.verdicts import OVERDUE
+from reframe_firecrest.session.watcher import Watcher, ignore
+from reframe_firecrest.shape import JobShape
 from tests.session.conftest import Stage, eventually
 
 LIMIT = 1800.0
@@ -183,7 +185,7 @@ def test_a_preempted_job_that_is_queued_again_goes_on(stage: Stage) -> None:
 def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.watcher.PREEMPTED", 0.05)
+    monkeypatch.setattr("reframe_firecrest.session.verdicts.PREEMPTED", 0.05)
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
     [part] = stage.gateway.parts[job_id]
@@ -196,7 +198,9 @@ def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
 
 def test_a_heterogeneous_job_is_followed_until_all_of_its_components_are_told(stage: Stage) -> None:
     path = stage.directory("a")
-    handle = stage.session.submit(JobSpec("rfm_a", str(path), "job.sh", ("job.out", "job.err"), components=2))
+    handle = stage.session.submit(
+        JobSpec("rfm_a", str(path), "job.sh", ("job.out", "job.err"), shape=JobShape(components=2))
+    )
     [job_id] = stage.submitted(handle)
     stage.gateway.finish(job_id)
     [first] = stage.gateway.parts[job_id]

@@ -47,6 +47,15 @@ array."""
 SUBMISSION = 90.0
 """Seconds for a submission: as long as the gateway waits for the system at most."""
 
+BROKEN_AT_ONCE = 3
+"""Jobs in one question that may fail on their own."""
+
+FORGET_AFTER = 300.0
+"""Seconds after which such jobs are asked for together with others again."""
+
+PASSING = (errors.TransientError, errors.OutageError, errors.AuthError, errors.ForbiddenError)
+"""Errors that another form of a question would meet as well."""
+
 _ID = re.compile(r"\d+")
 _LOGGER = logging.getLogger(__name__)
 
@@ -68,6 +77,7 @@ class Compute:
         self._memory = Memory()
         self._newest: list[tuple[float, int]] = []
         self._origins: dict[str, str] = {}
+        self._broken: dict[str, float] = {}
 
     # --- the system ---------------------------------------------------------------------------------
 
@@ -149,10 +159,11 @@ class Compute:
         seen_since: float,  # noqa: ARG002 - the accounting knows jobs for as long as they are asked for by id
         names: Sequence[str] = (),  # noqa: ARG002
         ids: Sequence[str] = (),
+        instead: Sequence[str] = (),
     ) -> list[JobPart]:
         """Ask for jobs; without ids, for all of the user's that go on."""
         if not ids:
-            return [part_of_queued(row) for row in await self.queue()]
+            return await self._going_on(instead)
         parts = self._parts_of(await self.accounting(ids))
         await self._ask_queue_about(parts)
         return [self._memory.added_to(part) for part in parts]
@@ -198,8 +209,47 @@ class Compute:
         # One id that is none would have the whole question refused.
         good = [job_id for job_id in dict.fromkeys(ids) if _ID.fullmatch(job_id)]
         chunks = [good[at : at + AT_ONCE] for at in range(0, len(good), AT_ONCE)]
-        found = await asyncio.gather(*(self._account({"jobs": ",".join(chunk)}) for chunk in chunks))
+        found = await asyncio.gather(*(self._account_for(chunk) for chunk in chunks))
         return list(itertools.chain.from_iterable(found))
+
+    async def _account_for(self, ids: Sequence[str]) -> list[Accounted]:
+        """Ask for some jobs; those whose rows break an answer are left out, so that others have theirs.
+
+        Raises:
+            GatewayError: it fails for each of them.
+        """
+        good = [job_id for job_id in ids if self._broken.get(job_id, 0.0) < time.monotonic()] or [*ids]
+        found: list[Accounted] = []
+        failed: list[str] = []
+        left = [good]
+        while left:
+            some = left.pop()
+            try:
+                found += await self._account({"jobs": ",".join(some)})
+            except errors.GatewayError as error:
+                half = len(some) // 2
+                if isinstance(error, PASSING):
+                    raise
+                if half:
+                    left += [some[:half], some[half:]]
+                    continue
+                failed += some
+                if len(failed) > BROKEN_AT_ONCE or len(failed) == len(good):
+                    # That is no trouble of some jobs.
+                    raise
+        self._broken.update(dict.fromkeys(failed, time.monotonic() + FORGET_AFTER))
+        return found
+
+    async def _going_on(self, instead: Sequence[str]) -> list[JobPart]:
+        """List the user's jobs that go on; where Slurm's queue can't be read, by name from the accounting."""
+        try:
+            return [part_of_queued(row) for row in await self.queue()]
+        except errors.GatewayError as error:
+            if isinstance(error, PASSING) or not instead:
+                raise
+            _LOGGER.warning("the queue can't be read, so the accounting is asked for jobs: %s", error)
+        rows = await self.accounting()
+        return [part_of_accounted(row, self._clock) for row in rows if row.is_stub or row.name in instead]
 
     async def _account(self, params: Form) -> list[Accounted]:
         return await self._ask(policy.LIST_JOBS, "acct", params, job_answers.accounted_of)

@@ -74,10 +74,14 @@ class GatewayV1(Filesystem):
         return await self._compute.submit(script, directory, account)
 
     async def jobs(
-        self, seen_since: float, names: Sequence[str] = (), ids: Sequence[str] = ()
+        self,
+        seen_since: float,
+        names: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        instead: Sequence[str] = (),
     ) -> list[JobPart]:
         """Ask for jobs by their ids; without ids, for all of the user's that go on."""
-        return await self._compute.jobs(seen_since, names, ids)
+        return await self._compute.jobs(seen_since, names, ids, instead)
 
     async def find(self, script: str, directory: str, name: str, since: float) -> list[str] | None:  # noqa: ARG002
         """Look for jobs by their script."""

@@ -12,6 +12,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -30,6 +31,14 @@ _BLANK = re.compile(r"[\s=]")
 
 BEHIND = 18 * 3600.0
 """Seconds by which the system's clock may be behind ours: 12 h of time zone, and 6 h because one is wrong."""
+
+UNREADABLE = (
+    errors.OperationTimeoutError,
+    errors.ProtocolError,
+    errors.RejectedError,
+    errors.TooLargeError,
+)
+"""Errors after which one source says nothing: a single job, whoever submitted it, can break a long answer."""
 
 UNDER_WAY = 180.0
 """Seconds for which a submission may be under way in the gateway; older ones have lost their service."""
@@ -84,7 +93,7 @@ class Search:
         self._compute = compute
         self._tasks = tasks
         self._queue = _Shared(compute.queue)
-        self._history: dict[str, _Shared[tuple[list[Accounted], list[Task]]]] = {}
+        self._history: dict[str, _Shared[tuple[list[Accounted] | None, list[Task]]]] = {}
 
     async def find(self, script: str, name: str, since: float) -> list[str] | None:
         """Look for jobs of a script.
@@ -102,7 +111,11 @@ class Search:
         """
         others = self._compute.tasks_of_others(script)
         lost = Lost(script, name, since, self._compute.newest_before(since), others)
-        queue = await self._queue.get()
+        unreadable = False
+        try:
+            queue = await self._queue.get()
+        except UNREADABLE:
+            queue, unreadable = [], True
         # Most jobs are still there; what the gateway remembers can be megabytes.
         found = found_in(lost, [], queue, [])
         if found:
@@ -111,14 +124,19 @@ class Search:
         if date not in self._history:
             self._history[date] = _Shared(partial(self._past, date))
         accounting, tasks = await self._history[date].get()
-        found = found_in(lost, tasks, queue, accounting)
+        found = found_in(lost, tasks, queue, accounting or [])
+        if not found and (unreadable or accounting is None):
+            # It may be in what can't be read.
+            found = None
         if found is None and is_under_way(lost, tasks):
             raise errors.TransientError(f"the gateway may still be about to submit {script}")
         return found
 
-    async def _past(self, date: str) -> tuple[list[Accounted], list[Task]]:
+    async def _past(self, date: str) -> tuple[list[Accounted] | None, list[Task]]:
         # Tasks last: what is in the accounting not yet must not be under way in the gateway either.
-        accounting = await self._compute.accounting(since=date)
+        accounting: list[Accounted] | None = None
+        with suppress(*UNREADABLE):
+            accounting = await self._compute.accounting(since=date)
         return accounting, await self._tasks.all()
 
 

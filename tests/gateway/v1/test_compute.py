@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from reframe_firecrest import errors
@@ -172,8 +174,47 @@ class TestAccounting:
         api = ApiV1({ACCOUNTING: failed("sacct: fatal: Bad job/step specified: 7x")})
         assert "Bad job/step" in fails(errors.RejectedError, api, jobs("7"))
 
+    def test_a_job_that_breaks_an_answer_is_left_out_and_breaks_no_other(self) -> None:
+        # Its name has what separates the columns, or its answer is too long.
+        def rows(ids: list[str]) -> Begun:
+            return failed("Command output exceeded buffer limit") if "8" in ids else done([*map(row, ids)])
+
+        api = ByIds(rows)
+        found = call(api, jobs("7", "8", "9"))
+        assert sorted(part.job_id for part in found) == ["7", "9"]
+        asked = len(api.seen)
+        again = call(api, jobs("7", "8", "9"), jobs("7", "8", "9"))
+        assert sorted(part.job_id for part in again) == ["7", "9"]
+        assert len(api.seen) <= 2 * asked + 1
+        fails(errors.TooLargeError, api, lambda gateway: gateway.job("8"))
+
+    def test_what_breaks_every_answer_is_told_soon(self) -> None:
+        api = ByIds(lambda _ids: failed("Command output exceeded buffer limit"))
+        fails(errors.TooLargeError, api, jobs(*map(str, range(1, 201))))
+        assert len(api.seen) < 20
+
+
+class ByIds(ApiV1):
+    """Answers each question for the accounting by the ids in it."""
+
+    def __init__(self, rows: Callable[[list[str]], Begun]) -> None:
+        super().__init__({})
+        self._table = {ACCOUNTING: [lambda request: self._begin(rows(_ids_in(request)))(request)]}
+
+
+def _ids_in(request: httpx.Request) -> list[str]:
+    return str(request.url.params["jobs"]).split(",")
+
 
 class TestQueue:
+    def test_where_the_queue_cannot_be_read_jobs_are_listed_by_name(self) -> None:
+        broken = failed("Command output exceeded buffer limit")
+        rows = [row("7", "RUNNING"), row("8", "RUNNING", name="other")]
+        api = ApiV1({QUEUE: broken, ACCOUNTING: done(rows)})
+        (part,) = call(api, lambda gateway: gateway.jobs(0.0, instead=["rfm"]))
+        assert part.job_id == "7"
+        fails(errors.TooLargeError, ApiV1({QUEUE: broken}), jobs())
+
     def test_all_jobs_that_go_on_are_told_with_their_directories(self) -> None:
         api = ApiV1({QUEUE: done(data_of("poll_active_ids"))})
         parts = call(api, jobs())

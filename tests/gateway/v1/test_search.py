@@ -16,9 +16,11 @@ from tests.gateway.v1.helpers import (
     QUEUE,
     SUBMIT,
     ApiV1,
+    Begun,
     call,
     done,
     exchanges,
+    failed,
     make_gateway,
     queued,
     row,
@@ -191,3 +193,23 @@ def test_many_that_look_at_the_same_time_share_their_looks() -> None:
 
     assert run(work()) == [["8"]] * 6
     assert api.count(QUEUE) == 3
+
+
+BROKEN = failed("Command output exceeded buffer limit")
+
+
+@pytest.mark.parametrize(
+    ("queue", "accounting", "found"),
+    [
+        (BROKEN, done([ended("8", name="other")]), None),
+        (done([]), BROKEN, None),
+        (BROKEN, BROKEN, None),
+        (done([queued("8", job_file=SCRIPT)]), BROKEN, ["8"]),
+    ],
+)
+def test_a_source_that_cannot_be_read_leaves_open_whether_there_is_a_job(
+    queue: Begun, accounting: Begun, found: list[str] | None
+) -> None:
+    api = ApiV1({QUEUE: queue, ACCOUNTING: accounting})
+    directory = SCRIPT.rpartition("/")[0]
+    assert call(api, lambda gateway: gateway.find(SCRIPT, directory, "rfm", SINCE)) == found
