@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import posixpath
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -17,10 +18,14 @@ from reframe_firecrest.session.inputs import Inputs, Parcel
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.record import Record
 from reframe_firecrest.session.times import in_units
-from reframe_firecrest.staging.inputs import SHARED_FROM, Content, digest_of, with_inputs
-from reframe_firecrest.staging.manifest import Kind, changed, scan
+from reframe_firecrest.staging.directives import names_account
+from reframe_firecrest.staging.inputs import SHARED_FROM, Content, digest_of
+from reframe_firecrest.staging.manifest import Entry, Kind, changed, scan
+from reframe_firecrest.staging.markers import CLAIMS
+from reframe_firecrest.staging.outputs import is_output
 from reframe_firecrest.staging.pack import Load, Sent, pack, sent_as
 from reframe_firecrest.staging.plan import Listed
+from reframe_firecrest.staging.prologue import Prologue, with_prologue
 
 TEXT_LIMIT = 65_536
 """Bytes up to which a file may be a text that a hook wrote, with local paths in it."""
@@ -49,6 +54,9 @@ class StageDirectory:
         remote: how files are known to stand on the remote side.
         there: it has been sent.
         promised: files that its job copies there for itself, with their marks here.
+        translated: digests of files that were sent with other contents than they have here.
+        outputs: output files that jobs in it have been given.
+        left: files that stayed on the system, so that only placeholders are here.
     """
 
     local: str
@@ -57,6 +65,22 @@ class StageDirectory:
     remote: dict[str, Sent | Listed] = field(default_factory=dict)
     there: bool = False
     promised: dict[str, tuple[Sent, tuple[object, ...]]] = field(default_factory=dict)
+    translated: dict[str, str] = field(default_factory=dict)
+    outputs: set[str] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)
+
+    def alike(self) -> set[str]:
+        """Return the files that both sides have alike, as far as is known here; reads the directory.
+
+        Raises:
+            StagingError: it can't be read.
+        """
+        here = scan(self.local)
+        return {
+            path
+            for path in self.remote
+            if path in here and path not in self.left and here[path].mark == self.marks.get(path)
+        }
 
     def job_ended(self, *, ran: bool) -> None:
         """Note that a job has ended: if it ran, it has copied what was promised."""
@@ -67,19 +91,42 @@ class StageDirectory:
 
 
 @dataclass(frozen=True)
+class Script:
+    """A job script that is sent for one submission.
+
+    Attributes:
+        name: its name in the stage directory.
+        token: the submission's.
+        outputs: names of the files for standard output and error.
+        rewrite: changes made to it beside the translation of paths.
+        share: its job may copy what other tests have too.
+    """
+
+    name: str
+    token: str
+    outputs: tuple[str, ...] = ()
+    rewrite: Rewrite = unchanged
+    share: bool = False
+
+
+@dataclass(frozen=True)
 class Cargo:
     """A stage directory that is ready to travel.
 
     Attributes:
         named: other local directories that its texts name.
-        script: the job script's name, if there is one.
+        script: the job script, if there is one.
+        truncates: its output files exist, or may do so when the job starts.
+        names_account: the script says which account is charged.
         shareable: files that other tests may have too, by path.
     """
 
     directory: StageDirectory
     load: Load
     named: frozenset[str] = frozenset()
-    script: str | None = None
+    script: Script | None = None
+    truncates: bool = False
+    names_account: bool = False
     shareable: Mapping[str, Content] = field(default_factory=dict)
 
 
@@ -117,46 +164,59 @@ class StageIn:
         there = (path for path, content in cargo.shareable.items() if self._inputs.has(content))
         return cargo.load.size - sum(cargo.load.entries[path].size for path in there)
 
-    async def prepare(
-        self,
-        directory: StageDirectory,
-        rewrite: Rewrite = unchanged,
-        script: str | None = None,
-        *,
-        share: bool = False,
-    ) -> Cargo:
+    async def prepare(self, directory: StageDirectory, script: Script | None = None) -> Cargo:
         """Find out what has to travel, and translate what names local paths.
 
         Args:
             directory: what is sent.
-            rewrite: what else is done to the script.
-            script: the job script's name, if there is one.
-            share: its job may copy what other tests have too.
+            script: the job script, if there is one.
 
         Raises:
             StagingError: the stage directory can't be read.
         """
-        cargo = await asyncio.to_thread(self._prepare, directory, rewrite, script)
+        cargo = await asyncio.to_thread(self._prepare, directory, script)
+        share = script is not None and script.share
         return await asyncio.to_thread(_with_shareable, cargo) if share else cargo
 
-    def _prepare(self, directory: StageDirectory, rewrite: Rewrite, script: str | None) -> Cargo:
-        entries = changed(scan(directory.local), directory.marks)
-        roots = [root.encode("utf-8", "surrogateescape") for root in self._paths.roots(directory.local)]
+    def _prepare(self, directory: StageDirectory, script: Script | None) -> Cargo:
+        here = scan(directory.local)
+        entries = changed(here, directory.marks)
+        if script and script.name in here:
+            # It is another one for each submission.
+            entries[script.name] = here[script.name]
         replaced = {}
         named: set[str] = set()
         for path, entry in entries.items():
-            if entry.kind is not Kind.FILE or (entry.size > TEXT_LIMIT and path != script):
+            text = self._text_of(directory, path, entry, script)
+            if text is None:
                 continue
-            content = Path(entry.source).read_bytes()
-            if path != script and (b"\0" in content or not any(root in content for root in roots)):
-                continue
-            text = content.decode("utf-8", "surrogateescape")
             named |= self._paths.named(text)
             translated = self._paths.translate(text, directory.local)
-            if path == script:
-                translated = rewrite(translated)
+            if script and path == script.name:
+                translated = script.rewrite(translated)
             replaced[path] = translated.encode("utf-8", "surrogateescape")
-        return Cargo(directory, Load(directory.relative, entries, replaced), frozenset(named), script)
+        cargo = Cargo(directory, Load(directory.relative, entries, replaced), frozenset(named), script)
+        if script is None or script.name not in replaced:
+            return cargo
+        written = {*here, *directory.remote, *directory.outputs}
+        return replace(
+            cargo,
+            truncates=any(is_output(path, script.outputs) for path in written),
+            names_account=names_account(replaced[script.name].decode("utf-8", "surrogateescape")),
+        )
+
+    def _text_of(
+        self, directory: StageDirectory, path: str, entry: Entry, script: Script | None
+    ) -> str | None:
+        """Return the text of the script or of another file that may name local paths."""
+        is_script = script is not None and path == script.name
+        if entry.kind is not Kind.FILE or (entry.size > TEXT_LIMIT and not is_script):
+            return None
+        content = Path(entry.source).read_bytes()
+        roots = [root.encode("utf-8", "surrogateescape") for root in self._paths.roots(directory.local)]
+        if not is_script and (b"\0" in content or not any(root in content for root in roots)):
+            return None
+        return content.decode("utf-8", "surrogateescape")
 
     async def send(self, cargo: Sequence[Cargo]) -> None:
         """Send stage directories together.
@@ -168,40 +228,41 @@ class StageIn:
         parcel = self._inputs.plan(
             {content: item.load.entries[path] for path, content in item.shareable.items()} for item in cargo
         )
+        loads = [self._load(item, parcel) for item in cargo]
         try:
-            sent, size = await self._send(cargo, parcel)
+            sent, size = await self._send(loads, parcel)
         except BaseException as error:
             self._inputs.settle(parcel, error)
             raise
         self._inputs.settle(parcel)
         await self._inputs.arrived(parcel)
         self._record.sent(sum(map(len, sent)), len(cargo), size, time.monotonic() - begun)
-        for item, files in zip(cargo, sent, strict=True):
+        for item, load, files in zip(cargo, loads, sent, strict=True):
             directory, entries = item.directory, item.load.entries
             directory.there = True
+            directory.translated.update(_digests(load, files))
             directory.marks.update({path: entries[path].mark for path in files})
             directory.remote.update(files)
             directory.promised.update(
                 {path: (sent_as(entries[path]), entries[path].mark) for path in _shared(item, parcel)}
             )
 
-    async def _send(self, cargo: Sequence[Cargo], parcel: Parcel) -> tuple[list[dict[str, Sent]], int]:
+    async def _send(self, loads: Sequence[Load], parcel: Parcel) -> tuple[list[dict[str, Sent]], int]:
         """Pack, upload and extract; returns what each stage directory got, and the archive's bytes."""
         root = posixpath.dirname(self._transfer)
         name = f"in-{next(self._numbers)}.tgz"
         local, remote = self._scratch / name, f"{self._transfer}/{name}"
-        loads = [self._load(item, parcel) for item in cargo]
         store = parcel.loads(f"{posixpath.basename(self._transfer)}/{STORE}")
         try:
             sent = await asyncio.to_thread(pack, [*loads, *store], local)
             size = (await asyncio.to_thread(local.stat)).st_size
-            what = f"sending {in_units(size)} of {len(cargo)} stage directories"
+            what = f"sending {in_units(size)} of {len(loads)} stage directories"
             async with reported(what, self._record.tell) as progress:
                 await self._gateway.upload(local, remote, progress)
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)
         await self._extract(remote, root, [load.prefix for load in (*loads, *store)])
-        return sent[: len(cargo)], size
+        return sent[: len(loads)], size
 
     async def _extract(self, archive: str, root: str, prefixes: Sequence[str]) -> None:
         """Unpack an archive; what makes the same directories at the same time makes ``tar`` fail."""
@@ -214,19 +275,29 @@ class StageIn:
         self._made |= above
 
     def _load(self, item: Cargo, parcel: Parcel) -> Load:
-        """What of a stage directory is packed: what its job copies is named in the script instead."""
+        """Add to the script what its job does first; leave out what it copies for itself."""
+        load, script = item.load, item.script
+        if script is None or script.name not in load.replaced:
+            return load
         shared = _shared(item, parcel)
-        if not shared or item.script is None:
-            return item.load
-        load = item.load
-        copies = {path: (content, sent_as(load.entries[path])) for path, content in shared.items()}
-        directory = self._paths.remote_directory(item.directory.local)
-        script = with_inputs(load.replaced[item.script], f"{self._transfer}/{STORE}", directory, copies)
+        prologue = Prologue(
+            script.token,
+            f"{self._transfer}/{CLAIMS}",
+            self._paths.remote_directory(item.directory.local),
+            f"{self._transfer}/{STORE}",
+            {path: (content, sent_as(load.entries[path])) for path, content in shared.items()},
+            truncates=item.truncates,
+        )
         return Load(
             load.prefix,
             {path: entry for path, entry in load.entries.items() if path not in shared},
-            {**load.replaced, item.script: script},
+            {**load.replaced, script.name: with_prologue(load.replaced[script.name], prologue)},
         )
+
+
+def _digests(load: Load, files: Iterable[str]) -> dict[str, str]:
+    """Return the digests of what was sent in the place of files."""
+    return {path: hashlib.sha256(load.replaced[path]).hexdigest() for path in files if path in load.replaced}
 
 
 def _shared(item: Cargo, parcel: Parcel) -> dict[str, Content]:
@@ -236,7 +307,7 @@ def _shared(item: Cargo, parcel: Parcel) -> dict[str, Content]:
 def _with_shareable(cargo: Cargo) -> Cargo:
     """Add which of its files other tests may have too."""
     load = cargo.load
-    if cargo.script not in load.replaced:
+    if cargo.script is None or cargo.script.name not in load.replaced:
         # Nothing could copy them.
         return cargo
     shareable = {

@@ -8,11 +8,11 @@ import posixpath
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Archive, Gateway, RemoteFile
+from reframe_firecrest.gateway.protocol import Archive, Gateway, JobPart, RemoteFile
 from reframe_firecrest.paths import shelf_in
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.progress import reported
@@ -20,8 +20,10 @@ from reframe_firecrest.session.record import Record
 from reframe_firecrest.session.stage_in import StageDirectory
 from reframe_firecrest.session.times import in_units
 from reframe_firecrest.staging.manifest import scan
+from reframe_firecrest.staging.markers import CLAIMS, Markers, read_claims, read_stage, without_markers
 from reframe_firecrest.staging.mirror import place_link, relative_target, remove_gone
-from reframe_firecrest.staging.plan import Plan, make_plan, remember
+from reframe_firecrest.staging.outputs import is_output
+from reframe_firecrest.staging.plan import NO_CHANGES, Plan, make_plan, remember
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
 from reframe_firecrest.staging.standin import forget, place_stand_in
 from reframe_firecrest.staging.unpack import Destination, Unpacked, safe_directory, unpack
@@ -53,6 +55,10 @@ DOWNLOADS = 3
 NOT_PACKED = "it is listed, but could not be packed there"
 
 
+NOT_RUN = frozenset({"BOOT_FAIL", "CANCELLED", "NODE_FAIL"})
+"""States of jobs of whose scripts nothing can be expected."""
+
+
 @dataclass(eq=False)
 class Harvest:
     """What is to be brought back for one job.
@@ -62,7 +68,13 @@ class Harvest:
         outputs: names of its standard output and error.
         ran: it was on a node, so there must be outputs.
         selection: what is brought back of what the job made.
+        token: name of its submission.
+        job_id: the job's id.
+        parts: the job's parts as Slurm shows them.
+        uncertain: several jobs may have come from its submission.
+        prepares: it copies inputs before its first command.
         listing: how the remote side stands, once it has been listed.
+        markers: what its job says of its own run.
         plan: what of it has to be fetched.
     """
 
@@ -70,36 +82,85 @@ class Harvest:
     outputs: tuple[str, ...]
     ran: bool
     selection: Selection = EVERYTHING
+    token: str = ""
+    job_id: str = ""
+    parts: Sequence[JobPart] = ()
+    uncertain: bool = False
+    prepares: bool = False
     listing: Sequence[RemoteFile] = ()
+    markers: Markers = field(default_factory=Markers)
     plan: Plan | None = None
+
+    @property
+    def must_have_started(self) -> bool:
+        """Its job must have reached the test's commands, or say why not."""
+        return self.ran and not all(part.state in NOT_RUN for part in self.parts)
+
+    @property
+    def failure(self) -> str | None:
+        """The reason for which the test's commands did not run although its job did."""
+        if self.markers.error is not None:
+            return f"job {self.job_id} could not copy its inputs on the system: {self.markers.error}"
+        if self.must_have_started and not self.markers.started:
+            return (
+                f"job {self.job_id} ended without a sign that the test's commands have begun; "
+                f"see {self.outputs[-1]} in its stage directory, and scontrol show job {self.job_id}"
+            )
+        return None
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of an array that report changes; one of an empty name for any other job."""
+        return [part.job_id.partition("_")[2] for part in self.parts]
 
     @property
     def wanted(self) -> dict[str, Destination]:
         """The files to fetch, by their names below the run's remote directory."""
         directory = self.directory
-        files = self.plan.files if self.plan else {}
+        plan = self.plan or Plan()
         return {
-            f"{directory.relative}/{path}": Destination(directory.local, path, file.size)
-            for path, file in files.items()
+            f"{directory.relative}/{path}": Destination(
+                directory.local, path, file.size, path in plan.suspects, directory.translated.get(path)
+            )
+            for path, file in plan.files.items()
         }
 
     def take_listing(self, listing: Sequence[RemoteFile]) -> None:
-        """Plan by a listing."""
-        self.listing = listing
-        always = [entry.path for entry in listing if self.is_output(entry.path)]
-        self.plan = make_plan(listing, self.directory.remote, always, self.selection)
+        """Take a listing; what the job has left for us in it is none of the test's files."""
+        self.markers = read_stage(listing, self.token)
+        self.listing = without_markers(listing)
 
-    def is_output(self, path: str) -> bool:
-        """Tell whether a file is standard output or error, of the job or of one of an array's tasks."""
-        return any(
-            path == name or (path.startswith(f"{name}_") and path[len(name) + 1 :].isdecimal())
-            for name in self.outputs
+    def take_claims(self, claims: Sequence[RemoteFile]) -> None:
+        """Take what the directory of claims shows."""
+        self.markers = read_claims(claims, self.token, self.markers, prepares=self.prepares)
+
+    def make_plan(self) -> None:
+        """Decide what is fetched; reads the stage directory where changes may be hidden.
+
+        Raises:
+            StagingError: it can't be read.
+        """
+        hidden = self.markers.hidden_changes(self.tasks) if self.markers.started else NO_CHANGES
+        alike = self.directory.alike() if hidden != NO_CHANGES else ()
+        always = [entry.path for entry in self.listing if self.is_output(entry.path)]
+        self.plan = make_plan(
+            self.listing, self.directory.remote, always, self.selection, hidden=hidden, alike=alike
         )
 
-    def shown_by(self, listing: Sequence[RemoteFile]) -> bool:
-        """Tell whether a listing shows the output that the job must have."""
+    def is_output(self, path: str) -> bool:
+        """Return true for standard output or error, of the job or of one of an array's tasks."""
+        return is_output(path, self.outputs)
+
+    def shows_output(self) -> bool:
+        """Return true if the listing shows the output that the job must have."""
         output = posixpath.basename(self.outputs[0])
-        return not self.ran or any(entry.path.startswith(output) for entry in listing)
+        return not self.ran or any(entry.path.startswith(output) for entry in self.listing)
+
+    def shows_start(self) -> bool:
+        """Return true if nothing is open about whose commands ran, and whether they did."""
+        if self.markers.started or self.markers.error is not None:
+            return True
+        return not self.must_have_started and not self.uncertain
 
 
 class StageOut:
@@ -140,13 +201,21 @@ class StageOut:
             self._bring, lambda job: job.plan.size if job.plan else 0, limit, linger=0.0
         )
 
+    async def look(self, job: Harvest) -> None:
+        """List what a job has left, together with whatever else has ended.
+
+        Raises:
+            FirecrestError: it can't be listed.
+        """
+        await self._listing.join(job)
+
     async def fetch(self, job: Harvest) -> None:
-        """Fetch for a job, together with whatever else has ended.
+        """Fetch for a job that has been looked at, together with whatever else has.
 
         Raises:
             FirecrestError: something that should be there can't be brought back.
         """
-        await self._listing.join(job)
+        await asyncio.to_thread(job.make_plan)
         if job.wanted:
             await self._bringing.join(job)
         await asyncio.to_thread(self._settle, job)
@@ -171,9 +240,8 @@ class StageOut:
                 listings = split(together, [posixpath.relpath(path, top or ".") for path in relatives])
                 lacking = []
                 for job, listing in zip(jobs, listings, strict=True):
-                    if job.shown_by(listing):
-                        job.take_listing(listing)
-                    else:
+                    job.take_listing(listing)
+                    if not (job.shows_output() and job.shows_start()):
                         lacking.append(job)
                 jobs = lacking
         await asyncio.gather(*(self._list_one(job) for job in jobs))
@@ -182,10 +250,18 @@ class StageOut:
         for look in range(LOOKS_FOR_OUTPUT):
             if look:
                 await asyncio.sleep(1.0)
-            listing = await self._gateway.list_tree(f"{self._root}/{job.directory.relative}")
-            if job.shown_by(listing):
-                break
-        job.take_listing(listing)
+            job.take_listing(await self._gateway.list_tree(f"{self._root}/{job.directory.relative}"))
+            if not job.shows_start():
+                # A job may remove anything in its stage directory.
+                job.take_claims(await self._claims())
+            if job.shows_output() and job.shows_start():
+                return
+
+    async def _claims(self) -> Sequence[RemoteFile]:
+        try:
+            return await self._gateway.list_directory(f"{self._transfer}/{CLAIMS}")
+        except errors.NotFoundError:
+            return ()
 
     async def _bring(self, jobs: Sequence[Harvest]) -> None:
         wanted: dict[str, Destination] = {}
@@ -217,7 +293,8 @@ class StageOut:
             if len(jobs) > 1 or job.plan is None or job.is_output(path):
                 raise errors.StagingError(f"{self._root}/{name} did not come: {reason}")
             del job.plan.files[path]
-            job.plan.left[path] = reason
+            if path not in job.plan.suspects:
+                job.plan.left[path] = reason
 
     async def _take_from(self, archive: Archive, wanted: Mapping[str, Destination], what: str) -> Unpacked:
         """Take what an archive holds of what is wanted; returns it by the names that it is wanted by."""
@@ -266,6 +343,9 @@ class StageOut:
         for path in plan.gone:
             directory.remote.pop(path, None)
             directory.marks.pop(path, None)
+        directory.left = (directory.left - plan.files.keys()) | plan.left.keys()
+        for path in plan.files.keys() - plan.suspects:
+            directory.translated.pop(path, None)
         directory.remote.update(remember(job.listing))
         alike = {*plan.files, *plan.directories, *plan.left, *plan.links}
         below_links = tuple(f"{path}/" for path in plan.links)

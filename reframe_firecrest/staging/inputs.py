@@ -61,27 +61,16 @@ def digest_of(path: str) -> str:
     return found.hexdigest()
 
 
-def with_inputs(
-    script: bytes, store: str, directory: str, shared: Mapping[str, tuple[Content, Sent]]
-) -> bytes:
-    """Have a job script copy inputs before its first command.
+def copying(store: str, directory: str, shared: Mapping[str, tuple[Content, Sent]]) -> Iterator[str]:
+    """Yield the commands that copy inputs and end the shell if one fails.
+
+    They are few, since each is a process on the node.
 
     Args:
-        script: the job script. Its directives for Slurm come before the first command, so nothing may be put
-            before them.
         store: remote directory that the inputs lie in.
         directory: the remote stage directory.
-        shared: the inputs, at least one, by path relative to the stage directory.
+        shared: the inputs, by path relative to the stage directory.
     """
-    lines = script.split(b"\n")
-    commands = (at for at, line in enumerate(lines) if line.strip() and not line.startswith(b"#"))
-    first = next(commands, len(lines))
-    copying = "\n".join(_copying(store, directory, shared)).encode("utf-8", "surrogateescape")
-    return b"\n".join([*lines[:first], copying, *lines[first:]])
-
-
-def _copying(store: str, directory: str, shared: Mapping[str, tuple[Content, Sent]]) -> Iterator[str]:
-    """Yield the lines that copy: few commands, since each is a process on the node."""
     copies: dict[str, list[str]] = defaultdict(list)
     modes: dict[int, list[str]] = defaultdict(list)
     times: dict[int, list[str]] = defaultdict(list)
@@ -89,10 +78,6 @@ def _copying(store: str, directory: str, shared: Mapping[str, tuple[Content, Sen
         copies[dirname(path)].append(content.place)
         modes[sent.mode].append(path)
         times[sent.mtime].append(path)
-    some_input = shlex.quote(posixpath.join(directory, next(iter(shared))))
-    yield "# reframe-firecrest: inputs that other tests have too were sent once; here they are copied."
-    # Whoever runs the script again, after the session, has the copies already.
-    yield f"if [ -d {shlex.quote(store)} ] || ! [ -e {some_input} ]; then ("
     yield f"cd {shlex.quote(store)} || exit 1"
     for target, places in copies.items():
         into = shlex.quote(posixpath.join(directory, target))
@@ -102,7 +87,6 @@ def _copying(store: str, directory: str, shared: Mapping[str, tuple[Content, Sen
         yield from (f"chmod {mode:o} -- {some} || exit 1" for some in _in_chunks(paths))
     for time, paths in times.items():
         yield from (f"touch -d @{time} -- {some} || exit 1" for some in _in_chunks(paths))
-    yield ") || { echo 'reframe-firecrest: inputs could not be copied on the system' >&2; exit 1; }; fi"
 
 
 def _in_chunks(names: Sequence[str]) -> Iterator[str]:

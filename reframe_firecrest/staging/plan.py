@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
+from reframe_firecrest.staging.markers import Changes
 from reframe_firecrest.staging.pack import HEADER, Sent
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
 
@@ -19,6 +20,9 @@ SUMMER = 3600
 
 RECENT = 2
 """Seconds before a listing's newest entry within which a file may be written again unseen."""
+
+
+NO_CHANGES = Changes()
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Plan:
         links: links to make, with their targets.
         left: files that stay there, with the reason.
         gone: what was there and is no more.
+        suspects: those of `files` that look unchanged, and may have changed all the same.
     """
 
     files: dict[str, RemoteFile] = field(default_factory=dict)
@@ -57,6 +62,7 @@ class Plan:
     links: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
+    suspects: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -65,7 +71,13 @@ class Plan:
 
 
 def make_plan(
-    listing: Iterable[RemoteFile], known: Known, always: Iterable[str], selection: Selection = EVERYTHING
+    listing: Iterable[RemoteFile],
+    known: Known,
+    always: Iterable[str],
+    selection: Selection = EVERYTHING,
+    *,
+    hidden: Changes = NO_CHANGES,
+    alike: Collection[str] = (),
 ) -> Plan:
     """Compare a listing with what is known.
 
@@ -74,6 +86,8 @@ def make_plan(
         known: what was sent, or listed before.
         always: paths to fetch whether they changed or not.
         selection: what else is fetched of what changed.
+        hidden: changes that the listing does not show.
+        alike: files that both sides had alike before the job. Only for them hidden changes matter.
     """
     plan = Plan()
     wanted = set(always)
@@ -98,11 +112,29 @@ def make_plan(
     for path, reason in selection.beyond(optional).items():
         del plan.files[path]
         plan.left[path] = reason
+    found = hidden.suspects(
+        {
+            entry.path: entry.size
+            for entry in entries
+            if entry.path in alike and _looks_unchanged(entry, plan, selection)
+        }
+    )
+    plan.suspects = frozenset(found)
+    plan.files.update({entry.path: entry for entry in entries if entry.path in found})
     if entries:
         # A backslash in a name is ambiguous in listings, so such a name proves nothing by its absence.
         there = {entry.path for entry in entries}
         plan.gone = [path for path in known if path not in there and "\\" not in path]
     return plan
+
+
+def _looks_unchanged(entry: RemoteFile, plan: Plan, selection: Selection) -> bool:
+    return (
+        entry.kind is FileKind.FILE
+        and entry.path not in plan.files
+        and entry.path not in plan.left
+        and selection.reason_to_leave(entry.path, entry.size) is None
+    )
 
 
 def _zone(entries: Iterable[RemoteFile], known: Known) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -76,6 +78,7 @@ class FakeGateway:
         self.apart = False
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
+        self.sent: dict[str, str] = {}
         self.scripts: dict[str, str] = {}
         self.places: dict[str, str] = {}
         self.cancelled: list[str] = []
@@ -222,6 +225,8 @@ class FakeGateway:
         self._next += 1
         job_id = str(self._next)
         self.submitted.append((script, directory, account))
+        with suppress(OSError):
+            self.sent[job_id] = Path(script).read_text()
         self.parts[job_id] = [JobPart(job_id, "rfm", "PENDING", "Resources", None, "", END, None, directory)]
         return job_id
 
@@ -238,9 +243,25 @@ class FakeGateway:
         self.parts[job_id] = [
             replace(part, state=state, reason=None, exit_code=code, nodes="nid[001-002]", end=END)
         ]
+        self.begin(job_id)
         directory = Path(part.working_directory)
         for name, text in {"job.out": "out", "job.err": "", **(files or {})}.items():
             (directory / name).write_text(text)
+
+    def begin(self, job_id: str) -> None:
+        """Have a job do what its script does before the test's commands, and report no hidden changes."""
+        script = self.sent.get(job_id, "")
+        found = re.search(r"(/\S+)/claims/([0-9a-f]{32})", script)
+        if found is None:
+            return
+        [part] = self.parts[job_id]
+        marker = Path(part.working_directory, f".reframe-firecrest-{found[2]}")
+        for link, target in {
+            Path(found[1], "claims", found[2]): job_id,
+            marker.with_suffix(".ready"): job_id,
+            marker.with_suffix(".changes"): "searched",
+        }.items():
+            link.symlink_to(target)
 
     async def jobs(
         self, seen_since: float, names: Sequence[str] = (), ids: Sequence[str] = ()
