@@ -206,7 +206,7 @@ def _ending(prologue: Prologue) -> Iterator[str]:
     directory = shlex.quote(prologue.directory)
     top = shlex.quote(re.sub(r"([*?\[\]\\])", r"\\\1", prologue.directory))
     yield "set +eu"
-    yield '[ -z "${BASH_VERSION-}" ] || trap - DEBUG ERR'
+    yield '[ -z "${BASH_VERSION-}" ] || trap - DEBUG ERR RETURN'
     yield "__reframe_firecrest_found=$(unset LD_PRELOAD LD_LIBRARY_PATH; PATH=$__reframe_firecrest_path"
     yield f"LC_ALL=C command timeout {SEARCH} find {directory} -path {top} -printf ok -o \\"
     yield f"-type d -cnewer {reference} -printf ' d' -o \\"

@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-x", "--exclude", type=_names, default=())
     parser.add_argument("--exclusive", nargs="?", const=True)
     parser.add_argument("-D", "--chdir")
-    parser.add_argument("--open-mode", type=_open_mode, default="")
+    parser.add_argument("--open-mode", type=_open_mode)
     return parser
 
 
@@ -174,5 +174,5 @@ def read_spec(description: JobDescription, script: str, default_name: str) -> Jo
         nodelist=asked.nodelist,
         exclude=asked.exclude,
         exclusive=bool(asked.exclusive),
-        open_mode=asked.open_mode,
+        open_mode=asked.open_mode or "",
     )
