@@ -59,6 +59,7 @@ class FakeGateway:
         unsure: looks for a submission's job that will tell nothing.
         damaged: downloads of which only half will come.
         apart: each directory's files are in an archive of their own, with names relative to it.
+        begins: a job that ends has begun; otherwise a test has to say so by `begin`.
     """
 
     def __init__(self) -> None:
@@ -76,6 +77,7 @@ class FakeGateway:
         self.unpackable: set[str] = set()
         self.damaged = 0
         self.apart = False
+        self.begins = True
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
         self.sent: dict[str, str] = {}
@@ -243,25 +245,37 @@ class FakeGateway:
         self.parts[job_id] = [
             replace(part, state=state, reason=None, exit_code=code, nodes="nid[001-002]", end=END)
         ]
-        self.begin(job_id)
+        if self.begins and not self.begin(job_id):
+            return
         directory = Path(part.working_directory)
         for name, text in {"job.out": "out", "job.err": "", **(files or {})}.items():
             (directory / name).write_text(text)
 
-    def begin(self, job_id: str) -> None:
-        """Have a job do what its script does before the test's commands, and report no hidden changes."""
-        script = self.sent.get(job_id, "")
-        found = re.search(r"(/\S+)/claims/([0-9a-f]{32})", script)
+    def begin(self, job_id: str, changes: str | None = "searched") -> bool:
+        """Have a job do what its script does before and after the test's commands.
+
+        Args:
+            job_id: the job's.
+            changes: what it reports about hidden changes; None if it can't report.
+
+        Returns:
+            False if another job has claimed the submission, so that this one must do nothing.
+        """
+        found = re.search(r"(/\S+)/claims/([0-9a-f]{32})", self.sent.get(job_id, ""))
         if found is None:
-            return
+            return True
         [part] = self.parts[job_id]
+        claim = Path(found[1], "claims", found[2])
         marker = Path(part.working_directory, f".reframe-firecrest-{found[2]}")
-        for link, target in {
-            Path(found[1], "claims", found[2]): job_id,
-            marker.with_suffix(".ready"): job_id,
-            marker.with_suffix(".changes"): "searched",
-        }.items():
-            link.symlink_to(target)
+        if not claim.is_symlink():
+            claim.symlink_to(job_id)
+        if str(claim.readlink()) != job_id:
+            return False
+        if not marker.with_suffix(".ready").is_symlink():
+            marker.with_suffix(".ready").symlink_to(job_id)
+            if changes:
+                marker.with_suffix(".changes").symlink_to(changes)
+        return True
 
     async def jobs(
         self, seen_since: float, names: Sequence[str] = (), ids: Sequence[str] = ()

@@ -201,7 +201,6 @@ class TestOutput:
 
     def test_a_script_that_appends_appends(self, job: Job) -> None:
         job.truncates = True
-        job.directives = "#SBATCH --open-mode=append"
         script = with_prologue(b"#!/bin/bash\n#SBATCH --open-mode=append\n\necho\n", job.prologue())
         assert script.count(b"open-mode") == 1
         assert b"/proc/" not in script
