@@ -7,7 +7,7 @@ import itertools
 import posixpath
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +20,14 @@ from reframe_firecrest.session.record import Record
 from reframe_firecrest.session.stage_in import StageDirectory
 from reframe_firecrest.session.times import in_units
 from reframe_firecrest.staging.manifest import scan
-from reframe_firecrest.staging.markers import CLAIMS, Markers, read_claims, read_stage, without_markers
+from reframe_firecrest.staging.markers import (
+    CLAIMS,
+    Changes,
+    Markers,
+    read_claims,
+    read_stage,
+    without_markers,
+)
 from reframe_firecrest.staging.mirror import place_link, relative_target, remove_gone
 from reframe_firecrest.staging.outputs import is_output
 from reframe_firecrest.staging.plan import NO_CHANGES, Plan, make_plan, remember
@@ -54,6 +61,9 @@ DOWNLOADS = 3
 
 NOT_PACKED = "it is listed, but could not be packed there"
 
+
+REASON = 400
+"""Characters of a reason that a job has left."""
 
 NOT_RUN = frozenset({"BOOT_FAIL", "CANCELLED", "NODE_FAIL"})
 """States of jobs of whose scripts nothing can be expected."""
@@ -100,7 +110,7 @@ class Harvest:
     def failure(self) -> str | None:
         """The reason for which the test's commands did not run although its job did."""
         if self.markers.error is not None:
-            return f"job {self.job_id} could not copy its inputs on the system: {self.markers.error}"
+            return f"job {self.job_id} could not copy its inputs on the system: {self.markers.error[:REASON]}"
         if self.must_have_started and not self.markers.started:
             return (
                 f"job {self.job_id} ended without a sign that the test's commands have begun; "
@@ -134,17 +144,25 @@ class Harvest:
         """Take what the directory of claims shows."""
         self.markers = read_claims(claims, self.token, self.markers, prepares=self.prepares)
 
-    def make_plan(self) -> None:
-        """Decide what is fetched; reads the stage directory where changes may be hidden.
+    @property
+    def hidden(self) -> Changes:
+        """Changes that the listing does not show."""
+        return self.markers.hidden_changes(self.tasks) if self.markers.started else NO_CHANGES
 
-        Raises:
-            StagingError: it can't be read.
+    def may_hide(self) -> bool:
+        """Return true if a file that is known may have changed unseen."""
+        known = {entry.path: entry.size for entry in self.listing if entry.path in self.directory.remote}
+        return bool(self.hidden.suspects(known))
+
+    def make_plan(self, alike: Collection[str] = ()) -> None:
+        """Decide what is fetched.
+
+        Args:
+            alike: files that both sides had alike before the job.
         """
-        hidden = self.markers.hidden_changes(self.tasks) if self.markers.started else NO_CHANGES
-        alike = self.directory.alike() if hidden != NO_CHANGES else ()
         always = [entry.path for entry in self.listing if self.is_output(entry.path)]
         self.plan = make_plan(
-            self.listing, self.directory.remote, always, self.selection, hidden=hidden, alike=alike
+            self.listing, self.directory.remote, always, self.selection, hidden=self.hidden, alike=alike
         )
 
     def is_output(self, path: str) -> bool:
@@ -215,7 +233,9 @@ class StageOut:
         Raises:
             FirecrestError: something that should be there can't be brought back.
         """
-        await asyncio.to_thread(job.make_plan)
+        # Without a need no thread is used: those that were listed together would not arrive together.
+        alike = await asyncio.to_thread(job.directory.alike) if job.may_hide() else ()
+        job.make_plan(alike)
         if job.wanted:
             await self._bringing.join(job)
         await asyncio.to_thread(self._settle, job)
