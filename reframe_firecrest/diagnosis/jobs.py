@@ -14,6 +14,7 @@ from reframe_firecrest.diagnosis.findings import Finding, green, red, yellow
 from reframe_firecrest.diagnosis.workspace import workspace
 from reframe_firecrest.errors import GatewayError, NotFoundError
 from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.staging.directives import names_account
 
 SCRIPT, OUTPUT = "doctor.sh", "doctor.out"
 WORD = "reframe-firecrest"
@@ -35,11 +36,14 @@ async def check_job(case: Case, options: Sequence[str]) -> Finding:
     gateway = case.gateway
     with tempfile.TemporaryDirectory(prefix="reframe-firecrest-") as local:
         script, output = Path(local, SCRIPT), Path(local, OUTPUT)
-        await asyncio.to_thread(script.write_text, job_script(options), encoding="utf-8")
+        text = job_script(options)
+        await asyncio.to_thread(script.write_text, text, encoding="utf-8")
+        # An account on sbatch's command line would override one among the options.
+        account = None if names_account(text) else case.settings.account
         async with workspace(gateway, case.settings.basedir) as place:
             there = await gateway.upload(script, f"{place.path}/{SCRIPT}")
             begun = time.monotonic()
-            job_id = await gateway.submit(there, place.path, case.settings.account)
+            job_id = await gateway.submit(there, place.path, account)
             try:
                 [part, *_] = await asyncio.wait_for(case.wait_for_job(job_id), case.timeout)
             except asyncio.TimeoutError:

@@ -29,12 +29,13 @@ class Phase(str, Enum):
 
 FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELLED})
 
-_NEXT: Mapping[Phase, Phase] = {
-    Phase.QUEUED: Phase.STAGING,
-    Phase.STAGING: Phase.SUBMITTING,
-    Phase.SUBMITTING: Phase.SUBMITTED,
-    Phase.SUBMITTED: Phase.RETRIEVING,
-    Phase.RETRIEVING: Phase.DONE,
+_NEXT: Mapping[Phase, tuple[Phase, ...]] = {
+    Phase.QUEUED: (Phase.STAGING,),
+    Phase.STAGING: (Phase.SUBMITTING,),
+    Phase.SUBMITTING: (Phase.SUBMITTED,),
+    Phase.SUBMITTED: (Phase.RETRIEVING,),
+    # What the job has left may show that it is another job that runs the script.
+    Phase.RETRIEVING: (Phase.DONE, Phase.SUBMITTED),
 }
 
 
@@ -42,7 +43,7 @@ def may_follow(before: Phase, after: Phase) -> bool:
     """Tell whether a job may go from one phase to another."""
     if before in FINAL:
         return False
-    return after in (_NEXT[before], Phase.FAILED, Phase.CANCELLED)
+    return after in (*_NEXT[before], Phase.FAILED, Phase.CANCELLED)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as FuturesTimeoutError
+from contextlib import suppress
 from pathlib import Path
 from posixpath import basename
 from queue import SimpleQueue
@@ -19,22 +20,27 @@ from reframe_firecrest.paths import PathMap
 from reframe_firecrest.session import pace, relay
 from reframe_firecrest.session.cancels import Cancels
 from reframe_firecrest.session.cluster import ClusterView
+from reframe_firecrest.session.duplicates import Duplicates
 from reframe_firecrest.session.group import LONGEST_LINGER, Group
 from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.record import Record, open_journal
 from reframe_firecrest.session.relay import Message
 from reframe_firecrest.session.removal import Removals
-from reframe_firecrest.session.stage_in import Cargo, StageDirectory, StageIn, unchanged
+from reframe_firecrest.session.stage_in import Cargo, Script, StageDirectory, StageIn, unchanged
 from reframe_firecrest.session.stage_out import Harvest, StageOut
-from reframe_firecrest.session.submission import Submitter
+from reframe_firecrest.session.submission import Submission, Submitter
 from reframe_firecrest.session.watcher import Watcher, wait_for
 from reframe_firecrest.settings import Settings
+from reframe_firecrest.staging.markers import CLAIMS, new_token
 from reframe_firecrest.staging.translating import Rewrite
 from reframe_firecrest.states import Summary, tasks_that_ran
 
 TRANSFER = ".transfer"
 """Directory for archives under way, below the run's remote directory."""
+
+ABANDONING = 15.0
+"""Seconds that it may take to keep jobs of a doubtful submission from running once its test has failed."""
 
 EXIT_PATIENCE = 15.0
 """Seconds that the end of the process waits for the last requests."""
@@ -64,6 +70,8 @@ class Session:
         self._make_gateway = make_gateway
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._handles: dict[Handle, asyncio.Task[None]] = {}
+        self._submissions: dict[Handle, Submission] = {}
+        self._abandoning: list[asyncio.Task[None]] = []
         self._directories: dict[str, StageDirectory] = {}
         self._errands: dict[str, asyncio.Task[None]] = {}
         self._system: SystemInfo | None = None
@@ -162,6 +170,7 @@ class Session:
             record=self._record,
         )
         self._submitter = Submitter(gateway, self._settings.outage, self._warn)
+        self._duplicates = Duplicates(gateway, f"{transfer}/{CLAIMS}", self._cancels, self._log)
         self._inbound: Group[Cargo] = Group(
             self._stage_in.send,
             self._stage_in.weight,
@@ -180,7 +189,9 @@ class Session:
         """Prove that the gateway, the system and the base directory are there, in one round trip."""
         self._record.prepared("asked")
         system, made = await asyncio.gather(
-            self._gateway.connect(), self._gateway.make_directory(transfer), return_exceptions=True
+            self._gateway.connect(),
+            self._gateway.make_directory(f"{transfer}/{CLAIMS}"),
+            return_exceptions=True,
         )
         if not isinstance(made, BaseException):
             self._record.prepared("made")
@@ -208,7 +219,12 @@ class Session:
         self._record.moved(handle)
         task = self._reactor.spawn(self._live(handle))
         self._handles[handle] = task
-        task.add_done_callback(lambda _task: self._handles.pop(handle, None))
+        task.add_done_callback(lambda _task: self._forget(handle))
+
+    def _forget(self, handle: Handle) -> None:
+        self._handles.pop(handle, None)
+        if handle.view.phase is not Phase.CANCELLED:
+            self._submissions.pop(handle, None)
 
     async def _live(self, handle: Handle) -> None:
         try:
@@ -218,8 +234,10 @@ class Session:
         except asyncio.CancelledError:
             return
         except errors.FirecrestError as error:
+            await self._abandon(handle)
             self._fail(handle, str(error))
         except Exception as error:  # noqa: BLE001 - one job's accident must not take the session along
+            await self._abandon(handle)
             self._log(f"internal error: {type(error).__name__}: {error}", logging.ERROR)
             self._fail(handle, f"internal error of reframe-firecrest: {type(error).__name__}: {error}")
 
@@ -229,37 +247,95 @@ class Session:
         self._advance(handle, Phase.STAGING)
         # The tasks of an array would copy over what another of them works with.
         share = self._settings.share_inputs and not spec.shape.is_array
-        cargo = await self._stage_in.prepare(directory, self._rewrite_for(spec), spec.script, share=share)
+        script = Script(spec.script, new_token(), spec.outputs, self._rewrite_for(spec), share)
+        cargo = await self._stage_in.prepare(directory, script)
         await asyncio.gather(self._send(cargo), *(self._bring_along(name) for name in cargo.named))
         for name in cargo.named:
             self._directory(name).check_for(cargo.paths)
         if not self._advance(handle, Phase.SUBMITTING):
             return
+        directory.outputs.update(spec.outputs)
         remote = self._paths.remote_directory(spec.directory)
-        job_id = await self._submitter.submit(
-            f"{remote}/{spec.script}", remote, spec.account, spec.name, spec.resubmit_on
-        )
+        submission = Submission(script.token, f"{remote}/{spec.script}", remote, spec.name)
+        job_id = await self._submit(handle, submission, None if cargo.names_account else spec.account)
+        if job_id is not None:
+            await self._see_through(handle, submission, directory, job_id)
+
+    async def _submit(self, handle: Handle, submission: Submission, account: str | None) -> str | None:
+        """Submit a job; returns its id, None if it was cancelled meanwhile."""
+        self._submissions[handle] = submission
+        job_id = await self._submitter.submit(submission, account, handle.spec.resubmit_on)
         if not self._advance(handle, Phase.SUBMITTED, job_id=job_id, state="PENDING"):
-            # Cancelled while the request was out.
-            await self._cancels.cancel(job_id)
-            return
-        self._log(f"job {job_id}: {spec.name} in {remote}")
+            await asyncio.gather(self._cancels.cancel(job_id), self._duplicates.abandon(submission))
+            return None
+        self._log(f"job {job_id}: {submission.name} in {submission.directory}")
+        return job_id
+
+    async def _see_through(
+        self, handle: Handle, submission: Submission, directory: StageDirectory, job_id: str
+    ) -> None:
+        """Follow a job, or the one that runs its script instead, and bring back what it leaves."""
+        harvest = await self._ended(handle, submission, directory, job_id)
+        while (other := await self._other_job(submission, harvest)) is not None:
+            self._log(f"job {other} runs what job {harvest.job_id} was submitted for")
+            self._submitter.note(submission, other)
+            news = {"exit_code": None, "nodes": "", "completed": None, "elapsed": 0.0}
+            self._advance(handle, Phase.SUBMITTED, job_id=other, state="PENDING", **news)
+            harvest = await self._ended(handle, submission, directory, other)
+        await self._duplicates.settle(submission)
+        directory.job_ended(ran=harvest.ran and harvest.failure is None)
+        await self._stage_out.fetch(harvest)
+        if harvest.failure is not None:
+            raise errors.StagingError(harvest.failure)
+        self._advance(handle, Phase.DONE)
+        size = sum(entry.size for entry in harvest.listing)
+        self._removals.note_size(directory.local, directory.relative, size)
+
+    async def _ended(
+        self, handle: Handle, submission: Submission, directory: StageDirectory, job_id: str
+    ) -> Harvest:
+        """Follow a job to its end; returns what is to be brought back, with a listing of what it left."""
+        spec = handle.spec
         try:
             parts = await self._watcher.follow(
-                job_id, lambda summary: self._learn(handle, summary), spec.name, remote, spec.shape
+                job_id,
+                lambda summary: self._learn(handle, summary),
+                spec.name,
+                submission.directory,
+                spec.shape,
             )
         except errors.JobHeldError:
             self._cancels.start(job_id)
             raise
         self._advance(handle, Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
-        directory.job_ended(ran=ran)
-        tasks = tasks_that_ran(parts) if spec.numbered else ()
-        harvest = Harvest(directory, spec.outputs, ran, spec.selection, tasks)
-        await self._stage_out.fetch(harvest)
-        self._advance(handle, Phase.DONE)
-        size = sum(entry.size for entry in harvest.listing)
-        self._removals.note_size(directory.local, directory.relative, size)
+        harvest = Harvest(
+            directory,
+            spec.outputs,
+            ran,
+            spec.selection,
+            numbered=tasks_that_ran(parts) if spec.numbered else (),
+            token=submission.token,
+            job_id=job_id,
+            parts=parts,
+            uncertain=submission.doubtful is not None,
+            prepares=bool(directory.promised),
+        )
+        await self._stage_out.look(harvest)
+        return harvest
+
+    async def _other_job(self, submission: Submission, harvest: Harvest) -> str | None:
+        """Return the job that has claimed a submission, or may still do so, if it is another one."""
+        holder = harvest.markers.holder
+        if holder is None and harvest.uncertain and harvest.markers.error is None:
+            return await self._submitter.find(submission)
+        return None if holder == harvest.job_id else holder
+
+    async def _abandon(self, handle: Handle) -> None:
+        submission = self._submissions.get(handle)
+        if submission is not None:
+            with suppress(asyncio.TimeoutError, errors.FirecrestError):
+                await asyncio.wait_for(self._duplicates.abandon(submission), ABANDONING)
 
     async def _send(self, cargo: Cargo) -> None:
         """Send a stage directory, unless all of it is there."""
@@ -305,6 +381,8 @@ class Session:
             task.cancel()
         if before.phase is Phase.SUBMITTED and before.job_id is not None:
             self._cancels.start(before.job_id)
+        if handle in self._submissions:
+            self._abandoning.append(self._reactor.spawn(self._abandon(handle)))
 
     def _advance(self, handle: Handle, phase: Phase, **news: object) -> bool:
         moved = handle.advance(phase, **news)
@@ -328,7 +406,8 @@ class Session:
     async def _close(self) -> None:
         """Deliver what is under way, remove what nobody needs any more, close the connections."""
         submitting = [task for handle, task in self._handles.items() if handle.view.phase is Phase.CANCELLED]
-        await asyncio.gather(*submitting, self._cancels.finish(), return_exceptions=True)
+        await asyncio.gather(*submitting, *self._abandoning, self._cancels.finish(), return_exceptions=True)
+        await self._duplicates.finish()
         try:
             if self._ready.done() and not self._ready.cancelled() and self._ready.exception() is None:
                 directories = {local: found.relative for local, found in self._directories.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import posixpath
 import time
@@ -17,10 +18,14 @@ from reframe_firecrest.session.inputs import Inputs, Parcel
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.record import Record
 from reframe_firecrest.session.times import in_units
-from reframe_firecrest.staging.inputs import SHARED_FROM, Content, with_inputs
+from reframe_firecrest.staging.directives import names_account
+from reframe_firecrest.staging.inputs import SHARED_FROM, Content
 from reframe_firecrest.staging.manifest import Kind, changed, scan
+from reframe_firecrest.staging.markers import CLAIMS
+from reframe_firecrest.staging.outputs import is_output
 from reframe_firecrest.staging.pack import Load, Sent, pack, sent_as
 from reframe_firecrest.staging.plan import Listed
+from reframe_firecrest.staging.prologue import Prologue, with_prologue
 from reframe_firecrest.staging.translating import Rewrite, Translator
 from reframe_firecrest.translation import names_path
 
@@ -53,6 +58,9 @@ class StageDirectory:
         there: it has been sent.
         promised: files that its job copies there for itself, with their marks here.
         lacks: placeholders that were in it when it was sent, with the reasons: the system lacks the files.
+        translated: digests of files that were sent with other contents than they have here.
+        outputs: output files that jobs in it have been given.
+        left: files that stayed on the system, so that only placeholders are here.
     """
 
     local: str
@@ -62,6 +70,22 @@ class StageDirectory:
     there: bool = False
     promised: dict[str, tuple[Sent, tuple[object, ...]]] = field(default_factory=dict)
     lacks: dict[str, str] = field(default_factory=dict)
+    translated: dict[str, str] = field(default_factory=dict)
+    outputs: set[str] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)
+
+    def alike(self) -> set[str]:
+        """Return the files that both sides have alike, as far as is known here; reads the directory.
+
+        Raises:
+            StagingError: it can't be read.
+        """
+        here = scan(self.local)
+        return {
+            path
+            for path in self.remote
+            if path in here and path not in self.left and here[path].mark == self.marks.get(path)
+        }
 
     def check_for(self, paths: Iterable[str]) -> None:
         """Check that the system has what a job needs of this directory.
@@ -86,12 +110,33 @@ class StageDirectory:
 
 
 @dataclass(frozen=True)
+class Script:
+    """A job script that is sent for one submission.
+
+    Attributes:
+        name: its name in the stage directory.
+        token: the submission's.
+        outputs: names of the files for standard output and error.
+        rewrite: changes made to it beside the translation of paths.
+        share: its job may copy what other tests have too.
+    """
+
+    name: str
+    token: str
+    outputs: tuple[str, ...] = ()
+    rewrite: Rewrite = unchanged
+    share: bool = False
+
+
+@dataclass(frozen=True)
 class Cargo:
     """A stage directory that is ready to travel.
 
     Attributes:
         named: other local directories that its texts name.
-        script: the job script's name, if there is one.
+        script: the job script, if there is one.
+        truncates: its output files exist, or may do so when the job starts.
+        names_account: the script says which account is charged.
         shareable: files that other tests may have too, by path.
         paths: local paths that its texts name.
     """
@@ -99,7 +144,9 @@ class Cargo:
     directory: StageDirectory
     load: Load
     named: frozenset[str] = frozenset()
-    script: str | None = None
+    script: Script | None = None
+    truncates: bool = False
+    names_account: bool = False
     shareable: Mapping[str, Content] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
 
@@ -138,28 +185,17 @@ class StageIn:
         there = (path for path, content in cargo.shareable.items() if self._inputs.has(content))
         return cargo.load.size - sum(cargo.load.entries[path].size for path in there)
 
-    async def prepare(
-        self,
-        directory: StageDirectory,
-        rewrite: Rewrite = unchanged,
-        script: str | None = None,
-        *,
-        share: bool = False,
-    ) -> Cargo:
+    async def prepare(self, directory: StageDirectory, script: Script | None = None) -> Cargo:
         """Find out what has to travel, and translate what names local paths.
 
         Args:
             directory: what is sent.
-            rewrite: what else is done to the script.
-            script: the job script's name, if there is one.
-            share: its job may copy what other tests have too.
+            script: the job script, if there is one.
 
         Raises:
             StagingError: the stage directory can't be read, or a file in it is a placeholder.
         """
-        cargo, untranslated = await asyncio.to_thread(
-            self._prepare, directory, rewrite, script, SHARED_FROM if share else None
-        )
+        cargo, untranslated = await asyncio.to_thread(self._prepare, directory, script)
         if untranslated:
             more = f" and {len(untranslated) - NAMED} more" if len(untranslated) > NAMED else ""
             self._record.warn(
@@ -168,14 +204,18 @@ class StageIn:
             )
         return cargo
 
-    def _prepare(
-        self, directory: StageDirectory, rewrite: Rewrite, script: str | None, digest_from: int | None
-    ) -> tuple[Cargo, list[str]]:
+    def _prepare(self, directory: StageDirectory, script: Script | None) -> tuple[Cargo, list[str]]:
         """Return what has to travel, and what of it names local paths that could not be translated."""
-        found = changed(scan(directory.local), directory.marks)
+        here = scan(directory.local)
+        found = changed(here, directory.marks)
+        if script and script.name in here:
+            # It is another one for each submission.
+            found[script.name] = here[script.name]
         entries = {path: entry for path, entry in found.items() if entry.kind is not Kind.PLACEHOLDER}
         translator = Translator(self._paths, directory.local, self._scratch)
-        texts = translator.translate(entries, script, rewrite, digest_from)
+        name, rewrite = (script.name, script.rewrite) if script else (None, unchanged)
+        digest_from = SHARED_FROM if script and script.share else None
+        texts = translator.translate(entries, name, rewrite, digest_from)
         directory.lacks = {path: found[path].target for path in found.keys() - entries.keys()}
         directory.lacks |= texts.placeholders
         if script is not None:
@@ -184,6 +224,13 @@ class StageIn:
             del entries[path]
         load = Load(directory.relative, entries, texts.replaced, translated=texts.files)
         cargo = Cargo(directory, load, frozenset(texts.named), script, paths=frozenset(texts.paths))
+        if script is not None and script.name in texts.replaced:
+            written = {*here, *directory.remote, *directory.outputs}
+            cargo = replace(
+                cargo,
+                truncates=any(is_output(path, script.outputs) for path in written),
+                names_account=names_account(texts.replaced[script.name].decode("utf-8", "surrogateescape")),
+            )
         return _with_shareable(cargo, texts.digests), texts.untranslated
 
     async def send(self, cargo: Sequence[Cargo]) -> None:
@@ -196,38 +243,40 @@ class StageIn:
         parcel = self._inputs.plan(
             {content: item.load.entries[path] for path, content in item.shareable.items()} for item in cargo
         )
+        loads = [self._load(item, parcel) for item in cargo]
         try:
-            sent, size = await self._send(cargo, parcel)
+            sent, size = await self._send(loads, parcel)
         except BaseException as error:
             self._inputs.settle(parcel, error)
             raise
         self._inputs.settle(parcel)
         await self._inputs.arrived(parcel)
+        digests = await asyncio.to_thread(lambda: [_digests(load) for load in loads])
         await asyncio.to_thread(_discard, cargo)
         self._record.sent(sum(map(len, sent)), len(cargo), size, time.monotonic() - begun)
-        for item, files in zip(cargo, sent, strict=True):
+        for item, rewritten, files in zip(cargo, digests, sent, strict=True):
             directory, entries = item.directory, item.load.entries
             directory.there = True
+            directory.translated.update({path: rewritten[path] for path in files if path in rewritten})
             directory.marks.update({path: entries[path].mark for path in files})
             directory.remote.update(files)
             directory.promised.update(
                 {path: (sent_as(entries[path]), entries[path].mark) for path in _shared(item, parcel)}
             )
 
-    async def _send(self, cargo: Sequence[Cargo], parcel: Parcel) -> tuple[list[dict[str, Sent]], int]:
+    async def _send(self, loads: Sequence[Load], parcel: Parcel) -> tuple[list[dict[str, Sent]], int]:
         """Pack, upload and extract; returns what each stage directory got, and the archive's bytes."""
         root = posixpath.dirname(self._transfer)
         local = self._scratch / f"in-{next(self._numbers)}.tgz"
-        loads = [self._load(item, parcel) for item in cargo]
         store = parcel.loads(f"{posixpath.basename(self._transfer)}/{STORE}")
         try:
             sent = await asyncio.to_thread(pack, [*loads, *store], local)
             size = (await asyncio.to_thread(local.stat)).st_size
-            what = f"sending {in_units(size)} of {len(cargo)} stage directories"
+            what = f"sending {in_units(size)} of {len(loads)} stage directories"
             await self._unpack_there(local, what, root, [load.prefix for load in (*loads, *store)])
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)
-        return sent[: len(cargo)], size
+        return sent[: len(loads)], size
 
     async def _unpack_there(self, local: Path, what: str, root: str, prefixes: Sequence[str]) -> None:
         """Upload an archive and unpack it, again under another name where it is uncertain that it was."""
@@ -266,19 +315,30 @@ class StageIn:
             raise
 
     def _load(self, item: Cargo, parcel: Parcel) -> Load:
-        """What of a stage directory is packed: what its job copies is named in the script instead."""
+        """Add to the script what its job does first; leave out what it copies for itself."""
+        load, script = item.load, item.script
+        if script is None or script.name not in load.replaced:
+            return load
         shared = _shared(item, parcel)
-        if not shared or item.script is None:
-            return item.load
-        load = item.load
-        copies = {path: (content, sent_as(load.entries[path])) for path, content in shared.items()}
-        directory = self._paths.remote_directory(item.directory.local)
-        script = with_inputs(load.replaced[item.script], f"{self._transfer}/{STORE}", directory, copies)
+        prologue = Prologue(
+            script.token,
+            f"{self._transfer}/{CLAIMS}",
+            self._paths.remote_directory(item.directory.local),
+            f"{self._transfer}/{STORE}",
+            {path: (content, sent_as(load.entries[path])) for path, content in shared.items()},
+            truncates=item.truncates,
+        )
         return replace(
             load,
             entries={path: entry for path, entry in load.entries.items() if path not in shared},
-            replaced={**load.replaced, item.script: script},
+            replaced={**load.replaced, script.name: with_prologue(load.replaced[script.name], prologue)},
         )
+
+
+def _digests(load: Load) -> dict[str, str]:
+    """Return the digests of what is sent in the place of files."""
+    in_memory = {path: hashlib.sha256(content).hexdigest() for path, content in load.replaced.items()}
+    return in_memory | {path: digest_of(str(file)) for path, file in load.translated.items()}
 
 
 def _shared(item: Cargo, parcel: Parcel) -> dict[str, Content]:
@@ -293,7 +353,7 @@ def _with_shareable(cargo: Cargo, digests: Mapping[str, str]) -> Cargo:
         digests: of its files that are large enough.
     """
     load = cargo.load
-    if cargo.script not in load.replaced:
+    if cargo.script is None or cargo.script.name not in load.replaced:
         # Nothing could copy them.
         return cargo
     shareable = {

@@ -7,12 +7,12 @@ import itertools
 import posixpath
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Archive, Gateway, RemoteFile
+from reframe_firecrest.gateway.protocol import Archive, Gateway, JobPart, RemoteFile
 from reframe_firecrest.paths import shelf_in
 from reframe_firecrest.session.group import Group
 from reframe_firecrest.session.listing import REFUSALS, list_whole, split
@@ -23,9 +23,18 @@ from reframe_firecrest.session.rescue import Rescue
 from reframe_firecrest.session.stage_in import StageDirectory
 from reframe_firecrest.session.times import in_units
 from reframe_firecrest.staging.manifest import scan
+from reframe_firecrest.staging.markers import (
+    CLAIMS,
+    Changes,
+    Markers,
+    read_claims,
+    read_stage,
+    without_markers,
+)
 from reframe_firecrest.staging.mirror import place_link, relative_target, remove_gone
+from reframe_firecrest.staging.outputs import is_output
 from reframe_firecrest.staging.placeholders import Index
-from reframe_firecrest.staging.plan import Plan, make_plan, remember
+from reframe_firecrest.staging.plan import NO_CHANGES, Plan, make_plan, remember
 from reframe_firecrest.staging.readability import described, is_doubtful
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
 from reframe_firecrest.staging.standin import forget, place_closed_directory, place_stand_in
@@ -46,6 +55,13 @@ DOWNLOADS = 3
 NOT_PACKED = "it is listed, but could not be packed there"
 
 
+REASON = 400
+"""Characters of a reason that a job has left."""
+
+NOT_RUN = frozenset({"BOOT_FAIL", "CANCELLED", "NODE_FAIL"})
+"""States of jobs of whose scripts nothing can be expected."""
+
+
 @dataclass(eq=False)
 class Harvest:
     """What is to be brought back for one job.
@@ -55,8 +71,15 @@ class Harvest:
         outputs: names of its standard output and error.
         ran: it was on a node, so there must be outputs.
         selection: what is brought back of what the job made.
-        tasks: indices of tasks each of which must have outputs of its own.
+        numbered: tasks each of which must have an output of its own, named by its index.
+        token: name of its submission.
+        job_id: the job's id.
+        parts: the job's parts as Slurm shows them.
+        uncertain: several jobs may have come from its submission.
+        prepares: it copies inputs before its first command.
+        closed: directories that could not be listed, with the reason.
         listing: how the remote side stands, once it has been listed.
+        markers: what its job says of its own run.
         plan: what of it has to be fetched.
         fetched: what has come of them.
     """
@@ -65,26 +88,62 @@ class Harvest:
     outputs: tuple[str, ...]
     ran: bool
     selection: Selection = EVERYTHING
-    tasks: Sequence[int] = ()
+    numbered: Sequence[int] = ()
+    token: str = ""
+    job_id: str = ""
+    parts: Sequence[JobPart] = ()
+    uncertain: bool = False
+    prepares: bool = False
+    closed: Mapping[str, str] = field(default_factory=dict)
     listing: Sequence[RemoteFile] = ()
+    markers: Markers = field(default_factory=Markers)
     plan: Plan | None = None
     fetched: set[str] = field(default_factory=set)
+
+    @property
+    def must_have_started(self) -> bool:
+        """Its job must have reached the test's commands, or say why not."""
+        return self.ran and not all(part.state in NOT_RUN for part in self.parts)
+
+    @property
+    def failure(self) -> str | None:
+        """The reason for which the test's commands did not run although its job did."""
+        if self.markers.error is not None:
+            return f"job {self.job_id} could not copy its inputs on the system: {self.markers.error[:REASON]}"
+        if self.must_have_started and not self.markers.started:
+            return (
+                f"job {self.job_id} ended without a sign that the test's commands have begun; "
+                f"see {self.outputs[-1]} in its stage directory, and scontrol show job {self.job_id}"
+            )
+        return None
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of an array that report changes; one of an empty name for any other job."""
+        return [part.job_id.partition("_")[2] for part in self.parts]
 
     @property
     def wanted(self) -> dict[str, Destination]:
         """The files to fetch, by their names below the run's remote directory."""
         directory = self.directory
-        files = self.plan.files if self.plan else {}
+        plan = self.plan or Plan()
         return {
-            f"{directory.relative}/{path}": Destination(directory.local, path, file.size)
-            for path, file in files.items()
+            f"{directory.relative}/{path}": Destination(
+                directory.local, path, file.size, path in plan.suspects, directory.translated.get(path)
+            )
+            for path, file in plan.files.items()
         }
 
     def take_listing(self, listing: Sequence[RemoteFile], closed: Mapping[str, str] | None = None) -> None:
-        """Plan by a listing; `closed` are directories that could not be listed, with the reason."""
-        self.listing = listing
-        always = [entry.path for entry in listing if self.is_output(entry.path)]
-        self.plan = make_plan(listing, self.directory.remote, always, self.selection, closed or {})
+        """Take a listing; what the job has left for us in it is none of the test's files.
+
+        Args:
+            listing: the stage directory.
+            closed: directories that could not be listed, with the reason.
+        """
+        self.markers = read_stage(listing, self.token)
+        self.listing = without_markers(listing)
+        self.closed = closed or {}
 
     @property
     def doubtful(self) -> dict[str, str]:
@@ -108,24 +167,58 @@ class Harvest:
         """Standard output and error as they were listed; if nothing was, as the job names them."""
         return [path for path in self.plan.files if self.is_output(path)] if self.plan else list(self.outputs)
 
-    def is_output(self, path: str) -> bool:
-        """Tell whether a file is standard output or error, of the job or of one of an array's tasks."""
-        return any(
-            path == name or (path.startswith(f"{name}_") and path[len(name) + 1 :].isdecimal())
-            for name in self.outputs
+    def take_claims(self, claims: Sequence[RemoteFile]) -> None:
+        """Take what the directory of claims shows."""
+        self.markers = read_claims(claims, self.token, self.markers, prepares=self.prepares)
+
+    @property
+    def hidden(self) -> Changes:
+        """Changes that the listing does not show."""
+        return self.markers.hidden_changes(self.tasks) if self.markers.started else NO_CHANGES
+
+    def may_hide(self) -> bool:
+        """Return true if a file that is known may have changed unseen."""
+        known = {entry.path: entry.size for entry in self.listing if entry.path in self.directory.remote}
+        return bool(self.hidden.suspects(known))
+
+    def make_plan(self, alike: Collection[str] = ()) -> None:
+        """Decide what is fetched.
+
+        Args:
+            alike: files that both sides had alike before the job.
+        """
+        always = [entry.path for entry in self.listing if self.is_output(entry.path)]
+        self.plan = make_plan(
+            self.listing,
+            self.directory.remote,
+            always,
+            self.selection,
+            self.closed,
+            hidden=self.hidden,
+            alike=alike,
         )
 
-    def shown_by(self, listing: Sequence[RemoteFile]) -> bool:
-        """Tell whether a listing shows the output that the job must have."""
-        output = posixpath.basename(self.outputs[0])
-        if self.tasks:
-            return not self.outputs_missing_in(listing)
-        return not self.ran or any(entry.path.startswith(output) for entry in listing)
+    def is_output(self, path: str) -> bool:
+        """Return true for standard output or error, of the job or of one of an array's tasks."""
+        return is_output(path, self.outputs)
 
-    def outputs_missing_in(self, listing: Sequence[RemoteFile]) -> list[str]:
-        """Return the names of those outputs of tasks that a listing does not show."""
-        listed = {entry.path for entry in listing}
-        expected = [f"{posixpath.basename(self.outputs[0])}_{task}" for task in self.tasks]
+    def shows_output(self) -> bool:
+        """Return true if the listing shows the output that the job must have."""
+        output = posixpath.basename(self.outputs[0])
+        if self.numbered:
+            return not self.outputs_missing()
+        return not self.ran or any(entry.path.startswith(output) for entry in self.listing)
+
+    def shows_start(self) -> bool:
+        """Return true if nothing is open about whose commands ran, and whether they did."""
+        if self.markers.started or self.markers.error is not None:
+            return True
+        return not self.must_have_started and not self.uncertain
+
+    def outputs_missing(self) -> list[str]:
+        """Return the names of those outputs of tasks that the listing does not show."""
+        listed = {entry.path for entry in self.listing}
+        expected = [f"{posixpath.basename(self.outputs[0])}_{task}" for task in self.numbered]
         return [name for name in expected if name not in listed]
 
 
@@ -155,6 +248,7 @@ class StageOut:
     ) -> None:
         self._gateway = gateway
         self._root = root
+        self._transfer = transfer
         self._scratch = scratch
         self._warn = warn
         self._record = record
@@ -168,14 +262,27 @@ class StageOut:
             self._bring, lambda job: job.plan.size if job.plan else 0, limit, linger=0.0
         )
 
+    async def look(self, job: Harvest) -> None:
+        """List what a job has left, together with whatever else has ended.
+
+        Raises:
+            FirecrestError: it can't be listed; its standard output and error have been fetched if possible.
+        """
+        try:
+            await self._listing.join(job)
+        except (errors.FinalError, errors.StagingError) as error:
+            await self._rescue.rescue(job, error)
+
     async def fetch(self, job: Harvest) -> None:
-        """Fetch for a job, together with whatever else has ended.
+        """Fetch for a job that has been looked at, together with whatever else has.
 
         Raises:
             FirecrestError: something that should be there can't be brought back.
         """
         try:
-            await self._listing.join(job)
+            # Without a need no thread is used: those that were listed together would not arrive together.
+            alike = await asyncio.to_thread(job.directory.alike) if job.may_hide() else ()
+            job.make_plan(alike)
             if job.wanted:
                 await self._bringing.join(job)
         except (errors.FinalError, errors.StagingError) as error:
@@ -202,9 +309,8 @@ class StageOut:
                 listings = split(together, [posixpath.relpath(path, top or ".") for path in relatives])
                 lacking = []
                 for job, listing in zip(jobs, listings, strict=True):
-                    if job.shown_by(listing):
-                        job.take_listing(listing)
-                    else:
+                    job.take_listing(listing)
+                    if not (job.shows_output() and job.shows_start()):
                         lacking.append(job)
                 jobs = lacking
         await asyncio.gather(*(self._list_one(job) for job in jobs))
@@ -214,13 +320,22 @@ class StageOut:
             if look:
                 await asyncio.sleep(1.0)
             tree = await list_whole(self._gateway, f"{self._root}/{job.directory.relative}")
-            if job.shown_by(tree.entries):
-                break
-        missing = job.outputs_missing_in(tree.entries)
+            job.take_listing(tree.entries, tree.closed)
+            if not job.shows_start():
+                # A job may remove anything in its stage directory.
+                job.take_claims(await self._claims())
+            if job.shows_output() and job.shows_start():
+                return
+        missing = job.outputs_missing()
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             self._warn(f"no output of a task that ran: {job.directory.relative}/{missing[0]}{more}")
-        job.take_listing(tree.entries, tree.closed)
+
+    async def _claims(self) -> Sequence[RemoteFile]:
+        try:
+            return await self._gateway.list_directory(f"{self._transfer}/{CLAIMS}")
+        except errors.NotFoundError:
+            return ()
 
     async def _bring(self, jobs: Sequence[Harvest]) -> None:
         wanted: dict[str, Destination] = {}
@@ -256,7 +371,8 @@ class StageOut:
             if astray or job.plan is None or job.is_output(path):
                 raise errors.StagingError(f"{self._root}/{name} did not come: {reason}")
             del job.plan.files[path]
-            job.plan.left[path] = reason
+            if path not in job.plan.suspects:
+                job.plan.left[path] = reason
 
     async def _take_from(self, archive: Archive, wanted: Mapping[str, Destination], what: str) -> Unpacked:
         """Take what an archive holds of what is wanted; returns it by the names that it is wanted by."""
@@ -305,6 +421,9 @@ class StageOut:
         for path in plan.gone:
             directory.remote.pop(path, None)
             directory.marks.pop(path, None)
+        directory.left = (directory.left - plan.files.keys()) | plan.left.keys()
+        for path in plan.files.keys() - plan.suspects:
+            directory.translated.pop(path, None)
         directory.remote.update(remember(job.listing))
         alike = {*plan.files, *plan.directories, *plan.left, *plan.links}
         below_links = tuple(f"{path}/" for path in plan.links)

@@ -106,7 +106,7 @@ class Settings(BaseModel):
         system: name of the system at the gateway.
         basedir: directory on the system below which all is staged.
         namespace: directory below `basedir` in which the runs lie.
-        account: account to charge; without one, the job script and Slurm decide.
+        account: account to charge by jobs whose script names none; without one, Slurm decides.
         ca_bundle: file with the certificates to trust; the usual ones without it.
         default_partition: where Slurm puts a job that names no partition; flexible tests need it, and
             FirecREST does not tell it.

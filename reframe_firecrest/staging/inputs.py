@@ -5,17 +5,22 @@ No two jobs ever share a file: each has a copy of its own, and the one that they
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from posixpath import dirname
 
 from reframe_firecrest.staging.pack import Sent
 
 SHARED_FROM = 4096
 """Bytes; what is smaller is sent with each test, since naming it in a script takes nearly as much."""
+
+CHUNK = 1 << 20
+"""Bytes of a file that are read at a time."""
 
 FILES_A_COMMAND = 100
 """Files that one command of the script names."""
@@ -44,27 +49,29 @@ class Content:
         return f"{self.directory}/{self.name}"
 
 
-def with_inputs(
-    script: bytes, store: str, directory: str, shared: Mapping[str, tuple[Content, Sent]]
-) -> bytes:
-    """Have a job script copy inputs before its first command.
+def digest_of(path: str) -> str:
+    """Return the digest of a file's content.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    found = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(CHUNK):
+            found.update(block)
+    return found.hexdigest()
+
+
+def copying(store: str, directory: str, shared: Mapping[str, tuple[Content, Sent]]) -> Iterator[str]:
+    """Yield the commands that copy inputs and end the shell if one fails.
+
+    They are few, since each is a process on the node.
 
     Args:
-        script: the job script. Its directives for Slurm come before the first command, so nothing may be put
-            before them.
         store: remote directory that the inputs lie in.
         directory: the remote stage directory.
-        shared: the inputs, at least one, by path relative to the stage directory.
+        shared: the inputs, by path relative to the stage directory.
     """
-    lines = script.split(b"\n")
-    commands = (at for at, line in enumerate(lines) if line.strip() and not line.startswith(b"#"))
-    first = next(commands, len(lines))
-    copying = "\n".join(_copying(store, directory, shared)).encode("utf-8", "surrogateescape")
-    return b"\n".join([*lines[:first], copying, *lines[first:]])
-
-
-def _copying(store: str, directory: str, shared: Mapping[str, tuple[Content, Sent]]) -> Iterator[str]:
-    """Yield the lines that copy: few commands, since each is a process on the node."""
     copies: dict[str, list[str]] = defaultdict(list)
     modes: dict[int, list[str]] = defaultdict(list)
     times: dict[int, list[str]] = defaultdict(list)
@@ -72,10 +79,6 @@ def _copying(store: str, directory: str, shared: Mapping[str, tuple[Content, Sen
         copies[dirname(path)].append(content.place)
         modes[sent.mode].append(path)
         times[sent.mtime].append(path)
-    some_input = shlex.quote(posixpath.join(directory, next(iter(shared))))
-    yield "# reframe-firecrest: inputs that other tests have too were sent once; here they are copied."
-    # Whoever runs the script again, after the session, has the copies already.
-    yield f"if [ -d {shlex.quote(store)} ] || ! [ -e {some_input} ]; then ("
     yield f"cd {shlex.quote(store)} || exit 1"
     for target, places in copies.items():
         into = shlex.quote(posixpath.join(directory, target))
@@ -85,7 +88,6 @@ def _copying(store: str, directory: str, shared: Mapping[str, tuple[Content, Sen
         yield from (f"chmod {mode:o} -- {some} || exit 1" for some in _in_chunks(paths))
     for time, paths in times.items():
         yield from (f"touch -d @{time} -- {some} || exit 1" for some in _in_chunks(paths))
-    yield ") || { echo 'reframe-firecrest: inputs could not be copied on the system' >&2; exit 1; }; fi"
 
 
 def _in_chunks(names: Sequence[str]) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from types import MappingProxyType
 
 from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
+from reframe_firecrest.staging.markers import Changes
 from reframe_firecrest.staging.pack import HEADER, Sent
 from reframe_firecrest.staging.placeholders import INDEX
 from reframe_firecrest.staging.selection import EVERYTHING, Selection
@@ -21,6 +22,9 @@ SUMMER = 3600
 
 RECENT = 2
 """Seconds before a listing's newest entry within which a file may be written again unseen."""
+
+
+NO_CHANGES = Changes()
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Plan:
         left: files that stay there, with the reason.
         gone: what was there and is no more.
         closed: directories whose entries are not known, with the reason.
+        suspects: those of `files` that look unchanged, and may have changed all the same.
     """
 
     files: dict[str, RemoteFile] = field(default_factory=dict)
@@ -61,6 +66,7 @@ class Plan:
     left: dict[str, str] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
+    suspects: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -74,6 +80,9 @@ def make_plan(
     always: Iterable[str],
     selection: Selection = EVERYTHING,
     closed: Mapping[str, str] = MappingProxyType({}),
+    *,
+    hidden: Changes = NO_CHANGES,
+    alike: Collection[str] = (),
 ) -> Plan:
     """Compare a listing with what is known.
 
@@ -83,6 +92,8 @@ def make_plan(
         always: paths to fetch whether they changed or not.
         selection: what else is fetched of what changed.
         closed: directories that could not be listed, with the reason.
+        hidden: changes that the listing does not show.
+        alike: files that both sides had alike before the job. Only for them hidden changes matter.
     """
     plan = Plan(closed=dict(closed))
     wanted = set(always)
@@ -113,6 +124,15 @@ def make_plan(
     for path, reason in selection.beyond(optional).items():
         del plan.files[path]
         plan.left[path] = reason
+    found = hidden.suspects(
+        {
+            entry.path: entry.size
+            for entry in entries
+            if entry.path in alike and _looks_unchanged(entry, plan, selection)
+        }
+    )
+    plan.suspects = frozenset(found)
+    plan.files.update({entry.path: entry for entry in entries if entry.path in found})
     if entries:
         # A backslash in a name is ambiguous in listings, so such a name proves nothing by its absence.
         there = {entry.path for entry in entries}
@@ -134,6 +154,15 @@ def _unknown_below(closed: Mapping[str, str], known: Known) -> dict[str, str]:
         for path, before in known.items()
         if path.startswith(f"{directory}/") and (isinstance(before, Listed) or before.is_file)
     }
+
+
+def _looks_unchanged(entry: RemoteFile, plan: Plan, selection: Selection) -> bool:
+    return (
+        entry.kind is FileKind.FILE
+        and entry.path not in plan.files
+        and entry.path not in plan.left
+        and selection.reason_to_leave(entry.path, entry.size) is None
+    )
 
 
 def _zone(entries: Iterable[RemoteFile], known: Known) -> float:

@@ -20,6 +20,7 @@ from typing import IO, cast
 from reframe_firecrest.errors import DamagedArchiveError, HostileArchiveError, StagingError
 from reframe_firecrest.names import from_wire
 from reframe_firecrest.staging.guard import forget
+from reframe_firecrest.staging.inputs import digest_of
 
 _DAMAGED = (
     tarfile.TarError,
@@ -71,11 +72,15 @@ class Destination:
         directory: the stage directory, absolute.
         path: relative to it.
         size: bytes that the listing promised; more than `most` are not taken.
+        suspect: a file of the same content stays as it is, with its own time and as the link that it may be.
+        sent: digest of what was sent in its place, where that is not what lies here.
     """
 
     directory: str
     path: str
     size: int
+    suspect: bool = False
+    sent: str | None = None
 
     @property
     def most(self) -> int:
@@ -214,6 +219,8 @@ def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> No
         with os.fdopen(handle, "wb") as out:
             shutil.copyfileobj(content, out, _PIECE)
             os.fchmod(out.fileno(), (member.mode & PERMISSIONS) | 0o600)
+        if goal.suspect and digest_of(str(partial)) == (goal.sent or _digest_of(target)):
+            return
         _date(partial, member)
         partial.replace(target)
         forget(target)
@@ -244,6 +251,13 @@ def place_file(source: Path, goal: Destination) -> None:
         raise StagingError(f"{error.filename}: {error.strerror}") from None
     except OSError as error:
         raise StagingError(f"{goal.directory}/{goal.path}: {error.strerror or error}") from None
+
+
+def _digest_of(path: Path) -> str | None:
+    try:
+        return digest_of(str(path))
+    except OSError:
+        return None
 
 
 def _date(path: Path, member: tarfile.TarInfo) -> None:

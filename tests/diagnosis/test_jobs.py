@@ -54,6 +54,15 @@ def test_a_job_that_runs_is_green_and_leaves_nothing(patient: Patient) -> None:
     assert patient.left() == []
 
 
+def test_an_account_among_the_options_is_not_overridden(patient: Patient) -> None:
+    ending(patient)
+    patient.settings["account"] = "staff"
+    found = patient.check(partial(check_job, options=("-A users",)))
+    assert found.status is Status.GREEN
+    [(_, _, account)] = patient.gateway.submitted
+    assert account is None
+
+
 @pytest.mark.parametrize(("state", "code"), [("FAILED", 1), ("NODE_FAIL", 0), ("COMPLETED", 3)])
 def test_a_job_that_fails_is_red(patient: Patient, state: str, code: int) -> None:
     ending(patient, state, code)

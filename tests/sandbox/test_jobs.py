@@ -238,6 +238,17 @@ def test_output_files_are_named_by_patterns(api: Api) -> None:
     assert (api.home / f"{user}-nid001.err").read_text() == "err\n"
 
 
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("append", "before\na\n"), ("truncate", "t\n"), ("", "unset\n")]
+)
+def test_output_is_appended_to_where_the_script_wants_it(api: Api, mode: str, expected: str) -> None:
+    (api.home / "log").write_text("before\n")
+    directive = f"#SBATCH --open-mode={mode}" if mode else ""
+    job_id = api.submitted(f"#SBATCH -o log\n{directive}\necho ${{SLURM_OPEN_MODE-unset}}\n")
+    api.wait(job_id)
+    assert (api.home / "log").read_text() == expected
+
+
 def test_stopping_the_sandbox_ends_its_jobs_and_removes_its_files(start: Start) -> None:
     api = start()
     (api.home / "pid").unlink(missing_ok=True)

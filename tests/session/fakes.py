@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -62,6 +64,7 @@ class FakeGateway:
         damaged: downloads of which only half will come.
         apart: each directory's files are in an archive of their own, with names relative to it.
         unreadable: names of files and directories that the gateway's user can't read.
+        begins: a job that ends has begun; otherwise a test has to say so by `begin`.
     """
 
     def __init__(self) -> None:
@@ -83,8 +86,10 @@ class FakeGateway:
         self.damaged = 0
         self.apart = False
         self.unreadable: set[str] = set()
+        self.begins = True
         self.late: dict[str, int] = {}
         self.submitted: list[tuple[str, str, str | None]] = []
+        self.sent: dict[str, str] = {}
         self.scripts: dict[str, str] = {}
         self.places: dict[str, str] = {}
         self.cancelled: list[str] = []
@@ -250,6 +255,8 @@ class FakeGateway:
         self._next += 1
         job_id = str(self._next)
         self.submitted.append((script, directory, account))
+        with suppress(OSError):
+            self.sent[job_id] = Path(script).read_text()
         self.parts[job_id] = [JobPart(job_id, "rfm", "PENDING", "Resources", None, "", END, None, directory)]
         return job_id
 
@@ -266,9 +273,37 @@ class FakeGateway:
         self.parts[job_id] = [
             replace(part, state=state, reason=None, exit_code=code, nodes="nid[001-002]", end=END)
         ]
+        if self.begins and not self.begin(job_id):
+            return
         directory = Path(part.working_directory)
         for name, text in {"job.out": "out", "job.err": "", **(files or {})}.items():
             (directory / name).write_text(text)
+
+    def begin(self, job_id: str, changes: str | None = "searched") -> bool:
+        """Have a job do what its script does before and after the test's commands.
+
+        Args:
+            job_id: the job's.
+            changes: what it reports about hidden changes; None if it can't report.
+
+        Returns:
+            False if another job has claimed the submission, so that this one must do nothing.
+        """
+        found = re.search(r"(/\S+)/claims/([0-9a-f]{32})", self.sent.get(job_id, ""))
+        if found is None:
+            return True
+        [part] = self.parts[job_id]
+        claim = Path(found[1], "claims", found[2])
+        marker = Path(part.working_directory, f".reframe-firecrest-{found[2]}")
+        if not claim.is_symlink():
+            claim.symlink_to(job_id)
+        if str(claim.readlink()) != job_id:
+            return False
+        if not marker.with_suffix(".ready").is_symlink():
+            marker.with_suffix(".ready").symlink_to(job_id)
+            if changes:
+                marker.with_suffix(".changes").symlink_to(changes)
+        return True
 
     async def jobs(
         self,

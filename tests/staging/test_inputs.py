@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.staging.inputs import Content, with_inputs
+from reframe_firecrest.staging.inputs import Content
 from reframe_firecrest.staging.pack import Sent
+from reframe_firecrest.staging.prologue import Prologue, with_prologue
 
 SCRIPT = b"#!/bin/bash\n#SBATCH --job-name=a\n#SBATCH --output=o\n\nset -u\necho ran\n"
 
@@ -33,9 +34,16 @@ class Remote:
         (self.directory / path).parent.mkdir(parents=True, exist_ok=True)
         self.shared[path] = content, Sent(len(text), mtime, mode=mode)
 
+    def script(self, script: bytes = SCRIPT) -> bytes:
+        claims = str(self.store.parent / "claims")
+        return with_prologue(
+            script, Prologue("a" * 32, claims, str(self.directory), str(self.store), self.shared)
+        )
+
     def run(self, script: bytes = SCRIPT) -> subprocess.CompletedProcess[bytes]:
-        whole = with_inputs(script, str(self.store), str(self.directory), self.shared)
-        return subprocess.run(["bash", "-c", whole], capture_output=True, timeout=20, check=False)
+        return subprocess.run(
+            ["bash", "-c", self.script(script)], capture_output=True, timeout=20, check=False
+        )
 
 
 @pytest.fixture
@@ -66,7 +74,7 @@ def test_a_job_that_writes_into_its_copy_changes_nobody_elses(remote: Remote) ->
 
 def test_directives_stay_before_the_first_command(remote: Remote) -> None:
     remote.share("a", "A")
-    whole = with_inputs(SCRIPT, str(remote.store), str(remote.directory), remote.shared)
+    whole = remote.script()
     lines = whole.split(b"\n")
     commands = [line for line in lines if line and not line.startswith(b"#")]
     assert lines[:3] == SCRIPT.split(b"\n")[:3]
@@ -103,7 +111,7 @@ def test_without_the_store_and_without_copies_the_job_fails(remote: Remote, tmp_
 def test_many_files_take_few_commands(remote: Remote) -> None:
     for number in range(150):
         remote.share(f"f{number}", str(number))
-    whole = with_inputs(SCRIPT, str(remote.store), str(remote.directory), remote.shared)
+    whole = remote.script()
     assert sum(line.startswith((b"cp ", b"chmod ", b"touch ")) for line in whole.split(b"\n")) == 6
     assert remote.run().returncode == 0
     assert {path.read_text() for path in remote.directory.iterdir()} == {str(n) for n in range(150)}

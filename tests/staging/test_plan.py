@@ -6,8 +6,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
+from reframe_firecrest.staging.markers import UNKNOWN, Changes
 from reframe_firecrest.staging.pack import BACKDATE, Sent
 from reframe_firecrest.staging.plan import Listed, make_plan, remember
+from reframe_firecrest.staging.selection import Selection
 
 NOW = int(time.time())
 
@@ -128,3 +130,23 @@ def test_what_a_job_removed_is_told_unless_its_name_is_ambiguous() -> None:
 def test_a_file_that_became_a_link_is_told() -> None:
     link = RemoteFile("result", FileKind.LINK, 4, stamp(NOW), "other")
     assert make_plan([link], {"result": Sent(1, NOW - BACKDATE)}, []).links == {"result": "other"}
+
+
+KNOWN = {"same": Sent(4, NOW - BACKDATE), "other": Sent(9, NOW - BACKDATE), "left": Sent(4, NOW - BACKDATE)}
+ENTRIES = [file(path, sent.size, stamp(sent.mtime)) for path, sent in KNOWN.items()]
+
+
+def test_a_hidden_change_is_fetched_where_both_sides_have_the_file() -> None:
+    plan = make_plan(ENTRIES, KNOWN, [], hidden=Changes(sizes=frozenset({4})), alike={"same", "other"})
+    assert list(plan.files) == ["same"]
+    assert plan.suspects == {"same"}
+
+
+def test_a_job_that_reports_nothing_has_all_fetched_that_is_selected() -> None:
+    plan = make_plan(ENTRIES, KNOWN, [], Selection(exclude=("other",)), hidden=UNKNOWN, alike=set(KNOWN))
+    assert sorted(plan.files) == ["left", "same"]
+    assert plan.left == {}
+
+
+def test_without_hidden_changes_nothing_is_fetched() -> None:
+    assert make_plan(ENTRIES, KNOWN, [], alike=set(KNOWN)).files == {}

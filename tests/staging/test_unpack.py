@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import os
 import stat
 import subprocess
@@ -296,3 +297,26 @@ class TestLinks:
     def test_no_link_is_placed_outside(self, world: World) -> None:
         with pytest.raises(HostileArchiveError):
             place_link(str(world.stage), "../outside/link", "precious")
+
+
+def test_a_suspect_of_the_same_content_stays_as_it_is(world: World, tmp_path: Path) -> None:
+    source = tmp_path / "readonly"
+    source.write_text("same")
+    (world.stage / "link").symlink_to(source)
+    (world.stage / "changed").write_text("old!")
+    (world.stage / "script").write_text("local path")
+    world.member("./t/link", b"same")
+    world.member("./t/changed", b"new!")
+    world.member("./t/script", b"remote path")
+    stage = str(world.stage)
+    sent = hashlib.sha256(b"remote path").hexdigest()
+    wanted = {
+        "t/link": Destination(stage, "link", 4, suspect=True),
+        "t/changed": Destination(stage, "changed", 4, suspect=True),
+        "t/script": Destination(stage, "script", 11, suspect=True, sent=sent),
+    }
+    world.archive.write_bytes(gzip.compress(world.tar()))
+    assert world.take(wanted).placed == wanted.keys()
+    assert (world.stage / "link").is_symlink()
+    assert (world.stage / "changed").read_text() == "new!"
+    assert (world.stage / "script").read_text() == "local path"

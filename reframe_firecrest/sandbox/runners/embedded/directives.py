@@ -63,6 +63,7 @@ class JobSpec:
     nodelist: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     exclusive: bool = False
+    open_mode: str = ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,6 +79,12 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f'Invalid numeric value "{text}"')
     return int(text)
+
+
+def _open_mode(text: str) -> str:
+    if text[:1] not in ("a", "t"):
+        raise argparse.ArgumentTypeError(f"Invalid --open-mode argument: {text}")
+    return text[0]
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -107,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-x", "--exclude", type=_names, default=())
     parser.add_argument("--exclusive", nargs="?", const=True)
     parser.add_argument("-D", "--chdir")
+    parser.add_argument("--open-mode", type=_open_mode)
     return parser
 
 
@@ -166,4 +174,5 @@ def read_spec(description: JobDescription, script: str, default_name: str) -> Jo
         nodelist=asked.nodelist,
         exclude=asked.exclude,
         exclusive=bool(asked.exclusive),
+        open_mode=asked.open_mode or "",
     )

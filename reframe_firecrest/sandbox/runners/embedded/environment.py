@@ -85,6 +85,8 @@ def slurm_variables(
         "SLURM_SUBMIT_HOST": socket.gethostname(),
         "SLURM_TASKS_PER_NODE": repeated(share.tasks for share in allocation.shares),
     }
+    if spec.open_mode:
+        variables["SLURM_OPEN_MODE"] = spec.open_mode
     if spec.cpus_per_task:
         variables["SLURM_CPUS_PER_TASK"] = str(spec.cpus_per_task)
     if spec.tasks_per_node:

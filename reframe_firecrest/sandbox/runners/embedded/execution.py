@@ -22,6 +22,7 @@ from reframe_firecrest.sandbox.runners.embedded.environment import (
 )
 
 if TYPE_CHECKING:
+    from reframe_firecrest.sandbox.runners.embedded.directives import JobSpec
     from reframe_firecrest.sandbox.runners.embedded.jobs import EmbeddedJob
     from reframe_firecrest.sandbox.runners.embedded.placement import Allocation
 
@@ -63,7 +64,7 @@ class Execution:
         job.spool = spool
         output, error = output_paths(job, user=self._user)
         env = self.environment(job, allocation)
-        opened = await asyncio.to_thread(_open_all, job.spec.input, output, error)
+        opened = await asyncio.to_thread(_open_all, job.spec, output, error)
         try:
             job.process = await asyncio.create_subprocess_exec(
                 str(script),
@@ -129,11 +130,11 @@ def _write_spool(spool: Path, job: EmbeddedJob, allocation: Allocation) -> Path:
     return script
 
 
-def _open_all(source: str, output: str, error: str) -> tuple[int, int, int]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+def _open_all(spec: JobSpec, output: str, error: str) -> tuple[int, int, int]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if spec.open_mode == "a" else os.O_TRUNC)
     opened: list[int] = []
     try:
-        opened.append(os.open(source, os.O_RDONLY))
+        opened.append(os.open(spec.input, os.O_RDONLY))
         opened.append(os.open(output, flags, 0o666))
         opened.append(opened[1] if error == output else os.open(error, flags, 0o666))
     except OSError:

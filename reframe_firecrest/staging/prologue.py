@@ -1,0 +1,230 @@
+"""Commands that are added to a job script before its first command. Pure functions.
+
+1. The job claims its submission, or ends at once: a submission whose answer was lost may have been queued
+   more than once, and only one job may run what it is for.
+2. Its output files get the content that they would have had if Slurm had truncated them.
+3. Inputs that other tests have too are copied.
+4. When the script ends, it looks for changes that no listing shows.
+
+Everything works in any POSIX shell. Where a job can't do step 4, nothing is lost but time: all files that
+may have changed are fetched then.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reframe_firecrest.staging.directives import first_command, open_mode, with_directive
+from reframe_firecrest.staging.inputs import Content, copying
+from reframe_firecrest.staging.markers import CHANGES, ERROR, PREFIX, READY, SEARCHED
+from reframe_firecrest.staging.pack import Sent
+
+BY_HAND = "REFRAME_FIRECREST_BY_HAND"
+"""Environment variable that has a job of the user's own run a script that was left on the system."""
+
+TICK = 0.02
+"""Seconds between the reference and the first command: the kernel's clock for files ticks every 1 to 10 ms,
+and a change must be newer than the reference."""
+
+TASK = "${SLURM_ARRAY_TASK_ID:+-$SLURM_ARRAY_TASK_ID}"
+"""Ending of the markers of an array's task."""
+
+SEARCH = 10
+"""Seconds that the search for changes may take."""
+
+LONGEST = 500
+"""Characters that a marker may have; nothing is reported about more changes, so that all is fetched."""
+
+
+@dataclass(frozen=True)
+class Prologue:
+    """What a job script does before its first command.
+
+    Attributes:
+        token: name of the submission.
+        claims: remote directory of claims.
+        directory: the remote stage directory.
+        store: remote directory of shared inputs.
+        shared: inputs that are copied, by path relative to the stage directory.
+        truncates: an earlier job has written to the same output files.
+    """
+
+    token: str
+    claims: str
+    directory: str
+    store: str = ""
+    shared: Mapping[str, tuple[Content, Sent]] = field(default_factory=dict)
+    truncates: bool = False
+
+    @property
+    def claim(self) -> str:
+        """Path of the claim."""
+        return f"{self.claims}/{self.token}"
+
+    @property
+    def marker(self) -> str:
+        """Path of the markers in the stage directory, without their endings."""
+        return f"{self.directory}/{PREFIX}{self.token}"
+
+
+def with_prologue(script: bytes, prologue: Prologue) -> bytes:
+    """Add a prologue to a job script. Its directives stay before the first command."""
+    text = script.decode("utf-8", "surrogateescape")
+    mode = open_mode(text) or ""
+    appends = mode.startswith("a")
+    if not appends:
+        # A second job, even one that ends at once, would truncate what the first has written.
+        text = with_directive(text, "--open-mode=append")
+    lines = text.split("\n")
+    first = first_command(lines)
+    added = _commands(prologue, truncated=not appends, mode=mode)
+    return "\n".join([*lines[:first], *added, *lines[first:]]).encode("utf-8", "surrogateescape")
+
+
+def _commands(prologue: Prologue, *, truncated: bool, mode: str) -> Iterator[str]:
+    yield "# reframe-firecrest: of several jobs from one submission, only the first runs this script."
+    yield f"# To run it in a job of your own, set {BY_HAND}=1."
+    yield "__reframe_firecrest_job="
+    yield f'if [ -n "${{SLURM_JOB_ID-}}" ] && [ -z "${{{BY_HAND}-}}" ]; then'
+    yield from _claiming(prologue)
+    if truncated:
+        yield from _truncating(prologue, mode)
+    yield "fi"
+    if prologue.shared:
+        yield from _copying(prologue)
+    yield 'if [ -n "$__reframe_firecrest_job" ]; then'
+    yield from _starting(prologue)
+    yield "fi"
+    yield "# reframe-firecrest: the test's own commands"
+
+
+def _claiming(prologue: Prologue) -> Iterator[str]:
+    """Yield the commands that claim the submission, or end the job without a trace.
+
+    Once the directory of claims is removed, nothing reads the job's output but a user who has kept the stage
+    directory and submits the script again.
+
+    ``ln`` is atomic. It would make a link inside of a directory, so a directory in the place of the claim
+    keeps every job out (see `session.submissions`). A requeued job, the tasks of an array and the components
+    of a heterogeneous job have the id that the claim names already.
+    """
+    claim = shlex.quote(prologue.claim)
+    job = '"$__reframe_firecrest_job"'
+    yield "__reframe_firecrest_job=${SLURM_HET_JOB_ID:-${SLURM_PACK_JOB_ID:-$SLURM_JOB_ID}}"
+    yield "__reframe_firecrest_job=${SLURM_ARRAY_JOB_ID:-$__reframe_firecrest_job}"
+    yield "for __reframe_firecrest_try in 1 2 3; do"
+    yield f"[ -d {shlex.quote(prologue.claims)} ] || {{"
+    yield f"echo 'reframe-firecrest: the run is over; to run the script again, set {BY_HAND}=1' >&2"
+    yield "exit 1; }"
+    yield f"! [ -d {claim} ] || exit 0"
+    yield f"command ln -sn {job} {claim} 2>/dev/null && [ -L {claim} ] && break"
+    yield f"__reframe_firecrest_holder=$(command readlink {claim} 2>/dev/null) || :"
+    yield f'[ "$__reframe_firecrest_holder" = {job} ] && break'
+    yield '[ -z "$__reframe_firecrest_holder" ] && [ "$__reframe_firecrest_try" != 3 ] || exit 0'
+    yield "command sleep 1 || :"
+    yield "done"
+
+
+def _truncating(prologue: Prologue, mode: str) -> Iterator[str]:
+    """Yield the commands that do what Slurm does where the output files are not appended to.
+
+    sbatch hands the mode to each srun of the job by ``SLURM_OPEN_MODE``, so that is put back too.
+    """
+    changes = f"{shlex.quote(prologue.marker + CHANGES)}{TASK}"
+    errors = f"{shlex.quote(prologue.marker + ERROR)} {shlex.quote(prologue.claim + ERROR)}"
+    yield "SLURM_OPEN_MODE=t" if mode else "unset SLURM_OPEN_MODE"
+    yield 'if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] 2>/dev/null; then'
+    yield f"command rm -f {changes} {errors} 2>/dev/null || :"
+    yield from (["fi", "{"] if prologue.truncates else [])
+    yield "for __reframe_firecrest_fd in 1 2; do"
+    yield "! [ -f /proc/$$/fd/$__reframe_firecrest_fd ] || : > /proc/$$/fd/$__reframe_firecrest_fd"
+    yield "done"
+    yield "}" if prologue.truncates else "fi"
+
+
+def _copying(prologue: Prologue) -> Iterator[str]:
+    """Yield the commands that copy inputs, or report why they can't be copied and end the job."""
+    store = shlex.quote(prologue.store)
+    some_input = shlex.quote(posixpath.join(prologue.directory, next(iter(prologue.shared))))
+    yield "# reframe-firecrest: inputs that other tests have too were sent once; here they are copied."
+    # When the script runs again, after the session, the copies exist already.
+    yield f"if [ -d {store} ] || ! [ -e {some_input} ]; then"
+    yield "__reframe_firecrest_error=$( {"
+    yield from copying(prologue.store, prologue.directory, prologue.shared)
+    yield "} 2>&1 ) || {"
+    yield "echo 'reframe-firecrest: inputs could not be copied on the system' >&2"
+    yield "printf '%s\\n' \"$__reframe_firecrest_error\" >&2"
+    yield 'if [ -n "$__reframe_firecrest_job" ]; then'
+    yield from _reporting(prologue)
+    yield "fi"
+    yield "exit 1"
+    yield "}"
+    yield "fi"
+
+
+def _reporting(prologue: Prologue) -> Iterator[str]:
+    """Yield the commands that leave the reason of a failure.
+
+    A long target needs a block of data, and a full quota may be what went wrong: then a short one remains.
+    """
+    yield "__reframe_firecrest_error=$(printf '%s' \"$__reframe_firecrest_error\" |"
+    yield "command tr -c '[:alnum:] ._:/=+,@-' ' ' | command cut -c 1-400)"
+    for place in (prologue.claim, prologue.marker):
+        path = shlex.quote(place + ERROR)
+        yield f'command ln -sn "$__reframe_firecrest_error" {path} 2>/dev/null ||'
+        yield f"command ln -sn 'no reason is known' {path} 2>/dev/null || :"
+
+
+def _starting(prologue: Prologue) -> Iterator[str]:
+    """Yield the commands that mark the beginning of the test's own commands, and prepare for their end."""
+    ready = shlex.quote(prologue.claim + READY)
+    if prologue.shared:
+        yield f'command ln -sn "$__reframe_firecrest_job" {ready} 2>/dev/null || [ -L {ready} ] || exit 1'
+    yield f'command ln -sn "$__reframe_firecrest_job" {shlex.quote(prologue.marker + READY)} 2>/dev/null || :'
+    yield f"command sleep {TICK} 2>/dev/null || :"
+    yield "__reframe_firecrest_path=$PATH"
+    yield f"__reframe_firecrest_task={TASK}"
+    yield "__reframe_firecrest_end() {"
+    yield from _ending(prologue)
+    yield "}"
+    # Tracing would show in the test's output.
+    yield "trap '{ set +xv; } 2>/dev/null; __reframe_firecrest_end' EXIT"
+
+
+def _ending(prologue: Prologue) -> Iterator[str]:
+    """Yield the commands that look for changes which kept size and modification time.
+
+    A change sets the time of the last status change (ctime), which nobody can set back. ``find`` prints
+    ``ok`` for the stage directory itself, ``d`` for each directory that was renamed or written into, and the
+    size of each file that was changed but looks older. Whatever goes wrong, no marker is left.
+    """
+    reference = shlex.quote(prologue.claim + (READY if prologue.shared else ""))
+    directory = shlex.quote(prologue.directory)
+    top = shlex.quote(re.sub(r"([*?\[\]\\])", r"\\\1", prologue.directory))
+    yield "set +eu"
+    yield '[ -z "${BASH_VERSION-}" ] || trap - DEBUG ERR RETURN'
+    yield "__reframe_firecrest_found=$(unset LD_PRELOAD LD_LIBRARY_PATH; PATH=$__reframe_firecrest_path"
+    yield f"LC_ALL=C command timeout {SEARCH} find {directory} -path {top} -printf ok -o \\"
+    yield f"-type d -cnewer {reference} -printf ' d' -o \\"
+    yield f"-type f -cnewer {reference} ! -newer {reference} -printf ' %s' 2>/dev/null"
+    yield "case $? in 0 | 1) ;; *) printf ' failed' ;; esac)"
+    yield "set -f; IFS=' '"
+    yield "set -- $__reframe_firecrest_found"
+    # A directory that can't be read has find fail, but nothing can be fetched from it either.
+    yield '[ "${1-}" = ok ] || return 0'
+    yield f"shift; __reframe_firecrest_found={SEARCHED}"
+    yield "for __reframe_firecrest_word; do"
+    yield 'case " $__reframe_firecrest_found " in'
+    yield '*" $__reframe_firecrest_word "*) ;;'
+    yield '*) __reframe_firecrest_found="$__reframe_firecrest_found $__reframe_firecrest_word" ;;'
+    yield "esac"
+    yield f"[ ${{#__reframe_firecrest_found}} -lt {LONGEST} ] || return 0"
+    yield "done"
+    marker = f'{shlex.quote(prologue.marker + CHANGES)}"$__reframe_firecrest_task"'
+    yield "PATH=$__reframe_firecrest_path"
+    yield f'command ln -sfn "$__reframe_firecrest_found" {marker} 2>/dev/null'
+    yield "return 0"

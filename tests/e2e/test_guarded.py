@@ -1,0 +1,49 @@
+"""One job for one submission, and what the job itself says of its run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import GatewayUnderTest
+from tests.e2e.conftest import SUITE, Outcome, ReFrame
+from tests.e2e.meddler import Meddler, meddling
+from tests.e2e.outside import outside
+
+pytestmark = pytest.mark.e2e
+
+GUARDED = str(SUITE / "guarded.py")
+
+
+def results(outcome: Outcome) -> dict[str, str]:
+    return {name: case["result"] for name, case in outcome.cases().items()}
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("late", 9.0), ("late", 2.5), ("503", 0.0)])
+def test_a_submission_whose_answer_was_lost_runs_once(
+    reframe: ReFrame, gateway: GatewayUnderTest, kind: str, seconds: float
+) -> None:
+    with outside(gateway) as system:
+        before = system.states().keys()
+        meddler = Meddler(gateway.variables["FIRECREST_URL"], kind, seconds)
+        with meddling(meddler) as url:
+            outcome = reframe.run([GUARDED], "-t", "once", environment={"FIRECREST_URL": url})
+        [case] = outcome.cases().values()
+        assert case["result"] == "pass", outcome.output
+        run = {job_id: state for job_id, state in system.states().items() if job_id not in before}
+        assert case["jobid"] in run
+        assert not [job_id for job_id, state in run.items() if state in ("PENDING", "RUNNING")]
+    assert meddler.answers[0] < 300
+    # One that acts soon enough is found before anything is sent again; FirecREST v1 takes longer to look.
+    assert meddler.submissions == (1 if seconds == 2.5 else 2) or gateway.api == "v1"
+
+
+def test_changes_that_no_listing_shows_are_fetched(reframe: ReFrame) -> None:
+    outcome = reframe.run([GUARDED], "-t", "changes")
+    assert set(results(outcome).values()) == {"pass"}, outcome.output
+    assert len(results(outcome)) == 3
+
+
+def test_a_failure_of_our_own_steps_fails_the_test_with_that_reason(reframe: ReFrame) -> None:
+    outcome = reframe.run([GUARDED], "-t", "steps")
+    assert results(outcome) == {"SharesFirst": "pass", "SharesSecond": "pass", "SharesInVain": "fail"}
+    assert "could not copy its inputs on the system" in outcome.cases()["SharesInVain"]["fail_reason"]
