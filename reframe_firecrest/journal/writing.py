@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic_core import PydanticSerializationError
-
 from reframe_firecrest.journal.events import Event
 
 SUFFIX = ".jsonl"
@@ -83,7 +81,7 @@ def _line(event: Event) -> bytes:
     """Return an event's line; names that are no text are escaped, since JSON can't hold them."""
     try:
         return event.model_dump_json().encode() + b"\n"
-    except PydanticSerializationError:
+    except ValueError:
         texts = {key: value for key, value in event.model_dump().items() if isinstance(value, str)}
         whole = {key: value.encode("utf-8", "backslashreplace").decode() for key, value in texts.items()}
         return event.model_copy(update=whole).model_dump_json().encode() + b"\n"
