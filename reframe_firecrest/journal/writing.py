@@ -9,8 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic_core import PydanticSerializationError
-
 from reframe_firecrest.journal.events import Event
 from reframe_firecrest.journal.filetime import lock
 
@@ -104,7 +102,7 @@ def _line(event: Event) -> bytes:
     """Return an event's line; names that are no text are escaped, since JSON can't hold them."""
     try:
         return event.model_dump_json().encode() + b"\n"
-    except PydanticSerializationError:
+    except ValueError:
         texts = {key: value for key, value in event.model_dump().items() if isinstance(value, str)}
         whole = {key: value.encode("utf-8", "backslashreplace").decode() for key, value in texts.items()}
         return event.model_copy(update=whole).model_dump_json().encode() + b"\n"

@@ -92,8 +92,10 @@ def _guard(event: str, arguments: tuple[object, ...]) -> None:
         found = _reason_for(os.fsdecode(path), is_listing=is_listing)
     if found is not None:
         name, reason = found
-        what = "directory" if is_listing else "file"
-        raise PermissionError(errno.EACCES, f"this {what} was left on the system: {reason}", name)
+        told = f"this file was left on the system: {reason}"
+        if is_listing:
+            told = f"this directory was left on the system: {reason}"
+        raise PermissionError(errno.EACCES, told, name)
 
 
 def _reason_for(path: str, *, is_listing: bool) -> tuple[str, str] | None:
