@@ -47,6 +47,8 @@ def test_a_cancellation_after_a_requeue_is_noticed_within_seconds(reframe: ReFra
     while not (running := _slurm("squeue", "-h", "-t", "R", "-n", "rfm_Held", "-o", "%i").split()):
         assert time.monotonic() < deadline
         time.sleep(0.5)
+    # It has to have its output, which ReFrame wants to keep.
+    time.sleep(3.0)
     _slurm("scontrol", "requeuehold", running[0])
     time.sleep(15.0)
     _slurm("scancel", running[0])

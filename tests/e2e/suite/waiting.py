@@ -5,6 +5,11 @@ import os
 import reframe as rfm
 import reframe.utility.sanity as sn
 
+LAST_IS_EIGHT = (
+    "if [ $SLURM_ARRAY_TASK_ID = 8 ]; then sleep 4; else sleep $((SLURM_ARRAY_TASK_ID % 3)); fi; "
+    'echo "task $SLURM_ARRAY_TASK_ID"; if [ $SLURM_ARRAY_TASK_ID = 8 ]; then exit 7; fi'
+)
+
 
 class RunOnly(rfm.RunOnlyRegressionTest):
     valid_systems = ["*"]
@@ -20,10 +25,8 @@ class ArrayOfTen(RunOnly):
     turn = parameter([1, 2])
     num_tasks = 1
     num_cpus_per_task = 8
-    executable = (
-        "if [ $SLURM_ARRAY_TASK_ID = 8 ]; then sleep 4; else sleep $((SLURM_ARRAY_TASK_ID % 3)); fi; "
-        'echo "task $SLURM_ARRAY_TASK_ID"; if [ $SLURM_ARRAY_TASK_ID = 8 ]; then exit 7; fi'
-    )
+    executable = "bash"
+    executable_opts = ["-c", f"'{LAST_IS_EIGHT}'"]
 
     @run_before("run")
     def make_array(self):
