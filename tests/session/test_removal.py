@@ -58,9 +58,10 @@ def test_a_large_stage_directory_goes_as_soon_as_reframe_has_removed_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(removal, "GONE_EVERY", 0.05)
-    monkeypatch.setattr(removal, "LARGE", 1000)
+    # Larger than any job script.
+    monkeypatch.setattr(removal, "LARGE", 20_000)
     small, large = stage.submit("small"), stage.submit("large")
-    for job_id, size in zip(stage.submitted(small, large), (10, 2000), strict=True):
+    for job_id, size in zip(stage.submitted(small, large), (10, 40_000), strict=True):
         stage.gateway.finish(job_id, files={"made": "x" * size})
     eventually(lambda: small.ended.is_set() and large.ended.is_set())
     assert stage.gateway.calls["remove"] == 0
