@@ -19,7 +19,7 @@ from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.record import Record
 from reframe_firecrest.session.times import in_units
 from reframe_firecrest.staging.directives import names_account
-from reframe_firecrest.staging.inputs import SHARED_FROM, Content
+from reframe_firecrest.staging.inputs import SHARED_FROM, Content, digest_of
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 from reframe_firecrest.staging.markers import CLAIMS
 from reframe_firecrest.staging.outputs import is_output
