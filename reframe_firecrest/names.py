@@ -33,6 +33,6 @@ def showable(text: str) -> str:
     """Return a text as any terminal and log of this process can show it: what can't be shown is escaped."""
     if text.isascii():
         return text
-    whole = to_wire(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    whole = to_wire(text).encode("utf-8", "backslashreplace").decode("utf-8")
     encoding = locale.getpreferredencoding(do_setlocale=False)
     return whole.encode(encoding, "backslashreplace").decode(encoding)

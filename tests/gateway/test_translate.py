@@ -73,7 +73,7 @@ EXPECTED: dict[str, type[errors.GatewayError]] = {
     "err_submit_bad_partition": errors.RejectedError,
     "err_submit_no_script": errors.RejectedError,
     "err_submit_no_shebang": errors.RejectedError,
-    "err_submit_quota": errors.ForbiddenError,
+    "err_submit_quota": errors.RejectedError,
     "err_symlink_exists": errors.RejectedError,
     "err_tail_too_big": errors.TooLargeError,
     "err_tampered_token": errors.AuthError,

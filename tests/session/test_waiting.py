@@ -29,6 +29,7 @@ def submit(stage: Stage, name: str, shape: JobShape = TEN) -> tuple[Handle, str,
     [job_id] = stage.submitted(handle)
     eventually(lambda: handle.view.state == "PENDING")
     [part] = stage.gateway.parts[job_id]
+    stage.gateway.begin(job_id, None)
     return handle, job_id, part
 
 
