@@ -12,9 +12,9 @@ from pathlib import Path
 from reframe_firecrest.diagnosis.case import Case
 from reframe_firecrest.diagnosis.findings import Finding, green, red, yellow
 from reframe_firecrest.diagnosis.workspace import workspace
+from reframe_firecrest.directives import names_account
 from reframe_firecrest.errors import GatewayError, NotFoundError
 from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.staging.directives import names_account
 
 SCRIPT, OUTPUT = "doctor.sh", "doctor.out"
 WORD = "reframe-firecrest"

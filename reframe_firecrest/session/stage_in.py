@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from reframe_firecrest.directives import names_account
 from reframe_firecrest.errors import StagingError, UncertainError
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.paths import PathMap
@@ -18,7 +19,6 @@ from reframe_firecrest.session.inputs import Inputs, Parcel
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.record import Record
 from reframe_firecrest.session.times import in_units
-from reframe_firecrest.staging.directives import names_account
 from reframe_firecrest.staging.inputs import SHARED_FROM, Content, digest_of
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 from reframe_firecrest.staging.markers import CLAIMS

@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reframe_firecrest.staging.directives import first_command, open_mode, with_directive
+from reframe_firecrest.directives import first_command, open_mode, with_directive
 from reframe_firecrest.staging.inputs import Content, copying
 from reframe_firecrest.staging.markers import CHANGES, ERROR, PREFIX, READY, SEARCHED
 from reframe_firecrest.staging.pack import Sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.staging.directives import names_account, open_mode, with_directive
+from reframe_firecrest.directives import names_account, open_mode, with_directive
 
 
 def script(*directives: str) -> str:
