@@ -16,7 +16,7 @@ from typing import Literal
 from bench.bounds import measure_bounds
 from bench.cases import FIRECREST, Case
 from bench.runs import Run, Told, contradictions, traffic_of
-from reframe_firecrest.sandbox import Sandbox, SandboxConfig, SandboxError
+from firecrest_sandbox import Sandbox, SandboxConfig, SandboxError
 
 HERE = Path(__file__).resolve().parent
 

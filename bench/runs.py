@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel
 
-from reframe_firecrest.sandbox.disturb.counts import Stats, shape
+from firecrest_sandbox.fault_injection.counts import Stats, shape
 
 LIST = "GET /compute/{system}/jobs"
 """A question for all jobs."""

@@ -31,7 +31,7 @@ if os.environ["BENCH_PARTITION"] == "firecrest":
     import httpx
 
     import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
-    from reframe_firecrest.scheduler import FirecrestScheduler
+    from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
     FirecrestScheduler.submit = _timed(FirecrestScheduler.submit)
     spec = importlib.util.spec_from_file_location("wire", os.path.join(os.path.dirname(__file__), "wire.py"))

@@ -21,7 +21,7 @@ import typer
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
-from reframe_firecrest.cli.exits import EXITS, Exit
+from reframe_firecrest.cli.exit_codes import EXITS, Exit
 from reframe_firecrest.cli.main import app
 from reframe_firecrest.settings import OPTIONS
 from reframe_firecrest.settings.credentials import METHODS

@@ -10,7 +10,7 @@ import anyio._backends._asyncio  # noqa: F401 - see above
 import httpcore  # noqa: F401 - see above
 import httpx._transports.default  # noqa: F401 - see above
 
-import reframe_firecrest.registration  # noqa: F401 - importing it is what registers
+import reframe_firecrest.plugin.registration  # noqa: F401 - importing it is what registers
 from reframe_firecrest._version import __version__
 
 __all__ = ["__version__"]

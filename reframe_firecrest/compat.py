@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from reframe.core.backends import register_scheduler
 
-from reframe_firecrest.scheduler import FirecrestScheduler
+from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
 
 @register_scheduler("firecrest-slurm")

@@ -82,7 +82,7 @@ def gateway() -> Iterator[GatewayUnderTest]:
     elif os.environ.get("SANDBOX_RUNNER") == "slurm":
         yield from _sandbox_over_slurm()
     else:
-        from reframe_firecrest.sandbox import Sandbox, SandboxConfig  # noqa: PLC0415 - needs the extra
+        from firecrest_sandbox import Sandbox, SandboxConfig  # noqa: PLC0415 - needs the extra
 
         with Sandbox(SandboxConfig(nodes=4, cpus=16, api=SANDBOX_API)) as sandbox:
             yield GatewayUnderTest(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from reframe_firecrest.errors import SettingsError
-from reframe_firecrest.scheduler import _selection
+from reframe_firecrest.model.errors import SettingsError
+from reframe_firecrest.model.selection import Selection
+from reframe_firecrest.plugin.scheduler import _selection
 from reframe_firecrest.settings import Place, Settings, read_settings
-from reframe_firecrest.staging.selection import Selection
-from tests.test_settings import ENVIRONMENT
+from tests.settings.test_settings import ENVIRONMENT
 
 
 def settings(**keys: Any) -> Settings:

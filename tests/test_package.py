@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from importlib.metadata import requires
@@ -15,12 +16,16 @@ from reframe.core.exceptions import ConfigError, ReframeError
 from reframe.core.schedulers.slurm import SlurmJobScheduler
 from reframe.utility import import_module_from_file
 
+import firecrest_sandbox
 import reframe_firecrest
-from reframe_firecrest import job, registration
-from reframe_firecrest.launcher import FirecrestSrun
-from reframe_firecrest.scheduler import FirecrestScheduler
+from reframe_firecrest.plugin import job, registration
+from reframe_firecrest.plugin.launcher import FirecrestSrun
+from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
 PACKAGE = Path(reframe_firecrest.__file__).parent
+SERVER = PACKAGE.parent / "firecrest_sandbox"
+ROOMS = ("cli", "commands", "gateway", "journal", "model", "plugin", "session", "settings", "staging")
+UPPER = ("cli", "commands", "plugin", "session")
 
 
 def python(program: str, *arguments: str) -> str:
@@ -69,18 +74,18 @@ def test_nothing_is_left_to_import_once_the_settings_file_is_read() -> None:
     program = """
 import sys, asyncio, threading
 import reframe_firecrest
-from reframe_firecrest.gateway.connection import Connection
-from reframe_firecrest.gateway.policy import Patience
-from reframe_firecrest.gateway.v2 import GatewayV2
+from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.settings import Settings
-from reframe_firecrest.errors import GatewayError
+from reframe_firecrest.model.errors import GatewayError
 sys.path[:] = [path for path in sys.path if "site-packages" not in path]
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
 settings = Settings.model_validate({
     "url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9", "client_id": "me",
     "client_secret": "x", "system": "s", "basedir": "/b"})
 async def work():
-    gateway = GatewayV2(Connection(settings, Patience(first_contact=0)), None)
+    gateway = GatewayV2(Connection(settings, RetryPolicy(first_contact=0)), None)
     try:
         await gateway.connect()
     except GatewayError as error:
@@ -123,21 +128,25 @@ def files_of(*rooms: str) -> list[Path]:
 @pytest.mark.parametrize(
     ("rooms", "never"),
     [
-        (["session/*.py", "staging/*.py", "scheduler.py", "job.py", "launcher.py"], ["firecrest", "httpx"]),
-        (["gateway/*.py", "session/*.py", "staging/*.py", "paths.py", "states.py"], ["reframe"]),
-        (["gateway/*.py", "staging/*.py"], ["reframe_firecrest.session", "reframe_firecrest.scheduler"]),
-        (["job.py"], ["reframe_firecrest.registration"]),
+        (["model/*.py"], [f"reframe_firecrest.{room}" for room in ROOMS if room != "model"]),
+        (["journal/*.py", "settings/*.py"], [f"reframe_firecrest.{room}" for room in UPPER]),
+        (["gateway/**/*.py"], [f"reframe_firecrest.{room}" for room in (*UPPER, "staging", "journal")]),
+        (["staging/*.py"], [f"reframe_firecrest.{room}" for room in UPPER]),
+        (["session/*.py"], [f"reframe_firecrest.{room}" for room in ("commands", "cli")]),
+        (["plugin/*.py", "session/*.py", "staging/*.py", "commands/**/*.py"], ["firecrest", "httpx"]),
+        (["model/*.py", "gateway/**/*.py", "session/*.py", "staging/*.py"], ["reframe"]),
+        (["gateway/v1/*.py"], ["reframe_firecrest.gateway.v2", "firecrest"]),
+        (["gateway/v2/*.py"], ["reframe_firecrest.gateway.v1"]),
         (
-            ["sandbox/**/*.py"],
+            ["gateway/http/*.py", "gateway/auth/*.py", "gateway/object_storage/*.py"],
             [
-                "reframe",
-                "firecrest",
-                *(
-                    f"reframe_firecrest.{room}"
-                    for room in ("gateway", "session", "staging", "scheduler", "settings", "states")
-                ),
+                "reframe_firecrest.gateway.v1",
+                "reframe_firecrest.gateway.v2",
+                "reframe_firecrest.gateway.factory",
             ],
         ),
+        (["plugin/job.py"], ["reframe_firecrest.plugin.registration"]),
+        (["../firecrest_sandbox/**/*.py"], ["reframe", "firecrest", "reframe_firecrest"]),
     ],
 )
 def test_a_room_knows_only_the_next_one(rooms: list[str], never: list[str]) -> None:
@@ -164,9 +173,15 @@ def test_every_package_that_is_imported_is_declared() -> None:
         "click": "typer",
         "typing_extensions": "pydantic",
     }
-    for path in PACKAGE.rglob("*.py"):
+    for path in [*PACKAGE.rglob("*.py"), *SERVER.rglob("*.py")]:
         for name in imports_of(path):
             top = name.partition(".")[0]
-            if top in sys.stdlib_module_names or top == "reframe_firecrest":
+            if top in sys.stdlib_module_names or top in {"reframe_firecrest", "firecrest_sandbox"}:
                 continue
             assert packages.get(top, top).lower() in declared, f"{path.name} imports {top}"
+
+
+def test_the_server_can_still_be_imported_from_its_former_place() -> None:
+    with pytest.warns(DeprecationWarning, match="is now firecrest_sandbox"):
+        former = importlib.import_module("reframe_firecrest.sandbox")
+    assert former.Sandbox is firecrest_sandbox.Sandbox

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from reframe_firecrest.cleaning.ages import seconds_of
-from reframe_firecrest.cleaning.cleaner import Cleaner
-from reframe_firecrest.cleaning.leftovers import Leftover
-from reframe_firecrest.cleaning.outcome import Outcome
 from reframe_firecrest.cli.completion import run_names
-from reframe_firecrest.cli.exits import Exit, fail
-from reframe_firecrest.errors import FirecrestError
+from reframe_firecrest.cli.exit_codes import Exit, fail
+from reframe_firecrest.commands.clean.cleaner import Cleaner
+from reframe_firecrest.commands.clean.duration import parse_duration
+from reframe_firecrest.commands.clean.residue import RemoteResidue
+from reframe_firecrest.commands.clean.result import Outcome
+from reframe_firecrest.model.errors import FirecrestError
 from reframe_firecrest.settings import journal_directory
 
 
@@ -97,7 +97,7 @@ def clean(
     # A pipeline that is stopped gets what Ctrl-C gets.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        age = 0.0 if older_than is None else seconds_of(older_than)
+        age = 0.0 if older_than is None else parse_duration(older_than)
     except ValueError as error:
         fail("clean", f"--older-than: {error}")
     cleaner = Cleaner(
@@ -118,7 +118,7 @@ def clean(
     if as_json:
         typer.echo(json.dumps(_as_data(outcome, dry_run=dry_run), indent=2))
     else:
-        _tell(outcome, dry_run=dry_run)
+        _print_result(outcome, dry_run=dry_run)
     if not outcome.complete:
         raise typer.Exit(Exit.INCOMPLETE)
 
@@ -130,27 +130,27 @@ def _refuse_contradictions(run: str | None, older_than: str | None, *, all_runs:
         fail("clean", "say what to clean up: RUN, --all or --older-than, and only one of them")
 
 
-def _tell(outcome: Outcome, *, dry_run: bool) -> None:
+def _print_result(outcome: Outcome, *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     for name, why in outcome.skipped:
         typer.echo(f"{name}: left alone, {why}")
-    for leftover in outcome.leftovers:
-        system = leftover.settings.system
-        gone = leftover.cancelled - leftover.left.keys()
+    for residue in outcome.residues:
+        system = residue.settings.system
+        gone = residue.cancelled - residue.left.keys()
         if gone:
-            typer.echo(f"{leftover.run}: {would}cancelled on {system!r}: {' '.join(_in_order(gone))}")
-        if leftover.removed:
-            typer.echo(f"{leftover.run}: {would}removed on {system!r}: {leftover.root}")
-        elif dry_run and not leftover.problems:
-            typer.echo(f"{leftover.run}: there is nothing of it on {system!r}")
-        for job_id in _in_order(leftover.left):
+            typer.echo(f"{residue.run}: {would}cancelled on {system!r}: {' '.join(_in_order(gone))}")
+        if residue.removed:
+            typer.echo(f"{residue.run}: {would}removed on {system!r}: {residue.root}")
+        elif dry_run and not residue.problems:
+            typer.echo(f"{residue.run}: there is nothing of it on {system!r}")
+        for job_id in _in_order(residue.left):
             typer.echo(
-                f"{leftover.run}: job {job_id} may still be there; remove it with: scancel {job_id} "
-                f"({leftover.left[job_id]})",
+                f"{residue.run}: job {job_id} may still be there; remove it with: scancel {job_id} "
+                f"({residue.left[job_id]})",
                 err=True,
             )
-        for problem in leftover.problems:
-            typer.echo(f"{leftover.run}: {problem}", err=True)
+        for problem in residue.problems:
+            typer.echo(f"{residue.run}: {problem}", err=True)
     for name, why in outcome.refused:
         typer.echo(f"{name}: {why}", err=True)
     if outcome.forgotten:
@@ -164,7 +164,7 @@ def _tell(outcome: Outcome, *, dry_run: bool) -> None:
             f"{name}: its journal {'would be' if dry_run else 'is'} deleted, nothing was cleaned up; "
             f"may be left: {left}"
         )
-    if not any((outcome.leftovers, outcome.refused, outcome.forgotten, outcome.empty, outcome.dropped)):
+    if not any((outcome.residues, outcome.refused, outcome.forgotten, outcome.empty, outcome.dropped)):
         typer.echo("nothing to clean up")
 
 
@@ -176,7 +176,7 @@ def _as_data(outcome: Outcome, *, dry_run: bool) -> Mapping[str, Any]:
     return {
         "dry_run": dry_run,
         "complete": outcome.complete,
-        "runs": [_leftover_as_data(leftover) for leftover in outcome.leftovers],
+        "runs": [_residue_as_data(residue) for residue in outcome.residues],
         "skipped": [{"run": name, "reason": why} for name, why in outcome.skipped],
         "refused": [{"run": name, "reason": why} for name, why in outcome.refused],
         "journals_deleted": outcome.forgotten,
@@ -185,14 +185,14 @@ def _as_data(outcome: Outcome, *, dry_run: bool) -> Mapping[str, Any]:
     }
 
 
-def _leftover_as_data(leftover: Leftover) -> Mapping[str, Any]:
+def _residue_as_data(residue: RemoteResidue) -> Mapping[str, Any]:
     return {
-        "run": leftover.run,
-        "url": str(leftover.settings.url),
-        "system": leftover.settings.system,
-        "directory": leftover.root,
-        "cancelled": _in_order(leftover.cancelled - leftover.left.keys()),
-        "left": [{"job": job_id, "reason": leftover.left[job_id]} for job_id in _in_order(leftover.left)],
-        "removed": leftover.removed,
-        "problems": leftover.problems,
+        "run": residue.run,
+        "url": str(residue.settings.url),
+        "system": residue.settings.system,
+        "directory": residue.root,
+        "cancelled": _in_order(residue.cancelled - residue.left.keys()),
+        "left": [{"job": job_id, "reason": residue.left[job_id]} for job_id in _in_order(residue.left)],
+        "removed": residue.removed,
+        "problems": residue.problems,
     }

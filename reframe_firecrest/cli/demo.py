@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from reframe_firecrest.cli.exits import fail
-from reframe_firecrest.demo import missing, report_file, run_demo
-from reframe_firecrest.errors import FirecrestError, RunError, one_line
+from reframe_firecrest.cli.exit_codes import fail
+from reframe_firecrest.commands.demo.demo import missing, report_file, run_demo
+from reframe_firecrest.commands.report.masking import mask_for, masked
+from reframe_firecrest.commands.report.match_run import find_run
+from reframe_firecrest.commands.report.model import report_of
+from reframe_firecrest.commands.report.page import render
+from reframe_firecrest.commands.report.reframe_report import ReframeReport, read_reframe_report
+from reframe_firecrest.journal.atomic import atomic_write
 from reframe_firecrest.journal.runs import Run
-from reframe_firecrest.reporting.belonging import run_of
-from reframe_firecrest.reporting.masking import mask_for, masked
-from reframe_firecrest.reporting.model import report_of
-from reframe_firecrest.reporting.page import render
-from reframe_firecrest.reporting.results import Results, read_results
-from reframe_firecrest.whole import write_whole
+from reframe_firecrest.model.errors import FirecrestError, RunError, one_line
 
 DEFAULT_DIRECTORY = Path("reframe-firecrest-demo")
 
@@ -39,7 +39,7 @@ def demo(
     lack = missing()
     if lack is not None:
         fail("demo", lack)
-    from reframe_firecrest.sandbox import SandboxError  # noqa: PLC0415  needs the extra
+    from firecrest_sandbox import SandboxError  # noqa: PLC0415  needs the extra
 
     try:
         code = run_demo(directory)
@@ -64,16 +64,16 @@ def _try_to_write_page(directory: Path) -> None:
 
 
 def _write_page(directory: Path) -> Path:
-    results = read_results(report_file(directory))
+    results = read_reframe_report(report_file(directory))
     page = directory / "report.html"
     made = report_of(_run(directory.absolute() / "journals", results), results)
-    write_whole(page, render(masked(made, mask_for({}))))
+    atomic_write(page, render(masked(made, mask_for({}))))
     return page
 
 
-def _run(journals: Path, results: Results) -> Run | None:
+def _run(journals: Path, results: ReframeReport) -> Run | None:
     try:
-        return run_of(journals, results)
+        return find_run(journals, results)
     except RunError as error:
         typer.echo(f"reframe-firecrest demo: warning: {error}; the page is made without it", err=True)
         return None

@@ -13,19 +13,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from reframe_firecrest.cli.exits import Exit, fail
-from reframe_firecrest.detection.configuration import configuration
-from reframe_firecrest.detection.jobs import Outcome, detect_processors, write_processor
-from reframe_firecrest.detection.survey import survey_system
-from reframe_firecrest.detection.targets import (
+from reframe_firecrest.cli.exit_codes import Exit, fail
+from reframe_firecrest.commands.detect.configuration import configuration
+from reframe_firecrest.commands.detect.jobs import DetectionResult, detect_processors, write_processor
+from reframe_firecrest.commands.detect.survey import survey_system
+from reframe_firecrest.commands.detect.targets import (
     DEFAULT_TOPOLOGY_PREFIX,
     Target,
     targets_of_file,
     targets_of_survey,
 )
-from reframe_firecrest.errors import FirecrestError, one_line
+from reframe_firecrest.journal.atomic import atomic_write
+from reframe_firecrest.model.errors import FirecrestError, one_line
 from reframe_firecrest.settings import read_settings
-from reframe_firecrest.whole import write_whole
 
 
 def detect(
@@ -95,7 +95,7 @@ def detect(
         else:
             targets = _write_configuration(output, prefix, console, force=force)
         found = (
-            detect_processors(targets, timeout=timeout, tell=lambda text: console.print(_shown(text)))
+            detect_processors(targets, timeout=timeout, notify=lambda text: console.print(_shown(text)))
             if processors
             else []
         )
@@ -123,14 +123,14 @@ def _write_configuration(
         typer.echo(text, nl=False)
     else:
         try:
-            write_whole(output, text)
+            atomic_write(output, text)
         except OSError as error:
             fail("detect", f"{output} can't be written: {error.strerror}")
         console.print(f"[green]written[/] {escape(str(output))}: {len(survey.groups)} partitions")
     return targets_of_survey(survey, settings, prefix or DEFAULT_TOPOLOGY_PREFIX.expanduser())
 
 
-def _save(outcome: Outcome, console: Console) -> str:
+def _save(outcome: DetectionResult, console: Console) -> str:
     """Write what was found of a partition, and say so; return why nothing was, empty if it was."""
     name = escape(outcome.target.name)
     reason = outcome.reason
@@ -152,7 +152,7 @@ def _shown(text: str) -> str:
     return escape(one_line(text))
 
 
-def _as_data(outcome: Outcome, reason: str) -> Mapping[str, Any]:
+def _as_data(outcome: DetectionResult, reason: str) -> Mapping[str, Any]:
     return {
         "partition": outcome.target.name,
         "file": None if reason else str(outcome.target.file),

@@ -14,14 +14,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from reframe_firecrest.cli.exits import Exit, fail
-from reframe_firecrest.diagnosis.case import Subject
-from reframe_firecrest.diagnosis.checkup import checks_of, without_settings
-from reframe_firecrest.diagnosis.findings import Finding, Status
-from reframe_firecrest.diagnosis.running import diagnose
-from reframe_firecrest.diagnosis.subjects import subjects_of
-from reframe_firecrest.diagnosis.table import render
-from reframe_firecrest.errors import FirecrestError
+from reframe_firecrest.cli.exit_codes import Exit, fail
+from reframe_firecrest.commands.doctor.checklist import checks_of, without_settings
+from reframe_firecrest.commands.doctor.context import DiagnosisTarget
+from reframe_firecrest.commands.doctor.findings import Finding, Status
+from reframe_firecrest.commands.doctor.runner import diagnose
+from reframe_firecrest.commands.doctor.table import render
+from reframe_firecrest.commands.doctor.targets import diagnosis_targets
+from reframe_firecrest.model.errors import FirecrestError
 
 WIDTH = 160
 """Columns where there is no terminal that has a width."""
@@ -65,29 +65,29 @@ def doctor(
         fail("doctor", "--system goes with --config; without it, set FIRECREST_SYSTEM")
     # A pipeline that is stopped must not leave jobs in the queue any more than Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    found: list[tuple[Subject | None, list[tuple[str, Finding]]]]
+    found: list[tuple[DiagnosisTarget | None, list[tuple[str, Finding]]]]
     try:
-        subjects = subjects_of(config, system, os.environ)
+        targets = diagnosis_targets(config, system, os.environ)
     except FirecrestError as error:
         found, code = [(None, without_settings(error))], Exit.FAILED
     else:
         with Console(stderr=True, highlight=False).status("") as status:
             found = [
                 (
-                    subject,
+                    target,
                     diagnose(
-                        subject,
-                        checks_of(subject, transfer=transfer, job=job),
+                        target,
+                        checks_of(target, transfer=transfer, job=job),
                         timeout=timeout,
-                        tell=lambda name: status.update(escape(f"checking: {name}")),
+                        notify=lambda name: status.update(escape(f"checking: {name}")),
                     ),
                 )
-                for subject in subjects
+                for target in targets
             ]
         failed = any(finding.status is Status.RED for _, findings in found for _, finding in findings)
         code = Exit.INCOMPLETE if failed else Exit.DONE
     if as_json:
-        systems = [_as_data(subject, findings) for subject, findings in found]
+        systems = [_as_data(target, findings) for target, findings in found]
         typer.echo(json.dumps({"healthy": code == 0, "systems": systems}, indent=2))
     else:
         _show(found)
@@ -95,22 +95,22 @@ def doctor(
         raise typer.Exit(code)
 
 
-def _show(found: Sequence[tuple[Subject | None, Sequence[tuple[str, Finding]]]]) -> None:
+def _show(found: Sequence[tuple[DiagnosisTarget | None, Sequence[tuple[str, Finding]]]]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
-    for number, (subject, findings) in enumerate(found):
+    for number, (target, findings) in enumerate(found):
         if number:
             console.print()
-        if subject is not None and any(subject.partitions):
-            console.print(escape(", ".join(subject.partitions)), style="bold")
+        if target is not None and any(target.partitions):
+            console.print(escape(", ".join(target.partitions)), style="bold")
         console.print(render(findings))
 
 
-def _as_data(subject: Subject | None, findings: Sequence[tuple[str, Finding]]) -> dict[str, Any]:
+def _as_data(target: DiagnosisTarget | None, findings: Sequence[tuple[str, Finding]]) -> dict[str, Any]:
     return {
-        "url": str(subject.settings.url) if subject else None,
-        "system": subject.settings.system if subject else None,
-        "partitions": [name for name in subject.partitions if name] if subject else [],
+        "url": str(target.settings.url) if target else None,
+        "system": target.settings.system if target else None,
+        "partitions": [name for name in target.partitions if name] if target else [],
         "checks": [{"check": name, **asdict(finding)} for name, finding in findings],
     }

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
+from firecrest_sandbox.cli import sandbox
 from reframe_firecrest._version import __version__
 from reframe_firecrest.cli.clean import clean
 from reframe_firecrest.cli.demo import demo
 from reframe_firecrest.cli.detect import detect
 from reframe_firecrest.cli.doctor import doctor
-from reframe_firecrest.cli.exits import PROGRAM, Exit, epilog
+from reframe_firecrest.cli.exit_codes import PROGRAM, Exit, epilog
 from reframe_firecrest.cli.report import report
-from reframe_firecrest.cli.sandbox import sandbox
 from reframe_firecrest.cli.status import status
-from reframe_firecrest.errors import one_line
+from reframe_firecrest.model.errors import one_line
 
 app = typer.Typer(
     name=PROGRAM,

@@ -11,17 +11,17 @@ from typing import Annotated
 import typer
 
 from reframe_firecrest.cli.completion import run_names
-from reframe_firecrest.cli.exits import fail
-from reframe_firecrest.errors import FirecrestError, RunError
+from reframe_firecrest.cli.exit_codes import fail
+from reframe_firecrest.commands.report.masking import mask_for, masked
+from reframe_firecrest.commands.report.match_run import find_run
+from reframe_firecrest.commands.report.model import Report, report_of
+from reframe_firecrest.commands.report.page import render
+from reframe_firecrest.commands.report.reframe_report import ReframeReport, read_reframe_report
+from reframe_firecrest.journal.atomic import atomic_write
 from reframe_firecrest.journal.runs import Run, newest_run, pick, runs_in
-from reframe_firecrest.reporting.belonging import run_of
-from reframe_firecrest.reporting.masking import mask_for, masked
-from reframe_firecrest.reporting.model import Report, report_of
-from reframe_firecrest.reporting.page import render
-from reframe_firecrest.reporting.results import Results, read_results
-from reframe_firecrest.session.times import in_units
+from reframe_firecrest.model.errors import FirecrestError, RunError
+from reframe_firecrest.model.units import format_size
 from reframe_firecrest.settings import journal_directory
-from reframe_firecrest.whole import write_whole
 
 DEFAULT_OUTPUT = Path("report.html")
 
@@ -76,28 +76,28 @@ def report(
             return
         file = output or DEFAULT_OUTPUT
         try:
-            write_whole(file, page)
+            atomic_write(file, page)
         except OSError as error:
             fail("report", f"{file} can't be written: {error.strerror or error}")
     except FirecrestError as error:
         fail("report", str(error))
-    typer.echo(f"{file}: {len(made.tests)} tests, {in_units(len(page.encode()))}")
+    typer.echo(f"{file}: {len(made.tests)} tests, {format_size(len(page.encode()))}")
 
 
 def _make(name: str | None, file: Path | None) -> Report:
-    results = None if file is None else read_results(file)
+    results = None if file is None else read_reframe_report(file)
     found = _find(journal_directory(os.environ), name, results)
     # What tests print, and what their names say, is theirs; the user's secrets are not.
     return masked(report_of(found, results), mask_for(os.environ))
 
 
-def _find(directory: Path, name: str | None, results: Results | None) -> Run | None:
+def _find(directory: Path, name: str | None, results: ReframeReport | None) -> Run | None:
     if name is not None:
         return pick(runs_in(directory, name), name, directory)
     if results is None:
         return newest_run(directory)
     try:
-        return run_of(directory, results)
+        return find_run(directory, results)
     except RunError as error:
         typer.echo(f"reframe-firecrest report: {error}; the page is made without it", err=True)
         return None

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.live import Live
 
 from reframe_firecrest.cli.completion import run_names
-from reframe_firecrest.cli.exits import fail
-from reframe_firecrest.errors import RunError
-from reframe_firecrest.journal.liveness import ALIVE, now_of, standing_of
+from reframe_firecrest.cli.exit_codes import fail
+from reframe_firecrest.commands.status.table import render
+from reframe_firecrest.journal.run_status import ALIVE, now_of, run_status_of
 from reframe_firecrest.journal.runs import Run, newest_run, pick, runs_in
-from reframe_firecrest.overview.summary import Overview, overview_of
-from reframe_firecrest.overview.table import render
+from reframe_firecrest.journal.summary import SessionSummary, summarise_session
+from reframe_firecrest.model.errors import RunError
 from reframe_firecrest.settings import journal_directory
 
 STEP = 1.0
@@ -79,8 +79,11 @@ def _find(directory: Path, name: str | None) -> Run:
     return newest_run(directory) if name is None else pick(runs_in(directory, name), name, directory)
 
 
-def _overviews(run: Run) -> list[Overview]:
-    return [overview_of(story, standing_of(story), now_of(story)) for story in run.stories]
+def _overviews(run: Run) -> list[SessionSummary]:
+    return [
+        summarise_session(session_log, run_status_of(session_log), now_of(session_log))
+        for session_log in run.session_logs
+    ]
 
 
 def _watch(directory: Path, run: Run, console: Console) -> None:

@@ -2,168 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from reframe_firecrest.gateway.looks import Look
-
-
-@dataclass(frozen=True)
-class SystemInfo:
-    """What the gateway says of a system.
-
-    Attributes:
-        name: the system's name, as in the API's paths.
-        scheduler_version: the scheduler's version, such as ``22.05.8``; None where it is not told.
-        max_direct_upload: bytes that a direct upload may have.
-    """
-
-    name: str
-    scheduler_version: tuple[int, ...] | None
-    max_direct_upload: int
-
-
-class FileKind(str, Enum):
-    """The kinds of directory entries that matter here."""
-
-    FILE = "-"
-    DIRECTORY = "d"
-    LINK = "l"
-    OTHER = "?"
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One entry of a listing.
-
-    Attributes:
-        path: relative to the directory that was listed.
-        size: bytes.
-        mtime: modification time as the gateway prints it, to the second; only compared for equality
-            and order, never with a local clock.
-        target: where a link points to.
-        permissions: as ``ls`` prints them, such as ``rw-r-----``; empty where they are not told.
-        owner: name or number of the user who owns it; empty where that is not told.
-    """
-
-    path: str
-    kind: FileKind
-    size: int
-    mtime: str
-    target: str | None = None
-    permissions: str = ""
-    owner: str = ""
-
-
-@dataclass(frozen=True)
-class JobPart:
-    """One entry of Slurm's list: a job, a task of an array or a part of a heterogeneous job.
-
-    Attributes:
-        job_id: as Slurm prints it, such as ``12``, ``12_3``, ``12_[4-7]`` or ``12+1``.
-        state: Slurm's state, without decoration such as ``by 1001``.
-        reason: why it is pending, as Slurm says.
-        exit_code: None while unknown.
-        nodes: node set in Slurm's notation.
-        end: seconds since the epoch, None while running.
-        working_directory: as reported by Slurm; empty where that is not told, or not all of it.
-        node_count: how many nodes it has; 0 where that is not told.
-        elapsed: seconds for which it has run.
-        limit: seconds for which it may run; None where that is not told.
-    """
-
-    job_id: str
-    name: str
-    state: str
-    reason: str | None
-    exit_code: int | None
-    nodes: str
-    submitted: float | None
-    end: float | None
-    working_directory: str
-    node_count: int = 0
-    elapsed: float = 0.0
-    limit: float | None = None
-
-    @property
-    def base_id(self) -> str:
-        """The id that was submitted: without array index or component number."""
-        return self.job_id.partition("_")[0].partition("+")[0]
-
-
-@dataclass(frozen=True)
-class NodeInfo:
-    """A node, with the numbers of its CPUs.
-
-    Attributes:
-        states: in the gateway's words, upper case.
-    """
-
-    name: str
-    states: tuple[str, ...]
-    partitions: tuple[str, ...]
-    features: tuple[str, ...]
-    cpus: int
-    allocated: int
-    idle: int
-
-
-@dataclass(frozen=True)
-class PartitionInfo:
-    """A partition of the scheduler, with the numbers of its nodes and CPUs."""
-
-    name: str
-    nodes: int
-    cpus: int
-
-
-@dataclass(frozen=True)
-class ReservationInfo:
-    """A reservation, with its nodes in Slurm's notation."""
-
-    name: str
-    nodes: str
-
-
-@dataclass(frozen=True)
-class AccountInfo:
-    """An account that the user may charge.
-
-    Attributes:
-        default: it is charged where a job names none.
-    """
-
-    name: str
-    default: bool = False
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What a system consists of, as its scheduler sees it."""
-
-    nodes: Sequence[NodeInfo]
-    partitions: Sequence[PartitionInfo]
-    reservations: Sequence[ReservationInfo]
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A gzipped tar archive on the system.
-
-    Attributes:
-        path: where it lies.
-        below: what the names in it are relative to: a path relative to the directory that was packed from.
-        refused: files that could not be packed, with the reasons; they are in none of the archives that were
-            made together with this one.
-    """
-
-    path: str
-    below: str = ""
-    refused: Mapping[str, str] = field(default_factory=dict)
-
+from reframe_firecrest.model.gateway_status import GatewayStatus
+from reframe_firecrest.model.remote_file import Archive, RemoteFile
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 
 Progress = Callable[[int, int], None]
 """Is told how far a transfer is: bytes so far, and bytes in all, 0 while that is unknown.
@@ -190,7 +36,7 @@ class Gateway(Protocol):
         """
         ...
 
-    async def look(self) -> Look:
+    async def status(self) -> GatewayStatus:
         """Ask the gateway for its version, its systems and their health."""
         ...
 

@@ -32,11 +32,11 @@ class Opened(_Event):
         pid: the process.
         version: of this package.
         locked: the file is locked while the process lives, and locks work there.
-        boot: the kernel's boot id; see `reframe_firecrest.journal.identity`.
+        boot: the kernel's boot id; see `reframe_firecrest.journal.process_identity`.
         machine: an id of the machine's installation, which clones share.
         namespaces: in which the process id has a meaning.
         started: when the process started, in clock ticks since the machine's start.
-        epoch: of the clock of `time`: see `reframe_firecrest.clock.EPOCH`.
+        epoch: of the clock of `time`: see `reframe_firecrest.model.clock.EPOCH`.
         dead_after: seconds of silence after which the session counts as dead where nothing else is known.
         session: ReFrame's id of its session, which is in its report too.
         tells_creation: lines of the kind `Prepared` are written.
@@ -80,7 +80,7 @@ class JobMoved(_Event):
         number: the job's identity in its run.
         name: the job's.
         directory: its stage directory here.
-        phase: see `reframe_firecrest.session.phases.Phase`.
+        phase: see `reframe_firecrest.model.job.Phase`.
         job_id: Slurm's id, once there is one.
         state: Slurm's state.
         exit_code: the job's.

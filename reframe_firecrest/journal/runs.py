@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reframe_firecrest.errors import RunError
-from reframe_firecrest.journal.liveness import Standing, silence_of, standing_of
-from reframe_firecrest.journal.reading import Story, read, stories
-from reframe_firecrest.journal.writing import SUFFIX
+from reframe_firecrest.journal.reader import SessionLog, read, session_logs
+from reframe_firecrest.journal.run_status import RunStatus, run_status_of, silence_of
+from reframe_firecrest.journal.writer import SUFFIX
+from reframe_firecrest.model.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -19,36 +19,36 @@ class Run:
     """A run.
 
     Attributes:
-        name: see `reframe_firecrest.runs`.
-        stories: one for each gateway and system that it has to do with, at least one.
+        name: see `reframe_firecrest.model.run_names`.
+        session_logs: one for each gateway and system that it has to do with, at least one.
     """
 
     name: str
-    stories: Sequence[Story]
+    session_logs: Sequence[SessionLog]
 
     @property
     def begun(self) -> float:
         """When it began, in seconds since the epoch."""
-        return min(story.opened.time for story in self.stories)
+        return min(session_log.opened.time for session_log in self.session_logs)
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> RunStatus:
         """How it stands: it goes on as long as one of its sessions does."""
-        found = {standing_of(story) for story in self.stories}
-        order = (Standing.GOES_ON, Standing.UNKNOWN, Standing.KILLED, Standing.ENDED)
+        found = {run_status_of(session_log) for session_log in self.session_logs}
+        order = (RunStatus.GOES_ON, RunStatus.UNKNOWN, RunStatus.KILLED, RunStatus.ENDED)
         return next(one for one in order if one in found)
 
     @property
     def age(self) -> float:
         """Seconds since it began: how long it lasted by its own clock, and how long it has been silent."""
-        return max(_age_of(story) for story in self.stories)
+        return max(_age_of(session_log) for session_log in self.session_logs)
 
 
-def _age_of(story: Story) -> float:
-    silence = silence_of(story)
+def _age_of(session_log: SessionLog) -> float:
+    silence = silence_of(session_log)
     if silence is None:
-        return max(time.time() - story.opened.time, 0.0)
-    return silence + max(story.last - story.opened.time, 0.0)
+        return max(time.time() - session_log.opened.time, 0.0)
+    return silence + max(session_log.last - session_log.opened.time, 0.0)
 
 
 def runs_in(directory: Path, name: str = "") -> list[Run]:
@@ -61,10 +61,10 @@ def runs_in(directory: Path, name: str = "") -> list[Run]:
     Raises:
         RunError: a journal can't be read.
     """
-    found: dict[str, list[Story]] = {}
+    found: dict[str, list[SessionLog]] = {}
     try:
-        for story in stories(directory, name):
-            found.setdefault(story.opened.run, []).append(story)
+        for session_log in session_logs(directory, name):
+            found.setdefault(session_log.opened.run, []).append(session_log)
     except OSError as error:
         raise RunError(f"{error.filename or directory} can't be read: {error.strerror or error}") from None
     return sorted((Run(*entry) for entry in found.items()), key=lambda run: run.begun)
@@ -91,11 +91,11 @@ def newest_run(directory: Path) -> Run:
     # Names begin with the time, so not all need be read.
     for path in sorted(directory.glob(f"*{SUFFIX}"), reverse=True):
         try:
-            story = read(path)
+            session_log = read(path)
         except OSError as error:
             raise RunError(f"{path} can't be read: {error.strerror or error}") from None
-        if story is not None:
-            return pick(runs_in(directory, story.opened.run), story.opened.run, directory)
+        if session_log is not None:
+            return pick(runs_in(directory, session_log.opened.run), session_log.opened.run, directory)
     raise RunError(f"there is no run in {directory}; where others are looked for says FIRECREST_JOURNAL_DIR")
 
 

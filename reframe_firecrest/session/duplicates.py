@@ -9,12 +9,13 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Gateway, JobPart
-from reframe_firecrest.session.cancels import Cancels
+from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.slurm_states import ENDED, PENDING
+from reframe_firecrest.session.cancel_queue import CancelQueue
 from reframe_firecrest.session.submission import Submission
 from reframe_firecrest.staging.markers import Markers, read_claims
-from reframe_firecrest.states import ENDED, PENDING
 
 LATE = 11.0
 """Seconds for which a gateway may still carry out a submission that was cut off.
@@ -33,10 +34,12 @@ class Duplicates:
         log: receives what is cancelled, and what could not be found out.
     """
 
-    def __init__(self, gateway: Gateway, claims: str, cancels: Cancels, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, gateway: Gateway, claims: str, cancels: CancelQueue, log: Callable[[str], None]
+    ) -> None:
         self._gateway = gateway
         self._claims = claims
-        self._cancels = cancels
+        self._cancel_queue = cancels
         self._log = log
         self._doubtful: set[Submission] = set()
 
@@ -80,7 +83,7 @@ class Duplicates:
             return
         holder = read_claims(claims, submission.token, Markers(), prepares=False).holder
         if holder is not None:
-            await self._cancels.cancel(holder)
+            await self._cancel_queue.cancel(holder)
 
     async def _sweep(self, submissions: Collection[Submission], states: Collection[str] = ()) -> None:
         """Cancel jobs of submissions.
@@ -99,7 +102,7 @@ class Duplicates:
         found = jobs_in(going, {item.directory for item in submissions})
         if found:
             self._log(f"cancelling jobs that were queued more than once: {' '.join(sorted(found))}")
-        await asyncio.gather(*map(self._cancels.cancel, found))
+        await asyncio.gather(*map(self._cancel_queue.cancel, found))
 
 
 def jobs_in(parts: Iterable[JobPart], directories: Collection[str]) -> set[str]:

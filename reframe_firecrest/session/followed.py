@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from reframe_firecrest.clock import clock
-from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.session import pace
-from reframe_firecrest.session.doubts import confirm_after, is_doubtful
-from reframe_firecrest.shape import JobShape
-from reframe_firecrest.states import Summary, parts_of
+from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job_shape import JobShape
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.slurm_states import JobSummary, parts_of
+from reframe_firecrest.session import poll_interval
+from reframe_firecrest.session.list_doubts import confirm_after, is_doubtful
 
 MISSES = 2
 """Lists in a row that a job must be missing from before it is asked for singly."""
@@ -30,7 +30,7 @@ class Followed:
         job_id: Slurm's id.
         name: its name, if it is known.
         directory: its working directory, if no other job has that at the same time.
-        tell: called with what is learnt.
+        notify: called with what is learnt.
         shape: the parts that it must have.
         ended: its parts once it has ended, or why it is not followed any more.
         seen: seconds since the epoch at which it was last seen.
@@ -59,7 +59,7 @@ class Followed:
     job_id: str
     name: str | None
     directory: str | None
-    tell: Callable[[Summary], None]
+    notify: Callable[[JobSummary], None]
     shape: JobShape
     ended: asyncio.Future[list[JobPart]]
     seen: float = field(default_factory=clock)
@@ -89,7 +89,7 @@ class Followed:
         if self.unsettled or 0 < self.misses < MISSES:
             return self.looked + shortest
         since, limit = (self.since, self.limit) if self.unclear is None else (self.unclear, None)
-        step = pace.step(self.looked - since, limit, shortest, longest)
+        step = poll_interval.next_interval(self.looked - since, limit, shortest, longest)
         return self.looked + min(step, max(self.confirm, shortest))
 
     @property
@@ -100,7 +100,9 @@ class Followed:
     def may_ask(self, now: float, shortest: float, longest: float) -> bool:
         """Tell whether it may be asked for singly; the longer it is unclear, the longer are the pauses."""
         age = 0.0 if self.unclear is None or self.unsettled else now - self.unclear
-        return not self.is_asked_for and now >= self.asked + pace.step(age, None, shortest, longest)
+        return not self.is_asked_for and now >= self.asked + poll_interval.next_interval(
+            age, None, shortest, longest
+        )
 
     @property
     def depends_on_answers(self) -> bool:
@@ -111,7 +113,7 @@ class Followed:
         """Tell whether it is time to confirm what lists show."""
         return time.monotonic() - max(self.asked, self.since) > self.confirm
 
-    def clear(self, summary: Summary) -> None:
+    def clear(self, summary: JobSummary) -> None:
         """Note that a list settles how it stands, as far as lists can."""
         self.refuted = self.unclear = None
         self.doubtful, self.confirm = is_doubtful(summary), confirm_after(summary)
@@ -153,7 +155,7 @@ class Followed:
         """Return its parts, each once."""
         return parts_of(self.job_id, mine, self.task_ids)
 
-    def is_whole(self, parts: Sequence[JobPart], summary: Summary) -> bool:
+    def is_whole(self, parts: Sequence[JobPart], summary: JobSummary) -> bool:
         """Tell whether a list in which all of its parts have ended shows every part there is."""
         if not self.shape.several:
             # What has parts all the same may have more of them.

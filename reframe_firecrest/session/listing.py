@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import FileKind, Gateway, RemoteFile
+from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.remote_file import FileKind, RemoteFile
 
 REFUSALS = (
     errors.ForbiddenError,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from reframe_firecrest.gateway.protocol import Archive, Gateway
+from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model.remote_file import Archive
 from reframe_firecrest.session.listing import REFUSALS
 
 

@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from reframe_firecrest.gateway.protocol import Progress
-from reframe_firecrest.session.times import in_units
+from reframe_firecrest.model.units import format_size
 
 PATIENCE = 5.0
 """Seconds until a transfer is told of for the first time, and between two times."""
 
 
 @asynccontextmanager
-async def reported(what: str, tell: Callable[[str], None]) -> AsyncIterator[Progress]:
+async def reported(what: str, notify: Callable[[str], None]) -> AsyncIterator[Progress]:
     """Follow a transfer; gives what has to be called as it goes on.
 
     Args:
         what: what travels, such as "sending 3 stage directories".
-        tell: told every `PATIENCE` seconds, in one line.
+        notify: told every `PATIENCE` seconds, in one line.
     """
     begun = time.monotonic()
     so_far = in_all = 0
@@ -32,8 +32,8 @@ async def reported(what: str, tell: Callable[[str], None]) -> AsyncIterator[Prog
     async def report() -> None:
         while True:
             await asyncio.sleep(PATIENCE)
-            whole = f" of {in_units(in_all)}" if in_all else ""
-            tell(f"{what}: {in_units(so_far)}{whole} after {time.monotonic() - begun:.0f} s")
+            whole = f" of {format_size(in_all)}" if in_all else ""
+            notify(f"{what}: {format_size(so_far)}{whole} after {time.monotonic() - begun:.0f} s")
 
     reporter = asyncio.get_running_loop().create_task(report())
     try:

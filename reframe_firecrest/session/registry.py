@@ -7,17 +7,17 @@ import logging
 import os
 import sys
 
-from reframe_firecrest.gateway.opening import open_gateway
-from reframe_firecrest.gateway.policy import Patience
+from reframe_firecrest.gateway.factory import open_gateway
+from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
-from reframe_firecrest.paths import PathMap
-from reframe_firecrest.runs import new_name
-from reframe_firecrest.session import relay
+from reframe_firecrest.model.run_names import new_name
+from reframe_firecrest.plugin.reframe_log import log_messages
+from reframe_firecrest.session import log_queue
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import EXIT_PATIENCE, Session
+from reframe_firecrest.session.signals import count_interrupts, no_time_is_left
 from reframe_firecrest.settings import Settings
-from reframe_firecrest.show import show
-from reframe_firecrest.signals import count_interrupts, no_time_is_left
+from reframe_firecrest.staging.paths import PathMap
 
 _sessions: dict[tuple[object, ...], Session] = {}
 _run: list[str] = []
@@ -30,16 +30,18 @@ def run_name() -> str:
     return _run[0]
 
 
-def make_gateway(settings: Settings, wait_for_job: WaitForJob, patience: Patience | None = None) -> Gateway:
+def make_gateway(
+    settings: Settings, wait_for_job: WaitForJob, retry_policy: RetryPolicy | None = None
+) -> Gateway:
     """Make the gateway that settings name.
 
     Args:
         settings: where it is and who we are.
         wait_for_job: follows a transfer job to its end.
-        patience: how long failures are ridden out; by default as the settings say.
+        retry_policy: how long failures are ridden out; by default as the settings say.
     """
-    usual = Patience(outage=settings.outage, refused=settings.auth_retry_timeout)
-    return open_gateway(settings, wait_for_job, patience or usual)
+    usual = RetryPolicy(outage=settings.outage, refused=settings.auth_retry_timeout)
+    return open_gateway(settings, wait_for_job, retry_policy or usual)
 
 
 def _end(session: Session) -> None:
@@ -49,7 +51,7 @@ def _end(session: Session) -> None:
         if level >= logging.WARNING:
             print(f"reframe-firecrest: {text}", file=sys.stderr)
         else:
-            show([(level, text)])
+            log_messages([(level, text)])
 
 
 def get_session(settings: Settings, stage_prefix: str) -> Session:
@@ -70,7 +72,7 @@ def get_session(settings: Settings, stage_prefix: str) -> Session:
             sent=tuple(local for local, remote in settings.path_map.items() if not remote),
         )
         _sessions[key] = session = Session(settings, paths, reactor(), make_gateway, run_name())
-        relay.start()
+        log_queue.start()
         atexit.register(_end, session)
         count_interrupts()
     return _sessions[key]

@@ -13,28 +13,29 @@ from pathlib import Path
 from posixpath import basename
 from queue import SimpleQueue
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Cluster, Gateway, SystemInfo, WaitForJob
-from reframe_firecrest.launchcmd import without_cpus_per_task
-from reframe_firecrest.paths import PathMap
-from reframe_firecrest.session import pace, relay
-from reframe_firecrest.session.cancels import Cancels
-from reframe_firecrest.session.cluster import ClusterView
+from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job import FINAL, JobHandle, JobSpec, JobView, Phase
+from reframe_firecrest.model.slurm_states import JobSummary, tasks_that_ran
+from reframe_firecrest.model.system import Cluster, SystemInfo
+from reframe_firecrest.session import log_queue, poll_interval
+from reframe_firecrest.session.batcher import MAX_DELAY_LIMIT, Batcher
+from reframe_firecrest.session.cancel_queue import CancelQueue
+from reframe_firecrest.session.cluster_cache import ClusterCache
 from reframe_firecrest.session.duplicates import Duplicates
-from reframe_firecrest.session.group import LONGEST_LINGER, Group
-from reframe_firecrest.session.phases import FINAL, Handle, JobSpec, JobView, Phase
+from reframe_firecrest.session.log_queue import Message
 from reframe_firecrest.session.reactor import Reactor
-from reframe_firecrest.session.record import Record, open_journal
-from reframe_firecrest.session.relay import Message
-from reframe_firecrest.session.removal import Removals
-from reframe_firecrest.session.stage_in import Cargo, Script, StageDirectory, StageIn, unchanged
-from reframe_firecrest.session.stage_out import Harvest, StageOut
+from reframe_firecrest.session.remote_cleanup import RemoteCleanup
+from reframe_firecrest.session.session_record import SessionRecord, open_journal
+from reframe_firecrest.session.srun_command import without_cpus_per_task
+from reframe_firecrest.session.stage_in import Script, StagedDirectory, StageDirectory, StageIn, unchanged
+from reframe_firecrest.session.stage_out import RetrievalRequest, StageOut
 from reframe_firecrest.session.submission import Submission, Submitter
 from reframe_firecrest.session.watcher import Watcher, wait_for
 from reframe_firecrest.settings import Settings
+from reframe_firecrest.staging.file_translation import Rewrite
 from reframe_firecrest.staging.markers import CLAIMS, new_token
-from reframe_firecrest.staging.translating import Rewrite
-from reframe_firecrest.states import Summary, tasks_that_ran
+from reframe_firecrest.staging.paths import PathMap
 
 TRANSFER = ".transfer"
 """Directory for archives under way, below the run's remote directory."""
@@ -69,13 +70,13 @@ class Session:
         self._reactor = reactor
         self._make_gateway = make_gateway
         self._messages: SimpleQueue[Message] = SimpleQueue()
-        self._handles: dict[Handle, asyncio.Task[None]] = {}
-        self._submissions: dict[Handle, Submission] = {}
+        self._handles: dict[JobHandle, asyncio.Task[None]] = {}
+        self._submissions: dict[JobHandle, Submission] = {}
         self._abandoning: list[asyncio.Task[None]] = []
         self._directories: dict[str, StageDirectory] = {}
-        self._errands: dict[str, asyncio.Task[None]] = {}
+        self._background_tasks: dict[str, asyncio.Task[None]] = {}
         self._system: SystemInfo | None = None
-        self._cluster = ClusterView(settings.system, reactor, self._ask_cluster)
+        self._cluster = ClusterCache(settings.system, reactor, self._ask_cluster)
         self._journal = open_journal(settings, paths, run, self._warn)
         self._scratch = Path(tempfile.mkdtemp(prefix="reframe-firecrest-"))
         reactor.run(self._open(), timeout=30.0)
@@ -87,9 +88,9 @@ class Session:
         """Slurm's version there, None as long as the gateway has not told."""
         return self._system.scheduler_version if self._system else None
 
-    def submit(self, spec: JobSpec) -> Handle:
+    def submit(self, spec: JobSpec) -> JobHandle:
         """Take a job over."""
-        handle = Handle(spec)
+        handle = JobHandle(spec)
         self._reactor.call(self._accept, handle)
         return handle
 
@@ -97,7 +98,7 @@ class Session:
         """Return where a stage directory lies on the system."""
         return self._paths.remote_directory(local)
 
-    def cancel(self, handles: Iterable[Handle]) -> None:
+    def cancel(self, handles: Iterable[JobHandle]) -> None:
         """Cancel jobs: final at once on this side, the requests go out in parallel behind it."""
         for handle in handles:
             before = handle.cancel()
@@ -118,7 +119,7 @@ class Session:
 
     def take_messages(self) -> list[Message]:
         """Return what has to be logged since the last call: level and text."""
-        return [*relay.kept(), *relay.drain(self._messages)]
+        return [*log_queue.kept(), *log_queue.drain(self._messages)]
 
     def shutdown(self, patience: float = EXIT_PATIENCE) -> None:
         """Deliver what is under way before the process ends.
@@ -153,10 +154,10 @@ class Session:
         gateway = self._make_gateway(self._settings, lambda job_id: wait_for(self._watcher, job_id))
         self._gateway = gateway
         self._watcher = Watcher(gateway, self._settings, self._reactor, lambda: len(self._handles))
-        self._cancels = Cancels(gateway, self._reactor, self._warn)
-        self._record = Record(self._settings.system, self._journal, self._log, gateway.stats)
-        self._removals = Removals(gateway, self._paths.remote, self._reactor, self._record)
-        self._pulse = self._reactor.spawn(self._record.pulse())
+        self._cancel_queue = CancelQueue(gateway, self._reactor, self._warn)
+        self._record = SessionRecord(self._settings.system, self._journal, self._log, gateway.stats)
+        self._remote_cleanup = RemoteCleanup(gateway, self._paths.remote, self._reactor, self._record)
+        self._pulse = self._reactor.spawn(self._record.heartbeat())
         root = self._paths.remote
         transfer = f"{root}/{TRANSFER}"
         self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch, self._record)
@@ -170,12 +171,12 @@ class Session:
             record=self._record,
         )
         self._submitter = Submitter(gateway, self._settings.outage, self._warn)
-        self._duplicates = Duplicates(gateway, f"{transfer}/{CLAIMS}", self._cancels, self._log)
-        self._inbound: Group[Cargo] = Group(
+        self._duplicates = Duplicates(gateway, f"{transfer}/{CLAIMS}", self._cancel_queue, self._log)
+        self._inbound: Batcher[StagedDirectory] = Batcher(
             self._stage_in.send,
             self._stage_in.weight,
             self._group_limit,
-            longest_linger=lambda: pace.in_crowd(len(self._handles), LONGEST_LINGER),
+            max_delay_limit=lambda: poll_interval.scaled(len(self._handles), MAX_DELAY_LIMIT),
         )
         self._ready = self._reactor.spawn(self._connect(transfer))
         # Whoever needs the gateway is told; where nobody does, the error is nobody's concern.
@@ -213,7 +214,7 @@ class Session:
         """Bytes of files that travel together: an archive of them goes through directly for certain."""
         return int(0.7 * self._system.max_direct_upload) if self._system else 1
 
-    def _accept(self, handle: Handle) -> None:
+    def _accept(self, handle: JobHandle) -> None:
         if handle.view.phase in FINAL:
             return
         self._record.moved(handle)
@@ -221,12 +222,12 @@ class Session:
         self._handles[handle] = task
         task.add_done_callback(lambda _task: self._forget(handle))
 
-    def _forget(self, handle: Handle) -> None:
+    def _forget(self, handle: JobHandle) -> None:
         self._handles.pop(handle, None)
         if handle.view.phase is not Phase.CANCELLED:
             self._submissions.pop(handle, None)
 
-    async def _live(self, handle: Handle) -> None:
+    async def _live(self, handle: JobHandle) -> None:
         try:
             # The start is shared: one job's cancel must not end it for the others.
             await asyncio.shield(self._ready)
@@ -241,59 +242,59 @@ class Session:
             self._log(f"internal error: {type(error).__name__}: {error}", logging.ERROR)
             self._fail(handle, f"internal error of reframe-firecrest: {type(error).__name__}: {error}")
 
-    async def _run(self, handle: Handle) -> None:
+    async def _run(self, handle: JobHandle) -> None:
         spec = handle.spec
         directory = self._directory(spec.directory)
         self._advance(handle, Phase.STAGING)
         # The tasks of an array would copy over what another of them works with.
         share = self._settings.share_inputs and not spec.shape.is_array
         script = Script(spec.script, new_token(), spec.outputs, self._rewrite_for(spec), share)
-        cargo = await self._stage_in.prepare(directory, script)
-        await asyncio.gather(self._send(cargo), *(self._bring_along(name) for name in cargo.named))
-        for name in cargo.named:
-            self._directory(name).check_for(cargo.paths)
+        staged = await self._stage_in.prepare(directory, script)
+        await asyncio.gather(self._send(staged), *(self._bring_along(name) for name in staged.named))
+        for name in staged.named:
+            self._directory(name).check_for(staged.paths)
         if not self._advance(handle, Phase.SUBMITTING):
             return
         directory.outputs.update(spec.outputs)
         remote = self._paths.remote_directory(spec.directory)
         submission = Submission(script.token, f"{remote}/{spec.script}", remote, spec.name)
-        job_id = await self._submit(handle, submission, None if cargo.names_account else spec.account)
+        job_id = await self._submit(handle, submission, None if staged.names_account else spec.account)
         if job_id is not None:
             await self._see_through(handle, submission, directory, job_id)
 
-    async def _submit(self, handle: Handle, submission: Submission, account: str | None) -> str | None:
+    async def _submit(self, handle: JobHandle, submission: Submission, account: str | None) -> str | None:
         """Submit a job; returns its id, None if it was cancelled meanwhile."""
         self._submissions[handle] = submission
         job_id = await self._submitter.submit(submission, account, handle.spec.resubmit_on)
         if not self._advance(handle, Phase.SUBMITTED, job_id=job_id, state="PENDING"):
-            await asyncio.gather(self._cancels.cancel(job_id), self._duplicates.abandon(submission))
+            await asyncio.gather(self._cancel_queue.cancel(job_id), self._duplicates.abandon(submission))
             return None
         self._log(f"job {job_id}: {submission.name} in {submission.directory}")
         return job_id
 
     async def _see_through(
-        self, handle: Handle, submission: Submission, directory: StageDirectory, job_id: str
+        self, handle: JobHandle, submission: Submission, directory: StageDirectory, job_id: str
     ) -> None:
         """Follow a job, or the one that runs its script instead, and bring back what it leaves."""
-        harvest = await self._ended(handle, submission, directory, job_id)
-        while (other := await self._other_job(submission, harvest)) is not None:
-            self._log(f"job {other} runs what job {harvest.job_id} was submitted for")
+        request = await self._ended(handle, submission, directory, job_id)
+        while (other := await self._other_job(submission, request)) is not None:
+            self._log(f"job {other} runs what job {request.job_id} was submitted for")
             self._submitter.note(submission, other)
             news = {"exit_code": None, "nodes": "", "completed": None, "elapsed": 0.0}
             self._advance(handle, Phase.SUBMITTED, job_id=other, state="PENDING", **news)
-            harvest = await self._ended(handle, submission, directory, other)
+            request = await self._ended(handle, submission, directory, other)
         await self._duplicates.settle(submission)
-        directory.job_ended(ran=harvest.ran and harvest.failure is None)
-        await self._stage_out.fetch(harvest)
-        if harvest.failure is not None:
-            raise errors.StagingError(harvest.failure)
+        directory.job_ended(ran=request.ran and request.failure is None)
+        await self._stage_out.fetch(request)
+        if request.failure is not None:
+            raise errors.StagingError(request.failure)
         self._advance(handle, Phase.DONE)
-        size = sum(entry.size for entry in harvest.listing)
-        self._removals.note_size(directory.local, directory.relative, size)
+        size = sum(entry.size for entry in request.listing)
+        self._remote_cleanup.note_size(directory.local, directory.relative, size)
 
     async def _ended(
-        self, handle: Handle, submission: Submission, directory: StageDirectory, job_id: str
-    ) -> Harvest:
+        self, handle: JobHandle, submission: Submission, directory: StageDirectory, job_id: str
+    ) -> RetrievalRequest:
         """Follow a job to its end; returns what is to be brought back, with a listing of what it left."""
         spec = handle.spec
         try:
@@ -305,11 +306,11 @@ class Session:
                 spec.shape,
             )
         except errors.JobHeldError:
-            self._cancels.start(job_id)
+            self._cancel_queue.start(job_id)
             raise
         self._advance(handle, Phase.RETRIEVING)
         ran = any(part.nodes for part in parts) and not all(part.state == "CANCELLED" for part in parts)
-        harvest = Harvest(
+        request = RetrievalRequest(
             directory,
             spec.outputs,
             ran,
@@ -321,26 +322,26 @@ class Session:
             uncertain=submission.doubtful is not None,
             prepares=bool(directory.promised),
         )
-        await self._stage_out.look(harvest)
-        return harvest
+        await self._stage_out.look(request)
+        return request
 
-    async def _other_job(self, submission: Submission, harvest: Harvest) -> str | None:
+    async def _other_job(self, submission: Submission, request: RetrievalRequest) -> str | None:
         """Return the job that has claimed a submission, or may still do so, if it is another one."""
-        holder = harvest.markers.holder
-        if holder is None and harvest.uncertain and harvest.markers.error is None:
+        holder = request.markers.holder
+        if holder is None and request.uncertain and request.markers.error is None:
             return await self._submitter.find(submission)
-        return None if holder == harvest.job_id else holder
+        return None if holder == request.job_id else holder
 
-    async def _abandon(self, handle: Handle) -> None:
+    async def _abandon(self, handle: JobHandle) -> None:
         submission = self._submissions.get(handle)
         if submission is not None:
             with suppress(asyncio.TimeoutError, errors.FirecrestError):
                 await asyncio.wait_for(self._duplicates.abandon(submission), ABANDONING)
 
-    async def _send(self, cargo: Cargo) -> None:
+    async def _send(self, staged: StagedDirectory) -> None:
         """Send a stage directory, unless all of it is there."""
-        if cargo.load.entries or not cargo.directory.there:
-            await self._inbound.join(cargo)
+        if staged.part.entries or not staged.directory.there:
+            await self._inbound.join(staged)
 
     def _rewrite_for(self, spec: JobSpec) -> Rewrite:
         cpus, version = spec.cpus_per_task, self.scheduler_version
@@ -351,9 +352,9 @@ class Session:
         directory = self._directory(local)
         if directory.there or any(handle.spec.directory == local for handle in self._handles):
             return
-        if local not in self._errands:
-            self._errands[local] = self._reactor.spawn(self._send_along(directory))
-        await asyncio.shield(self._errands[local])
+        if local not in self._background_tasks:
+            self._background_tasks[local] = self._reactor.spawn(self._send_along(directory))
+        await asyncio.shield(self._background_tasks[local])
 
     async def _send_along(self, directory: StageDirectory) -> None:
         if await asyncio.to_thread(Path(directory.local).is_dir):
@@ -364,13 +365,13 @@ class Session:
             self._directories[local] = StageDirectory(local, self._paths.relative(local))
         return self._directories[local]
 
-    def _fail(self, handle: Handle, error: str) -> None:
+    def _fail(self, handle: JobHandle, error: str) -> None:
         directory = self._directories.get(handle.spec.directory)
         if directory is not None and directory.there:
             error += f"; its stage directory on the system: {self._paths.remote}/{directory.relative}"
         self._advance(handle, Phase.FAILED, state="FAILED", error=error)
 
-    def _cancel(self, handle: Handle, before: JobView) -> None:
+    def _cancel(self, handle: JobHandle, before: JobView) -> None:
         """Undo what a job has come to; `before` is how it stood when it was cancelled."""
         self._record.moved(handle)
         # A submit under way is let finish: only then is there an id, and the job's own task cancels it.
@@ -380,17 +381,17 @@ class Session:
         if task is not None:
             task.cancel()
         if before.phase is Phase.SUBMITTED and before.job_id is not None:
-            self._cancels.start(before.job_id)
+            self._cancel_queue.start(before.job_id)
         if handle in self._submissions:
             self._abandoning.append(self._reactor.spawn(self._abandon(handle)))
 
-    def _advance(self, handle: Handle, phase: Phase, **news: object) -> bool:
+    def _advance(self, handle: JobHandle, phase: Phase, **news: object) -> bool:
         moved = handle.advance(phase, **news)
         if moved:
             self._record.moved(handle)
         return moved
 
-    def _learn(self, handle: Handle, summary: Summary) -> None:
+    def _learn(self, handle: JobHandle, summary: JobSummary) -> None:
         before = handle.view.state, handle.view.reason
         handle.learn(
             state=summary.state,
@@ -406,21 +407,23 @@ class Session:
     async def _close(self) -> None:
         """Deliver what is under way, remove what nobody needs any more, close the connections."""
         submitting = [task for handle, task in self._handles.items() if handle.view.phase is Phase.CANCELLED]
-        await asyncio.gather(*submitting, *self._abandoning, self._cancels.finish(), return_exceptions=True)
+        await asyncio.gather(
+            *submitting, *self._abandoning, self._cancel_queue.finish(), return_exceptions=True
+        )
         await self._duplicates.finish()
         try:
             if self._ready.done() and not self._ready.cancelled() and self._ready.exception() is None:
                 directories = {local: found.relative for local, found in self._directories.items()}
-                await self._removals.finish(directories, TRANSFER)
+                await self._remote_cleanup.finish(directories, TRANSFER)
         finally:
             self._ready.cancel()
             await self._gateway.close()
 
     async def _part(self) -> None:
         # On the loop, behind the cancels that were begun last.
-        self._cancels.report()
+        self._cancel_queue.report()
         self._pulse.cancel()
-        self._record.close(self._cancels.left)
+        self._record.close(self._cancel_queue.left)
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -11,23 +11,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from reframe_firecrest.directives import names_account
-from reframe_firecrest.errors import StagingError, UncertainError
 from reframe_firecrest.gateway.protocol import Gateway
-from reframe_firecrest.paths import PathMap
-from reframe_firecrest.session.inputs import Inputs, Parcel
+from reframe_firecrest.model.directives import names_account
+from reframe_firecrest.model.errors import StagingError, UncertainError
+from reframe_firecrest.model.units import format_size
+from reframe_firecrest.session.input_plan import InputPlan, SharedInputs
 from reframe_firecrest.session.progress import reported
-from reframe_firecrest.session.record import Record
-from reframe_firecrest.session.times import in_units
-from reframe_firecrest.staging.inputs import SHARED_FROM, Content, digest_of
+from reframe_firecrest.session.session_record import SessionRecord
+from reframe_firecrest.staging.file_translation import Rewrite, Translator
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 from reframe_firecrest.staging.markers import CLAIMS
 from reframe_firecrest.staging.outputs import is_output
-from reframe_firecrest.staging.pack import Load, Sent, pack, sent_as
-from reframe_firecrest.staging.plan import Listed
+from reframe_firecrest.staging.pack import ArchivePart, SentStat, pack, sent_stat_of
+from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.prologue import Prologue, with_prologue
-from reframe_firecrest.staging.translating import Rewrite, Translator
-from reframe_firecrest.translation import names_path
+from reframe_firecrest.staging.retrieval_plan import RemoteStat
+from reframe_firecrest.staging.shared_inputs import SHARED_FROM, InputContent, digest_of
+from reframe_firecrest.staging.translation import names_path
 
 NAMED = 3
 """Files that a warning names."""
@@ -53,7 +53,7 @@ class StageDirectory:
     Attributes:
         local: absolute path here.
         relative: path below the run's remote directory.
-        marks: entries that both sides have alike, with their marks here.
+        fingerprints: entries that both sides have alike, with their marks here.
         remote: how files are known to stand on the remote side.
         there: it has been sent.
         promised: files that its job copies there for itself, with their marks here.
@@ -65,10 +65,10 @@ class StageDirectory:
 
     local: str
     relative: str
-    marks: dict[str, tuple[object, ...]] = field(default_factory=dict)
-    remote: dict[str, Sent | Listed] = field(default_factory=dict)
+    fingerprints: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    remote: dict[str, SentStat | RemoteStat] = field(default_factory=dict)
     there: bool = False
-    promised: dict[str, tuple[Sent, tuple[object, ...]]] = field(default_factory=dict)
+    promised: dict[str, tuple[SentStat, tuple[object, ...]]] = field(default_factory=dict)
     lacks: dict[str, str] = field(default_factory=dict)
     translated: dict[str, str] = field(default_factory=dict)
     outputs: set[str] = field(default_factory=set)
@@ -84,7 +84,9 @@ class StageDirectory:
         return {
             path
             for path in self.remote
-            if path in here and path not in self.left and here[path].mark == self.marks.get(path)
+            if path in here
+            and path not in self.left
+            and here[path].fingerprint == self.fingerprints.get(path)
         }
 
     def check_for(self, paths: Iterable[str]) -> None:
@@ -105,7 +107,7 @@ class StageDirectory:
         """Note that a job has ended: if it ran, it has copied what was promised."""
         for path, (sent, mark) in self.promised.items():
             if ran:
-                self.remote[path], self.marks[path] = sent, mark
+                self.remote[path], self.fingerprints[path] = sent, mark
         self.promised.clear()
 
 
@@ -129,7 +131,7 @@ class Script:
 
 
 @dataclass(frozen=True)
-class Cargo:
+class StagedDirectory:
     """A stage directory that is ready to travel.
 
     Attributes:
@@ -142,12 +144,12 @@ class Cargo:
     """
 
     directory: StageDirectory
-    load: Load
+    part: ArchivePart
     named: frozenset[str] = frozenset()
     script: Script | None = None
     truncates: bool = False
     names_account: bool = False
-    shareable: Mapping[str, Content] = field(default_factory=dict)
+    shareable: Mapping[str, InputContent] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
 
 
@@ -168,24 +170,24 @@ class StageIn:
         paths: PathMap,
         transfer: str,
         scratch: Path,
-        record: Record,
+        record: SessionRecord,
     ) -> None:
         self._gateway = gateway
         self._paths = paths
         self._transfer = transfer
         self._scratch = scratch
         self._record = record
-        self._inputs = Inputs()
+        self._inputs = SharedInputs()
         self._made: set[str] = set()
         self._making = asyncio.Lock()
         self._numbers = itertools.count(1)
 
-    def weight(self, cargo: Cargo) -> int:
+    def weight(self, staged: StagedDirectory) -> int:
         """Return the bytes that a stage directory adds to an archive."""
-        there = (path for path, content in cargo.shareable.items() if self._inputs.has(content))
-        return cargo.load.size - sum(cargo.load.entries[path].size for path in there)
+        there = (path for path, content in staged.shareable.items() if self._inputs.has(content))
+        return staged.part.size - sum(staged.part.entries[path].size for path in there)
 
-    async def prepare(self, directory: StageDirectory, script: Script | None = None) -> Cargo:
+    async def prepare(self, directory: StageDirectory, script: Script | None = None) -> StagedDirectory:
         """Find out what has to travel, and translate what names local paths.
 
         Args:
@@ -195,19 +197,19 @@ class StageIn:
         Raises:
             StagingError: the stage directory can't be read, or a file in it is a placeholder.
         """
-        cargo, untranslated = await asyncio.to_thread(self._prepare, directory, script)
+        staged, untranslated = await asyncio.to_thread(self._prepare, directory, script)
         if untranslated:
             more = f" and {len(untranslated) - NAMED} more" if len(untranslated) > NAMED else ""
             self._record.warn(
                 f"sent untranslated although they name local directories: {directory.local}: "
                 f"{', '.join(untranslated[:NAMED])}{more}; the job can't use these paths on the system"
             )
-        return cargo
+        return staged
 
-    def _prepare(self, directory: StageDirectory, script: Script | None) -> tuple[Cargo, list[str]]:
+    def _prepare(self, directory: StageDirectory, script: Script | None) -> tuple[StagedDirectory, list[str]]:
         """Return what has to travel, and what of it names local paths that could not be translated."""
         here = scan(directory.local)
-        found = changed(here, directory.marks)
+        found = changed(here, directory.fingerprints)
         if script and script.name in here:
             # It is another one for each submission.
             found[script.name] = here[script.name]
@@ -222,58 +224,65 @@ class StageIn:
             directory.check_for([directory.local])
         for path in texts.placeholders:
             del entries[path]
-        load = Load(directory.relative, entries, texts.replaced, translated=texts.files)
-        cargo = Cargo(directory, load, frozenset(texts.named), script, paths=frozenset(texts.paths))
+        part = ArchivePart(directory.relative, entries, texts.replaced, translated=texts.files)
+        staged = StagedDirectory(
+            directory, part, frozenset(texts.named), script, paths=frozenset(texts.paths)
+        )
         if script is not None and script.name in texts.replaced:
             written = {*here, *directory.remote, *directory.outputs}
-            cargo = replace(
-                cargo,
+            staged = replace(
+                staged,
                 truncates=any(is_output(path, script.outputs) for path in written),
                 names_account=names_account(texts.replaced[script.name].decode("utf-8", "surrogateescape")),
             )
-        return _with_shareable(cargo, texts.digests), texts.untranslated
+        return _with_shareable(staged, texts.digests), texts.untranslated
 
-    async def send(self, cargo: Sequence[Cargo]) -> None:
+    async def send(self, staged: Sequence[StagedDirectory]) -> None:
         """Send stage directories together.
 
         Raises:
             FirecrestError: they did not all arrive.
         """
         begun = time.monotonic()
-        parcel = self._inputs.plan(
-            {content: item.load.entries[path] for path, content in item.shareable.items()} for item in cargo
+        input_plan = self._inputs.plan(
+            {content: item.part.entries[path] for path, content in item.shareable.items()} for item in staged
         )
-        loads = [self._load(item, parcel) for item in cargo]
+        loads = [self._load(item, input_plan) for item in staged]
         try:
-            sent, size = await self._send(loads, parcel)
+            sent, size = await self._send(loads, input_plan)
         except BaseException as error:
-            self._inputs.settle(parcel, error)
+            self._inputs.settle(input_plan, error)
             raise
-        self._inputs.settle(parcel)
-        await self._inputs.arrived(parcel)
-        digests = await asyncio.to_thread(lambda: [_digests(load) for load in loads])
-        await asyncio.to_thread(_discard, cargo)
-        self._record.sent(sum(map(len, sent)), len(cargo), size, time.monotonic() - begun)
-        for item, rewritten, files in zip(cargo, digests, sent, strict=True):
-            directory, entries = item.directory, item.load.entries
+        self._inputs.settle(input_plan)
+        await self._inputs.arrived(input_plan)
+        digests = await asyncio.to_thread(lambda: [_digests(part) for part in loads])
+        await asyncio.to_thread(_discard, staged)
+        self._record.sent(sum(map(len, sent)), len(staged), size, time.monotonic() - begun)
+        for item, rewritten, files in zip(staged, digests, sent, strict=True):
+            directory, entries = item.directory, item.part.entries
             directory.there = True
             directory.translated.update({path: rewritten[path] for path in files if path in rewritten})
-            directory.marks.update({path: entries[path].mark for path in files})
+            directory.fingerprints.update({path: entries[path].fingerprint for path in files})
             directory.remote.update(files)
             directory.promised.update(
-                {path: (sent_as(entries[path]), entries[path].mark) for path in _shared(item, parcel)}
+                {
+                    path: (sent_stat_of(entries[path]), entries[path].fingerprint)
+                    for path in _shared(item, input_plan)
+                }
             )
 
-    async def _send(self, loads: Sequence[Load], parcel: Parcel) -> tuple[list[dict[str, Sent]], int]:
+    async def _send(
+        self, loads: Sequence[ArchivePart], input_plan: InputPlan
+    ) -> tuple[list[dict[str, SentStat]], int]:
         """Pack, upload and extract; returns what each stage directory got, and the archive's bytes."""
         root = posixpath.dirname(self._transfer)
         local = self._scratch / f"in-{next(self._numbers)}.tgz"
-        store = parcel.loads(f"{posixpath.basename(self._transfer)}/{STORE}")
+        store = input_plan.loads(f"{posixpath.basename(self._transfer)}/{STORE}")
         try:
             sent = await asyncio.to_thread(pack, [*loads, *store], local)
             size = (await asyncio.to_thread(local.stat)).st_size
-            what = f"sending {in_units(size)} of {len(loads)} stage directories"
-            await self._unpack_there(local, what, root, [load.prefix for load in (*loads, *store)])
+            what = f"sending {format_size(size)} of {len(loads)} stage directories"
+            await self._unpack_there(local, what, root, [part.prefix for part in (*loads, *store)])
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)
         return sent[: len(loads)], size
@@ -282,7 +291,7 @@ class StageIn:
         """Upload an archive and unpack it, again under another name where it is uncertain that it was."""
         for left in reversed(range(UNPACKINGS)):
             name = f"{self._transfer}/in-{next(self._numbers)}.tgz"
-            async with reported(what, self._record.tell) as progress:
+            async with reported(what, self._record.debug) as progress:
                 archive = await self._gateway.upload(local, name, progress)
             try:
                 await self._extract(archive, root, prefixes)
@@ -314,60 +323,60 @@ class StageIn:
             await self._gateway.withdraw(archive)
             raise
 
-    def _load(self, item: Cargo, parcel: Parcel) -> Load:
+    def _load(self, item: StagedDirectory, input_plan: InputPlan) -> ArchivePart:
         """Add to the script what its job does first; leave out what it copies for itself."""
-        load, script = item.load, item.script
-        if script is None or script.name not in load.replaced:
-            return load
-        shared = _shared(item, parcel)
+        part, script = item.part, item.script
+        if script is None or script.name not in part.replaced:
+            return part
+        shared = _shared(item, input_plan)
         prologue = Prologue(
             script.token,
             f"{self._transfer}/{CLAIMS}",
             self._paths.remote_directory(item.directory.local),
             f"{self._transfer}/{STORE}",
-            {path: (content, sent_as(load.entries[path])) for path, content in shared.items()},
+            {path: (content, sent_stat_of(part.entries[path])) for path, content in shared.items()},
             truncates=item.truncates,
         )
         return replace(
-            load,
-            entries={path: entry for path, entry in load.entries.items() if path not in shared},
-            replaced={**load.replaced, script.name: with_prologue(load.replaced[script.name], prologue)},
+            part,
+            entries={path: entry for path, entry in part.entries.items() if path not in shared},
+            replaced={**part.replaced, script.name: with_prologue(part.replaced[script.name], prologue)},
         )
 
 
-def _digests(load: Load) -> dict[str, str]:
+def _digests(part: ArchivePart) -> dict[str, str]:
     """Return the digests of what is sent in the place of files."""
-    in_memory = {path: hashlib.sha256(content).hexdigest() for path, content in load.replaced.items()}
-    return in_memory | {path: digest_of(str(file)) for path, file in load.translated.items()}
+    in_memory = {path: hashlib.sha256(content).hexdigest() for path, content in part.replaced.items()}
+    return in_memory | {path: digest_of(str(file)) for path, file in part.translated.items()}
 
 
-def _shared(item: Cargo, parcel: Parcel) -> dict[str, Content]:
-    return {path: content for path, content in item.shareable.items() if content in parcel.copied}
+def _shared(item: StagedDirectory, input_plan: InputPlan) -> dict[str, InputContent]:
+    return {path: content for path, content in item.shareable.items() if content in input_plan.copied}
 
 
-def _with_shareable(cargo: Cargo, digests: Mapping[str, str]) -> Cargo:
+def _with_shareable(staged: StagedDirectory, digests: Mapping[str, str]) -> StagedDirectory:
     """Add which of its files other tests may have too.
 
     Args:
-        cargo: the stage directory.
+        staged: the stage directory.
         digests: of its files that are large enough.
     """
-    load = cargo.load
-    if cargo.script is None or cargo.script.name not in load.replaced:
+    part = staged.part
+    if staged.script is None or staged.script.name not in part.replaced:
         # Nothing could copy them.
-        return cargo
+        return staged
     shareable = {
-        path: Content(digest, posixpath.basename(path))
+        path: InputContent(digest, posixpath.basename(path))
         for path, digest in digests.items()
-        if path in load.entries and not load.is_rewritten(path)
+        if path in part.entries and not part.is_rewritten(path)
     }
-    return replace(cargo, shareable=shareable)
+    return replace(staged, shareable=shareable)
 
 
-def _discard(cargo: Sequence[Cargo]) -> None:
+def _discard(staged: Sequence[StagedDirectory]) -> None:
     """Remove translated files that have been sent."""
-    for item in cargo:
-        for file in item.load.translated.values():
+    for item in staged:
+        for file in item.part.translated.values():
             file.unlink(missing_ok=True)
 
 

@@ -11,17 +11,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Archive, Gateway, JobPart, RemoteFile
-from reframe_firecrest.paths import shelf_in
-from reframe_firecrest.session.group import Group
+from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.remote_file import Archive, RemoteFile
+from reframe_firecrest.model.selection import EVERYTHING, Selection
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.units import format_size
+from reframe_firecrest.session.batcher import Batcher
 from reframe_firecrest.session.listing import REFUSALS, list_whole, split
+from reframe_firecrest.session.output_rescue import Rescue
 from reframe_firecrest.session.packing import Packer
 from reframe_firecrest.session.progress import reported
-from reframe_firecrest.session.record import Record
-from reframe_firecrest.session.rescue import Rescue
+from reframe_firecrest.session.session_record import SessionRecord
 from reframe_firecrest.session.stage_in import StageDirectory
-from reframe_firecrest.session.times import in_units
+from reframe_firecrest.staging.local_sync import place_link, relative_target, remove_deleted
 from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.markers import (
     CLAIMS,
@@ -31,16 +34,15 @@ from reframe_firecrest.staging.markers import (
     read_stage,
     without_markers,
 )
-from reframe_firecrest.staging.mirror import place_link, relative_target, remove_gone
 from reframe_firecrest.staging.outputs import is_output
-from reframe_firecrest.staging.placeholders import Index
-from reframe_firecrest.staging.plan import NO_CHANGES, Plan, make_plan, remember
+from reframe_firecrest.staging.paths import shard_of
+from reframe_firecrest.staging.placeholder import create_placeholder, forget, place_closed_directory
+from reframe_firecrest.staging.placeholder_index import Index
 from reframe_firecrest.staging.readability import described, is_doubtful
-from reframe_firecrest.staging.selection import EVERYTHING, Selection
-from reframe_firecrest.staging.standin import forget, place_closed_directory, place_stand_in
+from reframe_firecrest.staging.retrieval_plan import NO_CHANGES, Plan, make_plan, remember
 from reframe_firecrest.staging.unpack import Destination, Unpacked, safe_directory, unpack
 
-LOOKS_FOR_OUTPUT = 3
+OUTPUT_ATTEMPTS = 3
 """Listings until the output of a job that ran must have shown: a compute node's files may take a while."""
 
 
@@ -63,7 +65,7 @@ NOT_RUN = frozenset({"BOOT_FAIL", "CANCELLED", "NODE_FAIL"})
 
 
 @dataclass(eq=False)
-class Harvest:
+class RetrievalRequest:
     """What is to be brought back for one job.
 
     Attributes:
@@ -244,7 +246,7 @@ class StageOut:
         *,
         limit: Callable[[], int],
         warn: Callable[[str], None],
-        record: Record,
+        record: SessionRecord,
     ) -> None:
         self._gateway = gateway
         self._root = root
@@ -256,13 +258,13 @@ class StageOut:
         numbers = itertools.count(1)
         self._packer = Packer(gateway, root, lambda: f"{transfer}/out-{next(numbers)}")
         self._rescue = Rescue(gateway, root, scratch)
-        self._listing: Group[Harvest] = Group(self._list, lambda _job: 0, limit)
+        self._listing: Batcher[RetrievalRequest] = Batcher(self._list, lambda _job: 0, limit)
         # Those that were listed together arrive together, so there is nothing to linger for.
-        self._bringing: Group[Harvest] = Group(
-            self._bring, lambda job: job.plan.size if job.plan else 0, limit, linger=0.0
+        self._bringing: Batcher[RetrievalRequest] = Batcher(
+            self._bring, lambda job: job.plan.size if job.plan else 0, limit, max_delay=0.0
         )
 
-    async def look(self, job: Harvest) -> None:
+    async def look(self, job: RetrievalRequest) -> None:
         """List what a job has left, together with whatever else has ended.
 
         Raises:
@@ -273,7 +275,7 @@ class StageOut:
         except (errors.FinalError, errors.StagingError) as error:
             await self._rescue.rescue(job, error)
 
-    async def fetch(self, job: Harvest) -> None:
+    async def fetch(self, job: RetrievalRequest) -> None:
         """Fetch for a job that has been looked at, together with whatever else has.
 
         Raises:
@@ -289,14 +291,14 @@ class StageOut:
             await self._rescue.rescue(job, error)
         await asyncio.to_thread(self._settle, job)
 
-    async def _list(self, jobs: Sequence[Harvest]) -> None:
-        shelves: dict[str, list[Harvest]] = defaultdict(list)
+    async def _list(self, jobs: Sequence[RetrievalRequest]) -> None:
+        shards: dict[str, list[RetrievalRequest]] = defaultdict(list)
         for job in jobs:
-            shelves[shelf_in(job.directory.relative)].append(job)
-        await asyncio.gather(*(self._list_shelf(shelf, some) for shelf, some in shelves.items()))
+            shards[shard_of(job.directory.relative)].append(job)
+        await asyncio.gather(*(self._list_shelf(shard, some) for shard, some in shards.items()))
 
-    async def _list_shelf(self, shelf: str, jobs: Sequence[Harvest]) -> None:
-        if len(jobs) > 1 and shelf not in self._too_full:
+    async def _list_shelf(self, shard: str, jobs: Sequence[RetrievalRequest]) -> None:
+        if len(jobs) > 1 and shard not in self._too_full:
             relatives = [job.directory.relative for job in jobs]
             top = posixpath.commonpath(relatives)
             try:
@@ -304,7 +306,7 @@ class StageOut:
             except REFUSALS as error:
                 if isinstance(error, TOO_FULL):
                     # It does not become any shorter.
-                    self._too_full.add(shelf)
+                    self._too_full.add(shard)
             else:
                 listings = split(together, [posixpath.relpath(path, top or ".") for path in relatives])
                 lacking = []
@@ -315,8 +317,8 @@ class StageOut:
                 jobs = lacking
         await asyncio.gather(*(self._list_one(job) for job in jobs))
 
-    async def _list_one(self, job: Harvest) -> None:
-        for look in range(LOOKS_FOR_OUTPUT):
+    async def _list_one(self, job: RetrievalRequest) -> None:
+        for look in range(OUTPUT_ATTEMPTS):
             if look:
                 await asyncio.sleep(1.0)
             tree = await list_whole(self._gateway, f"{self._root}/{job.directory.relative}")
@@ -337,9 +339,9 @@ class StageOut:
         except errors.NotFoundError:
             return ()
 
-    async def _bring(self, jobs: Sequence[Harvest]) -> None:
+    async def _bring(self, jobs: Sequence[RetrievalRequest]) -> None:
         wanted: dict[str, Destination] = {}
-        owners: dict[str, Harvest] = {}
+        owners: dict[str, RetrievalRequest] = {}
         for job in jobs:
             found = job.wanted
             wanted.update(found)
@@ -348,7 +350,7 @@ class StageOut:
         begun = time.monotonic()
         doubtful = {name: reason for job in jobs for name, reason in job.doubtful.items()}
         archives, refused = await self._packer.pack(list(wanted), doubtful)
-        what = f"fetching {in_units(size)} of {len(jobs)} jobs"
+        what = f"fetching {format_size(size)} of {len(jobs)} jobs"
         # All of them to their end: nothing may be written any more when something else is tried.
         taken = await asyncio.gather(
             *(self._take_from(archive, wanted, what) for archive in archives), return_exceptions=True
@@ -389,7 +391,7 @@ class StageOut:
         local = self._scratch / posixpath.basename(archive)
         for left in reversed(range(DOWNLOADS)):
             try:
-                async with reported(what, self._record.tell) as progress:
+                async with reported(what, self._record.debug) as progress:
                     await self._gateway.download(archive, local, size_hint=size, progress=progress)
                 return await asyncio.to_thread(unpack, local, wanted)
             except errors.DamagedArchiveError:
@@ -399,7 +401,7 @@ class StageOut:
                 await asyncio.to_thread(local.unlink, missing_ok=True)
         raise AssertionError("unreachable: the last download returns or raises")
 
-    def _settle(self, job: Harvest) -> None:
+    def _settle(self, job: RetrievalRequest) -> None:
         """Make directories and links, and remember how both sides stand now."""
         directory, plan = job.directory, job.plan or Plan()
         for path in plan.directories:
@@ -415,27 +417,29 @@ class StageOut:
         # What was changed here meanwhile stays, whatever the job did.
         here = scan(directory.local)
         untouched = [
-            path for path in plan.gone if path in here and here[path].mark == directory.marks.get(path)
+            path
+            for path in plan.gone
+            if path in here and here[path].fingerprint == directory.fingerprints.get(path)
         ]
-        remove_gone(directory.local, untouched)
+        remove_deleted(directory.local, untouched)
         for path in plan.gone:
             directory.remote.pop(path, None)
-            directory.marks.pop(path, None)
+            directory.fingerprints.pop(path, None)
         directory.left = (directory.left - plan.files.keys()) | plan.left.keys()
         for path in plan.files.keys() - plan.suspects:
             directory.translated.pop(path, None)
         directory.remote.update(remember(job.listing))
         alike = {*plan.files, *plan.directories, *plan.left, *plan.links}
         below_links = tuple(f"{path}/" for path in plan.links)
-        directory.marks.update(
+        directory.fingerprints.update(
             {
-                path: entry.mark
+                path: entry.fingerprint
                 for path, entry in scan(directory.local).items()
                 if path in alike or path.startswith(below_links)
             }
         )
 
-    def _leave(self, job: Harvest, plan: Plan) -> None:
+    def _leave(self, job: RetrievalRequest, plan: Plan) -> None:
         """Put stand-ins where files stay on the system; let those be read that have come."""
         local = job.directory.local
         index = Index(local)
@@ -454,7 +458,7 @@ class StageOut:
                     reasons[reason].insert(0, path)
                 else:
                     reasons[reason].append(path)
-                    place_stand_in(local, path, sizes.get(path, 0), told, index)
+                    create_placeholder(local, path, sizes.get(path, 0), told, index)
             except errors.HostileArchiveError as error:
                 reasons[f"no stand-in could be made: {error}"].append(path)
         self._save(index)

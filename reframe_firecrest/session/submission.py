@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from reframe_firecrest import errors
-from reframe_firecrest.clock import clock
 from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.clock import clock
 
-LOOKS = (1.0, 2.0, 4.0)
+SEARCH_PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each look for a job whose submission is uncertain."""
 
 RESUBMIT_PAUSES = (1.0, 2.0, 3.0)
@@ -102,7 +102,7 @@ class Submitter:
 
     async def find(self, submission: Submission) -> str | None:
         """Look for a job of a doubtful submission that is not known yet; returns its id."""
-        for pause in LOOKS:
+        for pause in SEARCH_PAUSES:
             await asyncio.sleep(pause)
             found = [
                 job_id

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import JobPart
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job_shape import in_words
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.slurm_states import HELD_FOR_GOOD, JobSummary
 from reframe_firecrest.session.followed import Followed
 from reframe_firecrest.settings import Settings
-from reframe_firecrest.shape import in_words
-from reframe_firecrest.states import HELD_FOR_GOOD, Summary
 
 WARN_AFTER = 15.0
 """Seconds for which questions for a job must have failed until users are warned."""
@@ -46,7 +46,7 @@ class Verdicts:
         if since > self._settings.lost_after:
             self.lose(job, f"Slurm has not known job {job.job_id} for {since:.0f} s")
 
-    def wait_for_missing(self, job: Followed, summary: Summary) -> None:
+    def wait_for_missing(self, job: Followed, summary: JobSummary) -> None:
         """Note that all that Slurm reports of a job has ended, but is not all that there must be."""
         since = job.lacks(summary.missing)
         if since > self._settings.lost_after:
@@ -66,7 +66,7 @@ class Verdicts:
             job.warned = True
             _LOGGER.warning("%s; retrying for up to %.0f s: %s", told, self._settings.outage, error)
 
-    def note(self, job: Followed, parts: list[JobPart], summary: Summary, now: float) -> None:
+    def note(self, job: Followed, parts: list[JobPart], summary: JobSummary, now: float) -> None:
         """Take what an answer shows of a job; `now` is when it was asked for, in seconds since the epoch."""
         job.seen = now
         job.unknown = job.lacking = None
@@ -78,7 +78,7 @@ class Verdicts:
             job.state = summary.state
             job.since = time.monotonic()
         job.limit = summary.remaining
-        job.tell(summary)
+        job.notify(summary)
         if summary.ended:
             self.end(job, parts)
         elif summary.reason in HELD_FOR_GOOD:

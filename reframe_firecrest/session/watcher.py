@@ -15,17 +15,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from reframe_firecrest import errors
-from reframe_firecrest.clock import clock
-from reframe_firecrest.gateway.policy import LIST_JOBS
-from reframe_firecrest.gateway.protocol import Gateway, JobPart
-from reframe_firecrest.session import pace
+from reframe_firecrest.gateway.http.policy import LIST_JOBS
+from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job_shape import SINGLE, JobShape
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.slurm_states import JobSummary, summarise
+from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.followed import MISSES, Followed, shown
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.verdicts import Verdicts
 from reframe_firecrest.settings import Settings
-from reframe_firecrest.shape import SINGLE, JobShape
-from reframe_firecrest.states import Summary, summarise
 
 SINGLES = 3
 """Jobs that are asked for singly in one look: each question costs the gateway as much as a whole list."""
@@ -44,18 +45,22 @@ class Watcher:
         gateway: where to ask.
         settings: `poll_min`, `poll_max`, `outage` and `lost_after`.
         reactor: runs the watch.
-        crowd: tells how many jobs there are, on whatever part of their way; by default, those that are
+        running_jobs: tells how many jobs there are, on whatever part of their way; by default, those that are
             followed.
     """
 
     def __init__(
-        self, gateway: Gateway, settings: Settings, reactor: Reactor, crowd: Callable[[], int] | None = None
+        self,
+        gateway: Gateway,
+        settings: Settings,
+        reactor: Reactor,
+        running_jobs: Callable[[], int] | None = None,
     ) -> None:
         self._gateway = gateway
         self._settings = settings
         self._reactor = reactor
         self._verdicts = Verdicts(settings)
-        self._crowd = crowd or (lambda: len(self._followed))
+        self._running_jobs = running_jobs or (lambda: len(self._followed))
         self._followed: set[Followed] = set()
         self._directories: set[str] = set()
         self._news = asyncio.Event()
@@ -68,7 +73,7 @@ class Watcher:
     async def follow(
         self,
         job_id: str,
-        tell: Callable[[Summary], None],
+        notify: Callable[[JobSummary], None],
         name: str | None = None,
         directory: str | None = None,
         shape: JobShape = SINGLE,
@@ -77,7 +82,7 @@ class Watcher:
 
         Args:
             job_id: Slurm's id.
-            tell: called with whatever a look shows.
+            notify: called with whatever a look shows.
             name: the job's name, if it is known: a list of few jobs by name is quicker than one of all.
             directory: its working directory, if no other job has that at the same time.
             shape: the parts that it must have; the accounting may learn of some later than of others.
@@ -90,7 +95,7 @@ class Watcher:
             GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
         """
         ended: asyncio.Future[list[JobPart]] = asyncio.get_running_loop().create_future()
-        followed = Followed(job_id, name, directory, tell, shape, ended)
+        followed = Followed(job_id, name, directory, notify, shape, ended)
         self._followed.add(followed)
         if directory:
             self._directories.add(directory)
@@ -119,7 +124,7 @@ class Watcher:
                     self._bear(error)
                 now = time.monotonic()
                 # An outage may be among that.
-                rest = min(pace.REST * (now - begun), self._settings.poll_max)
+                rest = min(poll_interval.REST * (now - begun), self._settings.poll_max)
                 self._rest = now + (max(rest, self._settings.poll_min) if self._listless else rest)
         except Exception as error:  # noqa: BLE001 - handed to everybody who waits for an answer
             self._fail(error)
@@ -129,7 +134,7 @@ class Watcher:
     def _pauses(self) -> tuple[float, float]:
         """Return the shortest and the longest pause between looks at a job, in seconds."""
         longest = self._settings.poll_max
-        return min(pace.in_crowd(self._crowd(), self._settings.poll_min), longest), longest
+        return min(poll_interval.scaled(self._running_jobs(), self._settings.poll_min), longest), longest
 
     async def _wait(self) -> None:
         """Wait until the first job is due; a new job may be due before those that were there."""
@@ -308,7 +313,7 @@ def _by_job(listed: Iterable[JobPart]) -> Mapping[str, Sequence[JobPart]]:
     return found
 
 
-def ignore(_summary: Summary) -> None:
+def ignore(_summary: JobSummary) -> None:
     """For those who only wait for the end."""
 
 

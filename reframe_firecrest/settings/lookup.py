@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reframe_firecrest.errors import SettingsError
-from reframe_firecrest.settings import choice, credentials
-from reframe_firecrest.settings.local import local_path
+from reframe_firecrest.model.errors import SettingsError
+from reframe_firecrest.settings import auth_method, credentials
+from reframe_firecrest.settings.local_paths import local_path
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
@@ -76,10 +76,10 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
     for key, variable in ENVIRONMENT.items():
         if key not in values and environment.get(variable):
             values[key], origin[key] = environment[variable], f"environment variable {variable}"
-    values["auth"] = choice.choose(
+    values["auth"] = auth_method.choose(
         [
-            *(choice.said_by_configuration(place.name, place.values) for place in places),
-            choice.said_by_environment(environment),
+            *(auth_method.said_by_configuration(place.name, place.values) for place in places),
+            auth_method.said_by_environment(environment),
         ]
     )
     for secret in SECRETS.values():

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reframe_firecrest.errors import SettingsError
-from reframe_firecrest.settings.local import local_path
+from reframe_firecrest.model.errors import SettingsError
+from reframe_firecrest.settings.local_paths import local_path
 
 MAX_BYTES = 65536
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reframe_firecrest.names import to_wire
-from reframe_firecrest.staging.placeholders import mark_of
+from reframe_firecrest.model.file_names import to_wire
+from reframe_firecrest.staging.placeholder_index import mark_of
 
 CHUNK = 1 << 20
 

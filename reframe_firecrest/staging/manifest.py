@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from reframe_firecrest.errors import StagingError
-from reframe_firecrest.staging.guard import unguarded
-from reframe_firecrest.staging.placeholders import INDEX, Index, reason_in, reason_of
+from reframe_firecrest.model.errors import StagingError
+from reframe_firecrest.staging.placeholder_index import INDEX, Index, reason_in, reason_of
+from reframe_firecrest.staging.read_guard import unguarded
 
 _NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 """What becomes of following a link that leads nowhere, in a circle, or to what can't have a name."""
@@ -54,7 +54,7 @@ class Entry:
     target: str = ""
 
     @property
-    def mark(self) -> tuple[object, ...]:
+    def fingerprint(self) -> tuple[object, ...]:
         """What changes when the entry does."""
         return (self.kind, self.size, self.mtime_ns, self.mode, self.target)
 
@@ -176,4 +176,4 @@ def changed(manifest: Manifest, known: Mapping[str, tuple[object, ...]]) -> dict
         manifest: what is there now.
         known: the marks of what was sent or fetched last.
     """
-    return {path: entry for path, entry in manifest.items() if known.get(path) != entry.mark}
+    return {path: entry for path, entry in manifest.items() if known.get(path) != entry.fingerprint}

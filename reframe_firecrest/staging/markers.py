@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from posixpath import basename
 
-from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
+from reframe_firecrest.model.remote_file import FileKind, RemoteFile
 
 CLAIMS = "claims"
 """Directory of claims, below the transfer directory."""
@@ -86,9 +86,9 @@ class Changes:
 UNKNOWN = Changes(everything=True)
 
 
-def changes_of(marks: Sequence[str]) -> Changes:
+def changes_of(fingerprints: Sequence[str]) -> Changes:
     """Add up what the tasks of a job report; `UNKNOWN` if one reports something else."""
-    words = [word for mark in marks for word in mark.split(" ")]
+    words = [word for mark in fingerprints for word in mark.split(" ")]
     numbers = {word for word in words if word not in (SEARCHED, MOVED)}
     if not words or not all(_ID.fullmatch(word) for word in numbers):
         return UNKNOWN
@@ -117,9 +117,13 @@ class Markers:
         Args:
             tasks: the tasks that must have reported.
         """
-        marks = self.changes or {}
+        fingerprints = self.changes or {}
         expected = list(tasks)
-        return changes_of([marks[task] for task in expected]) if set(expected) <= set(marks) else UNKNOWN
+        return (
+            changes_of([fingerprints[task] for task in expected])
+            if set(expected) <= set(fingerprints)
+            else UNKNOWN
+        )
 
 
 def read_stage(listing: Iterable[RemoteFile], token: str) -> Markers:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from reframe_firecrest.errors import StagingError
-from reframe_firecrest.names import to_wire
+from reframe_firecrest.model.errors import StagingError
+from reframe_firecrest.model.file_names import to_wire
 from reframe_firecrest.staging.manifest import Entry, Kind
 
 BACKDATE = 3 * 86_400
@@ -38,7 +38,7 @@ HEADER = 1024
 
 
 @dataclass(frozen=True)
-class Load:
+class ArchivePart:
     """What one stage directory adds to an archive.
 
     Attributes:
@@ -70,7 +70,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentStat:
     """How a file that was sent shows in a remote listing.
 
     Attributes:
@@ -86,7 +86,7 @@ class Sent:
     mode: int = 0o644
 
 
-def sent_as(entry: Entry, size: int | None = None) -> Sent:
+def sent_stat_of(entry: Entry, size: int | None = None) -> SentStat:
     """Return how an entry shows on the remote side once it has been sent.
 
     Args:
@@ -95,7 +95,7 @@ def sent_as(entry: Entry, size: int | None = None) -> Sent:
     """
     mtime = max(entry.mtime_ns // 1_000_000_000 - BACKDATE, 0)
     owners = 0o700 if entry.kind is Kind.DIRECTORY else 0o600
-    return Sent(
+    return SentStat(
         entry.size if size is None else size,
         int(mtime),
         is_file=entry.kind is Kind.FILE,
@@ -119,7 +119,7 @@ class _Digested:
         return self._digest.hexdigest()
 
 
-def pack(loads: Sequence[Load], archive: Path) -> list[dict[str, Sent]]:
+def pack(loads: Sequence[ArchivePart], archive: Path) -> list[dict[str, SentStat]]:
     """Write stage directories into one gzipped tar archive.
 
     Returns, for each load, what was sent by path.
@@ -133,32 +133,32 @@ def pack(loads: Sequence[Load], archive: Path) -> list[dict[str, Sent]]:
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_level_for(loads), mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
     ):
-        for load in loads:
-            _add_parents(tar, load.prefix)
-            sent.append({path: _add(tar, load, path, entry) for path, entry in load.entries.items()})
+        for part in loads:
+            _add_parents(tar, part.prefix)
+            sent.append({path: _add(tar, part, path, entry) for path, entry in part.entries.items()})
     return sent
 
 
-def _level_for(loads: Sequence[Load]) -> int:
+def _level_for(loads: Sequence[ArchivePart]) -> int:
     """Return the level of compression that is worth its time, by a sample of the largest files.
 
     The archive remains one of gzip's in any case, whose checksum tells whether it arrived whole.
     """
     files = [
         entry
-        for load in loads
-        for path, entry in load.entries.items()
-        if entry.kind is Kind.FILE and path not in load.replaced and entry.size >= SAMPLE
+        for part in loads
+        for path, entry in part.entries.items()
+        if entry.kind is Kind.FILE and path not in part.replaced and entry.size >= SAMPLE
     ]
     files.sort(key=lambda entry: entry.size, reverse=True)
-    whole = sum(load.size for load in loads)
+    whole = sum(part.size for part in loads)
     if sum(entry.size for entry in files) < whole / 2:
         return LEVEL
     sample = b"".join(_sample(entry) for entry in files[:SAMPLES])
     if len(zlib.compress(sample, 1)) < WORTHWHILE * len(sample):
         return LEVEL
     # What names the entries compresses well, so it must not be much if nothing is compressed.
-    headers = HEADER * sum(len(load.entries) for load in loads)
+    headers = HEADER * sum(len(part.entries) for part in loads)
     return 0 if headers < (1 - WORTHWHILE) * whole else 1
 
 
@@ -178,12 +178,12 @@ def _add_parents(tar: tarfile.TarFile, prefix: str) -> None:
     tar.addfile(info)
 
 
-def _add(tar: tarfile.TarFile, load: Load, path: str, entry: Entry) -> Sent:
-    replaced = load.replaced.get(path)
-    source = load.translated.get(path)
+def _add(tar: tarfile.TarFile, part: ArchivePart, path: str, entry: Entry) -> SentStat:
+    replaced = part.replaced.get(path)
+    source = part.translated.get(path)
     size = len(replaced) if replaced is not None else source.stat().st_size if source else None
-    sent = sent_as(entry, size)
-    info = tarfile.TarInfo(to_wire(f"{load.prefix}/{path}"))
+    sent = sent_stat_of(entry, size)
+    info = tarfile.TarInfo(to_wire(f"{part.prefix}/{path}"))
     info.mode, info.mtime = sent.mode, sent.mtime
     if entry.kind is Kind.DIRECTORY:
         info.type = tarfile.DIRTYPE
@@ -196,9 +196,9 @@ def _add(tar: tarfile.TarFile, load: Load, path: str, entry: Entry) -> Sent:
         tar.addfile(info, io.BytesIO(replaced))
     else:
         info.size = sent.size
-        if path in load.digests:
+        if path in part.digests:
             info.mode = 0o400
-        _add_file(tar, info, str(source or entry.source), load.digests.get(path))
+        _add_file(tar, info, str(source or entry.source), part.digests.get(path))
     return sent
 
 

@@ -18,10 +18,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reframe_firecrest.directives import first_command, open_mode, with_directive
-from reframe_firecrest.staging.inputs import Content, copying
+from reframe_firecrest.model.directives import first_command, open_mode, with_directive
 from reframe_firecrest.staging.markers import CHANGES, ERROR, PREFIX, READY, SEARCHED
-from reframe_firecrest.staging.pack import Sent
+from reframe_firecrest.staging.pack import SentStat
+from reframe_firecrest.staging.shared_inputs import InputContent, copying
 
 BY_HAND = "REFRAME_FIRECREST_BY_HAND"
 """Environment variable that has a job of the user's own run a script that was left on the system."""
@@ -57,7 +57,7 @@ class Prologue:
     claims: str
     directory: str
     store: str = ""
-    shared: Mapping[str, tuple[Content, Sent]] = field(default_factory=dict)
+    shared: Mapping[str, tuple[InputContent, SentStat]] = field(default_factory=dict)
     truncates: bool = False
 
     @property

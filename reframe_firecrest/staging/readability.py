@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reframe_firecrest.gateway.protocol import RemoteFile
+from reframe_firecrest.model.remote_file import RemoteFile
 
 
 def is_doubtful(entry: RemoteFile, owner: str) -> bool:

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from reframe_firecrest.errors import DamagedArchiveError, HostileArchiveError, StagingError
-from reframe_firecrest.names import from_wire
-from reframe_firecrest.staging.guard import forget
-from reframe_firecrest.staging.inputs import digest_of
+from reframe_firecrest.model.errors import DamagedArchiveError, HostileArchiveError, StagingError
+from reframe_firecrest.model.file_names import from_wire
+from reframe_firecrest.staging.read_guard import forget
+from reframe_firecrest.staging.shared_inputs import digest_of
 
 _DAMAGED = (
     tarfile.TarError,

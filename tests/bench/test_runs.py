@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.runs import Flow, Run, Told, contradictions, traffic_of
-from reframe_firecrest.sandbox.disturb.counts import Stats
+from firecrest_sandbox.fault_injection.counts import Stats
 
 VARIABLES = {"FIRECREST_URL": "https://gateway/v2/", "AUTH_TOKEN_URL": "https://login/token"}
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from reframe_firecrest.journal.reading import Story, stories
+from reframe_firecrest.journal.reader import SessionLog, session_logs
 from tests.conftest import GatewayUnderTest
 from tests.e2e.outside import outside
 
@@ -39,13 +39,13 @@ def places_of(secrets: Sequence[str], log: str, published: Path) -> list[str]:
     return [place for place, data in places.items() if any(secret.encode() in data for secret in secrets)]
 
 
-def wait_until_it_runs(journals: Path, process: subprocess.Popen[str]) -> Story:
+def wait_until_it_runs(journals: Path, process: subprocess.Popen[str]) -> SessionLog:
     """Wait until Slurm runs all jobs of the only run."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        for story in stories(journals):
-            if story.jobs and all(job.state == "RUNNING" for job in story.jobs.values()):
-                return story
+        for session_log in session_logs(journals):
+            if session_log.jobs and all(job.state == "RUNNING" for job in session_log.jobs.values()):
+                return session_log
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "no job has started"
         time.sleep(0.05)

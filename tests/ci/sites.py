@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.sandbox import Sandbox, SandboxConfig
+from firecrest_sandbox import Sandbox, SandboxConfig
 from tests.conftest import PROJECT, GatewayUnderTest
 
 TOOLS = PROJECT / ".pipelines"

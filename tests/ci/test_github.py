@@ -124,12 +124,12 @@ class TestRuns:
 
         def intervene(step: str, process: subprocess.Popen[str]) -> None:
             if step == "Run":
-                story = wait_until_it_runs(
+                session_log = wait_until_it_runs(
                     ready.place / "workspace-run/reframe-run/results/journals", process
                 )
-                killed.append(story.opened.run)
+                killed.append(session_log.opened.run)
                 assert killed[0] in left_on_before(here)
-                kill([*family(story.opened.pid, process.pid), process.pid])
+                kill([*family(session_log.opened.pid, process.pid), process.pid])
 
         expressions = {**ready.expressions, "inputs.tags": "endless"}
         outcome = replace(ready, expressions=expressions, meanwhile=intervene).run("run")

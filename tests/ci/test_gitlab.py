@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from reframe_firecrest.journal.reading import stories
+from reframe_firecrest.journal.reader import session_logs
 from tests.ci.runs import family, kill, left_on, places_of, verdicts, wait_until_it_runs
 from tests.ci.sites import NAMESPACE, Pipeline, Site, needs_tools, site
 from tests.conftest import PROJECT
@@ -140,20 +140,20 @@ class TestPipelines:
 
     def test_what_a_killed_one_leaves_is_swept(self, here: Site) -> None:
         process = here.start("web", REFRAME_SYSTEM="alpha", REFRAME_TAGS="endless")
-        story = wait_until_it_runs(here.directory / "reframe-run/results/alpha/journals", process)
+        session_log = wait_until_it_runs(here.directory / "reframe-run/results/alpha/journals", process)
         with outside(here.gateway("alpha")) as alpha:
-            assert alpha.active(story.opened.run) != []
+            assert alpha.active(session_log.opened.run) != []
             # The outermost shell is gitlab-ci-local's own, which reads the script's exit code.
-            kill(family(story.opened.pid, process.pid)[:-1])
+            kill(family(session_log.opened.pid, process.pid)[:-1])
             done = here.finish(process)
-            assert alpha.active(story.opened.run) == []
+            assert alpha.active(session_log.opened.run) == []
 
         assert done.code != 0
         assert "137" in done.output
         assert left_on(here.gateway("alpha"), NAMESPACE) == set()
-        [kept] = stories(here.published("results/alpha") / "journals")
-        assert kept.opened.run == story.opened.run
-        assert story.opened.run in here.published("pages/alpha.html").read_text()
+        [kept] = session_logs(here.published("results/alpha") / "journals")
+        assert kept.opened.run == session_log.opened.run
+        assert session_log.opened.run in here.published("pages/alpha.html").read_text()
         assert secrets_shown(here, done) == []
 
     def test_a_child_pipeline_has_a_job_for_each_test(self, here: Site) -> None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from reframe_firecrest.cli.exits import EXITS, Exit
+from reframe_firecrest.cli.exit_codes import EXITS, Exit
 from reframe_firecrest.cli.main import app
 
 COMMANDS = sorted(EXITS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.sandbox import Sandbox, SandboxConfig
+from firecrest_sandbox import Sandbox, SandboxConfig
 from tests.conftest import PROJECT
 from tests.docs import pages, shell
 from tests.docs.handling import Handling, handling

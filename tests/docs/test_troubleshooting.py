@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.errors import FirecrestError, SettingsError
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.errors import FirecrestError, SettingsError
 from reframe_firecrest.settings import Place, read_settings
 from tests.conftest import PROJECT
 from tests.docs.messages import GAP, Message, raised, texts

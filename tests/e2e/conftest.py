@@ -29,13 +29,13 @@ class Outcome:
         code: its exit code.
         output: everything that it printed.
         report: its JSON report, empty if it wrote none.
-        strays: Slurm and module commands that were called on this side.
+        orphaned_jobs: Slurm and module commands that were called on this side.
     """
 
     code: int
     output: str
     report: dict[str, Any]
-    strays: list[str]
+    orphaned_jobs: list[str]
 
     def cases(self) -> dict[str, dict[str, Any]]:
         """The test cases of the first run by name."""
@@ -97,12 +97,12 @@ class ReFrame:
         """Wait for the end and collect what there is."""
         output, _ = process.communicate(timeout=timeout)
         report = self.directory / "report.json"
-        strays = self.directory / "strays"
+        orphaned_jobs = self.directory / "strays"
         return Outcome(
             process.returncode,
             output,
             json.loads(report.read_text()) if report.exists() else {},
-            strays.read_text().split() if strays.exists() else [],
+            orphaned_jobs.read_text().split() if orphaned_jobs.exists() else [],
         )
 
     def run(self, checks: Sequence[str], *options: str, timeout: float = TIMEOUT, **more: Any) -> Outcome:

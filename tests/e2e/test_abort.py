@@ -13,10 +13,10 @@ from subprocess import Popen
 
 import pytest
 
-from reframe_firecrest.cleaning import leftovers
-from reframe_firecrest.cleaning.cleaner import Cleaner
-from reframe_firecrest.sandbox import Sandbox, SandboxConfig
-from reframe_firecrest.sandbox.disturb.faults import FaultKind, FaultRule
+from firecrest_sandbox import Sandbox, SandboxConfig
+from firecrest_sandbox.fault_injection.faults import FaultKind, FaultRule
+from reframe_firecrest.commands.clean import residue
+from reframe_firecrest.commands.clean.cleaner import Cleaner
 from tests.conftest import SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import SUITE, Outcome, ReFrame
 from tests.e2e.outside import outside
@@ -76,7 +76,7 @@ def test_jobs_that_can_not_be_cancelled_are_named_with_the_command_that_does(
 def test_a_second_ctrl_c_ends_it_at_once_and_what_is_left_can_be_cleaned_up(
     *, first: signal.Signals, while_reporting: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "SETTLED", 0.5)
+    monkeypatch.setattr(residue, "SETTLED", 0.5)
     unanswered = FaultRule(shape=CANCEL, kind=FaultKind.IGNORE, times=1000)
     with Sandbox(SandboxConfig(faults=(unanswered,), api=SANDBOX_API)) as sandbox:
         with sleepers(sandbox, tmp_path) as (reframe, process):
@@ -105,8 +105,8 @@ def test_a_second_ctrl_c_ends_it_at_once_and_what_is_left_can_be_cleaned_up(
             assert set(system.states()) == jobs
             done = Cleaner(tmp_path / ".local/state/reframe-firecrest", gateway.variables).over()
             assert done.complete
-            assert done.leftovers[0].cancelled == jobs
-            assert system.active(done.leftovers[0].run) == []
+            assert done.residues[0].cancelled == jobs
+            assert system.active(done.residues[0].run) == []
             assert system.runs() == set()
 
 

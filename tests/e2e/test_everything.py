@@ -36,7 +36,7 @@ def test_slurm_does_for_a_test_what_it_does_on_a_login_node(reframe: ReFrame) ->
         "Flexible",
         "LeftOnTheSystem",
     ], outcome.output
-    assert outcome.strays == []
+    assert outcome.orphaned_jobs == []
     reason = cases["ReadsWhatWasLeft"]["fail_reason"]
     assert "left on the system" in reason
     assert "'exclude' pattern" in reason
@@ -72,7 +72,7 @@ def test_options_that_make_or_change_tests(reframe: ReFrame, options: list[str],
     assert outcome.code == 0, outcome.output
     # A distributed test is pinned to each node in turn; a reserved node is left out.
     assert count - 1 <= len(outcome.cases()) <= count
-    assert outcome.strays == []
+    assert outcome.orphaned_jobs == []
 
 
 def test_reports_of_every_kind_are_written(reframe: ReFrame) -> None:

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.cleaning import leftovers
-from reframe_firecrest.cleaning.cleaner import Cleaner
+from firecrest_sandbox import Sandbox, SandboxConfig
+from firecrest_sandbox.fault_injection.faults import FaultKind, FaultRule
+from reframe_firecrest.commands.clean import residue
+from reframe_firecrest.commands.clean.cleaner import Cleaner
 from reframe_firecrest.journal.events import JobMoved
-from reframe_firecrest.journal.liveness import Standing
-from reframe_firecrest.journal.reading import stories
+from reframe_firecrest.journal.reader import session_logs
+from reframe_firecrest.journal.run_status import RunStatus
 from reframe_firecrest.journal.runs import runs_in
-from reframe_firecrest.sandbox import Sandbox, SandboxConfig
-from reframe_firecrest.sandbox.disturb.faults import FaultKind, FaultRule
 from tests.conftest import PROJECT, SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import SUITE, ReFrame
 from tests.e2e.outside import outside
@@ -72,10 +72,10 @@ def wait_for(reframe: ReFrame, journals: Path, reached: Callable[[JobMoved], boo
     [process] = reframe.processes
     deadline = time.monotonic() + PATIENCE
     while True:
-        for story in stories(journals):
-            mine = story.opened.pid == process.pid
-            if mine and story.jobs and all(reached(job) for job in story.jobs.values()):
-                return story.opened.run
+        for session_log in session_logs(journals):
+            mine = session_log.opened.pid == process.pid
+            if mine and session_log.jobs and all(reached(job) for job in session_log.jobs.values()):
+                return session_log.opened.run
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "it did not come to where it is to be killed"
         time.sleep(0.01)
@@ -130,8 +130,8 @@ def test_nothing_is_left_of_killed_runs_and_the_one_that_goes_on_does_not_notice
         assert set(killed.values()) <= system.runs()
         assert len(system.active(killed["WhileRunning"])) >= 3
         for test, run in killed.items():
-            [story] = stories(journals, run)
-            assert all(INSTANTS[test](job) for job in story.jobs.values()), story.jobs
+            [session_log] = session_logs(journals, run)
+            assert all(INSTANTS[test](job) for job in session_log.jobs.values()), session_log.jobs
 
         done = command(gateway, journals, "clean", "--all", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -146,8 +146,8 @@ def test_nothing_is_left_of_killed_runs_and_the_one_that_goes_on_does_not_notice
         outcome = bystander.finish(bystander.processes[0])
         assert passed(outcome) == ["Bystander"], outcome.output
         assert going_on not in system.runs()
-    assert Cleaner(journals, gateway.variables).over().leftovers == []
-    assert {run.standing for run in runs_in(journals)} == {Standing.ENDED}
+    assert Cleaner(journals, gateway.variables).over().residues == []
+    assert {run.standing for run in runs_in(journals)} == {RunStatus.ENDED}
 
 
 def test_without_its_journal_a_run_is_found_by_the_age_in_its_name(
@@ -169,7 +169,7 @@ def test_without_its_journal_a_run_is_found_by_the_age_in_its_name(
 def test_a_transfer_job_that_waits_for_a_killed_run_is_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "SETTLED", 0.5)
+    monkeypatch.setattr(residue, "SETTLED", 0.5)
     unanswered = FaultRule(shape="PUT storage", kind=FaultKind.IGNORE, times=1000)
     with Sandbox(SandboxConfig(faults=(unanswered,))) as sandbox:
         gateway = GatewayUnderTest("sandbox", sandbox.environment())

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 
 import pytest
 
-from reframe_firecrest.sandbox import FaultKind, FaultRule, Sandbox, SandboxConfig
-from reframe_firecrest.sandbox.auth import TokenAuthority
-from reframe_firecrest.sandbox.storage import ObjectStore
+from firecrest_sandbox import FaultKind, FaultRule, Sandbox, SandboxConfig
+from firecrest_sandbox.auth import TokenAuthority
+from firecrest_sandbox.object_storage import ObjectStore
 from tests.conftest import PROJECT, SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import Outcome, ReFrame
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from reframe_firecrest.sandbox import Sandbox, SandboxConfig
+from firecrest_sandbox import Sandbox, SandboxConfig
 from tests.conftest import SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import SUITE, ReFrame
 

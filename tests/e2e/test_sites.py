@@ -21,7 +21,7 @@ def test_modules_containers_and_login_shells_are_the_nodes_affair(reframe: ReFra
     outcome = reframe.run([str(SUITE / "sites.py")], "-T", "slow|het|cmake", config=SITE)
     expected = ["LoadsModules", "MountsItsStageDirectory", "OnAPlainPartition"]
     assert passed(outcome) == expected, outcome.output
-    assert outcome.strays == []
+    assert outcome.orphaned_jobs == []
 
 
 def test_a_mode_chooses_its_options(reframe: ReFrame) -> None:
@@ -60,7 +60,7 @@ def test_flexible_tests_take_the_nodes_they_are_given(reframe: ReFrame, state: s
         pytest.skip(f"no node is {state} just now")
     assert case["result"] == "pass", outcome.output
     assert len(case["job_nodelist"]) >= at_least
-    assert outcome.strays == []
+    assert outcome.orphaned_jobs == []
 
 
 def test_nodes_are_asked_for_and_left_out_by_name(reframe: ReFrame) -> None:

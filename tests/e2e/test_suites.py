@@ -28,7 +28,7 @@ def test_the_sample_checks_pass_without_a_slurm_command_here(reframe: ReFrame) -
     assert outcome.code == 0, outcome.output
     assert "PASSED" in outcome.output
     assert len(passed(outcome)) == 11
-    assert outcome.strays == []
+    assert outcome.orphaned_jobs == []
     nodes = outcome.cases()["HelloNodes"]["job_nodelist"]
     assert len(set(nodes)) == 2
 

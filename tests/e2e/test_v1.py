@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reframe_firecrest.sandbox import FaultKind, FaultRule, Sandbox, SandboxConfig
+from firecrest_sandbox import FaultKind, FaultRule, Sandbox, SandboxConfig
 from tests.conftest import GatewayUnderTest
 from tests.e2e.conftest import SUITE, ReFrame
 from tests.e2e.outside import outside

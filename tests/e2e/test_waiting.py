@@ -25,7 +25,7 @@ def test_an_array_ends_with_its_last_task_and_its_exit_code_is_the_highest(refra
 
 
 def test_jobs_end_although_another_job_breaks_every_list(reframe: ReFrame) -> None:
-    from reframe_firecrest.sandbox import Sandbox, SandboxConfig  # noqa: PLC0415 - needs the extra
+    from firecrest_sandbox import Sandbox, SandboxConfig  # noqa: PLC0415 - needs the extra
 
     # One of its own: the job breaks the lists of all who share it.
     with Sandbox(SandboxConfig(nodes=4, cpus=16)) as sandbox:

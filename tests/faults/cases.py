@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reframe_firecrest.sandbox import FaultKind, FaultRule
-from reframe_firecrest.sandbox.disturb.faults import UPSTREAM_ERROR, modifies
+from firecrest_sandbox import FaultKind, FaultRule
+from firecrest_sandbox.fault_injection.faults import UPSTREAM_ERROR, modifies
 from tests.conftest import SANDBOX_API
 
 TIMEOUT = 3.0

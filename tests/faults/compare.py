@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reframe_firecrest.sandbox.disturb.middleware import READ_TO_ITS_END
+from firecrest_sandbox.fault_injection.middleware import READ_TO_ITS_END
 from tests.faults.running import Outcome
 
 BOUND = 60.0

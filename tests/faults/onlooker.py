@@ -8,14 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reframe_firecrest import errors
-from reframe_firecrest.cleaning.system import visit
-from reframe_firecrest.gateway.protocol import Gateway, JobPart
-from reframe_firecrest.gateway.strays import NAMES
+from reframe_firecrest.commands.clean.system_cleaner import connected_cleaner
+from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.gateway.v2.orphaned_jobs import TRANSFER_JOB_NAMES
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.slurm_states import ENDED, parts_of
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.registry import make_gateway
 from reframe_firecrest.settings import Settings
-from reframe_firecrest.states import ENDED, parts_of
 
 PATIENCE = 600.0
 """Seconds for all that is asked."""
@@ -51,7 +52,7 @@ def look(settings: Settings, since: float, ending: float, *, remove: bool = True
 
 
 async def _look(settings: Settings, since: float, ending: float, *, remove: bool) -> Seen:
-    gateway = visit(settings, make_gateway)
+    gateway = connected_cleaner(settings, make_gateway)
     root = f"{settings.basedir}/{settings.namespace}"
     try:
         await gateway.connect()
@@ -68,7 +69,7 @@ async def _look(settings: Settings, since: float, ending: float, *, remove: bool
     finally:
         await gateway.close()
     return Seen(
-        dict(Counter(f"{part.name} {part.state}" for part in mine if part.name not in NAMES)),
+        dict(Counter(f"{part.name} {part.state}" for part in mine if part.name not in TRANSFER_JOB_NAMES)),
         sorted(f"{part.name} {part.state}" for part in unfinished),
         remote,
     )
@@ -82,7 +83,7 @@ async def _jobs(gateway: Gateway, root: str, since: float) -> Sequence[JobPart]:
     mine = [part for part in jobs if f"{part.working_directory}/".startswith(f"{root}/")]
     # Transfer jobs work elsewhere; that one is ours only its script tells.
     for part in jobs:
-        transfers = part.name in NAMES and part.state not in ENDED
+        transfers = part.name in TRANSFER_JOB_NAMES and part.state not in ENDED
         if transfers and f"{root}/" in await gateway.script(part.base_id):
             mine.append(part)
     return mine

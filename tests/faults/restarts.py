@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from reframe_firecrest.journal.reading import stories
+from reframe_firecrest.journal.reader import session_logs
 from reframe_firecrest.settings import read_settings
 from tests.conftest import PROJECT, GatewayUnderTest
 from tests.e2e.conftest import SUITE, ReFrame
@@ -212,7 +212,7 @@ def _run_in(directory: Path, absence: Absence | None, tests: int) -> Run:
     over, begun = threading.Event(), time.time()
     with ThreadPoolExecutor(1) as pool:
         reframe, process, given = begin(directory, tests)
-        away = pool.submit(disturb, absence, over) if absence else None
+        away = pool.submit(fault_injection, absence, over) if absence else None
         try:
             left = reframe.finish(process, PATIENCE)
             outcome = Outcome(left.code, tests_of(left.report), output=left.output)
@@ -230,14 +230,14 @@ def _run_in(directory: Path, absence: Absence | None, tests: int) -> Run:
     outcome.files = dict(checksums(directory))
     moves = [
         move.time
-        for story in stories(directory / JOURNALS)
-        for moved in story.moves.values()
+        for session_log in session_logs(directory / JOURNALS)
+        for moved in session_log.moves.values()
         for move in moved
     ]
     return Run(outcome, times, sorted(moves), ended)
 
 
-def disturb(absence: Absence, over: threading.Event) -> Times | None:
+def fault_injection(absence: Absence, over: threading.Event) -> Times | None:
     """Take something away and bring it back; None if the run was over before.
 
     Args:

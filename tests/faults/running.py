@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from reframe_firecrest.sandbox import Sandbox, SandboxConfig
+from firecrest_sandbox import Sandbox, SandboxConfig
 from tests.conftest import SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import SUITE, ReFrame
 from tests.faults.cases import SLOW_SYSTEM, TIMEOUT, Case

@@ -5,8 +5,9 @@ import os
 import httpx
 
 import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
-from reframe_firecrest.gateway import policy, store
-from reframe_firecrest.gateway.v1 import compute, search, transfers
+from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.object_storage import storage_requests
+from reframe_firecrest.gateway.v1 import compute, submission_search, transfers
 
 if "FAULTS_TIMEOUT" in os.environ:
     # What is shown is that the client gives up waiting, not that it takes two minutes to.
@@ -21,8 +22,8 @@ if "FAULTS_TIMEOUT" in os.environ:
     ):
         for name in names:
             setattr(module, name, 3 * float(os.environ["FAULTS_TIMEOUT"]))
-    search.UNDER_WAY = 2 * compute.SUBMISSION
-    store.TIMEOUT = httpx.Timeout(float(os.environ["FAULTS_TIMEOUT"]))
+    submission_search.UNDER_WAY = 2 * compute.SUBMISSION
+    storage_requests.TIMEOUT = httpx.Timeout(float(os.environ["FAULTS_TIMEOUT"]))
 
 site_configuration = {
     "systems": [

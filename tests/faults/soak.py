@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reframe_firecrest.sandbox import FaultRule, SandboxConfig
+from firecrest_sandbox import FaultRule, SandboxConfig
 from tests.e2e.conftest import SUITE
 from tests.faults.cases import KINDS
 from tests.faults.running import SMALL, Outcome, jobs_of, run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.sandbox import FaultKind
-from reframe_firecrest.sandbox.disturb.faults import Faults
+from firecrest_sandbox import FaultKind
+from firecrest_sandbox.fault_injection.faults import Faults
 from tests.faults.cases import KINDS, LATE_SUBMISSION, Case, Fault, every_case, pairs, parse_case, sample
 
 COUNTS = {"POST token": 1, "POST /compute/{system}/jobs": 2, "GET storage": 1}

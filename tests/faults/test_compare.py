@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reframe_firecrest.sandbox.disturb.middleware import READ_TO_ITS_END
+from firecrest_sandbox.fault_injection.middleware import READ_TO_ITS_END
 from tests.faults.compare import BOUND, differences
 from tests.faults.running import Outcome, executed
 from tests.faults.soak import Soak, faults_of

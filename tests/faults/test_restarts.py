@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import PROJECT
 from tests.faults import restarts
-from tests.faults.restarts import Absence, Run, Times, disturb, standstill, verdict, went_on
+from tests.faults.restarts import Absence, Run, Times, fault_injection, standstill, verdict, went_on
 from tests.faults.running import Outcome
 
 GOOD = Outcome(
@@ -35,7 +35,9 @@ def noting(path: Path, word: str) -> str:
 
 def test_what_is_killed_is_started_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    times = disturb(Absence(noting(log, "killed"), noting(log, "started"), 0.0, 0.1), threading.Event())
+    times = fault_injection(
+        Absence(noting(log, "killed"), noting(log, "started"), 0.0, 0.1), threading.Event()
+    )
     assert log.read_text().split() == ["killed", "started"]
     assert times is not None
     assert 0.1 <= times.started - times.killed < 5.0
@@ -44,7 +46,7 @@ def test_what_is_killed_is_started_again(tmp_path: Path) -> None:
 def test_it_is_started_again_also_where_the_kill_fails(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with pytest.raises(subprocess.CalledProcessError):
-        disturb(Absence("false", noting(log, "started"), 0.0, 60.0), threading.Event())
+        fault_injection(Absence("false", noting(log, "started"), 0.0, 60.0), threading.Event())
     assert log.read_text().split() == ["started"]
 
 
@@ -52,7 +54,7 @@ def test_a_run_that_is_over_is_not_disturbed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     over = threading.Event()
     over.set()
-    assert disturb(Absence(noting(log, "killed"), "true", 60.0, 0.0), over) is None
+    assert fault_injection(Absence(noting(log, "killed"), "true", 60.0, 0.0), over) is None
     assert not log.exists()
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.gateway import policy
+from reframe_firecrest.gateway.http import policy
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from reframe_firecrest.gateway.connection import Connection
-from reframe_firecrest.gateway.policy import Patience
-from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.gateway.v2 import GatewayV2
+from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.v2.gateway import GatewayV2
+from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.settings import Settings
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ URL = "http://gateway.test/hpc"
 TOKEN_URL = "http://idp.test/token"
 SYSTEM = "daint"
 
-FAST = Patience(first_contact=1.0, outage=1.0, refused=0.2, pause=0.001, pause_max=0.002)
+FAST = RetryPolicy(first_contact=1.0, outage=1.0, refused=0.2, pause=0.001, pause_max=0.002)
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "firecrest-api" / "recordings"
 
@@ -153,9 +153,9 @@ def finished(*parts: JobPart) -> tuple[list[str], Callable[[str], Awaitable[Sequ
     return asked, wait_for_job
 
 
-def make_gateway(api: Api, *parts: JobPart, patience: Patience = FAST, **changes: object) -> GatewayV2:
+def make_gateway(api: Api, *parts: JobPart, retry_policy: RetryPolicy = FAST, **changes: object) -> GatewayV2:
     return GatewayV2(
-        Connection(make_settings(**changes), patience, httpx.MockTransport(api)), finished(*parts)[1]
+        Connection(make_settings(**changes), retry_policy, httpx.MockTransport(api)), finished(*parts)[1]
     )
 
 

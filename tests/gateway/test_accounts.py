@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import AccountInfo
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.system import AccountInfo
 from tests.gateway.helpers import Answer, Api, answer, make_gateway, recordings, run
 
 USER = "GET /status/userinfo"

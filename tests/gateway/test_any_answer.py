@@ -18,15 +18,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy, transfers
-from reframe_firecrest.gateway.connection import Connection
-from reframe_firecrest.gateway.policy import Patience
-from reframe_firecrest.gateway.protocol import JobPart, RemoteFile
-from reframe_firecrest.gateway.translate import error_of
-from reframe_firecrest.gateway.v2 import GatewayV2
-from reframe_firecrest.nodesets import MOST_NODES, expand_nodes
-from reframe_firecrest.states import summarise
+from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.http.error_translation import translate_error
+from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.v2 import transfers
+from reframe_firecrest.gateway.v2.gateway import GatewayV2
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.node_sets import MOST_NODES, expand_nodes
+from reframe_firecrest.model.remote_file import RemoteFile
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.slurm_states import summarise
 from tests.fuzzing import examples
 from tests.gateway.any_answers import (
     BODIES,
@@ -73,7 +75,7 @@ class Stream(httpx.AsyncByteStream):
 def work_of(local: Path, large: Path) -> Mapping[str, Callable[[GatewayV2], Awaitable[object]]]:
     return {
         "connect": lambda gateway: gateway.connect(),
-        "look": lambda gateway: gateway.look(),
+        "look": lambda gateway: gateway.status(),
         "reach": lambda gateway: gateway.reach("http://s3.test"),
         "exists": lambda gateway: gateway.exists("/s"),
         "cluster": lambda gateway: gateway.cluster(),
@@ -95,7 +97,7 @@ def work_of(local: Path, large: Path) -> Mapping[str, Callable[[GatewayV2], Awai
 
 
 OPERATIONS = sorted(work_of(Path(), Path()))
-IMPATIENT = Patience(first_contact=0.0, outage=0.0, pause=0.0, pause_max=0.0)
+IMPATIENT = RetryPolicy(first_contact=0.0, outage=0.0, pause=0.0, pause_max=0.0)
 AT_ONCE = (0.0, 0.0)
 
 
@@ -127,7 +129,7 @@ async def carry_out(
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", AT_ONCE)
+    monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", AT_ONCE)
 
 
 @given(
@@ -253,4 +255,4 @@ def test_a_refusal_in_any_words_becomes_an_error_of_ours(
         status, content=content_of(body), headers=sent, request=httpx.Request("GET", "http://x")
     )
     error = httpx.HTTPStatusError("no", request=response.request, response=response)
-    check_error(error_of(policy.SUBMIT, error, "'daint' at http://x"))
+    check_error(translate_error(policy.SUBMIT, error, "'daint' at http://x"))

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy
-from reframe_firecrest.gateway.names import attempts
+from reframe_firecrest.gateway.attempt_names import attempts
+from reframe_firecrest.gateway.http import policy
 from reframe_firecrest.gateway.v1 import tasks, transfers
+from reframe_firecrest.model import errors
 from tests.gateway.helpers import Answer, Api, answer, finished, make_gateway, run
 from tests.gateway.v1.helpers import QUEUE, ApiV1, Begun, done, queued
 from tests.gateway.v1.helpers import call as call_v1
@@ -49,7 +49,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at v1's tasks and jobs at once."""
     monkeypatch.setattr(tasks, "FIRST_LOOK", 0.001)
     monkeypatch.setattr(transfers, "LOOKS", (0.0, 0.0))
-    monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0, 0.0))
+    monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
 
 
 Method = Callable[[Any], Awaitable[Any]]

@@ -19,19 +19,19 @@ CLIENT = """
 import asyncio, resource, sys
 from pathlib import Path
 import httpx
-from reframe_firecrest import errors
-from reframe_firecrest.gateway import limits
-from reframe_firecrest.gateway.objects import Objects
-from reframe_firecrest.gateway.policy import Patience
-from reframe_firecrest.gateway.wire import CountingClient, Wire
+from reframe_firecrest.model import errors
+from reframe_firecrest.gateway.http import limits
+from reframe_firecrest.gateway.object_storage.object_storage import ObjectStorage
+from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.http.http_client import CountingClient, TrafficCounter
 
 limits.UNASKED = 32 << 20
 
 async def work(url, target):
-    async with CountingClient(Wire()) as client:
+    async with CountingClient(TrafficCounter()) as client:
         try:
             if target:
-                objects = Objects(client, Patience(0.0, 0.0, 0.0, 0.0), "'daint' at gw")
+                objects = ObjectStorage(client, RetryPolicy(0.0, 0.0, 0.0, 0.0), "'daint' at gw")
                 await objects.get(url, Path(target), 10)
             else:
                 (await client.get(url, timeout=30)).json()

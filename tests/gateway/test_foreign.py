@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy, translate
-from reframe_firecrest.gateway.dialect import ANY, V2, Dialect
-from reframe_firecrest.gateway.v1.dialect import V1
+from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http.error_mapping import ANY, V2, ErrorMapping
+from reframe_firecrest.gateway.v1.error_mapping import V1
+from reframe_firecrest.model import errors
 from tests.gateway.helpers import FAST, Api, answer, make_gateway, run
 
 SUBMIT = "POST /compute/jobs"
@@ -43,10 +43,10 @@ DIALECTS = {"v1": V1, "v2": V2, "any": ANY}
 OWN = answer(503, "The scheduler service for the requested system (daint) is unhealthy.")
 
 
-def meaning(operation: policy.Operation, response: httpx.Response, dialect: Dialect) -> Any:
+def meaning(operation: policy.Operation, response: httpx.Response, error_mapping: ErrorMapping) -> Any:
     response.request = httpx.Request("POST", "http://gateway.test")
     problem = httpx.HTTPStatusError("no", request=response.request, response=response)
-    error = translate.error_of(operation, problem, "'daint'", dialect=dialect)
+    error = error_translation.translate_error(operation, problem, "'daint'", error_mapping=error_mapping)
     return type(policy.in_context(operation, error, answered=True))
 
 
@@ -54,31 +54,33 @@ def meaning(operation: policy.Operation, response: httpx.Response, dialect: Dial
     "status", [400, 402, 403, 404, 408, 409, 413, 418, 424, 500, 501, 502, 503, 504, 520]
 )
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@pytest.mark.parametrize("error_mapping", DIALECTS.values(), ids=DIALECTS)
 def test_a_submission_is_uncertain_after_any_answer_that_is_not_firecrests(
-    dialect: Dialect, body: bytes, status: int
+    error_mapping: ErrorMapping, body: bytes, status: int
 ) -> None:
-    if body == BODIES["error"] and status < 500 and dialect is not V2:
+    if body == BODIES["error"] and status < 500 and error_mapping is not V2:
         pytest.skip("FirecREST v1 does answer like this")
-    found = meaning(policy.SUBMIT, httpx.Response(status, content=body), dialect)
+    found = meaning(policy.SUBMIT, httpx.Response(status, content=body), error_mapping)
     assert found is errors.UncertainError
 
 
 @given(st.sampled_from([*range(500, 600)]), st.binary(max_size=60), st.sampled_from([*DIALECTS.values()]))
-def test_no_body_makes_a_5xx_certain(status: int, body: bytes, dialect: Dialect) -> None:
-    assert meaning(policy.SUBMIT, httpx.Response(status, content=body), dialect) is errors.UncertainError
+def test_no_body_makes_a_5xx_certain(status: int, body: bytes, error_mapping: ErrorMapping) -> None:
+    assert (
+        meaning(policy.SUBMIT, httpx.Response(status, content=body), error_mapping) is errors.UncertainError
+    )
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@pytest.mark.parametrize("error_mapping", DIALECTS.values(), ids=DIALECTS)
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(429, errors.TransientError), (425, errors.TransientError), (401, errors.AuthError)],
 )
 def test_what_is_refused_at_the_door_did_not_get_in(
-    dialect: Dialect, body: bytes, status: int, kind: type[errors.GatewayError]
+    error_mapping: ErrorMapping, body: bytes, status: int, kind: type[errors.GatewayError]
 ) -> None:
-    assert meaning(policy.SUBMIT, httpx.Response(status, content=body), dialect) is kind
+    assert meaning(policy.SUBMIT, httpx.Response(status, content=body), error_mapping) is kind
 
 
 def test_firecrests_own_answer_says_that_nothing_was_done() -> None:
@@ -110,7 +112,7 @@ def test_a_submission_behind_a_proxy_that_gives_up_is_sent_once() -> None:
     api = Api({SUBMIT: httpx.Response(503, content=BODIES["Envoy"])})
 
     async def work() -> None:
-        gateway = make_gateway(api, patience=FAST)
+        gateway = make_gateway(api, retry_policy=FAST)
         try:
             await gateway.submit("/scratch/t/job.sh", "/scratch/t", None)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reframe_firecrest.journal.identity import boot_id, namespaces
+from reframe_firecrest.journal.process_identity import boot_id, namespaces
 
 GONE: Mapping[str, Any] = {"boot": boot_id(), "namespaces": namespaces(), "pid": 7, "started": 1}
 """Whoever has this process id now has started at another time."""

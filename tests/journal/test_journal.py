@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest.journal.events import Closed, JobMoved, Opened, Removed, Traffic, Transferred
-from reframe_firecrest.journal.filetime import is_held
-from reframe_firecrest.journal.reading import read, stories
-from reframe_firecrest.journal.writing import Journal
+from reframe_firecrest.journal.file_time import is_held
+from reframe_firecrest.journal.reader import read, session_logs
+from reframe_firecrest.journal.writer import Journal
 
 
 def opened(run: str = "run-1") -> Opened:
@@ -66,25 +66,25 @@ def test_what_was_written_is_read(tmp_path: Path, journal: Begin) -> None:
     written.write(Removed(time=6, path="a"))
     written.write(Closed(time=7, left=("12",)))
     written.close()
-    story = read(written.path)
-    assert story is not None
-    assert story.opened == opened()
-    assert story.jobs == {1: moves[1], 2: moves[2]}
-    assert story.moves[1] == moves[:2]
-    assert story.transfers[0].size == 10
-    assert story.traffic is not None
-    assert story.traffic.requests == 9
-    assert story.removed == ["a"]
-    assert story.closed == Closed(time=7, left=("12",))
-    assert story.last == 7
+    session_log = read(written.path)
+    assert session_log is not None
+    assert session_log.opened == opened()
+    assert session_log.jobs == {1: moves[1], 2: moves[2]}
+    assert session_log.moves[1] == moves[:2]
+    assert session_log.transfers[0].size == 10
+    assert session_log.traffic is not None
+    assert session_log.traffic.requests == 9
+    assert session_log.removed == ["a"]
+    assert session_log.closed == Closed(time=7, left=("12",))
+    assert session_log.last == 7
 
 
 def test_every_line_is_there_at_once(tmp_path: Path, journal: Begin) -> None:
     written = journal(tmp_path)
     written.write(opened())
-    story = read(written.path)
-    assert story is not None
-    assert story.closed is None
+    session_log = read(written.path)
+    assert session_log is not None
+    assert session_log.closed is None
 
 
 def test_a_torn_line_hides_none_of_the_others(tmp_path: Path, journal: Begin) -> None:
@@ -94,9 +94,9 @@ def test_a_torn_line_hides_none_of_the_others(tmp_path: Path, journal: Begin) ->
     written.close()
     with written.path.open("ab") as file:
         file.write(b'{"event":"job","time":3,"nu')
-    story = read(written.path)
-    assert story is not None
-    assert list(story.jobs) == [1]
+    session_log = read(written.path)
+    assert session_log is not None
+    assert list(session_log.jobs) == [1]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\n", b"[]\n{}\n", b'{"event":"closed","time":1}\n'])
@@ -104,7 +104,7 @@ def test_another_file_is_no_journal(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.jsonl"
     path.write_bytes(content)
     assert read(path) is None
-    assert list(stories(tmp_path)) == []
+    assert list(session_logs(tmp_path)) == []
 
 
 def test_only_its_owner_may_read_it(tmp_path: Path, journal: Begin) -> None:
@@ -122,7 +122,7 @@ def test_two_sessions_of_a_run_have_a_journal_each(tmp_path: Path, journal: Begi
     first.write(opened())
     second.write(opened())
     assert first.path != second.path
-    assert len(list(stories(tmp_path))) == 2
+    assert len(list(session_logs(tmp_path))) == 2
 
 
 def test_a_journal_that_can_not_be_written_is_told_of_once(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_journal_that_can_not_be_written_is_told_of_once(tmp_path: Path) -> No
 
 
 def test_no_directory_means_no_stories(tmp_path: Path) -> None:
-    assert list(stories(tmp_path / "missing")) == []
+    assert list(session_logs(tmp_path / "missing")) == []
 
 
 def test_a_full_disk_hides_no_later_line_and_frees_no_lock(
@@ -158,10 +158,10 @@ def test_a_full_disk_hides_no_later_line_and_frees_no_lock(
     assert is_held(written.path)
     monkeypatch.setattr(Journal, "_write", write)
     written.write(job(4, "submitting"))
-    story = read(written.path)
+    session_log = read(written.path)
     written.close()
-    assert story is not None
-    assert [move.phase for move in story.moves[1]] == ["submitting"]
+    assert session_log is not None
+    assert [move.phase for move in session_log.moves[1]] == ["submitting"]
     assert len(told) == 1
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.paths import PathMap
-from reframe_firecrest.session.phases import Handle, JobSpec
+from reframe_firecrest.model.job import JobHandle, JobSpec
+from reframe_firecrest.session.log_queue import Message
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.relay import Message
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import Settings
+from reframe_firecrest.staging.paths import PathMap
 from tests.session.fakes import FakeGateway
 
 PATIENCE = 15.0
@@ -56,12 +56,12 @@ class Stage:
             (path / file).write_text(text)
         return path
 
-    def submit(self, name: str, script: str = "job.sh", files: Mapping[str, str] | None = None) -> Handle:
+    def submit(self, name: str, script: str = "job.sh", files: Mapping[str, str] | None = None) -> JobHandle:
         """Hand over a job with a stage directory of its own."""
         path = self.directory(name, files)
         return self.session.submit(JobSpec(f"rfm_{name}", str(path), script, ("job.out", "job.err")))
 
-    def submitted(self, *handles: Handle) -> list[str]:
+    def submitted(self, *handles: JobHandle) -> list[str]:
         """Wait until Slurm knows the jobs; return their ids."""
         eventually(lambda: all(handle.view.job_id for handle in handles), "submission")
         return [str(handle.view.job_id) for handle in handles]

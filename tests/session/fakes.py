@@ -14,19 +14,17 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from reframe_firecrest.errors import ForbiddenError, GatewayError, NotFoundError, UnlistableError
-from reframe_firecrest.gateway.elimination import pack_what_can_be
-from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
-from reframe_firecrest.gateway.protocol import (
+from reframe_firecrest.gateway.partial_packing import pack_what_can_be
+from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.model.errors import ForbiddenError, GatewayError, NotFoundError, UnlistableError
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.remote_file import Archive, FileKind, RemoteFile
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.system import (
     AccountInfo,
-    Archive,
     Cluster,
-    FileKind,
-    JobPart,
     NodeInfo,
     PartitionInfo,
-    Progress,
-    RemoteFile,
     ReservationInfo,
     SystemInfo,
 )
@@ -115,9 +113,9 @@ class FakeGateway:
         await self._enter("authenticate")
         return self.token_lifetime
 
-    async def look(self) -> Look:
+    async def status(self) -> GatewayStatus:
         await self._enter("look")
-        return Look("2.5.6", {"fake": self.health}, END, 0.01, END + self.clock_ahead)
+        return GatewayStatus("2.5.6", {"fake": self.health}, END, 0.01, END + self.clock_ahead)
 
     async def reach(self, url: str) -> int:
         await self._enter("reach")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.session.phases import Handle, JobSpec, Phase
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
+from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.staging.markers import PREFIX
-from reframe_firecrest.staging.selection import Selection
 from tests.session.conftest import Stage, eventually
 
 CUT = errors.UncertainError("cut")
@@ -18,11 +18,11 @@ CUT = errors.UncertainError("cut")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     monkeypatch.setattr("reframe_firecrest.session.duplicates.LATE", 0.1)
 
 
-def submit_cut(stage: Stage, name: str = "a") -> tuple[Handle, str]:
+def submit_cut(stage: Stage, name: str = "a") -> tuple[JobHandle, str]:
     """Hand over a job whose first submission is not answered; returns the id that is followed."""
     stage.gateway.failures["submit"] = [CUT]
     handle = stage.submit(name)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest import errors
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job import Phase
 from reframe_firecrest.session import stage_in
-from reframe_firecrest.session.phases import Phase
 from tests.session.conftest import Stage, eventually
 
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.paths import PathMap
-from reframe_firecrest.session.phases import Handle, JobSpec, Phase
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
+from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import Session
-from reframe_firecrest.staging.placeholders import INDEX
-from reframe_firecrest.staging.selection import Selection
+from reframe_firecrest.staging.paths import PathMap
+from reframe_firecrest.staging.placeholder_index import INDEX
 from tests.session.conftest import Stage
 from tests.session.fakes import FakeGateway
 
 PARENT = "system/partition/environ/parent"
 
 
-def ended(handle: Handle) -> Handle:
+def ended(handle: JobHandle) -> JobHandle:
     assert handle.ended.wait(15)
     return handle
 
@@ -30,7 +30,7 @@ def warnings(stage: Stage) -> list[str]:
     return [text for level, text in stage.said() if level == logging.WARNING]
 
 
-def run(stage: Stage, name: str, *directories: str, **files: str) -> Handle:
+def run(stage: Stage, name: str, *directories: str, **files: str) -> JobHandle:
     """Run a job that makes directories and files."""
     handle = stage.submit(name)
     [job_id] = stage.submitted(handle)
@@ -171,7 +171,7 @@ class TestPlaceholdersOfAnEarlierRun:
         )
         return stage
 
-    def submit(self, stage: Stage, command: str) -> Handle:
+    def submit(self, stage: Stage, command: str) -> JobHandle:
         child = stage.directory("child")
         (child / "job.sh").write_text(f"#!/bin/bash\n{command}\n")
         return stage.session.submit(JobSpec("rfm_child", str(child), "job.sh", ("job.out", "job.err")))

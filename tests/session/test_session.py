@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest import errors, paths
 from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job import JobSpec, Phase
+from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.session.followed import MISSES
-from reframe_firecrest.session.phases import JobSpec, Phase
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.watcher import SINGLES
-from reframe_firecrest.staging.selection import Selection
+from reframe_firecrest.staging import paths
 from tests.session.conftest import Stage, eventually
 from tests.session.fakes import END
 
@@ -110,7 +111,7 @@ def test_one_status_request_serves_all_jobs(stage: Stage) -> None:
 
 
 def test_directories_that_lie_apart_are_listed_apart(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "SHELF", 2)
+    monkeypatch.setattr(paths, "SHARD_SIZE", 2)
     jobs = [stage.submit(f"s/p/e/t{number}") for number in range(6)]
     for job_id in stage.submitted(*jobs):
         stage.gateway.finish(job_id)
@@ -400,7 +401,7 @@ def test_an_outage_that_lasts_too_long_is_a_failure_that_says_so(stage: Stage) -
 
 
 def test_a_submission_whose_answer_was_lost_is_adopted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
     (stage.remote / "a").mkdir(parents=True)
     job_id = stage.gateway.start("job.sh", str(stage.remote / "a"))
@@ -410,7 +411,7 @@ def test_a_submission_whose_answer_was_lost_is_adopted(stage: Stage, monkeypatch
 
 
 def test_a_submission_that_left_nothing_is_repeated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
     stage.submitted(stage.submit("a"))
     assert stage.gateway.calls["submit"] == 2
@@ -420,7 +421,7 @@ def test_a_submission_that_left_nothing_is_repeated(stage: Stage, monkeypatch: p
 def test_an_outage_of_the_controller_is_ridden_out_by_submissions(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     stage.gateway.failures["submit"] = [errors.OutageError("Unable to contact slurm controller")] * 7
     stage.submitted(stage.submit("a"))
     assert stage.gateway.calls["submit"] == 8
@@ -430,7 +431,7 @@ def test_an_outage_of_the_controller_is_ridden_out_by_submissions(
 def test_a_submission_that_leaves_nothing_time_and_again_has_failed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     stage.gateway.failures["submit"] = [errors.UncertainError("cut")] * 7
     handle = stage.submit("a")
     assert handle.ended.wait(10)
@@ -441,7 +442,7 @@ def test_a_submission_that_leaves_nothing_time_and_again_has_failed(
 def test_a_job_whose_directory_the_list_does_not_tell_is_adopted(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01, 0.01))
     stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
     (stage.remote / "a").mkdir(parents=True)
     other, job_id = (stage.gateway.start("job.sh", "") for _ in range(2))
@@ -453,7 +454,7 @@ def test_a_job_whose_directory_the_list_does_not_tell_is_adopted(
 def test_a_run_job_does_not_adopt_the_build_job_of_the_same_directory(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     build = stage.submit("a")
     [build_id] = stage.submitted(build)
     stage.gateway.finish(build_id)
@@ -466,7 +467,7 @@ def test_a_run_job_does_not_adopt_the_build_job_of_the_same_directory(
 def test_a_job_under_the_id_of_a_forgotten_one_is_adopted(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     stage.submitted(stage.submit("a"))
     stage.gateway.forget()
     stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
@@ -480,7 +481,7 @@ def test_a_submission_that_can_not_be_told_from_others_is_repeated_without_harm(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whatever the first request has left: only one of the jobs runs the script.
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
     stage.gateway.unsure = 2
     stage.submitted(stage.submit("a"))
@@ -490,7 +491,7 @@ def test_a_submission_that_can_not_be_told_from_others_is_repeated_without_harm(
 def test_a_submission_that_can_be_told_at_last_is_adopted(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.submission.LOOKS", (0.01, 0.01))
+    monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
     stage.gateway.failures["submit"] = [errors.UncertainError("cut")]
     stage.gateway.unsure = 1
     (stage.remote / "a").mkdir(parents=True)

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.session.phases import Handle, JobSpec, Phase
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
+from reframe_firecrest.model.job_shape import JobShape
+from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.session.watcher import ALONE
-from reframe_firecrest.shape import JobShape
 from tests.session.conftest import Stage, eventually
 
 TEN = JobShape(frozenset(range(10)))
 REFUSED = errors.UncertainError("asking for a job failed: Internal Server Error", status=500)
 
 
-def submit(stage: Stage, name: str, shape: JobShape = TEN) -> tuple[Handle, str, JobPart]:
+def submit(stage: Stage, name: str, shape: JobShape = TEN) -> tuple[JobHandle, str, JobPart]:
     path = stage.directory(name)
     outputs = ("job.out", "job.err")
     handle = stage.session.submit(
@@ -157,7 +157,7 @@ class TestOneJobsTrouble:
     def test_a_job_that_lists_show_goes_on_although_it_cannot_be_asked_for(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("reframe_firecrest.session.doubts.SELDOM", 0.1)
+        monkeypatch.setattr("reframe_firecrest.session.list_doubts.SELDOM", 0.1)
         handle = stage.submit("a")
         [job_id] = stage.submitted(handle)
         stage.gateway.trouble[job_id] = REFUSED
@@ -171,7 +171,7 @@ class TestOneJobsTrouble:
 class TestStaleLists:
     @pytest.fixture(autouse=True)
     def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("reframe_firecrest.session.doubts.SOON", 0.5)
+        monkeypatch.setattr("reframe_firecrest.session.list_doubts.SOON", 0.5)
 
     def test_a_cancellation_is_noticed_while_lists_keep_showing_a_requeue(self, stage: Stage) -> None:
         handle = stage.submit("a")

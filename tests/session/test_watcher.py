@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.session.phases import JobSpec, Phase
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job import JobSpec, Phase
+from reframe_firecrest.model.job_shape import JobShape
+from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.verdicts import OVERDUE
 from reframe_firecrest.session.watcher import Watcher, ignore
-from reframe_firecrest.shape import JobShape
 from tests.session.conftest import Stage, eventually
 
 LIMIT = 1800.0

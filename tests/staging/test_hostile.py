@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest.errors import FirecrestError, HostileArchiveError, StagingError
+from reframe_firecrest.model.errors import FirecrestError, HostileArchiveError, StagingError
 from reframe_firecrest.staging import unpack as unpacking
-from reframe_firecrest.staging.guard import forget
+from reframe_firecrest.staging.local_sync import place_link, remove_deleted
 from reframe_firecrest.staging.manifest import scan
-from reframe_firecrest.staging.mirror import place_link, remove_gone
-from reframe_firecrest.staging.standin import place_stand_in
+from reframe_firecrest.staging.placeholder import create_placeholder
+from reframe_firecrest.staging.read_guard import forget
 from reframe_firecrest.staging.unpack import GROWTH, Destination, safe_directory
 from tests.fuzzing import examples
 from tests.staging.world import World, entries
@@ -282,7 +282,7 @@ def test_a_hard_link_to_what_was_a_stand_in_is_taken(tmp_path: Path) -> None:
         info.type, info.linkname = tarfile.LNKTYPE, "t/first"
 
     world = World(tmp_path)
-    place_stand_in(str(world.stage), "first", 3, "left by the build")
+    create_placeholder(str(world.stage), "first", 3, "left by the build")
     world.member("t/first")
     world.member("t/second", b"", link)
     assert world.unpack("first", "second").placed == {"t/first", "t/second"}
@@ -312,9 +312,9 @@ class TestListings:
                     elif what == "link":
                         place_link(stage, path, target)
                     elif what == "stand-in":
-                        place_stand_in(stage, path, size, "a reason")
+                        create_placeholder(stage, path, size, "a reason")
                     else:
-                        remove_gone(stage, [path])
+                        remove_deleted(stage, [path])
                 world.check(before)
             for path_made in entries(world.stage):
                 if stat.S_ISREG(path_made.lstat().st_mode):
@@ -350,10 +350,10 @@ def test_no_spelling_of_a_path_leads_out(tmp_path: Path, path: str) -> None:
     with pytest.raises(HostileArchiveError, match="leads out"):
         safe_directory(stage, named)
     with pytest.raises(HostileArchiveError):
-        place_stand_in(stage, f"{named}/file", 1, "a reason")
+        create_placeholder(stage, f"{named}/file", 1, "a reason")
     with pytest.raises(HostileArchiveError):
         place_link(stage, f"{named}/link", "x")
-    remove_gone(stage, [f"//{world.root}/outside/precious", f"{world.root}/outside/precious"])
+    remove_deleted(stage, [f"//{world.root}/outside/precious", f"{world.root}/outside/precious"])
     world.check(before)
 
 
@@ -363,7 +363,7 @@ def test_no_spelling_of_a_path_leads_out(tmp_path: Path, path: str) -> None:
 def test_a_stand_in_that_cannot_be_is_refused_in_one_line(tmp_path: Path, path: str, size: int) -> None:
     world = World(tmp_path)
     with pytest.raises(HostileArchiveError) as refused:
-        place_stand_in(str(world.stage), path, size, "a reason")
+        create_placeholder(str(world.stage), path, size, "a reason")
     assert path[:200].replace("\0", "\\x00") in str(refused.value)
     assert [entry.name for entry in world.stage.iterdir()] == ["sub"]
 
@@ -391,15 +391,15 @@ def test_a_stage_directory_that_is_full_or_closed_is_one_clear_error(
     for attempt in (
         lambda: safe_directory(stage, "new"),
         lambda: place_link(stage, "link", "sub"),
-        lambda: remove_gone(stage, ["sub"]),
-        lambda: place_stand_in(stage, "new/file", 1, "a reason"),
+        lambda: remove_deleted(stage, ["sub"]),
+        lambda: create_placeholder(stage, "new/file", 1, "a reason"),
     ):
         with pytest.raises(StagingError, match="No space left"):
             attempt()
 
 
 def test_a_stand_in_is_not_read_by_way_of_a_link_either(tmp_path: Path) -> None:
-    place_stand_in(str(tmp_path), "image.1", 5, "too\nlarge")
+    create_placeholder(str(tmp_path), "image.1", 5, "too\nlarge")
     assert place_link(str(tmp_path), "latest", "image.1")
     with pytest.raises(PermissionError, match=r"left on the system: too\\nlarge"):
         (tmp_path / "latest").read_bytes()

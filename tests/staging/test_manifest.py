@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.errors import StagingError
+from reframe_firecrest.model.errors import StagingError
 from reframe_firecrest.staging import manifest
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 
@@ -17,7 +17,7 @@ def kinds(directory: Path) -> dict[str, Kind]:
 
 
 def marks(directory: Path) -> dict[str, tuple[object, ...]]:
-    return {path: entry.mark for path, entry in scan(str(directory)).items()}
+    return {path: entry.fingerprint for path, entry in scan(str(directory)).items()}
 
 
 def test_hidden_and_empty_files_and_empty_directories_are_found(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
+from reframe_firecrest.model.remote_file import FileKind, RemoteFile
 from reframe_firecrest.staging.markers import (
     PREFIX,
     UNKNOWN,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.errors import StagingError
+from reframe_firecrest.model.errors import StagingError
 from reframe_firecrest.staging.manifest import Entry, scan
-from reframe_firecrest.staging.pack import BACKDATE, Load, Sent, pack
+from reframe_firecrest.staging.pack import BACKDATE, ArchivePart, SentStat, pack
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def stage(tmp_path: Path) -> Path:
     return path
 
 
-def send(tmp_path: Path, *loads: Load) -> tuple[Path, list[dict[str, Sent]]]:
+def send(tmp_path: Path, *loads: ArchivePart) -> tuple[Path, list[dict[str, SentStat]]]:
     """Pack, and unpack with the tar that a gateway calls; return where, and what pack says it sent."""
     archive, target = tmp_path / "a.tgz", tmp_path / "remote"
     sent = pack(loads, archive)
@@ -32,8 +32,8 @@ def send(tmp_path: Path, *loads: Load) -> tuple[Path, list[dict[str, Sent]]]:
     return target, sent
 
 
-def load(stage: Path, prefix: str = "t", replaced: Mapping[str, bytes] | None = None) -> Load:
-    return Load(prefix, scan(str(stage)), replaced or {})
+def load(stage: Path, prefix: str = "t", replaced: Mapping[str, bytes] | None = None) -> ArchivePart:
+    return ArchivePart(prefix, scan(str(stage)), replaced or {})
 
 
 def test_a_stage_directory_arrives_as_it_is(tmp_path: Path, stage: Path) -> None:
@@ -128,14 +128,14 @@ def test_a_file_that_has_shrunk_meanwhile_is_named(tmp_path: Path, stage: Path) 
     entries = scan(str(stage))
     (stage / "log").write_text("1")
     with pytest.raises(StagingError, match=r"stage/log can't be read"):
-        pack([Load("t", entries)], tmp_path / "a.tgz")
+        pack([ArchivePart("t", entries)], tmp_path / "a.tgz")
 
 
 def test_a_file_that_grows_meanwhile_travels_as_it_was(tmp_path: Path, stage: Path) -> None:
     (stage / "log").write_text("123")
     entries: dict[str, Entry] = scan(str(stage))
     (stage / "log").write_text("123456")
-    target, _ = send(tmp_path, Load("t", entries))
+    target, _ = send(tmp_path, ArchivePart("t", entries))
     assert (target / "t/log").read_text() == "123"
 
 
@@ -144,7 +144,7 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, stage: Path) -> None:
     entries = scan(str(stage))
     (stage / "log").unlink()
     with pytest.raises(StagingError, match=r"stage/log can't be read: No such file"):
-        pack([Load("t", entries)], tmp_path / "a.tgz")
+        pack([ArchivePart("t", entries)], tmp_path / "a.tgz")
 
 
 def test_nothing_of_this_machine_is_told(tmp_path: Path, stage: Path) -> None:
@@ -184,8 +184,8 @@ def test_a_file_on_whose_content_others_rely_must_not_change(tmp_path: Path, sta
     (stage / "data").write_bytes(b"1" * 5000)
     entries = scan(str(stage))
     digest = hashlib.sha256(b"1" * 5000).hexdigest()
-    target, _ = send(tmp_path, Load("t", entries, digests={"data": digest}))
+    target, _ = send(tmp_path, ArchivePart("t", entries, digests={"data": digest}))
     assert (target / "t" / "data").stat().st_mode & 0o777 == 0o400
     (stage / "data").write_bytes(b"2" * 5000)
     with pytest.raises(StagingError, match="was changed while it was being sent"):
-        pack([Load("t", entries, digests={"data": digest})], tmp_path / "b.tgz")
+        pack([ArchivePart("t", entries, digests={"data": digest})], tmp_path / "b.tgz")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
-from reframe_firecrest.staging.inputs import Content, digest_of
+from reframe_firecrest.model.remote_file import FileKind, RemoteFile
 from reframe_firecrest.staging.markers import UNKNOWN, Changes, Markers, read_claims, read_stage
-from reframe_firecrest.staging.pack import Sent
+from reframe_firecrest.staging.pack import SentStat
 from reframe_firecrest.staging.prologue import BY_HAND, Prologue, with_prologue
+from reframe_firecrest.staging.shared_inputs import InputContent, digest_of
 
 TOKEN = "0123456789abcdef" * 2
 OLD = 1_600_000_000
@@ -28,18 +28,18 @@ class Job:
         self.store = path / ".transfer/inputs"
         for made in (self.claims, self.directory, self.store):
             made.mkdir(parents=True)
-        self.shared: dict[str, tuple[Content, Sent]] = {}
+        self.shared: dict[str, tuple[InputContent, SentStat]] = {}
         self.truncates = False
         self.shell = "bash"
 
     def share(self, name: str, text: str) -> Path:
         source = self.store / "source"
         source.write_text(text)
-        content = Content(digest_of(str(source)), name)
+        content = InputContent(digest_of(str(source)), name)
         place = self.store / content.place
         place.parent.mkdir(exist_ok=True)
         source.rename(place)
-        self.shared[name] = content, Sent(len(text), OLD)
+        self.shared[name] = content, SentStat(len(text), OLD)
         return place
 
     def send(self, name: str, text: str) -> Path:

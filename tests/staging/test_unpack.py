@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reframe_firecrest.errors import HostileArchiveError, StagingError
-from reframe_firecrest.staging.mirror import place_link
+from reframe_firecrest.model.errors import HostileArchiveError, StagingError
+from reframe_firecrest.staging.local_sync import place_link
 from reframe_firecrest.staging.unpack import Destination, safe_directory, unpack
 from tests.staging.world import World
 

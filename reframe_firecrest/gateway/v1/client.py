@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from reframe_firecrest.gateway.connection import Connection
-from reframe_firecrest.gateway.limits import Limits, limited, usual
-from reframe_firecrest.gateway.wire import file_in
+from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.http.http_client import file_content
+from reframe_firecrest.gateway.http.limits import Limits, limited, usual
 
 Form = Mapping[str, str]
 
@@ -58,7 +58,7 @@ class Client:
     async def get_bytes(self, endpoint: str, params: Form, limits: Limits | None = None) -> bytes:
         """GET a file, by limits of its own if there are any."""
         with limited(limits):
-            return file_in(await self._send("GET", endpoint, params=params))
+            return file_content(await self._send("GET", endpoint, params=params))
 
     async def post(self, endpoint: str, form: Form) -> Any:
         """POST a form; return the decoded answer."""

@@ -15,22 +15,23 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from posixpath import dirname
 from typing import TypeVar
 
-from reframe_firecrest import errors
-from reframe_firecrest.clock import clock
-from reframe_firecrest.gateway import policy, slurm
-from reframe_firecrest.gateway.calls import Caller
-from reframe_firecrest.gateway.limits import TooMuchError
-from reframe_firecrest.gateway.policy import Operation
-from reframe_firecrest.gateway.protocol import Cluster, JobPart
-from reframe_firecrest.gateway.v1 import job_answers, system_answers
-from reframe_firecrest.gateway.v1.answers import task_id_of
+from reframe_firecrest.gateway.http import policy, slurm_messages
+from reframe_firecrest.gateway.http.limits import TooMuchError
+from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http.retrying_client import RetryingClient
+from reframe_firecrest.gateway.v1 import job_schemas, system_schemas
 from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.clock import SystemClock
-from reframe_firecrest.gateway.v1.job_answers import Accounted, Queued
-from reframe_firecrest.gateway.v1.memory import Memory
-from reframe_firecrest.gateway.v1.parts import part_of_accounted, part_of_queued
+from reframe_firecrest.gateway.v1.job_cache import JobCache
+from reframe_firecrest.gateway.v1.job_mapping import part_of_accounted, part_of_queued
+from reframe_firecrest.gateway.v1.job_schemas import Accounted, Queued
 from reframe_firecrest.gateway.v1.paths import accepted
+from reframe_firecrest.gateway.v1.schemas import parse_task_id
 from reframe_firecrest.gateway.v1.tasks import Tasks
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.system import Cluster
 
 Result = TypeVar("Result")
 
@@ -69,12 +70,12 @@ class Compute:
         tasks: waits for what they come to.
     """
 
-    def __init__(self, client: Client, call: Caller, tasks: Tasks) -> None:
+    def __init__(self, client: Client, call: RetryingClient, tasks: Tasks) -> None:
         self._client = client
         self._call = call
         self._tasks = tasks
         self._clock = SystemClock()
-        self._memory = Memory()
+        self._memory = JobCache()
         self._newest: list[tuple[float, int]] = []
         self._origins: dict[str, str] = {}
         self._broken: dict[str, float] = {}
@@ -85,9 +86,9 @@ class Compute:
         """Ask for nodes, partitions and reservations at the same time."""
         return Cluster(
             *await asyncio.gather(
-                self._ask(policy.STATUS, "nodes", {}, system_answers.nodes_of),
-                self._ask(policy.STATUS, "partitions", {}, system_answers.partitions_of),
-                self._ask(policy.STATUS, "reservations", {}, system_answers.reservations_of),
+                self._ask(policy.STATUS, "nodes", {}, system_schemas.parse_nodes),
+                self._ask(policy.STATUS, "partitions", {}, system_schemas.parse_partitions),
+                self._ask(policy.STATUS, "reservations", {}, system_schemas.parse_reservations),
             )
         )
 
@@ -103,7 +104,7 @@ class Compute:
         submitted = await self.begin(policy.SUBMIT, "/compute/jobs/path", form)
         return submitted.job_id or ""
 
-    async def begin(self, operation: Operation, endpoint: str, form: Form) -> job_answers.Submitted:
+    async def begin(self, operation: Operation, endpoint: str, form: Form) -> job_schemas.Submitted:
         """Have the gateway submit a job; returns what came of it, with an id for certain.
 
         Raises:
@@ -116,14 +117,14 @@ class Compute:
         try:
             task = await self._tasks.reach(operation, task_id, SUBMISSION)
         except errors.GatewayError as error:
-            if slurm.is_refused_by_sbatch(error.detail):
+            if slurm_messages.is_refused_by_sbatch(error.detail):
                 raise error.as_kind(errors.RejectedError) from None
             # A job that was queued with a warning is told as a failure too.
             raise error.as_kind(errors.UncertainError) from None
         try:
-            submitted = job_answers.submitted_of(task.data)
+            submitted = job_schemas.parse_submitted(task.data)
         except ValueError:
-            submitted = job_answers.Submitted()
+            submitted = job_schemas.Submitted()
         if submitted.job_id is None:
             raise errors.UncertainError(
                 f"{operation.name} on {self._call.where} failed: the gateway does not tell the job's id"
@@ -145,7 +146,7 @@ class Compute:
         except TooMuchError as error:
             raise errors.UncertainError(f"{operation.name} on {self._call.where} failed: {error}") from None
         try:
-            return task_id_of(answer)
+            return parse_task_id(answer)
         except (ValueError, RecursionError):
             # Accepted, but not in a way that can be read.
             raise errors.UncertainError(
@@ -192,9 +193,9 @@ class Compute:
             await self._tasks.reach(policy.CANCEL, task_id, QUERY)
 
         try:
-            await self._call.steps(policy.CANCEL, ask)
+            await self._call.multi_request(policy.CANCEL, ask)
         except errors.GatewayError as error:
-            if not re.search(slurm.JOB_HAS_ENDED, str(error)):
+            if not re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
                 raise
 
     async def accounting(self, ids: Sequence[str] = (), since: str | None = None) -> list[Accounted]:
@@ -252,19 +253,19 @@ class Compute:
         return [part_of_accounted(row, self._clock) for row in rows if row.is_stub or row.name in instead]
 
     async def _account(self, params: Form) -> list[Accounted]:
-        return await self._ask(policy.LIST_JOBS, "acct", params, job_answers.accounted_of)
+        return await self._ask(policy.LIST_JOBS, "acct", params, job_schemas.parse_accounted)
 
     async def queue(self) -> list[Queued]:
         """Ask Slurm's queue for all of the user's jobs, with their scripts."""
-        return await self._ask(policy.LIST_JOBS, "jobs", {}, job_answers.queued_of, QUEUE_QUERY)
+        return await self._ask(policy.LIST_JOBS, "jobs", {}, job_schemas.parse_queued, QUEUE_QUERY)
 
     async def _queue_of(self, ids: Sequence[str], *, scripts: bool = False) -> list[Queued]:
         """Ask Slurm's queue for some jobs, with or without their scripts, which are a command for each."""
         params = {"jobs": ",".join(ids[:AT_ONCE]), **({} if scripts else {"userJobs": "false"})}
         try:
-            return await self._ask(policy.LIST_JOBS, "jobs", params, job_answers.queued_of)
+            return await self._ask(policy.LIST_JOBS, "jobs", params, job_schemas.parse_queued)
         except errors.GatewayError as error:
-            if re.search(slurm.JOB_HAS_ENDED, str(error)):
+            if re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
                 return []
             raise
 
@@ -283,7 +284,7 @@ class Compute:
             )
             return translation((await self._tasks.reach(operation, task_id, within or QUERY)).data)
 
-        return await self._call.steps(operation, ask)
+        return await self._call.multi_request(operation, ask)
 
     # --- understanding ------------------------------------------------------------------------------
 

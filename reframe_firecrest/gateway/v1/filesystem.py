@@ -8,20 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from posixpath import basename, dirname
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway import moving, policy
-from reframe_firecrest.gateway.calls import Caller
-from reframe_firecrest.gateway.elimination import is_culprits, with_refused
-from reframe_firecrest.gateway.limits import in_memory
-from reframe_firecrest.gateway.names import attempts
-from reframe_firecrest.gateway.policy import Operation
-from reframe_firecrest.gateway.protocol import Archive, Progress, RemoteFile
-from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway import direct_transfer
+from reframe_firecrest.gateway.attempt_names import attempts
+from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http.limits import in_memory
+from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http.retrying_client import RetryingClient
+from reframe_firecrest.gateway.partial_packing import is_culprits, with_refused
+from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.gateway.v1 import schemas
 from reframe_firecrest.gateway.v1.client import Client
-from reframe_firecrest.gateway.v1.inventory import Inventory
+from reframe_firecrest.gateway.v1.listing_cache import ListingCache
 from reframe_firecrest.gateway.v1.packing import parts_of, sources_for
 from reframe_firecrest.gateway.v1.paths import accepted, packable
 from reframe_firecrest.gateway.v1.transfers import Transfers
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.remote_file import Archive, RemoteFile
 
 DEFAULT_LIMIT = 5 * 1024 * 1024
 """Bytes; the limit of a gateway that does not tell its own."""
@@ -42,13 +44,13 @@ class Filesystem:
         transfers: for what is too large or takes too long.
     """
 
-    def __init__(self, client: Client, call: Caller, transfers: Transfers) -> None:
+    def __init__(self, client: Client, call: RetryingClient, transfers: Transfers) -> None:
         self._client = client
         self._call = call
         self._transfers = transfers
         self._limit = DEFAULT_LIMIT
         self._longest_command = policy.LONGEST_COMMAND
-        self._inventory = Inventory()
+        self._inventory = ListingCache()
         self._numbers = itertools.count(1)
 
     @property
@@ -95,7 +97,7 @@ class Filesystem:
             params["recursive"] = "true"
 
         async def ask() -> list[RemoteFile]:
-            return answers.files_of(await self._client.get("/utilities/ls", params))
+            return schemas.parse_listing(await self._client.get("/utilities/ls", params))
 
         for left in reversed(range(LOOKS)):
             try:
@@ -113,7 +115,7 @@ class Filesystem:
         """Bring a local file to a remote path; see the protocol."""
         form, paths = {"targetPath": dirname(accepted(remote))}, attempts(remote)
 
-        async def at_once(content: bytes) -> str:
+        async def direct(content: bytes) -> str:
             async def ask() -> str:
                 path = next(paths)
                 await self._client.post_file("/utilities/upload", form, basename(path), content)
@@ -121,8 +123,8 @@ class Filesystem:
 
             return await self._call(policy.UPLOAD, ask)
 
-        return await moving.upload(
-            local, self.max_upload, at_once, lambda: self._transfers.upload(local, paths, progress)
+        return await direct_transfer.upload(
+            local, self.max_upload, direct, lambda: self._transfers.upload(local, paths, progress)
         )
 
     async def download(
@@ -132,17 +134,17 @@ class Filesystem:
         params = {"sourcePath": accepted(remote)}
         bounds = in_memory(self._client.limits, size_hint)
 
-        async def at_once() -> bytes:
+        async def direct() -> bytes:
             return await self._call(
                 policy.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params, bounds)
             )
 
         # An archive is smaller than what is in it.
-        await moving.download(
+        await direct_transfer.download(
             local,
             size_hint,
             2 * self.max_download,
-            at_once,
+            direct,
             lambda: self._transfers.download(remote, local, size_hint, progress),
         )
 

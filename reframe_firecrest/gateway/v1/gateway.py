@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reframe_firecrest.gateway.connection import Connection
-from reframe_firecrest.gateway.looks import Look
-from reframe_firecrest.gateway.protocol import AccountInfo, Cluster, JobPart, SystemInfo, WaitForJob
+from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.protocol import WaitForJob
 from reframe_firecrest.gateway.v1.client import Client
 from reframe_firecrest.gateway.v1.compute import Compute
-from reframe_firecrest.gateway.v1.dialect import V1
+from reframe_firecrest.gateway.v1.error_mapping import V1
 from reframe_firecrest.gateway.v1.filesystem import Filesystem
-from reframe_firecrest.gateway.v1.search import Search
 from reframe_firecrest.gateway.v1.status import Status
+from reframe_firecrest.gateway.v1.submission_search import SubmissionSearch
 from reframe_firecrest.gateway.v1.tasks import Tasks
 from reframe_firecrest.gateway.v1.transfers import Transfers
+from reframe_firecrest.model.gateway_status import GatewayStatus
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 
 
 class GatewayV1(Filesystem):
@@ -26,7 +28,7 @@ class GatewayV1(Filesystem):
     """
 
     def __init__(self, connection: Connection, wait_for_job: WaitForJob) -> None:
-        connection.speak(V1)
+        connection.use_error_mapping(V1)
         client = Client(connection)
         tasks = Tasks(client, connection.call)
         compute = Compute(client, connection.call, tasks)
@@ -35,7 +37,7 @@ class GatewayV1(Filesystem):
         self._connection = connection
         self._tasks = tasks
         self._compute = compute
-        self._search = Search(compute, tasks)
+        self._search = SubmissionSearch(compute, tasks)
         self._status = Status(connection, client)
 
     # --- status -------------------------------------------------------------------------------------
@@ -44,9 +46,9 @@ class GatewayV1(Filesystem):
         """Get a token, if one is needed; see the protocol."""
         return await self._connection.authenticate()
 
-    async def look(self) -> Look:
+    async def status(self) -> GatewayStatus:
         """Ask for all that the gateway tells of itself."""
-        return await self._status.look()
+        return await self._status.status()
 
     async def reach(self, url: str) -> int:
         """Ask a storage for anything at all."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from posixpath import basename
 
-from reframe_firecrest import errors
-from reframe_firecrest.names import to_wire
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.file_names import to_wire
 
 FORBIDDEN = re.compile(r"[<>|;\"'&\\()\x00-\x1f`]")
 """Characters that it refuses in any path, name or id: ``FORBIDDEN_INPUT_CHARS`` in FirecREST v1.16.6's

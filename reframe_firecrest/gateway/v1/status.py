@@ -8,14 +8,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway import policy
-from reframe_firecrest.gateway.connection import Connection
-from reframe_firecrest.gateway.health import date_of
-from reframe_firecrest.gateway.looks import Look, ServiceHealth, Storage, SystemHealth
-from reframe_firecrest.gateway.v1 import system_answers
+from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.http.dates import parse_date
+from reframe_firecrest.gateway.v1 import system_schemas
 from reframe_firecrest.gateway.v1.client import Client
-from reframe_firecrest.gateway.v1.system_answers import Parameters
+from reframe_firecrest.gateway.v1.system_schemas import Parameters
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
 
 Result = TypeVar("Result")
 
@@ -46,7 +46,7 @@ class Status:
         """
 
         async def ask() -> Parameters:
-            return system_answers.parameters_of((await self._client.get_fresh("/status/parameters"))[0])
+            return system_schemas.parse_parameters((await self._client.get_fresh("/status/parameters"))[0])
 
         found = await self._first(ask)
         version = re.match(r"(\d+)\.(\d+)", found.version or "")
@@ -63,16 +63,16 @@ class Status:
             )
         return found
 
-    async def look(self) -> Look:
+    async def status(self) -> GatewayStatus:
         """Ask for all that the gateway tells of itself."""
 
-        async def ask() -> Look:
+        async def ask() -> GatewayStatus:
             sent, begun = time.time(), time.monotonic()
             told, head = await self._client.get_fresh("/status/parameters")
             seconds = time.monotonic() - begun
-            parameters = system_answers.parameters_of(told)
+            parameters = system_schemas.parse_parameters(told)
             health = await self._health(parameters)
-            return Look(parameters.version, health, sent, seconds, date_of(head.get("date", "")))
+            return GatewayStatus(parameters.version, health, sent, seconds, parse_date(head.get("date", "")))
 
         return await self._first(ask)
 
@@ -87,7 +87,7 @@ class Status:
         storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
         own = [
             ServiceHealth(name, problem is None, message=problem)
-            for name, problem in system_answers.troubles_of(services).items()
+            for name, problem in system_schemas.parse_unavailable_services(services).items()
         ]
         return {
             name: SystemHealth(
@@ -96,7 +96,7 @@ class Status:
                 max_direct_upload=told.max_direct,
                 storage=storage,
             )
-            for name, problem in system_answers.troubles_of(systems).items()
+            for name, problem in system_schemas.parse_unavailable_services(systems).items()
         }
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:

@@ -17,13 +17,13 @@ from functools import partial
 
 import anyio
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.calls import Caller
-from reframe_firecrest.gateway.policy import TASK, Operation
-from reframe_firecrest.gateway.translate import explained, in_brief
-from reframe_firecrest.gateway.v1 import answers
-from reframe_firecrest.gateway.v1.answers import Task
+from reframe_firecrest.gateway.http.error_translation import explained, shortened
+from reframe_firecrest.gateway.http.policy import TASK, Operation
+from reframe_firecrest.gateway.http.retrying_client import RetryingClient
+from reframe_firecrest.gateway.v1 import schemas
 from reframe_firecrest.gateway.v1.client import Client
+from reframe_firecrest.gateway.v1.schemas import Task
+from reframe_firecrest.model import errors
 
 DONE, FAILED = "200", "400"
 GONE = ("300", "301", "302")
@@ -72,7 +72,7 @@ class Tasks:
         call: repeats and translates them.
     """
 
-    def __init__(self, client: Client, call: Caller) -> None:
+    def __init__(self, client: Client, call: RetryingClient) -> None:
         self._client = client
         self._call = call
         self._waiting: set[_Waiting] = set()
@@ -173,15 +173,15 @@ class Tasks:
 
     async def _ask(self, ids: Collection[str] | None) -> list[Task]:
         params = None if ids is None else {"tasks": ",".join(ids)}
-        return answers.tasks_of(await self._client.get("/tasks", params))
+        return schemas.parse_tasks(await self._client.get("/tasks", params))
 
     async def _ask_one(self, task_id: str) -> Task | None:
         answer = await self._client.find(f"/tasks/{task_id}")
-        return None if answer is None else answers.task_of(answer)
+        return None if answer is None else schemas.parse_task(answer)
 
 
 def failure_of(operation: Operation, task: Task, where: str) -> errors.GatewayError:
     """Say what a failed task says."""
-    text = in_brief(task.text) or task.description or "the gateway does not say why"
+    text = shortened(task.text) or task.description or "the gateway does not say why"
     kind = task.meaning or errors.RejectedError
     return kind(f"{operation.name} on {where} failed: {explained(kind, text)}", detail=task.text)

@@ -13,21 +13,21 @@ from pathlib import Path
 from posixpath import basename
 from typing import Generic, TypeVar
 
-from reframe_firecrest import errors
-from reframe_firecrest.clock import clock
-from reframe_firecrest.gateway import policy
-from reframe_firecrest.gateway.answers import size_of
-from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.file_schemas import parse_size
+from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.http.error_translation import failure_in_log
+from reframe_firecrest.gateway.http.policy import TRANSFER_POLL_PAUSES
 from reframe_firecrest.gateway.protocol import Progress, WaitForJob
-from reframe_firecrest.gateway.transfers import PAUSES_BETWEEN_LOOKS
-from reframe_firecrest.gateway.translate import failure_in_log
-from reframe_firecrest.gateway.v1 import answers
+from reframe_firecrest.gateway.v1 import schemas
 from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.compute import Compute
-from reframe_firecrest.gateway.v1.parts import TRANSFER_NAME
+from reframe_firecrest.gateway.v1.job_mapping import TRANSFER_NAME
 from reframe_firecrest.gateway.v1.paths import accepted
-from reframe_firecrest.gateway.v1.search import days_before
+from reframe_firecrest.gateway.v1.submission_search import days_before
 from reframe_firecrest.gateway.v1.tasks import Tasks, failure_of
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.clock import clock
 
 Result = TypeVar("Result")
 
@@ -68,8 +68,8 @@ class _Way(Generic[Result]):
     wanted: Callable[[object], Result]
 
 
-_THERE = _Way("upload", FORM_READY, answers.upload_form_of)
-_BACK = _Way("download", URL_READY, answers.download_url_of)
+_THERE = _Way("upload", FORM_READY, schemas.parse_upload_form)
+_BACK = _Way("download", URL_READY, schemas.parse_download_url)
 
 
 class Transfers:
@@ -180,14 +180,14 @@ class Transfers:
             return task_id, way.wanted(task.data)
 
         # A transfer that nobody goes on with leaves nothing on the system.
-        return await self._call.steps(policy.OPEN, ask)
+        return await self._call.multi_request(policy.OPEN, ask)
 
     async def _task_id(self, endpoint: str, form: Form) -> str:
-        return answers.task_id_of(await self._client.post(endpoint, form))
+        return schemas.parse_task_id(await self._client.post(endpoint, form))
 
     async def _expect_size(self, remote: str, size: int) -> None:
         async def ask() -> int:
-            return size_of(await self._client.get("/utilities/stat", {"targetPath": remote}))
+            return parse_size(await self._client.get("/utilities/stat", {"targetPath": remote}))
 
         there = await self._call(policy.STAT, ask)
         if there != size:
@@ -313,7 +313,7 @@ class Transfers:
         async def ask() -> bytes:
             return await self._client.get_bytes("/utilities/download", {"sourcePath": log})
 
-        for pause in PAUSES_BETWEEN_LOOKS:
+        for pause in TRANSFER_POLL_PAUSES:
             await asyncio.sleep(pause)
             try:
                 text = (await self._call(policy.READ_LOG, ask)).decode("utf-8", "replace")

@@ -10,4 +10,4 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at tasks at once: the gateway of these tests takes no time."""
     monkeypatch.setattr(tasks, "FIRST_LOOK", 0.001)
     monkeypatch.setattr(transfers, "LOOKS", (0.0, 0.0))
-    monkeypatch.setattr(transfers, "PAUSES_BETWEEN_LOOKS", (0.0, 0.0))
+    monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.0))

@@ -13,21 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.connection import Connection
+from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.v1 import compute, tasks, transfers
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
+from reframe_firecrest.model import errors
 from tests.fuzzing import examples
-from tests.gateway.any_answers import (
-    HEADERS,
-    LONG,
-    NO_JSON,
-    NO_OBJECT,
-    STATUSES,
-    Long,
-    as_json,
-    nearly_right,
-)
+from tests.gateway.any_answers import HEADERS, LONG, NO_JSON, NO_OBJECT, STATUSES, Long, as_json, nearly_right
 from tests.gateway.helpers import finished, make_settings, run, token
 from tests.gateway.test_any_answer import IMPATIENT, Given, check_error, check_files, check_jobs
 from tests.gateway.v1.helpers import queued, row, task
@@ -78,7 +69,7 @@ BODIES = st.one_of(
 def work_of(local: Path, large: Path) -> Mapping[str, Callable[[GatewayV1], Awaitable[object]]]:
     return {
         "connect": lambda gateway: gateway.connect(),
-        "look": lambda gateway: gateway.look(),
+        "look": lambda gateway: gateway.status(),
         "exists": lambda gateway: gateway.exists("/s"),
         "cluster": lambda gateway: gateway.cluster(),
         "submit": lambda gateway: gateway.submit("/s/job.sh", "/s", None),

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import JobPart
-from reframe_firecrest.gateway.v1 import compute, memory, tasks
+from reframe_firecrest.gateway.v1 import compute, job_cache, tasks
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
-from reframe_firecrest.states import parts_of, summarise
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.slurm_states import parts_of, summarise
 from tests.gateway.helpers import answer, run
 from tests.gateway.v1.helpers import (
     ACCOUNTING,
@@ -250,7 +250,7 @@ class TestQueue:
     def test_a_job_that_waits_for_long_is_asked_why_now_and_then(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(memory, "REASONS_EVERY", 0.0)
+        monkeypatch.setattr(job_cache, "REASONS_EVERY", 0.0)
         held = queued("7", nodelist="(launch failed requeued held)")
         api = ApiV1({ACCOUNTING: done([row("7", "PENDING")]), QUEUE: done({"0": held})})
         assert call(api, jobs("7"))[0].reason is None
@@ -258,7 +258,7 @@ class TestQueue:
         assert part.reason == "launch failed requeued held"
 
     def test_what_the_queue_does_not_tell_takes_nothing_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(memory, "REASONS_EVERY", 0.0)
+        monkeypatch.setattr(job_cache, "REASONS_EVERY", 0.0)
         api = ApiV1({ACCOUNTING: done([row("7", "PENDING")]), QUEUE: refusal("no", status=403)})
         (part,) = call(api, jobs("7"), jobs("7"))
         assert (part.state, part.reason) == ("PENDING", None)

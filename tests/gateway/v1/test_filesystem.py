@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import Archive, FileKind
 from reframe_firecrest.gateway.v1 import transfers
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.remote_file import Archive, FileKind
 from tests.gateway.helpers import SIGNATURE, answer, finished, page, part
 from tests.gateway.v1.helpers import (
     ACCOUNTING,
@@ -218,7 +218,7 @@ class TestUploads:
         assert progress[-1] == 20_000
 
     def test_an_error_between_storage_and_system_is_not_the_end_of_it(self, large: Path) -> None:
-        steps: tuple[tuple[str, object], ...] = (
+        multi_request: tuple[tuple[str, object], ...] = (
             ("111", FORM),
             ("115", {"error": "failed"}),
             ("115", {}),
@@ -227,7 +227,7 @@ class TestUploads:
         api = ApiV1(
             {
                 PARAMETERS: LIMITS,
-                XFER_UPLOAD: Begun(*steps, status=201),
+                XFER_UPLOAD: Begun(*multi_request, status=201),
                 SENT: answer(204),
                 STAT: answer(200, {"output": {"size": 20_000}}),
             }

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.protocol import FileKind, RemoteFile
-from reframe_firecrest.gateway.v1.inventory import LISTINGS, Inventory
+from reframe_firecrest.gateway.v1.listing_cache import LISTINGS, ListingCache
 from reframe_firecrest.gateway.v1.packing import ARCHIVE, parts_of, sources_for
 from reframe_firecrest.gateway.v1.paths import packable
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.remote_file import FileKind, RemoteFile
 
 
 def test_a_directory_goes_as_a_whole_where_little_else_is_in_it() -> None:
@@ -76,7 +76,7 @@ def entry(path: str, size: int = 1, kind: FileKind = FileKind.FILE) -> RemoteFil
 
 class TestInventory:
     def test_listings_are_put_together(self) -> None:
-        known = Inventory()
+        known = ListingCache()
         known.note("/run/sys", [entry("t", kind=FileKind.DIRECTORY), entry("t/out", 3)])
         known.note("/run/sys/t", [entry("out", 5)])
         known.note("/elsewhere", [entry("x")])
@@ -84,7 +84,7 @@ class TestInventory:
         assert known.below("/run/sys") == ({"t/out": 5}, {"t"})
 
     def test_it_does_not_grow_for_ever(self) -> None:
-        known = Inventory()
+        known = ListingCache()
         for number in range(LISTINGS + 5):
             known.note(f"/run/{number}", [entry("x")])
         assert len(known.below("/run")[0]) == LISTINGS

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from reframe_firecrest import errors
-from reframe_firecrest.gateway.looks import ServiceHealth, Storage
-from reframe_firecrest.gateway.opening import open_gateway
+from reframe_firecrest.gateway.factory import open_gateway
 from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.gateway_status import ServiceHealth, Storage
 from tests.gateway.helpers import FAST, SYSTEM, Answer, answer, finished, make_settings, run
 from tests.gateway.v1.helpers import ACCOUNTING, PARAMETERS, ApiV1, call, done, exchanges, response_of, row
 
@@ -81,7 +81,7 @@ def test_a_look_shows_services_systems_and_limits() -> None:
             SERVICES: answer(200, {"out": [{"service": "compute", "status": "available"}, ill]}),
         }
     )
-    look = call(api, lambda gateway: gateway.look(), lambda gateway: gateway.look())
+    look = call(api, lambda gateway: gateway.status(), lambda gateway: gateway.status())
     assert (look.version, look.date) == ("1.16.6", 784111777.0)
     health = look.systems[SYSTEM]
     assert health.services == [

@@ -1,0 +1,111 @@
+"""What can be set about a sandbox, with defaults that behave like the recorded gateway."""
+
+import ipaddress
+import re
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from firecrest_sandbox.fault_injection.faults import FaultRule
+
+MIB = 1024 * 1024
+_HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
+
+class SandboxConfig(BaseModel):
+    """Everything that can be set about a sandbox; sizes in bytes, times in seconds.
+
+    Raises:
+        pydantic.ValidationError: a value is out of range, or the host isn't a loopback address.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535, description="0 takes a free one")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="values of the header Host that are accepted beside the loopback names, with their port",
+    )
+    root: Path | None = Field(default=None, description="None: private, removed at exit")
+    system: str = Field(default="sandbox", pattern=r"^[A-Za-z0-9_.-]+$")
+    runner: Literal["embedded", "slurm"] = "embedded"
+
+    client_id: str = "sandbox-client"
+    client_secret: SecretStr = Field(
+        default_factory=lambda: SecretStr(secrets.token_urlsafe(24)), min_length=8
+    )
+    api_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(24)), min_length=8)
+    token_lifetime: int = Field(default=300, gt=0)
+
+    nodes: int = Field(default=4, ge=1, le=999)
+    cpus: int = Field(default=16, ge=1, description="of each node")
+    partitions: tuple[str, ...] = Field(default=("normal", "debug"), min_length=1)
+    accounts: tuple[str, ...] = Field(default=("sandbox",), min_length=1)
+    default_time_limit: int = Field(default=1800, gt=0)
+    kill_wait: float = Field(default=5.0, ge=0, description="between SIGTERM and SIGKILL")
+
+    latency: float = Field(default=0.0, ge=0, description="added to every request")
+    rate_limit: float | None = Field(default=None, gt=0, description="requests a second")
+    faults: tuple[FaultRule, ...] = ()
+    fault_seed: int | None = Field(default=None, description="of faults that hit by chance")
+    list_gap: float = Field(default=0.0, ge=0, description="how long a finished job is missing from the list")
+
+    api: Literal["both", "v1", "v2"] = Field(default="both", description="generations of the API served")
+    accounting_delay: float = Field(
+        default=0.0, ge=0, description="v1: how long accounting hardly knows a new job (embedded runner)"
+    )
+    one_worker: bool = Field(default=False, description="v1: each service takes one request at a time")
+
+    operation_timeout: float = Field(default=5.0, gt=0)
+    max_ops_file_size: int = Field(default=5 * MIB, gt=0)
+    output_limit: int | None = Field(
+        default=None,
+        gt=0,
+        description="bytes that a command may print; a download is base64, so 3/4 of this fits; "
+        "None: max_ops_file_size, as with the real gateway",
+    )
+    max_submitted_jobs: int | None = Field(
+        default=None,
+        ge=0,
+        description="of a QOS: beyond so many unfinished jobs, submissions get 403 (embedded runner)",
+    )
+    max_part_size: int = Field(default=8 * MIB, gt=0)
+    url_lifetime: int = Field(default=604_800, gt=0, description="of a presigned URL")
+    transfer_poll: float = Field(default=0.2, gt=0, description="between looks for an uploaded object")
+
+    @property
+    def buffer_limit(self) -> int:
+        """Bytes of a command's output beyond which the gateway gives it up."""
+        return self.max_ops_file_size if self.output_limit is None else self.output_limit
+
+    @field_validator("host")
+    @classmethod
+    def _loopback_only(cls, host: str) -> str:
+        try:
+            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(
+                f"{host!r} isn't a loopback address; the sandbox runs its clients' commands "
+                "as you, so it only listens on 127.0.0.1, ::1 or localhost"
+            )
+        return host
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_of_hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _HOST.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is not the name of a host with its port, such as gateway.example:8443"
+                )
+        return names
+
+    @field_validator("root")
+    @classmethod
+    def _absolute_root(cls, root: Path | None) -> Path | None:
+        return None if root is None else root.resolve()

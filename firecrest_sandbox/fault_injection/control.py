@@ -1,0 +1,21 @@
+"""Reads and resets the counts: neither delayed nor counted, and only with a token."""
+
+from fastapi import APIRouter, Depends
+
+from firecrest_sandbox.auth import authenticated
+from firecrest_sandbox.fault_injection.counts import Stats
+from firecrest_sandbox.gateway import AnyGateway
+
+router = APIRouter(prefix="/__sandbox", include_in_schema=False, dependencies=[Depends(authenticated)])
+
+
+@router.get("/stats")
+async def get_stats(gateway: AnyGateway) -> Stats:
+    """Return the counts."""
+    return gateway.counts.read()
+
+
+@router.post("/reset", status_code=204)
+async def post_reset(gateway: AnyGateway) -> None:
+    """Start counting anew."""
+    gateway.counts.reset()

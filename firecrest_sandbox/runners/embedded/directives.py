@@ -1,0 +1,178 @@
+"""What a job asks for: from the `#SBATCH` lines of its script and from the request.
+
+The request's fields stand for sbatch's command line, which wins over the script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
+
+from firecrest_sandbox.runners.embedded.arrays import ArraySpec
+from firecrest_sandbox.runners.embedded.durations import seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from firecrest_sandbox.records import JobDescription
+
+_SHEBANG_MISSING = (
+    "This does not look like a batch script.  The first\n"
+    "sbatch: error: line must start with #! followed by the path to an interpreter.\n"
+    "sbatch: error: For instance: #!/bin/sh"
+)
+
+
+class SbatchError(Exception):
+    """Sbatch would refuse this submission with this message and exit status 1."""
+
+    @property
+    def stderr(self) -> str:
+        """What sbatch would print."""
+        return f"sbatch: error: {self}\n"
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What a job asks for; None where it doesn't say."""
+
+    name: str
+    script: str
+    directory: str
+    exported: str
+    command: str = "(null)"
+    output: str | None = None
+    error: str | None = None
+    input: str = "/dev/null"
+    time_limit: int | None = None
+    unlimited: bool = False
+    nodes: int | None = None
+    tasks: int | None = None
+    tasks_per_node: int | None = None
+    cpus_per_task: int | None = None
+    partition: str | None = None
+    account: str | None = None
+    reservation: str | None = None
+    constraint: str | None = None
+    array: ArraySpec | None = None
+    nodelist: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    exclusive: bool = False
+    open_mode: str = ""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SbatchError(message)
+
+
+def _minimum(text: str) -> int:
+    return _positive(text.partition("-")[0])
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'Invalid numeric value "{text}"')
+    return int(text)
+
+
+def _open_mode(text: str) -> str:
+    if text[:1] not in ("a", "t"):
+        raise argparse.ArgumentTypeError(f"Invalid --open-mode argument: {text}")
+    return text[0]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(NodeSet(text, resolver=RESOLVER_NOGROUP))
+    except NodeSetException as error:
+        raise argparse.ArgumentTypeError(f"Invalid node name specified: {error}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-J", "--job-name")
+    parser.add_argument("-o", "--output")
+    parser.add_argument("-e", "--error")
+    parser.add_argument("-i", "--input")
+    parser.add_argument("-t", "--time")
+    parser.add_argument("-N", "--nodes", type=_minimum)
+    parser.add_argument("-n", "--ntasks", type=_positive)
+    parser.add_argument("--ntasks-per-node", type=_positive)
+    parser.add_argument("-c", "--cpus-per-task", type=_positive)
+    parser.add_argument("-p", "--partition")
+    parser.add_argument("-A", "--account")
+    parser.add_argument("--reservation")
+    parser.add_argument("-C", "--constraint")
+    parser.add_argument("-a", "--array", type=ArraySpec.parse)
+    parser.add_argument("-w", "--nodelist", type=_names, default=())
+    parser.add_argument("-x", "--exclude", type=_names, default=())
+    parser.add_argument("--exclusive", nargs="?", const=True)
+    parser.add_argument("-D", "--chdir")
+    parser.add_argument("--open-mode", type=_open_mode)
+    return parser
+
+
+def script_path(description: JobDescription) -> str:
+    """Return the absolute path of the script that was submitted, or nothing if its text was."""
+    path = description.script_path
+    return path and os.path.join(description.working_directory, path)  # noqa: PTH118  keeps what Slurm would open
+
+
+def _directives(script: str) -> Iterator[str]:
+    for line in script.splitlines()[1:]:
+        if line.startswith("#SBATCH"):
+            yield from shlex.split(line.removeprefix("#SBATCH"), comments=True)
+        elif line.strip() and not line.lstrip().startswith("#"):
+            # sbatch reads no further than the first command.
+            return
+
+
+def read_spec(description: JobDescription, script: str, default_name: str) -> JobSpec:
+    """Return what a submission asks for; options that it doesn't know are ignored.
+
+    Args:
+        description: the request.
+        script: the batch script's text.
+        default_name: the job's name if none is given: the script's file name, or `sbatch`.
+
+    Raises:
+        SbatchError: sbatch would not take it.
+    """
+    if not script.startswith("#!"):
+        raise SbatchError(_SHEBANG_MISSING)
+    try:
+        asked, _ = _parser().parse_known_args(list(_directives(script)))
+        limit = None if asked.time is None else seconds_of(asked.time)
+    except ValueError as error:
+        raise SbatchError(str(error)) from None
+    return JobSpec(
+        name=description.name or asked.job_name or default_name,
+        script=script,
+        directory=description.working_directory,
+        exported=description.exported(),
+        command=script_path(description) or "(null)",
+        output=description.standard_output or asked.output,
+        error=description.standard_error or asked.error,
+        input=description.standard_input or asked.input or "/dev/null",
+        time_limit=limit,
+        unlimited=asked.time is not None and limit is None,
+        nodes=asked.nodes,
+        tasks=asked.ntasks,
+        tasks_per_node=asked.ntasks_per_node,
+        cpus_per_task=asked.cpus_per_task,
+        partition=description.partition or asked.partition,
+        account=description.account or asked.account,
+        reservation=description.reservation or asked.reservation,
+        constraint=description.constraints or asked.constraint,
+        array=asked.array,
+        nodelist=asked.nodelist,
+        exclude=asked.exclude,
+        exclusive=bool(asked.exclusive),
+        open_mode=asked.open_mode or "",
+    )

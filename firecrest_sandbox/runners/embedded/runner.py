@@ -1,0 +1,308 @@
+"""The embedded runner: a queue, a clock, and processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firecrest_sandbox.errors import SchedulerError
+from firecrest_sandbox.processes import run_command
+from firecrest_sandbox.records import Account, Job, JobMetadata, Node, Partition, Reservation
+from firecrest_sandbox.runners.base import ResourceKind, SubmissionReceipt
+from firecrest_sandbox.runners.embedded.commands import Commands
+from firecrest_sandbox.runners.embedded.directives import JobSpec, SbatchError, read_spec, script_path
+from firecrest_sandbox.runners.embedded.environment import output_paths
+from firecrest_sandbox.runners.embedded.execution import Execution
+from firecrest_sandbox.runners.embedded.inventory import FEATURES, Inventory
+from firecrest_sandbox.runners.embedded.job_table import JobTable, is_job_id
+from firecrest_sandbox.runners.embedded.jobs import EmbeddedJob, State
+from firecrest_sandbox.runners.embedded.parsed import as_parsed
+from firecrest_sandbox.runners.embedded.queue import Queue
+from firecrest_sandbox.runners.embedded.views import JobViews
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from firecrest_sandbox.config import SandboxConfig
+    from firecrest_sandbox.records import JobDescription
+    from firecrest_sandbox.runners.base import JobQuery
+
+_STOPPING = 0.5
+_OVER_QUOTA = (
+    "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"
+    "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
+    "(job submit limit, user's size and/or time limits)\n"
+)
+"""What sbatch 22.05 prints of a submission beyond a QOS's MaxSubmitJobsPerUser."""
+_LOGGER = logging.getLogger(__name__)
+
+
+class EmbeddedRunner:
+    """Runs jobs as processes of this machine; see `runners.base.Runner`."""
+
+    version = "22.05.8"
+
+    def __init__(self, config: SandboxConfig, *, spool: Path, home: Path, user: str, group: str) -> None:
+        self._config = config
+        self._user = user
+        self._views = JobViews(cluster=config.system, user=user, group=group)
+        self._execution = Execution(spool, cluster=config.system, user=user, home=str(home))
+        self._queue = Queue([f"nid{n:03}" for n in range(1, config.nodes + 1)], config.cpus)
+        self._jobs = JobTable()
+        self._inventory = Inventory(config, self._queue)
+        self._commands = Commands(self._jobs, self._inventory, user=user, delay=config.accounting_delay)
+        self._last_number = 0
+        self._supervisors: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Lay out the spool directory."""
+        await asyncio.to_thread(self._execution.prepare)
+
+    async def stop(self) -> None:
+        """Cancel everything, without Slurm's patience."""
+        for job in self._jobs:
+            if job.state is State.PENDING:
+                self._cancel_waiting(job)
+        running = [job for job in self._jobs if job.state is State.RUNNING]
+        for job in running:
+            job.ending = State.CANCELLED
+        await asyncio.gather(*(self._execution.end(job, wait=_STOPPING) for job in running))
+        await asyncio.gather(*self._supervisors)
+
+    async def submit(self, description: JobDescription) -> SubmissionReceipt:
+        """Queue a job, and start it if there is room."""
+        try:
+            spec = await asyncio.to_thread(_read, description)
+            self._check(spec)
+        except SbatchError as rejected:
+            raise SchedulerError.answered(1, rejected.stderr) from None
+        self._check_quota(spec)
+        number = self._new_number()
+        if spec.array is None:
+            self._add(spec, number)
+        else:
+            for index in spec.array.indices:
+                self._add(spec, number, array_index=index)
+        self._schedule()
+        return SubmissionReceipt(str(number))
+
+    def _check(self, spec: JobSpec) -> None:
+        config = self._config
+        if spec.partition is not None and spec.partition not in config.partitions:
+            raise SbatchError(
+                f"invalid partition specified: {spec.partition}\n"
+                "sbatch: error: Batch job submission failed: Invalid partition name specified"
+            )
+        failed = "Batch job submission failed: "
+        if spec.account is not None and spec.account not in config.accounts:
+            raise SbatchError(failed + "Invalid account or account/partition combination specified")
+        if spec.reservation is not None:
+            raise SbatchError(failed + "Requested reservation is invalid")
+        if spec.constraint is not None and spec.constraint != FEATURES:
+            raise SbatchError(failed + "Invalid feature specification")
+        if not {*spec.nodelist, *spec.exclude} <= set(self._queue.nodes):
+            raise SbatchError(failed + "Invalid node name specified")
+
+    def _check_quota(self, spec: JobSpec) -> None:
+        limit = self._config.max_submitted_jobs
+        more = 1 if spec.array is None else len(spec.array.indices)
+        if limit is not None and sum(not job.over for job in self._jobs) + more > limit:
+            raise SchedulerError.over_quota(_OVER_QUOTA)
+
+    def _new_number(self) -> int:
+        self._last_number += 1
+        return self._last_number
+
+    def _add(self, spec: JobSpec, number: int, *, array_index: int | None = None) -> None:
+        limit = spec.time_limit
+        if limit is None and not spec.unlimited:
+            limit = self._config.default_time_limit
+        job = EmbeddedJob(
+            number=number,
+            spec=spec,
+            time_limit=limit,
+            partition=spec.partition or self._config.partitions[0],
+            account=spec.account or self._config.accounts[0],
+            array_id=None if array_index is None else number,
+            array_index=array_index,
+        )
+        self._jobs.add(job)
+        self._queue.add(job)
+
+    def _schedule(self) -> None:
+        for job, allocation in self._queue.startable():
+            job.allocation = allocation
+            last_of_array = job.array_id is not None and not self._queue.waits(job.array_id)
+            if job.array_id is not None and not last_of_array:
+                job.number = self._new_number()
+            job.move(State.RUNNING)
+            task = asyncio.get_running_loop().create_task(self._supervise(job))
+            self._supervisors.add(task)
+            task.add_done_callback(self._supervisors.discard)
+
+    async def _supervise(self, job: EmbeddedJob) -> None:
+        try:
+            await self._run(job)
+            await self._execution.sweep(job)
+        except Exception:
+            _LOGGER.exception("the sandbox lost hold of job %s", job.display_id)
+            job.ending = job.ending or State.FAILED
+        finally:
+            job.move(_outcome(job))
+            self._queue.release(job)
+            self._schedule()
+
+    async def _run(self, job: EmbeddedJob) -> None:
+        if job.allocation is None:
+            raise ValueError(f"job {job.display_id} has no nodes")
+        try:
+            await self._execution.start(job, job.allocation)
+        except OSError:
+            # Slurm's own account of such a job says no more than that it failed.
+            job.exit_code = 1
+            return
+        if job.process is None or job.ending is not None:
+            # Cancelled while it was being started.
+            await self._execution.end(job, wait=_STOPPING)
+            return
+        try:
+            code = await asyncio.wait_for(job.process.wait(), job.time_limit)
+        except asyncio.TimeoutError:
+            job.ending = State.TIMEOUT
+            self._execution.report(job, " DUE TO TIME LIMIT")
+            await self._execution.end(job, wait=self._config.kill_wait)
+        else:
+            job.exit_code, job.signal = (code, 0) if code >= 0 else (0, -code)
+
+    def _cancel_waiting(self, job: EmbeddedJob) -> None:
+        job.move(State.CANCELLED)
+        self._queue.remove(job)
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job, one task of an array or all of them."""
+        if not is_job_id(job_id):
+            raise SchedulerError.answered(1, f"scancel: error: Invalid job id {job_id}\n")
+        jobs = self._jobs.find(job_id)
+        alive = [job for job in jobs if not job.over]
+        if not alive:
+            why = "Job/step already completing or completed" if jobs else "Invalid job id specified"
+            raise SchedulerError.answered(
+                0,
+                f"scancel: Terminating job {job_id}\n"
+                f"scancel: error: Kill job error on job id {job_id}: {why}\n",
+            )
+        for job in alive:
+            if job.state is State.PENDING:
+                self._cancel_waiting(job)
+            elif job.ending is None:
+                job.ending = State.CANCELLED
+                self._execution.report(job, "")
+                ending = self._execution.end(job, wait=self._config.kill_wait)
+                task = asyncio.get_running_loop().create_task(ending)
+                self._supervisors.add(task)
+                task.add_done_callback(self._supervisors.discard)
+        self._schedule()
+
+    async def attach(self, job_id: str, command: str) -> None:
+        """Run `srun` inside a job."""
+        job = next((job for job in self._jobs.find(job_id) if job.state is State.RUNNING), None)
+        if job is None or job.allocation is None:
+            raise SchedulerError.answered(
+                1, "srun: error: Unable to confirm allocation for job: Invalid job id specified\n"
+            )
+        finished = await run_command(
+            ["bash", "-c", f"srun --overlap {command}"],
+            timeout=self._config.operation_timeout,
+            output_limit=self._config.buffer_limit,
+            env=self._execution.environment(job, job.allocation),
+            cwd=job.spec.directory,
+        )
+        if finished.status != 0:
+            raise SchedulerError.answered(finished.status, finished.stderr)
+
+    async def jobs(self, query: JobQuery) -> list[Job]:
+        """Return the list; a job that has just ended may be missing from it for a while."""
+        now = time.time()
+        names = None if query.name is None else query.name.split(",")
+        accounts = None if query.account is None else query.account.split(",")
+        shown = [
+            job
+            for job in self._jobs
+            if (names is None or job.spec.name in names)
+            and (accounts is None or job.account in accounts)
+            and not (job.over and not self._config.list_gap <= now - job.ended <= query.time_window.seconds)
+        ]
+        return await self._show(shown)
+
+    async def job(self, job_id: str) -> list[Job]:
+        """Return one job or array."""
+        if not job_id.isdigit():
+            raise SchedulerError.query_answered(1, f"sacct: fatal: Bad job/step specified: {job_id}\n")
+        return await self._show(self._jobs.find(job_id))
+
+    async def _show(self, jobs: Sequence[EmbeddedJob]) -> list[Job]:
+        return as_parsed(await asyncio.to_thread(self._views.show, jobs), self._config.buffer_limit)
+
+    async def metadata(self, job_id: str) -> list[JobMetadata]:
+        """Return a job's script and files; of an array only once, as the real gateway does."""
+        found = self._jobs.find(job_id)
+        if not found:
+            return []
+        output, error = output_paths(found[0], user=self._user)
+        return [
+            JobMetadata(
+                job_id=job_id,
+                script=found[0].spec.script,
+                standard_input=found[0].spec.input,
+                standard_output=output,
+                standard_error=error,
+            )
+        ]
+
+    async def nodes(self) -> list[Node]:
+        """Return the pretended nodes."""
+        return self._inventory.nodes()
+
+    async def partitions(self, *, hidden: bool) -> list[Partition]:  # noqa: ARG002  none is hidden
+        """Return the partitions."""
+        return self._inventory.partitions()
+
+    async def reservations(self) -> list[Reservation]:
+        """Return no reservation."""
+        return []
+
+    async def accounts(self) -> list[Account]:
+        """Return the accounts."""
+        return self._inventory.accounts()
+
+    async def account(self, ids: Sequence[str], *, since: str = "") -> list[Mapping[str, str]]:
+        """Return the rows of sacct."""
+        return self._commands.account(ids, since=since)
+
+    async def queue(self, ids: Sequence[str]) -> list[Mapping[str, str]]:
+        """Return the rows of squeue."""
+        return self._commands.queue(ids)
+
+    async def show(self, thing: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
+        """Return what scontrol would show."""
+        return self._commands.show(thing, name)
+
+
+def _read(description: JobDescription) -> JobSpec:
+    if not description.script_path:
+        return read_spec(description, description.script, "sbatch")
+    path = Path(script_path(description))
+    try:
+        script = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        raise SbatchError(f"Unable to open file {description.script_path}") from None
+    return read_spec(description, script, path.name)
+
+
+def _outcome(job: EmbeddedJob) -> State:
+    if job.ending is not None:
+        return job.ending
+    return State.FAILED if job.exit_code or job.signal else State.COMPLETED

@@ -1,0 +1,247 @@
+"""A sandbox as a handle: starts it in a thread of this process, stops it, talks to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from firecrest_sandbox.app import build_app
+from firecrest_sandbox.auth import TOKEN_PATH, TokenAuthority
+from firecrest_sandbox.config import SandboxConfig
+from firecrest_sandbox.fault_injection.counts import RequestCounts, Stats
+from firecrest_sandbox.fault_injection.faults import Faults
+from firecrest_sandbox.fault_injection.middleware import CuttableProtocol
+from firecrest_sandbox.gateway import Gateway, LocalUser
+from firecrest_sandbox.object_storage import ObjectStore
+from firecrest_sandbox.runners.base import Runner
+from firecrest_sandbox.runners.embedded.runner import EmbeddedRunner
+from firecrest_sandbox.runners.slurm.runner import SlurmRunner, SlurmUnavailableError, probe_slurm
+from firecrest_sandbox.v1.tasklist import TaskList
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_START_TIMEOUT = 30.0
+_STOP_TIMEOUT = 60.0
+
+
+class SandboxError(Exception):
+    """The sandbox can't be started; the message says why and how to mend it."""
+
+
+class Sandbox:
+    """A FirecREST-compatible gateway on loopback, served by a thread while the context lasts.
+
+    Example:
+        with Sandbox(SandboxConfig(nodes=2)) as sandbox:
+            subprocess.run(command, env=os.environ | sandbox.environment())
+
+    Raises (on entering):
+        SandboxError: the port, the root or the scheduler can't be used.
+    """
+
+    def __init__(self, config: SandboxConfig | None = None) -> None:
+        self.config = config or SandboxConfig()
+        self.faults = Faults(self.config.faults, self.config.fault_seed)
+        """Rules can be added and cleared while it runs."""
+        self._counts = RequestCounts()
+        self._exit = ExitStack()
+        self._gateway: Gateway | None = None
+
+    def __enter__(self) -> Self:
+        """Start, and return when requests are answered."""
+        with ExitStack() as stack:
+            self._start(stack)
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Cancel all jobs, stop, and remove what is temporary."""
+        self._exit.close()
+        self._gateway = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """The parts of the running sandbox."""
+        if self._gateway is None:
+            raise SandboxError("the sandbox isn't running; enter its context first")
+        return self._gateway
+
+    @property
+    def url(self) -> str:
+        """The API's URL."""
+        return self.gateway.url
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint's URL."""
+        return self.gateway.url + TOKEN_PATH
+
+    @property
+    def root(self) -> Path:
+        """The directory that clients see, absolute and without symbolic links."""
+        return self.gateway.root
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that a client needs; two of them are secrets.
+
+        It has the choice how to authenticate; the one that `FIRECREST_AUTH` names is as good as any other.
+        """
+        return {
+            "FIRECREST_URL": self.url,
+            "FIRECREST_AUTH": "client_secret_post",
+            "AUTH_TOKEN_URL": self.token_url,
+            "FIRECREST_CLIENT_ID": self.config.client_id,
+            "FIRECREST_CLIENT_SECRET": self.config.client_secret.get_secret_value(),
+            "FIRECREST_API_KEY": self.config.api_key.get_secret_value(),
+            "FIRECREST_SYSTEM": self.config.system,
+            "FIRECREST_BASEDIR": str(self.gateway.home),
+        }
+
+    def stats(self) -> Stats:
+        """Return the counts of requests since the start or the last reset."""
+        return self._counts.read()
+
+    def reset_stats(self) -> None:
+        """Start counting anew."""
+        self._counts.reset()
+
+    def _start(self, stack: ExitStack) -> None:
+        config = self.config
+        private = Path(tempfile.mkdtemp(prefix="reframe-firecrest-sandbox-")).resolve()
+        stack.callback(_remove, private)
+        user = LocalUser.current()
+        root = config.root or private / "root"
+        try:
+            (root / user.name).mkdir(parents=True, exist_ok=True)
+            listener = _listen(config)
+        except OSError as error:
+            raise SandboxError(f"can't start the sandbox: {error}") from None
+        stack.callback(listener.close)
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        self._gateway = Gateway(
+            config=config,
+            user=user,
+            root=root,
+            url=f"http://{host}:{listener.getsockname()[1]}",
+            authority=TokenAuthority.fresh(
+                client_id=config.client_id,
+                client_secret=config.client_secret.get_secret_value(),
+                api_key=config.api_key.get_secret_value(),
+                username=user.name,
+                lifetime=config.token_lifetime,
+            ),
+            runner=_make_runner(config, user, root, private),
+            store=ObjectStore(private / "storage", lifetime=config.url_lifetime),
+            counts=self._counts,
+            faults=self.faults,
+            tasks=TaskList(),
+        )
+        stack.callback(_serve(self._gateway, listener))
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory, also where jobs have taken the right to do so away."""
+    for parent, subdirectories, _ in os.walk(directory):
+        for name in subdirectories:
+            subdirectory = Path(parent, name)
+            if not subdirectory.is_symlink():
+                subdirectory.chmod(0o700)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _listen(config: SandboxConfig) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    # asyncio sends at once only what it knows to go by TCP; without the protocol's name, the second half of
+    # each answer waits 40 ms for the receiver's acknowledgement of the first.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((config.host, config.port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _make_runner(config: SandboxConfig, user: LocalUser, root: Path, private: Path) -> Runner:
+    if config.runner == "slurm":
+        try:
+            version = probe_slurm()
+        except SlurmUnavailableError as error:
+            raise SandboxError(str(error)) from None
+        return SlurmRunner(config, user=user.name, home=root / user.name, version=version)
+    return EmbeddedRunner(
+        config,
+        spool=private / "spool",
+        home=root / user.name,
+        user=user.name,
+        group=user.group,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which tells when it has started or failed to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+        self.failure: BaseException | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.settled.set()
+
+    def run_until_stopped(self, listener: socket.socket) -> None:
+        try:
+            self.run(sockets=[listener])
+        except (Exception, SystemExit) as error:  # noqa: BLE001  handed to the thread that waits
+            self.failure = error
+        finally:
+            self.settled.set()
+
+
+def _serve(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
+    """Start serving in a thread, and return what stops it."""
+    server = _Server(
+        uvicorn.Config(
+            build_app(gateway),
+            http=CuttableProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(
+        target=server.run_until_stopped, args=(listener,), name="firecrest-sandbox", daemon=True
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(_STOP_TIMEOUT)
+
+    thread.start()
+    if not server.settled.wait(_START_TIMEOUT) or not server.started:
+        stop()
+        raise SandboxError(f"the sandbox didn't start: {server.failure or 'its runner failed'}")
+    return stop

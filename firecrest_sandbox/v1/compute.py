@@ -1,0 +1,290 @@
+"""The service `compute`: submits, lists and cancels jobs, and describes the system; all by tasks."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from firecrest_sandbox.errors import GatewayError
+from firecrest_sandbox.fault_injection.faults import FaultKind
+from firecrest_sandbox.filesystem.operations import Operations
+from firecrest_sandbox.gateway import Gateway
+from firecrest_sandbox.runners.base import ResourceKind
+from firecrest_sandbox.v1.access import (
+    NO_MACHINE,
+    Inputs,
+    Machine,
+    authenticated,
+    checked,
+    inputs_of,
+    trouble_of,
+)
+from firecrest_sandbox.v1.errors import RefusedError, probe_headers
+from firecrest_sandbox.v1.jobs import (
+    accounted,
+    described,
+    files_of,
+    page_of,
+    queued,
+    submission_of,
+    submitted,
+    variables_of,
+)
+from firecrest_sandbox.v1.work import TaskFailedError, new_task, start, task_response
+
+_INTERNAL_URL = "http://127.0.0.1:5003"
+"""What the data of a queued submission is, by an oversight of FirecREST's."""
+_JOB_ID = re.compile(r"\d+(?:\+\d+|_\d+|_\[\d+-\d+\])?")
+_DEFAULT_PAGE_SIZE = 25
+_MAX_JOBS_TEXT = 2900
+"""A longer list of ids makes the certificator's request line too long (seen at 340 ids of 8 digits)."""
+_ATTRIBUTES: Mapping[ResourceKind, Mapping[str, str | None]] = {
+    ResourceKind.NODES: {"NodeName": None, "ActiveFeatures": ",", "Partitions": ",", "State": "+"},
+    ResourceKind.PARTITIONS: dict.fromkeys(("PartitionName", "State", "TotalCPUs", "TotalNodes", "Default")),
+    ResourceKind.RESERVATIONS: {
+        "ReservationName": None,
+        "State": None,
+        "Nodes": None,
+        "StartTime": None,
+        "EndTime": None,
+        "Features": "&",
+    },
+}
+
+router = APIRouter(prefix="/compute", tags=["compute"], dependencies=[Depends(authenticated)])
+
+
+def _machine(request: Request, description: str, unnamed: Mapping[str, str] = NO_MACHINE) -> Gateway:
+    return Machine(unnamed, description).check(request)
+
+
+def _begun(
+    request: Request, work: Callable[[], Awaitable[Any]], *, status: int = 200, data: str | None = None
+) -> JSONResponse:
+    task = new_task(request, "compute")
+    task.data = data or task.data
+    start(request, task, work)
+    return task_response(task, status=status)
+
+
+@router.post("/jobs/path")
+async def submit_path(request: Request) -> JSONResponse:
+    """Submit a script that is on the system, from its own directory."""
+    failed = "Failed to submit job"
+    gateway = _machine(request, failed, {"description": failed, "error": "No machine name given"})
+    async with inputs_of(request) as inputs:
+        path = inputs.text("targetPath", failed)
+        account = inputs.optional("account", "Invalid account")
+        text = inputs.values.get("env")
+    await _probe(gateway, path, failed)
+    try:
+        variables = variables_of(text)
+    except ValueError:
+        raise RefusedError(
+            404, {"description": failed, "error": "Invalid JSON environment provided"}
+        ) from None
+    warned = trouble_of(request) == FaultKind.WARN
+
+    async def submit() -> dict[str, Any]:
+        return await submitted(gateway, described(path, account=account, variables=variables), warned=warned)
+
+    return _begun(request, submit, status=201, data=_INTERNAL_URL)
+
+
+async def _probe(gateway: Gateway, path: str, description: str) -> None:
+    operations = Operations(gateway)
+    try:
+        await operations.run("head", "-c", "1", "--", operations.path(path))
+    except GatewayError as refused:
+        raise RefusedError(400, {"description": description}, probe_headers(refused, path)) from None
+
+
+@router.post("/jobs/upload")
+async def submit_upload(request: Request) -> JSONResponse:
+    """Submit a script that comes with the request, from a directory of its own."""
+    failed = "Failed to submit job file"
+    gateway = _machine(request, failed)
+    async with inputs_of(request) as inputs:
+        account = inputs.optional("account", "Invalid account")
+        name, content = await _script(inputs, failed)
+        text = inputs.values.get("env")
+    return _submit_content(request, gateway, name, content, account=account, env=text)
+
+
+async def _script(inputs: Inputs, description: str) -> tuple[str, bytes]:
+    file = inputs.files.get("file")
+    if file is None:
+        raise RefusedError.because(description, "No batch file part")
+    if not file.filename:
+        raise RefusedError.because(description, "No batch file selected")
+    content = await file.read()
+    if not content:
+        raise RefusedError.because(description, "Batch file is empty")
+    return PurePosixPath(file.filename).name, content
+
+
+def _submit_content(
+    request: Request, gateway: Gateway, name: str, content: bytes, *, account: str | None, env: str | None
+) -> JSONResponse:
+    try:
+        variables = variables_of(env)
+    except ValueError:
+        body = {"description": "Failed to submit job", "error": f"Invalid JSON in 'env' variable ({env})"}
+        raise RefusedError(404, body) from None
+    task = submission_of(request, gateway, name, content, account=account, variables=variables)
+    return task_response(task, status=201)
+
+
+@router.get("/acct")
+async def get_accounting(request: Request) -> JSONResponse:
+    """List jobs from accounting: these, or all of today. It knows a new job only after a while."""
+    failed = "Failed to retrieve account information"
+    gateway = _machine(request, failed)
+    async with inputs_of(request) as inputs:
+        jobs = checked(inputs.values["jobs"], "'jobs'", failed) if inputs.values.get("jobs") else ""
+        size, number = _page(inputs)
+        since = _day(inputs.values.get("starttime", ""))
+
+    async def account() -> Any:
+        if len(jobs) > _MAX_JOBS_TEXT:
+            raise TaskFailedError("Finished with errors")
+        rows = await gateway.runner.account(jobs.split(",") if jobs else [], since=since)
+        found = page_of([accounted(row) for row in rows], size, number)
+        # Where there is none, v1 answers with another kind of nothing.
+        return found if rows else {}
+
+    return _begun(request, account)
+
+
+def _page(inputs: Inputs) -> tuple[int | None, int | None]:
+    size, number = inputs.values.get("pageSize"), inputs.values.get("pageNumber")
+    if size is None and number is None:
+        return None, None
+    return _number(size, _DEFAULT_PAGE_SIZE), _number(number, 0)
+
+
+def _number(text: str | None, default: int) -> int:
+    try:
+        return int(text or "")
+    except ValueError:
+        return default
+
+
+def _day(text: str) -> str:
+    """Return a first day that v1 recognises; of all forms that it knows it accepts only this one."""
+    try:
+        return date.fromisoformat(text).isoformat() if len(text) == len("2026-01-31") else ""
+    except ValueError:
+        return ""
+
+
+@router.get("/jobs")
+async def get_jobs(request: Request) -> JSONResponse:
+    """List the user's jobs that haven't ended, with the end of their output."""
+    failed = "Failed to retrieve job information"
+    gateway = _machine(request, "Failed to retrieve jobs information")
+    async with inputs_of(request) as inputs:
+        jobs = inputs.optional("jobs", failed)
+        size, number = _page(inputs)
+    ids = [] if jobs is None else jobs.split(",")
+    for job_id in ids:
+        if not job_id:
+            raise RefusedError.because(failed, "Jobs list wrong format")
+        _check_id(job_id, failed)
+
+    async def list_jobs() -> dict[str, Any]:
+        rows = page_of(await gateway.runner.queue(ids), size, number)
+        shown = [queued(row) for row in rows]
+        # One after the other, as v1 does it.
+        return {
+            str(index): job | await files_of(gateway, job["jobid"], output=True)
+            for index, job in enumerate(shown)
+        }
+
+    return _begun(request, list_jobs)
+
+
+def _check_id(job_id: str, description: str) -> None:
+    if _JOB_ID.fullmatch(job_id) is None:
+        raise RefusedError.because(description, f"{job_id} is not a valid job ID")
+
+
+@router.get("/jobs/{job_id}")
+async def get_job(request: Request, job_id: str) -> JSONResponse:
+    """Answer with a task that never ends: in 1.16.6 the thread behind it dies at once."""
+    failed = "Failed to retrieve job information"
+    _machine(request, failed)
+    _check_id(job_id, failed)
+    return task_response(new_task(request, "compute"), status=200)
+
+
+@router.delete("/jobs/{job_id}")
+async def delete_job(request: Request, job_id: str) -> JSONResponse:
+    """Cancel a job."""
+    failed = "Failed to delete job"
+    gateway = _machine(request, failed)
+    checked(job_id, "'jobid'", failed)
+
+    async def cancel() -> str:
+        await gateway.runner.cancel(job_id)
+        return f"scancel: Terminating job {job_id}"
+
+    return _begun(request, cancel)
+
+
+@router.get("/nodes")
+async def get_nodes(request: Request) -> JSONResponse:
+    """Describe the nodes, all or these."""
+    return await _described(request, ResourceKind.NODES, "node")
+
+
+@router.get("/nodes/{name}")
+async def get_node(request: Request, name: str) -> JSONResponse:
+    """Describe one node."""
+    gateway = _machine(request, "Failed to retrieve account information")
+    checked(name, f"nodeName '{name}'", "Failed to retrieve node")
+    return _begun(request, lambda: _attributes(gateway, ResourceKind.NODES, [name]))
+
+
+@router.get("/partitions")
+async def get_partitions(request: Request) -> JSONResponse:
+    """Describe the partitions, all or these; unknown ones are left out."""
+    return await _described(request, ResourceKind.PARTITIONS, "partition")
+
+
+@router.get("/reservations")
+async def get_reservations(request: Request) -> JSONResponse:
+    """Describe the reservations, all or these; unknown ones are left out."""
+    return await _described(request, ResourceKind.RESERVATIONS, "reservations")
+
+
+async def _described(request: Request, thing: ResourceKind, word: str) -> JSONResponse:
+    gateway = _machine(request, "Failed to retrieve account information")
+    async with inputs_of(request) as inputs:
+        names = inputs.values.get(thing.value)
+    if names is not None:
+        checked(names, f"{word} '{names}'", f"Failed to retrieve {thing.value} information")
+    wanted = None if names is None else names.split(",")
+    return _begun(request, lambda: _attributes(gateway, thing, wanted))
+
+
+async def _attributes(gateway: Gateway, thing: ResourceKind, names: list[str] | None) -> list[dict[str, Any]]:
+    if thing is ResourceKind.NODES and names:
+        # Of nodes, an unknown one is an error.
+        shown = [one for name in names for one in await gateway.runner.show(thing, name)]
+    else:
+        shown = await gateway.runner.show(thing)
+    separators = _ATTRIBUTES[thing]
+    found = [
+        {
+            name: one[name] if separator is None else one[name].split(separator)
+            for name, separator in separators.items()
+        }
+        for one in shown
+    ]
+    key = next(iter(separators))
+    return [one for one in found if names is None or thing is ResourceKind.NODES or one[key] in names]

@@ -1,0 +1,106 @@
+"""The service `storage`, operations on files that take long: each is a job.
+
+The job's own state says nothing of the operation: its script ends well whatever `srun` did (recorded);
+only its error file tells.
+"""
+
+import shlex
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from firecrest_sandbox.errors import GatewayError
+from firecrest_sandbox.gateway import Gateway
+from firecrest_sandbox.runners.embedded.durations import seconds_of
+from firecrest_sandbox.v1.access import Inputs, authenticated, inputs_of
+from firecrest_sandbox.v1.errors import RefusedError, operation_refused
+from firecrest_sandbox.v1.jobs import submission_of
+from firecrest_sandbox.v1.operations import COPY_OPTIONS, Utilities, extraction_of
+from firecrest_sandbox.v1.storage import STORAGE_MACHINE
+from firecrest_sandbox.v1.work import task_response
+
+_DEFAULT_TIME = "02:00:00"
+_SCRIPT_NAME = "sbatch-job.sh"
+
+router = APIRouter(prefix="/storage/xfer-internal", tags=["storage"], dependencies=[Depends(authenticated)])
+
+
+@router.post("/cp")
+@router.post("/mv")
+@router.post("/rsync")
+@router.post("/rm")
+@router.post("/compress")
+@router.post("/extract")
+async def post_operation(request: Request) -> JSONResponse:
+    """Queue a job for an operation; the task is that of its submission."""
+    gateway = STORAGE_MACHINE.check(request)
+    name = request.url.path.rsplit("/", 1)[-1]
+    description = f"Error on {name} operation"
+    async with inputs_of(request) as inputs:
+        target = inputs.text("targetPath", description)
+        source = "" if name == "rm" else inputs.text("sourcePath", description)
+        try:
+            command = await _command(gateway, name, source, target, inputs)
+        except GatewayError as refused:
+            # The real gateway leaves this to the job.
+            raise operation_refused(refused, description) from None
+        directives = _directives(inputs, name)
+    task = submission_of(request, gateway, _SCRIPT_NAME, _script(directives, command).encode())
+    return task_response(task, status=201, url=False)
+
+
+async def _command(gateway: Gateway, name: str, source: str, target: str, inputs: Inputs) -> Sequence[str]:
+    utilities = Utilities(gateway)
+    if name == "rm":
+        return ["rm", "-rf", "--", utilities.removable(target)]
+    if name == "mv":
+        return utilities.moving(source, target, "--force")
+    if name == "compress":
+        return await utilities.packing(source, target, dereference=inputs.flag("dereference"))
+    if name == "extract":
+        compression = extraction_of(source, inputs.values.get("type", "auto"), f"Error on {name} operation")
+        return utilities.unpacking(source, target, compression)
+    copying = await utilities.copying(source, target, *COPY_OPTIONS)
+    return copying if name == "cp" else ["rsync", "-av", *copying[-3:]]
+
+
+def _directives(inputs: Inputs, name: str) -> list[str]:
+    job_name = inputs.text("jobName", "Invalid jobName") if inputs.values.get("jobName") else f"{name}-job"
+    time = inputs.values.get("time", _DEFAULT_TIME)
+    if not _is_limit(time):
+        raise RefusedError(400, {"error": "Not supported time format"})
+    options = {
+        "--job-name": job_name,
+        "--time": time,
+        "--error": "job-%j.err",
+        "--output": "job-%j.out",
+        "--ntasks": "1",
+        "--account": inputs.optional("account", "Invalid account"),
+        "--dependency": inputs.optional("stageOutJobId", "Invalid stageOutJobId"),
+    }
+    after = options["--dependency"]
+    if after is not None:
+        options["--dependency"] = f"afterok:{after}"
+    return [f"#SBATCH {option}={shlex.quote(value)}" for option, value in options.items() if value]
+
+
+def _is_limit(time: str) -> bool:
+    try:
+        return bool(seconds_of(time))
+    except ValueError:
+        return False
+
+
+def _script(directives: Sequence[str], command: Sequence[str]) -> str:
+    return "\n".join(
+        [
+            "#!/bin/bash",
+            *directives,
+            "echo Trace ID:",
+            'echo "$SLURM_JOB_NAME started on $(date)"',
+            f"srun -n $SLURM_NTASKS {shlex.join(command)}",
+            'echo "$SLURM_JOB_NAME finished on $(date)"',
+            "",
+        ]
+    )

@@ -1,0 +1,204 @@
+"""Jobs as v1 submits them, and what it tells of them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from firecrest_sandbox.errors import GatewayError, SchedulerError
+from firecrest_sandbox.fault_injection.faults import FaultKind
+from firecrest_sandbox.filesystem.operations import Operations
+from firecrest_sandbox.gateway import Gateway
+from firecrest_sandbox.records import JobDescription
+from firecrest_sandbox.runners.base import ResourceKind
+from firecrest_sandbox.v1.access import trouble_of
+from firecrest_sandbox.v1.errors import joined
+from firecrest_sandbox.v1.tasklist import Task
+from firecrest_sandbox.v1.work import TaskFailedError, new_task, start
+
+WARNING = "sbatch: Warning: can't run 1 processes on 2 nodes, setting nnodes to 1"
+"""What sbatch says of a job that it takes all the same; v1 calls such a job failed (recorded)."""
+_PENDING = ("CONFIGURING", "PENDING")
+_SHOWN_BYTES = 1000
+_ATTEMPTS = 2
+_NOT_IN_COMMANDS = re.compile(r"[|<;\"\\()\x00-\x1f`]")
+_ACCOUNT_NAMES = {
+    "jobid": "JobID",
+    "partition": "Partition",
+    "name": "JobName",
+    "user": "User",
+    "state": "State",
+    "start_time": "Start",
+    "time": "CPUTime",
+    "cpu_time": "CPUTime",
+    "elapsed_time": "Elapsed",
+    "termination_time": "End",
+    "time_left": "End",
+    "nodes": "NNodes",
+    "nodelist": "NodeList",
+    "exit_code": "ExitCode",
+}
+_QUEUE_NAMES = {
+    "jobid": "JobID",
+    "partition": "Partition",
+    "name": "Name",
+    "user": "User",
+    "state": "State",
+    # v1 has these two the wrong way round.
+    "start_time": "TimeUsed",
+    "time": "StartTime",
+    "time_left": "TimeLeft",
+    "nodes": "NumNodes",
+    "nodelist": "ReasonList",
+}
+
+Row = TypeVar("Row")
+
+
+def described(path: str, *, account: str | None, variables: Mapping[str, object]) -> JobDescription:
+    """Return the submission of a script that is there, from its own directory.
+
+    Raises:
+        TaskFailedError: a variable has a character that v1 lets into no command.
+    """
+    env = {name: str(value) for name, value in variables.items()}
+    if _NOT_IN_COMMANDS.search("".join(f"{name}={value}" for name, value in env.items())):
+        raise TaskFailedError("Invalid command")
+    return JobDescription(
+        account=account, working_directory=str(Path(path).parent), script_path=path, env=env
+    )
+
+
+def variables_of(text: str | None) -> dict[str, object]:
+    """Return a job's variables from the JSON that the client sent.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    if not text:
+        return {}
+    variables = json.loads(text)
+    if not isinstance(variables, dict):
+        raise ValueError(f"not an object: {text}")  # noqa: TRY004  as any other text that isn't one
+    return variables
+
+
+def submission_of(
+    request: Request,
+    gateway: Gateway,
+    name: str,
+    content: bytes,
+    *,
+    account: str | None = None,
+    variables: Mapping[str, object] | None = None,
+) -> Task:
+    """Submit a script by its content, from a directory of its own, and return the task."""
+    task = new_task(request, "compute")
+    warned = trouble_of(request) == FaultKind.WARN
+
+    async def submit() -> dict[str, Any]:
+        path = await _write_script(gateway, task.id, name, content)
+        description = described(path, account=account, variables=variables or {})
+        return await submitted(gateway, description, warned=warned)
+
+    start(request, task, submit)
+    return task
+
+
+async def _write_script(gateway: Gateway, task_id: str, name: str, content: bytes) -> str:
+    operations = Operations(gateway)
+    directory = f"{gateway.home}/firecrest/{task_id}"
+    await operations.make_directory(directory, parents=True)
+    await operations.write(directory, name, io.BytesIO(content))
+    return f"{directory}/{name}"
+
+
+async def submitted(gateway: Gateway, description: JobDescription, *, warned: bool) -> dict[str, Any]:
+    """Submit a job and return what its task will tell.
+
+    Raises:
+        SchedulerError: sbatch refuses it.
+        TaskFailedError: sbatch takes it with a warning, which v1 takes for a failure.
+    """
+    receipt = await gateway.runner.submit(description)
+    warning = receipt.warning or (WARNING if warned else "")
+    if warning:
+        raise TaskFailedError(joined(warning))
+    job = {"result": "Job submitted", "jobid": receipt.job_id}
+    return job | await files_of(gateway, receipt.job_id)
+
+
+async def files_of(gateway: Gateway, job_id: str, *, output: bool = False) -> dict[str, Any]:
+    """Return where a job's script and output are, and if asked the end of its output.
+
+    v1 asks scontrol twice, and waits in between, before it gives up.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            [found, *_] = await gateway.runner.show(ResourceKind.JOB, job_id)
+            break
+        except SchedulerError as refused:
+            if attempt == _ATTEMPTS - 1:
+                return {
+                    "job_file_out": "Not available",
+                    "job_file_err": "Not available",
+                    "job_info_extra": joined(refused.stderr),
+                }
+        await asyncio.sleep(gateway.config.operation_timeout)
+    shown = output and found.get("JobState") not in _PENDING
+    return {
+        "job_file": _as_v1_reads(found.get("Command", "command-not-found")),
+        "job_file_out": _as_v1_reads(found.get("StdOut", "stdout-file-not-found")),
+        "job_file_err": _as_v1_reads(found.get("StdErr", "stderr-file-not-found")),
+        "job_info_extra": "Job info returned successfully",
+        "job_data_out": await _end_of(gateway, found.get("StdOut", "")) if shown else "",
+        "job_data_err": await _end_of(gateway, found.get("StdErr", "")) if shown else "",
+    }
+
+
+def _as_v1_reads(value: str) -> str:
+    # It splits scontrol's line at blanks and at every `=`.
+    return value.split(" ", maxsplit=1)[0].split("=", maxsplit=1)[0]
+
+
+async def _end_of(gateway: Gateway, path: str) -> str:
+    operations = Operations(gateway)
+    try:
+        finished = await operations.run("tail", "-c", str(_SHOWN_BYTES), "--", operations.path(path))
+    except GatewayError:
+        return ""
+    return finished.text.removesuffix("\n")
+
+
+def accounted(row: Mapping[str, str]) -> dict[str, str]:
+    """Return a row of sacct as v1 tells it."""
+    return {name: row[column] for name, column in _ACCOUNT_NAMES.items()}
+
+
+def queued(row: Mapping[str, str]) -> dict[str, str]:
+    """Return a row of squeue as v1 tells it."""
+    return {name: row[column] for name, column in _QUEUE_NAMES.items()}
+
+
+def page_of(rows: Sequence[Row], size: int | None, number: int | None) -> Sequence[Row]:
+    """Return one page; pages count from 0.
+
+    Raises:
+        TaskFailedError: there is no such page.
+    """
+    if size is None or number is None:
+        return rows
+    pages = max(1, math.ceil(len(rows) / max(size, 1)))
+    if number < 0:
+        raise TaskFailedError(f"pageNumber ({number}) cannot be a negative number")
+    if number >= pages:
+        raise TaskFailedError(f"pageNumber ({number}) is greater than total pages ({pages})")
+    return rows[number * size : (number + 1) * size]

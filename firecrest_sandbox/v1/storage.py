@@ -1,0 +1,231 @@
+"""The service `storage`, files from and to clients: by way of the object storage, followed by a task."""
+
+import asyncio
+import secrets
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from firecrest_sandbox import object_storage
+from firecrest_sandbox.errors import CommandError, GatewayError
+from firecrest_sandbox.filesystem.operations import Operations
+from firecrest_sandbox.gateway import Gateway, gateway_of
+from firecrest_sandbox.v1.access import NO_MACHINE, Machine, authenticated, inputs_of
+from firecrest_sandbox.v1.errors import RefusedError, complaint, probe_headers
+from firecrest_sandbox.v1.tasklist import Task, TaskState
+from firecrest_sandbox.v1.work import new_task, start_steps, task_response
+
+STORAGE_MACHINE = Machine(NO_MACHINE, "Failed operation")
+_WAITING = "Waiting for Presigned URL to upload file to staging area (Amazon S3 - Signature v4)"
+_DELETED = "File was deleted from staging area. Start a new upload process"
+_UNREADABLE = "curl: (26) Failed to open/read local data from file/application"
+
+router = APIRouter(prefix="/storage/xfer-external", tags=["storage"], dependencies=[Depends(authenticated)])
+
+
+@dataclass(frozen=True)
+class _Upload:
+    """A file on its way from a client to the system."""
+
+    gateway: Gateway
+    task: Task
+    source: str
+    """The client's name for it."""
+    target: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.task.id}/{PurePosixPath(self.source).name}"
+
+    @property
+    def object_path(self) -> str:
+        return f"{self.gateway.user.name}/{self.key}"
+
+    def told(self, state: TaskState, message: Any) -> dict[str, Any]:
+        """Return the task's data while the client is needed, or where the system failed."""
+        return {
+            **self.summary,
+            "hash_id": self.task.id,
+            "msg": message,
+            "status": state.number,
+            "trace_id": "",
+            "user": self.task.user,
+        }
+
+    @property
+    def summary(self) -> dict[str, str]:
+        """The task's data from when the object is there."""
+        return {
+            "source": PurePosixPath(self.source).name,
+            "system_addr": f"{self.gateway.config.host}:22",
+            "system_name": self.gateway.config.system,
+            "target": self.target,
+        }
+
+    def form(self) -> dict[str, Any]:
+        """Return what the client needs to send the file: a form, and a command that fills it in."""
+        bucket = self.gateway.user.name
+        url = f"{self.gateway.url}{object_storage.PUBLIC_PREFIX}/{bucket}"
+        fields = self.gateway.store.presign_form(bucket, self.key)
+        filled = " ".join(f"-F '{name}={value}'" for name, value in fields.items())
+        prefix = self.gateway.url + object_storage.PUBLIC_PREFIX
+        download_url = self.gateway.store.presign("GET", prefix, self.object_path)
+        return {
+            # v1 doesn't quote the file's name, so that a blank in it breaks the command.
+            "command": f"curl -f --show-error -s -i -X POST {url} {filled} -F file=@{self.source}",
+            "parameters": {
+                "method": "POST",
+                "url": url,
+                "data": fields,
+                "files": self.source,
+                "json": {},
+                "params": {},
+                "headers": {},
+            },
+            "download_url": download_url,
+            "action": f"curl -f -s -G -o {shlex.quote(self.target)} -- '{download_url}'",
+            # The real one is an encrypted certificate and where it lies.
+            "cert": [secrets.token_urlsafe(32), "/tmp/dummy"],  # noqa: S108  a text that looks like the real one
+        }
+
+    async def carry_out(self) -> None:
+        """Offer the form, wait for the object, and fetch it; a failed fetch is tried again and again."""
+        task, store = self.task, self.gateway.store
+        task.update(TaskState.URL_ASKED, self.told(TaskState.URL_ASKED, _WAITING))
+        form = self.form()
+        task.update(TaskState.URL_RECEIVED, self.told(TaskState.URL_RECEIVED, form))
+        while True:
+            await asyncio.sleep(self.gateway.config.transfer_poll)
+            try:
+                content, _ = store.find(self.object_path)
+            except object_storage.StorageError:
+                if task.state is TaskState.FETCH_FAILED:
+                    task.update(TaskState.ERROR, _DELETED)
+                    return
+                continue
+            if task.state is TaskState.URL_RECEIVED:
+                confirmed = TaskState.UPLOAD_CONFIRMED
+                task.update(confirmed, self.told(TaskState.URL_RECEIVED, form))
+            task.update(TaskState.FETCH_BEGUN, self.summary)
+            if await asyncio.to_thread(self._fetched, content):
+                task.update(TaskState.FETCH_ENDED, self.summary)
+                store.remove(self.object_path)
+                return
+            task.update(TaskState.FETCH_FAILED, self.told(TaskState.FETCH_FAILED, form))
+
+    def _fetched(self, content: Path) -> bool:
+        try:
+            # Links may have come in the way since the request.
+            target = Operations(self.gateway).path(self.target)
+            shutil.copyfile(content, target)
+        except (OSError, GatewayError):
+            return False
+        return True
+
+
+@router.post("/upload")
+async def post_upload(request: Request) -> JSONResponse:
+    """Announce a file; its task will tell where to put it, and then how it gets to the system."""
+    gateway = STORAGE_MACHINE.check(request)
+    failed = "Failed to upload file"
+    async with inputs_of(request) as inputs:
+        path = inputs.text("targetPath", failed)
+        source = inputs.text("sourcePath", failed)
+    target = await _target(gateway, path, PurePosixPath(source).name)
+    task = new_task(request, "storage")
+    start_steps(request, _Upload(gateway, task, source, target).carry_out)
+    return task_response(task, status=201)
+
+
+async def _target(gateway: Gateway, path: str, name: str) -> str:
+    """Return where a file will be: in a directory that can be written to, or in its place."""
+    operations = Operations(gateway)
+    parent = path.rpartition("/")[0]
+    target = f"{path}/{name}" if await _is_writable(operations, path) else path
+    try:
+        if target == path:
+            await _try_directory(operations, parent)
+        # What is there may be a link that leads out.
+        operations.path(target)
+    except GatewayError as refused:
+        error = "'targetPath' directory not allowed"
+        headers = probe_headers(refused, parent)
+        raise RefusedError.because("Failed to upload file", error, headers) from None
+    return target
+
+
+async def _is_writable(operations: Operations, directory: str) -> bool:
+    try:
+        await _try_directory(operations, directory)
+    except GatewayError:
+        return False
+    return True
+
+
+async def _try_directory(operations: Operations, directory: str) -> None:
+    """Write a file into a directory and remove it, as v1 does to see whether it may."""
+    probe = operations.path(f"{operations.path(directory)}/.firecrest.{secrets.token_hex(16)}")
+    await operations.run("touch", "--", probe)
+    await operations.run("rm", "--", probe)
+
+
+@router.post("/download")
+async def post_download(request: Request) -> JSONResponse:
+    """Put a file into the object storage; its task will tell where."""
+    gateway = STORAGE_MACHINE.check(request)
+    async with inputs_of(request) as inputs:
+        path = inputs.text("sourcePath", "Failed to download file")
+    operations = Operations(gateway)
+    try:
+        await operations.run("head", "-c", "1", "--", operations.path(path))
+    except GatewayError as refused:
+        raise RefusedError(400, {"description": "sourcePath error"}, probe_headers(refused, path)) from None
+    task = new_task(request, "storage")
+    start_steps(request, lambda: _store(gateway, task, path))
+    return task_response(task, status=201)
+
+
+async def _store(gateway: Gateway, task: Task, path: str) -> None:
+    told = {"source": path, "system_name": gateway.config.system}
+    task.update(TaskState.STORE_BEGUN, told)
+    name = PurePosixPath(path).name
+    object_path = f"{gateway.user.name}/{task.id}/{name}"
+    try:
+        await asyncio.to_thread(_put, gateway, object_path, path)
+    except GatewayError as refused:
+        error = f"Upload to Staging area has failed. Object: {name}. {complaint(refused)}"
+        task.update(TaskState.STORE_FAILED, {**told, "error": error})
+        return
+    url = gateway.store.presign("GET", gateway.url + object_storage.PUBLIC_PREFIX, object_path)
+    task.update(TaskState.STORE_ENDED, {**told, "url": url})
+
+
+def _put(gateway: Gateway, object_path: str, path: str) -> None:
+    if " " in path:
+        # The real gateway's curl sees two arguments.
+        raise CommandError(26, _UNREADABLE)
+    try:
+        with Path(Operations(gateway).path(path)).open("rb") as file:
+            gateway.store.put(object_path, file)
+    except OSError:
+        raise CommandError(26, _UNREADABLE) from None
+
+
+@router.post("/invalidate")
+async def post_invalidate(request: Request) -> JSONResponse:
+    """Withdraw a task; its URL stays good (so it is with the real gateway and S3 v4)."""
+    task_id = request.headers.get("X-Task-Id")
+    if task_id is None:
+        raise RefusedError(400, {"error": "Header X-Task-Id missing"})
+    if not task_id.isalnum():
+        raise RefusedError(400, {"error": "Header X-Task-Id is not alphanumeric"})
+    task = gateway_of(request).tasks.get(task_id)
+    if task is None or task.user != request.state.user:
+        raise RefusedError(400, {"error": "Invalid X-Task-Id"})
+    task.withdrawn = True
+    return JSONResponse({"success": "URL invalidated successfully"}, 201)

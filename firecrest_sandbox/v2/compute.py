@@ -1,0 +1,103 @@
+"""The section `compute` of the API: submit, look at, attach to and cancel jobs."""
+
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from firecrest_sandbox.auth import authenticated
+from firecrest_sandbox.errors import JobNotFoundError
+from firecrest_sandbox.gateway import SystemGateway
+from firecrest_sandbox.records import Job, JobDescription, JobMetadata, JobsTimeWindow
+from firecrest_sandbox.runners.base import JobQuery
+from firecrest_sandbox.v2.models import ERROR_RESPONSES, CamelModel
+
+router = APIRouter(
+    prefix="/compute/{system_name}/jobs",
+    tags=["compute"],
+    dependencies=[Depends(authenticated)],
+    responses=ERROR_RESPONSES,
+)
+
+Record = TypeVar("Record", Job, JobMetadata)
+JobId = Annotated[str, Path(pattern="^[a-zA-Z0-9]+$", description="Job id")]
+
+
+class Submission(CamelModel):
+    """A job to be submitted."""
+
+    job: JobDescription
+
+
+class Submitted(CamelModel):
+    """The id of the job that was queued."""
+
+    job_id: str | None = None
+
+
+class Jobs(CamelModel):
+    """Jobs and their states."""
+
+    jobs: list[Job] | None = None
+
+
+class JobsMetadata(CamelModel):
+    """Jobs and what was submitted."""
+
+    jobs: list[JobMetadata] | None = None
+
+
+class Attachment(CamelModel):
+    """A command to run inside a job."""
+
+    command: str = ""
+
+
+@router.post("", status_code=201)
+async def submit(submission: Submission, gateway: SystemGateway) -> Submitted:
+    """Queue a job, from its script's text or from a script on the system."""
+    receipt = await gateway.runner.submit(submission.job)
+    return Submitted(job_id=receipt.job_id)
+
+
+@router.get("")
+async def list_jobs(
+    gateway: SystemGateway,
+    *,
+    allusers: Annotated[bool, Query()] = False,
+    account: Annotated[str | None, Query()] = None,
+    name: Annotated[str | None, Query(max_length=235)] = None,
+    time_window: Annotated[JobsTimeWindow, Query()] = JobsTimeWindow.LAST_24_HOURS,
+) -> Jobs:
+    """List the user's jobs."""
+    query = JobQuery(time_window=time_window, name=name, account=account, allusers=allusers)
+    return Jobs(jobs=await gateway.runner.jobs(query))
+
+
+@router.get("/{job_id}")
+async def get_job(job_id: JobId, gateway: SystemGateway) -> Jobs:
+    """Show one job, or the tasks of one array."""
+    return Jobs(jobs=_found(await gateway.runner.job(job_id)))
+
+
+@router.get("/{job_id}/metadata")
+async def get_metadata(job_id: JobId, gateway: SystemGateway) -> JobsMetadata:
+    """Show a job's script and where its output goes."""
+    return JobsMetadata(jobs=_found(await gateway.runner.metadata(job_id)))
+
+
+@router.put("/{job_id}/attach", status_code=204)
+async def attach(job_id: JobId, attachment: Attachment, gateway: SystemGateway) -> None:
+    """Run a command inside a running job."""
+    await gateway.runner.attach(job_id, attachment.command)
+
+
+@router.delete("/{job_id}", status_code=204)
+async def cancel(job_id: JobId, gateway: SystemGateway) -> None:
+    """Cancel a job."""
+    await gateway.runner.cancel(job_id)
+
+
+def _found(jobs: list[Record]) -> list[Record]:
+    if not jobs:
+        raise JobNotFoundError
+    return jobs

@@ -1,0 +1,94 @@
+"""Operations that change something: mkdir, symlink, chmod, rm, upload, compress, extract."""
+
+import asyncio
+
+from fastapi import APIRouter, UploadFile
+
+from firecrest_sandbox.errors import GatewayError, OperationTimeoutError
+from firecrest_sandbox.filesystem.models import (
+    ChmodRequest,
+    ChownRequest,
+    CompressRequest,
+    ExtractRequest,
+    FileAnswer,
+    MkdirRequest,
+    SymlinkRequest,
+)
+from firecrest_sandbox.filesystem.operations import Operations
+from firecrest_sandbox.gateway import SystemGateway
+from firecrest_sandbox.v2.filesystem_reading import PathQuery
+
+router = APIRouter()
+
+
+@router.post("/mkdir", status_code=201)
+async def post_mkdir(request: MkdirRequest, gateway: SystemGateway) -> FileAnswer:
+    """Make a directory."""
+    operations = Operations(gateway)
+    path = await operations.make_directory(request.path, parents=request.parent)
+    return FileAnswer(output=await operations.entry(path))
+
+
+@router.post("/symlink", status_code=201)
+async def post_symlink(request: SymlinkRequest, gateway: SystemGateway) -> FileAnswer:
+    """Make a symbolic link."""
+    operations = Operations(gateway)
+    link = await operations.make_link(request.path, request.link_path)
+    return FileAnswer(output=await operations.entry(link))
+
+
+@router.put("/chmod")
+async def put_chmod(request: ChmodRequest, gateway: SystemGateway) -> FileAnswer:
+    """Change a file's mode."""
+    operations = Operations(gateway)
+    path, _ = await operations.change_mode(request.path, request.mode)
+    return FileAnswer(output=await operations.entry(path))
+
+
+@router.put("/chown")
+async def put_chown(request: ChownRequest, gateway: SystemGateway) -> FileAnswer:
+    """Change a file's owner and group."""
+    operations = Operations(gateway)
+    path, _ = await operations.change_owner(request.path, request.owner, request.group)
+    return FileAnswer(output=await operations.entry(path))
+
+
+@router.delete("/rm", status_code=204)
+async def delete_rm(path: PathQuery, gateway: SystemGateway) -> None:
+    """Remove a file, or a directory with all that is in it."""
+    await Operations(gateway).remove(path)
+
+
+@router.post("/upload", status_code=204)
+async def post_upload(path: PathQuery, file: UploadFile, gateway: SystemGateway) -> None:
+    """Write a small file into a directory."""
+    operations = Operations(gateway)
+    operations.path(f"{operations.path(path)}/{file.filename}")
+    size = file.size or 0
+    if size > gateway.config.max_ops_file_size:
+        raise GatewayError(413, "File to upload is too large.")
+    await operations.write(path, file.filename, file.file)
+    if size == 0:
+        # The real gateway waits for an end of input that it never sends.
+        await asyncio.sleep(gateway.config.operation_timeout)
+        raise OperationTimeoutError
+
+
+@router.post("/compress", status_code=204)
+async def post_compress(request: CompressRequest, gateway: SystemGateway) -> None:
+    """Pack a file or directory, or the files beside it that match a pattern."""
+    operations = Operations(gateway)
+    command = await operations.packing(
+        request.path,
+        request.target_path,
+        compression=request.compression,
+        pattern=request.match_pattern,
+        dereference=request.dereference,
+    )
+    await operations.run(*command)
+
+
+@router.post("/extract", status_code=204)
+async def post_extract(request: ExtractRequest, gateway: SystemGateway) -> None:
+    """Unpack an archive below a directory that exists."""
+    await Operations(gateway).unpack(request.path, request.target_path, request.compression)

@@ -1,0 +1,1 @@
+"""The commands of `reframe-firecrest`, one folder each."""

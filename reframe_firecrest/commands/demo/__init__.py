@@ -1,0 +1,1 @@
+"""Run the sample checks through the sandbox."""

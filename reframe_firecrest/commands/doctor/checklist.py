@@ -1,0 +1,137 @@
+"""Which checks there are, what each needs, and how they follow each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from reframe_firecrest.commands.doctor.access import check_gateway, check_settings, check_token
+from reframe_firecrest.commands.doctor.context import CheckContext, DiagnosisTarget
+from reframe_firecrest.commands.doctor.files import check_base_directory, check_storage, check_transfer
+from reframe_firecrest.commands.doctor.findings import Finding, Status, of_error, red, skipped
+from reframe_firecrest.commands.doctor.jobs import check_job
+from reframe_firecrest.commands.doctor.system import check_account, check_limits, check_services, check_system
+from reframe_firecrest.commands.doctor.timing import check_clock, check_latency
+from reframe_firecrest.model.errors import FirecrestError
+
+LIMIT = 120.0
+"""Seconds for one check, on top of those for which a job is waited for."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of a diagnosis.
+
+    Attributes:
+        needs: checks that must not have failed.
+        remedy: what to do about an error that does not say so itself.
+    """
+
+    name: str
+    run: Callable[[CheckContext], Awaitable[Finding]]
+    needs: tuple[str, ...]
+    remedy: str
+
+
+CHECKS = (
+    Check("settings", check_settings, (), "see the list of settings in the README"),
+    Check(
+        "token",
+        check_token,
+        ("settings",),
+        "check AUTH_TOKEN_URL and whether the identity provider is up; it may be busy",
+    ),
+    Check("gateway", check_gateway, ("token",), "check FIRECREST_URL, or ask the site whether it is up"),
+    Check("system", check_system, ("gateway",), "check FIRECREST_SYSTEM"),
+    Check("services", check_services, ("system",), "ask the site"),
+    Check("account", check_account, ("services",), "ask the site whether you have an account on the system"),
+    Check(
+        "base directory",
+        check_base_directory,
+        ("services",),
+        "set FIRECREST_BASEDIR to a directory that you can write to, and see whether your quota is used up",
+    ),
+    Check("limits", check_limits, ("system",), "ask the site"),
+    Check(
+        "storage",
+        check_storage,
+        ("system",),
+        "ask the site whether its storage can be reached from here; large files can't be moved until then",
+    ),
+    Check("latency", check_latency, ("gateway",), "ask the site whether the gateway is overloaded"),
+    Check("clock", check_clock, ("gateway",), "set this machine's clock"),
+)
+"""Always made, in this order."""
+
+TRANSFER = Check(
+    "transfer",
+    check_transfer,
+    ("base directory", "account"),
+    "ask the site whether transfers by S3 work, and whether the storage can be reached from here",
+)
+
+
+def checks_of(target: DiagnosisTarget, *, transfer: bool, job: bool) -> Sequence[Check]:
+    """Return the checks to make.
+
+    Args:
+        target: what is to be diagnosed.
+        transfer: move a large file, which takes two jobs.
+        job: submit a job to each partition.
+    """
+    wanted = list(CHECKS)
+    if transfer:
+        wanted.append(TRANSFER)
+    if job:
+        wanted += [
+            Check(
+                f"job {name}".strip(),
+                partial(check_job, options=options),
+                ("base directory", "account"),
+                "check the account and the partition's access options",
+            )
+            for name, options in target.partitions.items()
+        ]
+    return wanted
+
+
+async def run_checks(
+    context: CheckContext, checks: Sequence[Check], notify: Callable[[str], None]
+) -> list[tuple[str, Finding]]:
+    """Make checks, one after the other; return what each found.
+
+    Args:
+        context: what they work with.
+        checks: each behind those that it needs.
+        notify: told of the check that is about to be made.
+    """
+    found: dict[str, Finding] = {}
+    for check in checks:
+        failed = next((name for name in check.needs if found[name].status in _FAILED), None)
+        if failed is not None:
+            cause = found[failed]
+            found[check.name] = cause if cause.status is Status.SKIPPED else skipped(f"needs: {failed}")
+            continue
+        notify(check.name)
+        limit = LIMIT + 2 * context.timeout
+        try:
+            found[check.name] = await asyncio.wait_for(check.run(context), limit)
+        except asyncio.TimeoutError:
+            found[check.name] = red(f"it was not found out within {limit:.0f} s", check.remedy)
+        except FirecrestError as error:
+            found[check.name] = of_error(error, check.remedy)
+    return list(found.items())
+
+
+_FAILED = (Status.RED, Status.SKIPPED)
+
+
+def without_settings(error: FirecrestError) -> list[tuple[str, Finding]]:
+    """Return what is found where settings can't be used, in the way of `examine`."""
+    first, *others = CHECKS
+    return [
+        (first.name, of_error(error, first.remedy)),
+        *((check.name, skipped(f"needs: {first.name}")) for check in others),
+    ]

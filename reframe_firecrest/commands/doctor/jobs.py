@@ -1,0 +1,84 @@
+"""Whether jobs run."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from reframe_firecrest.commands.doctor.context import CheckContext
+from reframe_firecrest.commands.doctor.findings import Finding, green, red, yellow
+from reframe_firecrest.commands.doctor.workspace import workspace
+from reframe_firecrest.model.directives import names_account
+from reframe_firecrest.model.errors import GatewayError, NotFoundError
+from reframe_firecrest.model.slurm_job import JobPart
+
+SCRIPT, OUTPUT = "doctor.sh", "doctor.out"
+WORD = "reframe-firecrest"
+
+
+def job_script(options: Sequence[str]) -> str:
+    """Return a script that prints a word.
+
+    Args:
+        options: options of sbatch that a partition needs, or whole directives that begin with ``#``.
+    """
+    own = ("--job-name=rfm-doctor", f"--output={OUTPUT}", "--nodes=1", "--ntasks=1", "--time=00:01:00")
+    lines = [option if option.startswith("#") else f"#SBATCH {option}" for option in (*own, *options)]
+    return "\n".join(["#!/bin/sh", *lines, f"echo {WORD}", ""])
+
+
+async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:
+    """Submit a job, wait for it and read what it printed."""
+    gateway = context.gateway
+    with tempfile.TemporaryDirectory(prefix="reframe-firecrest-") as local:
+        script, output = Path(local, SCRIPT), Path(local, OUTPUT)
+        text = job_script(options)
+        await asyncio.to_thread(script.write_text, text, encoding="utf-8")
+        # An account on sbatch's command line would override one among the options.
+        account = None if names_account(text) else context.settings.account
+        async with workspace(gateway, context.settings.basedir) as place:
+            there = await gateway.upload(script, f"{place.path}/{SCRIPT}")
+            begun = time.monotonic()
+            job_id = await gateway.submit(there, place.path, account)
+            try:
+                [part, *_] = await asyncio.wait_for(context.wait_for_job(job_id), context.timeout)
+            except asyncio.TimeoutError:
+                return await _late(context, job_id)
+            except BaseException:
+                with suppress(GatewayError):
+                    await gateway.cancel(job_id)
+                raise
+            took = time.monotonic() - begun
+            if part.state != "COMPLETED" or part.exit_code:
+                return red(
+                    f"job {job_id} ended as {part.state} with exit code {part.exit_code}",
+                    "check the partition's access options, or ask the site",
+                )
+            try:
+                await gateway.download(f"{place.path}/{OUTPUT}", output, size_hint=len(WORD))
+            except NotFoundError:
+                return red(
+                    f"job {job_id} has ended, but its output is not in {place.parent}",
+                    "choose a base directory that compute nodes see too",
+                )
+            if (await asyncio.to_thread(output.read_bytes)).strip() != WORD.encode():
+                return red(f"job {job_id} printed something else than it was told to", "ask the site")
+    return green(f"job {job_id} ran on {part.nodes}; {took:.1f} s from its submission to its end")
+
+
+async def _late(context: CheckContext, job_id: str) -> Finding:
+    parts = await context.gateway.job(job_id)
+    await context.gateway.cancel(job_id)
+    state = _describe(parts[0]) if parts else "not known to Slurm"
+    return yellow(
+        f"after {context.timeout:.0f} s, job {job_id} was {state}; it was cancelled",
+        "give it more time in the queue with --timeout, or look whether nodes are free",
+    )
+
+
+def _describe(part: JobPart) -> str:
+    return f"{part.state} ({part.reason})" if part.reason else part.state

@@ -1,0 +1,30 @@
+"""Findings as a table for people: with colours where there are any, and the same words without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from reframe_firecrest.commands.doctor.findings import Finding, Status
+from reframe_firecrest.model.errors import one_line
+
+_SIGNS = {
+    Status.GREEN: ("ok", "green"),
+    Status.YELLOW: ("WARN", "yellow"),
+    Status.RED: ("FAIL", "bold red"),
+    Status.SKIPPED: ("skip", "dim"),
+}
+
+
+def render(findings: Sequence[tuple[str, Finding]]) -> Table:
+    """Lay findings out: a line for each, and below it what to do."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, finding in findings:
+        sign, style = _SIGNS[finding.status]
+        text = Text(one_line(finding.detail), style="dim" if finding.status is Status.SKIPPED else "")
+        if finding.remedy:
+            text.append(f"\n-> {one_line(finding.remedy)}", style=style)
+        table.add_row(Text(sign, style=style), Text(name), text)
+    return table

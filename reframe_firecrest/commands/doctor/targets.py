@@ -1,0 +1,50 @@
+"""What is to be diagnosed: the environment's system, or those of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from reframe_firecrest.commands.detect.targets import Target, targets_of_file
+from reframe_firecrest.commands.doctor.context import DiagnosisTarget
+from reframe_firecrest.model.errors import DetectionError
+from reframe_firecrest.settings import read_settings
+
+
+def diagnosis_targets(
+    file: Path | None, system: str | None, environment: Mapping[str, str]
+) -> list[DiagnosisTarget]:
+    """Return what there is to be diagnosed; partitions with the same settings are one.
+
+    Args:
+        file: ReFrame's configuration file, which is run if it is written in Python; None stands for the
+            environment alone.
+        system: ReFrame's name of a system or, with a colon, of a partition in the file; None takes all.
+        environment: the environment variables.
+
+    Raises:
+        DetectionError: the file can't be used, or has no such partition.
+        SettingsError: settings lack something.
+    """
+    if file is None:
+        return [DiagnosisTarget(read_settings([], environment))]
+    targets = targets_of_file(file, environment, None)
+    chosen = [target for target in targets if system in (None, target.system, target.name)]
+    if not chosen:
+        known = ", ".join(target.name for target in targets)
+        raise DetectionError(
+            f"the configuration {file} has no {system!r} that is reached through FirecREST; "
+            f"check --system; there are: {known}"
+        )
+    return _together(chosen)
+
+
+def _together(targets: Sequence[Target]) -> list[DiagnosisTarget]:
+    groups: dict[tuple[object, ...], list[Target]] = {}
+    for target in targets:
+        key = (*target.settings.session_key, target.settings.account)
+        groups.setdefault(key, []).append(target)
+    return [
+        DiagnosisTarget(group[0].settings, {target.name: target.options for target in group})
+        for group in groups.values()
+    ]

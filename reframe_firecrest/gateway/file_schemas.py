@@ -1,0 +1,88 @@
+"""Directory entries and file sizes, as both versions of the API send them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from reframe_firecrest.gateway.field_types import Bytes, Line
+from reframe_firecrest.model.file_names import from_wire
+from reframe_firecrest.model.remote_file import FileKind, RemoteFile
+
+_IfText = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else "")]
+
+
+class File(BaseModel):
+    """An entry of a listing; FirecREST v1 spells some of it otherwise."""
+
+    name: str
+    type: str
+    size: Bytes
+    mtime: Line = Field(alias="lastModified")
+    target: str | None = Field(default=None, alias="linkTarget")
+    permissions: _IfText = ""
+    user: _IfText = ""
+
+
+_ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, '"': 34, "\\": 92, ":": 58}
+_ESCAPED_NAME = re.compile(r"\\([0-7]{3}|[abfnrtv])")
+_ESCAPED_DIRECTORY = re.compile(r"\\([0-7]{3}|[abfnrtv\"\\:])")
+
+
+def unquote_c(path: str) -> str:
+    """Undo the C quoting with which ``ls`` prints names, as far as the gateway left it in place.
+
+    Of the last part, the gateway itself removes the backslash before a quote or a backslash, so that a name
+    with a backslash of its own is ambiguous; control characters and everything beyond ASCII remain as
+    escapes. The directories before it keep all escapes, and ``:`` is one of them (measured).
+    """
+    if "\\" not in path:
+        return path
+    *directories, name = path.split("/")
+    parts = [_unescape(directory, _ESCAPED_DIRECTORY) for directory in directories]
+    return "/".join([*parts, _unescape(name, _ESCAPED_NAME)])
+
+
+def _unescape(text: str, escaped: re.Pattern[str]) -> str:
+    out = bytearray()
+    at = 0
+    for match in escaped.finditer(text):
+        out += text[at : match.start()].encode("utf-8", "surrogateescape")
+        code = match.group(1)
+        out.append(_ESCAPES[code] if code in _ESCAPES else int(code, 8) & 255)
+        at = match.end()
+    out += text[at:].encode("utf-8", "surrogateescape")
+    return out.decode("utf-8", "surrogateescape")
+
+
+def to_remote_files(files: Iterable[File]) -> list[RemoteFile]:
+    """Turn what a listing tells into entries."""
+    kinds = {kind.value: kind for kind in FileKind}
+    return [
+        RemoteFile(
+            path=from_wire(unquote_c(entry.name)),
+            kind=kinds.get(entry.type, FileKind.OTHER),
+            size=entry.size,
+            mtime=entry.mtime,
+            target=None if entry.target is None else from_wire(unquote_c(entry.target)),
+            permissions=entry.permissions,
+            owner=entry.user,
+        )
+        for entry in files
+    ]
+
+
+class _Stat(BaseModel):
+    size: Bytes
+
+
+class _StatAnswer(BaseModel):
+    output: _Stat
+
+
+def parse_size(answer: object) -> int:
+    """Turn the answer of ``ops/stat`` into the file's size in bytes."""
+    return _StatAnswer.model_validate(answer).output.size

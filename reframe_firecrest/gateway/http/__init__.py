@@ -1,0 +1,1 @@
+"""HTTP requests to a gateway: retries, throttling and error translation."""

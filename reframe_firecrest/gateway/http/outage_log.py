@@ -1,0 +1,93 @@
+"""Tells users what is repeated for long: a run that rides out an outage looks like one that hangs."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+
+from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.model.errors import FinalError, GatewayError
+
+WARN_AFTER = 15.0
+"""Seconds of failures after which a user is told: longer than what a busy gateway does now and then."""
+
+QUIET = 30.0
+"""Seconds beyond its own timeout without a failure of an operation: the next is another trouble."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class _Failing:
+    since: float
+    last: float
+    told: bool = False
+
+
+class OutageLog:
+    """The trouble that operations have at one place.
+
+    Args:
+        where: the place, as the user knows it.
+        outage: seconds for which operations are repeated there.
+    """
+
+    def __init__(self, where: str, outage: float) -> None:
+        self._where = where
+        self._outage = outage
+        self._failing: dict[str, _Failing] = {}
+        self._succeeded = -math.inf
+
+    def failed(self, operation: Operation, error: GatewayError) -> None:
+        """Note that an operation failed; what can't pass is an answer, so there is no trouble to have it."""
+        if isinstance(error, FinalError):
+            self.succeeded(operation)
+            return
+        now = time.monotonic()
+        failing = self._failing.get(operation.name)
+        if failing is None or now - failing.last > operation.timeout + QUIET:
+            self._failing[operation.name] = failing = _Failing(now, now)
+        failing.last = now
+        if failing.told or now - failing.since < WARN_AFTER:
+            return
+        # As long as nothing works, one line says it for all operations.
+        if self._succeeded > failing.since or not any(other.told for other in self._failing.values()):
+            failing.told = True
+            _LOGGER.warning(
+                "%s; so for %.0f s now, and tried again for up to %.0f s",
+                error,
+                now - failing.since,
+                self._outage,
+            )
+
+    def failed_alone(self, operation: Operation, error: GatewayError, seconds: float) -> bool:
+        """Warn that one request fails for long while others of its kind succeed; tell whether it did."""
+        is_short = seconds < WARN_AFTER or isinstance(error, FinalError)
+        if is_short or self.lasts(operation) >= WARN_AFTER:
+            return False
+        _LOGGER.warning(
+            "%s; this has failed for %.0f s, although other requests succeed; retrying for up to %.0f s",
+            error,
+            seconds,
+            self._outage,
+        )
+        return True
+
+    def lasts(self, operation: Operation) -> float:
+        """Return the seconds for which an operation has failed."""
+        failing = self._failing.get(operation.name)
+        return failing.last - failing.since if failing else 0.0
+
+    def succeeded(self, operation: Operation) -> None:
+        """Note that an operation succeeded."""
+        self._succeeded = time.monotonic()
+        failing = self._failing.pop(operation.name, None)
+        if failing is not None and failing.told:
+            _LOGGER.warning(
+                "%s on %s works again, after %.0f s",
+                operation.name,
+                self._where,
+                self._succeeded - failing.since,
+            )

@@ -1,0 +1,147 @@
+"""Fetching files from an object store: in ranges side by side, straight to disk.
+
+Sources: Amazon S3's API reference, "GetObject"; the recording ``download_big_s3`` of a real gateway.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+
+from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http.http_client import is_html
+from reframe_firecrest.gateway.http.limits import TooMuchError, current, for_file, limited
+from reframe_firecrest.gateway.object_storage import storage_requests
+from reframe_firecrest.gateway.object_storage.local_file import OpenFile, arriving
+from reframe_firecrest.gateway.object_storage.storage_requests import (
+    INTERCEPTED,
+    ProgressMeter,
+    Span,
+    StorageClient,
+    run_concurrently,
+)
+from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.model import errors
+
+FIRST_RANGE = 8 << 20
+"""Bytes that are asked for first; what is beyond is fetched in ranges of at least as much, side by side."""
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)$")
+_UNKNOWN = -1
+
+
+class RangedDownload:
+    """Fetches files.
+
+    Args:
+        way: to the store.
+    """
+
+    def __init__(self, way: StorageClient) -> None:
+        self._store = way
+
+    async def get(self, url: str, local: Path, listed: int, progress: Progress | None = None) -> None:
+        """Fetch an object into a file, which appears under its name when all of it is there.
+
+        Args:
+            url: presigned.
+            local: the file.
+            listed: bytes that it was listed with; not much more is fetched.
+            progress: told of its way.
+
+        Raises:
+            GatewayError: it failed for good, or for longer than patience lasts.
+        """
+        with limited(for_file(self._store.limits, listed)):
+            await self._get(url, local, ProgressMeter(progress))
+
+    async def _get(self, url: str, local: Path, meter: ProgressMeter) -> None:
+        with arriving(local) as file:
+            first = Span(0, FIRST_RANGE)
+            await self._get_span(first, file, url, meter)
+            begin, size = first.end, meter.total
+            step = max(FIRST_RANGE, -(-(size - begin) // storage_requests.PARALLEL))
+            await run_concurrently(
+                self._get_span(Span(at, min(at + step, size)), file, url, meter)
+                for at in range(begin, size, step)
+            )
+
+    async def _get_span(self, span: Span, file: OpenFile, url: str, meter: ProgressMeter) -> None:
+        """Fetch a range of an object, going on where it breaks; or all of it where there are no ranges."""
+
+        async def ask() -> None:
+            # A store that compresses on the fly would tell another length.
+            headers = {"Accept-Encoding": "identity", "Range": f"bytes={span.at}-{span.end - 1}"}
+            async with (
+                self._store.slots,
+                self._store.http.stream(
+                    "GET", url, headers=headers, timeout=storage_requests.TIMEOUT
+                ) as answer,
+            ):
+                await self._agree(span, answer, file, meter)
+                await self._receive(span, answer, file, meter)
+
+        await self._store.repeat(policy.DOWNLOAD, ask, lambda: span.at)
+
+    async def _agree(self, span: Span, answer: httpx.Response, file: OpenFile, meter: ProgressMeter) -> None:
+        """Learn from an answer's head which bytes will follow."""
+        if answer.status_code not in (200, 206):
+            await answer.aread()
+            raise error_translation.translate_storage_error(policy.DOWNLOAD, answer, self._store.where)
+        if is_html(answer):
+            raise self._store.not_s3(policy.DOWNLOAD, INTERCEPTED)
+        if answer.status_code == 200 and span.begin == 0:
+            # No ranges here: all of it, from its beginning, each time.
+            meter.add(-span.at)
+            await file.truncate()
+            span.at, span.end = 0, int(answer.headers.get("Content-Length", _UNKNOWN))
+            meter.total = max(span.end, 0)
+            self._expect_allowed(span.end)
+            return
+        found = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
+        begin, size = (int(found[1]), int(found[2])) if found else (_UNKNOWN, 0)
+        if begin != span.at or meter.total not in (0, size):
+            raise self._store.not_s3(policy.DOWNLOAD, "gives other bytes than it was asked for")
+        self._expect_allowed(size)
+        meter.total, span.end = size, min(span.end, size)
+
+    def _expect_allowed(self, size: int) -> None:
+        bounds = current(self._store.limits)
+        if size > bounds.size:
+            raise TooMuchError(
+                f"the file has {size} bytes, more than {bounds.size}, the limit {bounds.reason}"
+            )
+
+    async def _receive(
+        self, span: Span, answer: httpx.Response, file: OpenFile, meter: ProgressMeter
+    ) -> None:
+        """Write what follows an answer's head."""
+        held = bytearray()
+
+        async def place() -> None:
+            await file.write(held, span.at)
+            span.at += len(held)
+            meter.add(len(held))
+            held.clear()
+
+        try:
+            async for piece in answer.aiter_raw():
+                if span.end != _UNKNOWN and span.at + len(held) + len(piece) > span.end:
+                    raise self._store.not_s3(policy.DOWNLOAD, "sends more bytes than it announced")
+                held += piece
+                if len(held) >= storage_requests.CHUNK:
+                    await place()
+        except httpx.HTTPError:
+            # What has come need not come again.
+            await place()
+            raise
+        await place()
+        if span.end == _UNKNOWN:
+            span.end = span.at
+        if span.at != span.end:
+            raise errors.UncertainError(
+                f"{policy.DOWNLOAD.name} on {self._store.where} failed: {span.at} bytes came where the S3 "
+                f"storage promised {span.end}"
+            )

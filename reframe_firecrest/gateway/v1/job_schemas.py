@@ -1,0 +1,103 @@
+"""FirecREST v1's answers about jobs as plain data.
+
+Wrong ones raise pydantic's `ValidationError`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field
+
+from reframe_firecrest.gateway.field_types import (
+    LONGEST_PATH,
+    Count,
+    JobId,
+    JobName,
+    JobState,
+    NodeSet,
+    line,
+    valid,
+)
+from reframe_firecrest.gateway.v1.field_types import Duration, LocalTime, Text
+
+_Path = Annotated[Text, AfterValidator(lambda text: line(text, LONGEST_PATH))]
+_Nodes = Annotated[Text, AfterValidator(lambda text: line(text, 1 << 20))]
+
+
+class Submitted(BaseModel):
+    """What a submission's task tells.
+
+    Attributes:
+        job_id: None where the gateway missed it.
+        job_file: the script's path, cut at its first blank.
+        log: the path of what the job writes to standard error.
+    """
+
+    job_id: Annotated[str, Field(pattern="^[0-9]{1,18}$")] | None = Field(default=None, alias="jobid")
+    job_file: _Path = ""
+    log: _Path = Field(default="", alias="job_file_err")
+
+
+class Accounted(BaseModel):
+    """A row of Slurm's accounting: a job or a task of an array."""
+
+    job_id: JobId = Field(alias="jobid")
+    name: JobName = ""
+    partition: Text = ""
+    state: JobState
+    nodes: NodeSet = Field(default="", alias="nodelist")
+    node_count: Count | None = Field(default=None, alias="nodes")
+    exit_code: Annotated[str, Field(pattern="^[0-9]{1,9}:[0-9]{1,9}$")] = "0:0"
+    start: LocalTime = Field(default=None, alias="start_time")
+    end: LocalTime = Field(default=None, alias="termination_time")
+    elapsed: Duration = Field(default=None, validation_alias=AliasChoices("elapsed_time", "time"))
+
+    @property
+    def is_stub(self) -> bool:
+        """Whether the accounting has only just heard of it: its name and its end are not to be believed.
+
+        Source: the recording ``poll_right_after_submit`` of a real gateway.
+        """
+        return self.name == "allocation" and not self.partition
+
+
+class Queued(BaseModel):
+    """A row of Slurm's queue.
+
+    Two of its times have each other's names: ``start_time`` is the time that the job has run, and ``time``
+    when it began (seen on FirecREST v1.16.6).
+    """
+
+    job_id: JobId = Field(alias="jobid")
+    name: JobName = ""
+    state: JobState
+    nodes_or_reason: _Nodes = Field(default="", alias="nodelist")
+    node_count: Count | None = Field(default=None, alias="nodes")
+    elapsed: Duration = Field(default=None, alias="start_time")
+    left: Duration = Field(default=None, alias="time_left")
+    job_file: _Path = ""
+    log: _Path = Field(default="", alias="job_file_err")
+
+
+class _Rows(BaseModel):
+    rows: list[Any]
+
+
+def parse_submitted(data: object) -> Submitted:
+    """Turn the data of a submission's task into what it tells."""
+    return Submitted.model_validate(data)
+
+
+def parse_accounted(data: object) -> list[Accounted]:
+    """Turn the data of an accounting task into rows; it is an empty object where there are none."""
+    return valid(Accounted, _rows_of(data), "job")
+
+
+def parse_queued(data: object) -> list[Queued]:
+    """Turn the data of a task that asked the queue into rows; they are numbered."""
+    return valid(Queued, _rows_of(data), "job")
+
+
+def _rows_of(data: object) -> list[Any]:
+    return _Rows.model_validate({"rows": list(data.values()) if isinstance(data, dict) else data}).rows

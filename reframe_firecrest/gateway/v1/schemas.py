@@ -1,0 +1,137 @@
+"""FirecREST v1's answers about tasks, files and transfers as plain data.
+
+An answer that lacks a field or has one of a wrong type raises pydantic's `ValidationError`, which
+`error_translation.translate_error` turns into an error of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, SecretStr
+
+from reframe_firecrest.gateway.field_types import Line, line
+from reframe_firecrest.gateway.file_schemas import File, to_remote_files
+from reframe_firecrest.gateway.http.error_mapping import MAX_TEXT
+from reframe_firecrest.gateway.object_storage.upload_targets import UploadForm
+from reframe_firecrest.gateway.v1.error_mapping import meaning_of
+from reframe_firecrest.gateway.v1.field_types import LocalTime, Text
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.remote_file import RemoteFile
+
+# --- tasks ------------------------------------------------------------------------------------------
+
+
+class _Begun(BaseModel):
+    task_id: Annotated[str, Field(pattern="^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}$")]
+
+
+def parse_task_id(answer: object) -> str:
+    """Turn an answer in advance into the id of its task."""
+    return _Begun.model_validate(answer).task_id
+
+
+class Task(BaseModel):
+    """A task, as it stands.
+
+    Attributes:
+        status: its state, such as ``100`` or ``200``.
+        created: when it was made, by the gateway's clock.
+        data: its result, once it has one; before that, anything.
+    """
+
+    task_id: Annotated[str, Field(validation_alias=AliasChoices("hash_id", "task_id"))]
+    status: Annotated[str, Field(pattern="^[0-9A-Za-z_-]{1,32}$")]
+    description: Annotated[Text, AfterValidator(line)] = ""
+    created: LocalTime = Field(default=None, alias="created_at")
+    data: Any = None
+
+    @property
+    def text(self) -> str:
+        """What it says of an error."""
+        data = self.data
+        if isinstance(data, Mapping):
+            data = next((data[key] for key in ("error", "msg") if isinstance(data.get(key), str)), "")
+        return data[:MAX_TEXT] if isinstance(data, str) else ""
+
+    @property
+    def meaning(self) -> type[errors.GatewayError] | None:
+        """The class of error that this stands for, None if it is not known."""
+        return meaning_of(self.text)
+
+
+class _OneTask(BaseModel):
+    task: Task
+
+
+class _Tasks(BaseModel):
+    tasks: dict[str, Task]
+
+
+def parse_task(answer: object) -> Task:
+    """Turn the answer of ``/tasks/{id}`` into a task."""
+    return _OneTask.model_validate(answer).task
+
+
+def parse_tasks(answer: object) -> list[Task]:
+    """Turn the answer of ``/tasks`` into tasks."""
+    return list(_Tasks.model_validate(answer).tasks.values())
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+class _File(File):
+    mtime: Line = Field(alias="last_modified")
+    target: Annotated[str | None, BeforeValidator(lambda value: value or None)] = Field(
+        default=None, alias="link_target"
+    )
+
+
+class _Files(BaseModel):
+    # An entry that the gateway can't read, such as a device, makes it give mere lines.
+    output: list[_File | str]
+
+
+def parse_listing(answer: object) -> list[RemoteFile]:
+    """Turn the answer of ``/utilities/ls`` into entries."""
+    output = _Files.model_validate(answer).output
+    return to_remote_files(entry for entry in output if isinstance(entry, _File))
+
+
+# --- transfers --------------------------------------------------------------------------------------
+
+
+class _Form(BaseModel):
+    url: SecretStr
+    data: dict[str, SecretStr] = {}
+    params: dict[str, SecretStr] = {}
+    headers: dict[str, SecretStr] = {}
+
+
+class _Message(BaseModel):
+    parameters: _Form
+
+
+class _FormData(BaseModel):
+    msg: _Message
+
+
+def parse_upload_form(data: object) -> UploadForm:
+    """Turn the data of an upload's task into where the file goes."""
+    form = _FormData.model_validate(data).msg.parameters
+    fields, params, headers = (
+        {key: value.get_secret_value() for key, value in given.items()}
+        for given in (form.data, form.params, form.headers)
+    )
+    return UploadForm(form.url.get_secret_value(), fields, params, headers)
+
+
+class _UrlData(BaseModel):
+    url: SecretStr
+
+
+def parse_download_url(data: object) -> str:
+    """Turn the data of a download's task into the presigned URL; it is a secret."""
+    return _UrlData.model_validate(data).url.get_secret_value()

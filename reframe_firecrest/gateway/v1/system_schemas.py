@@ -1,0 +1,171 @@
+"""FirecREST v1's answers about systems and about itself as plain data.
+
+Wrong ones raise pydantic's `ValidationError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field
+
+from reframe_firecrest.gateway.field_types import (
+    Count,
+    Line,
+    Name,
+    NodeName,
+    NodeSet,
+    Path,
+    line,
+    names,
+    node_states,
+    valid,
+)
+from reframe_firecrest.gateway.v1.field_types import Text
+from reframe_firecrest.model.system import NodeInfo, PartitionInfo, ReservationInfo
+
+
+class _Node(BaseModel):
+    name: NodeName = Field(alias="NodeName")
+    states: Annotated[list[str], AfterValidator(node_states)] | None = Field(default=None, alias="State")
+    partitions: list[str] | None = Field(default=None, alias="Partitions")
+    features: list[str] | None = Field(default=None, alias="ActiveFeatures")
+
+
+class _Partition(BaseModel):
+    name: Name = Field(alias="PartitionName")
+    nodes: Count = Field(default=0, alias="TotalNodes")
+    cpus: Count = Field(default=0, alias="TotalCPUs")
+
+
+class _Reservation(BaseModel):
+    name: Name = Field(alias="ReservationName")
+    nodes: NodeSet = Field(default="", alias="Nodes")
+
+
+class _Cluster(BaseModel):
+    entries: list[Any] = []
+
+
+def parse_nodes(data: object) -> list[NodeInfo]:
+    """Turn the data of ``/compute/nodes`` into nodes; v1 tells nothing of their CPUs."""
+    return [
+        NodeInfo(
+            name=node.name,
+            states=tuple(state.upper() for state in _told(node.states)),
+            partitions=tuple(dict.fromkeys(_names(node.partitions))),
+            features=tuple(_names(node.features)),
+            cpus=0,
+            allocated=0,
+            idle=0,
+        )
+        for node in valid(_Node, _entries_of(data), "node")
+    ]
+
+
+def parse_partitions(data: object) -> list[PartitionInfo]:
+    """Turn the data of ``/compute/partitions`` into partitions."""
+    found = valid(_Partition, _entries_of(data), "partition")
+    return [PartitionInfo(part.name, part.nodes, part.cpus) for part in found]
+
+
+def parse_reservations(data: object) -> list[ReservationInfo]:
+    """Turn the data of ``/compute/reservations`` into reservations."""
+    found = valid(_Reservation, _entries_of(data), "reservation")
+    return [ReservationInfo(entry.name, entry.nodes) for entry in found]
+
+
+def _entries_of(data: object) -> list[Any]:
+    return _Cluster.model_validate({"entries": data or []}).entries
+
+
+def _told(values: list[str] | None) -> list[str]:
+    return [value for value in values or [] if value not in ("", "(null)")]
+
+
+def _names(values: list[str] | None) -> list[str]:
+    return names(_told(values), "partition or feature of a node")
+
+
+class _FileSystems(BaseModel):
+    system: Name
+    mounted: list[Path] = []
+
+
+class _Parameter(BaseModel):
+    name: str
+    value: Any = None
+
+
+class _Parameters(BaseModel):
+    out: dict[str, list[_Parameter]]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a gateway tells of itself.
+
+    Attributes:
+        version: FirecREST's; told from 1.16.1 on.
+        object_storage: which kind of storage large files pass, such as ``s3v4`` or ``swift``.
+        file_systems: those of each system, where they are told.
+        max_direct: bytes that go through the gateway at once.
+        max_stored: bytes that a file may have that passes the storage.
+        longest_command: seconds after which a command on files is ended.
+    """
+
+    version: str | None
+    object_storage: str
+    file_systems: Mapping[str, Sequence[str]]
+    max_direct: int | None
+    max_stored: int | None
+    longest_command: float | None = None
+
+
+def parse_parameters(answer: object) -> Parameters:
+    """Turn the answer of ``/status/parameters`` into what it tells."""
+    groups = _Parameters.model_validate(answer).out
+    values = {one.name: one.value for group in groups.values() for one in group}
+    version, mounted = values.get("FIRECREST_VERSION"), values.get("FILESYSTEMS")
+    systems = map(_FileSystems.model_validate, mounted if isinstance(mounted, list) else [])
+    return Parameters(
+        line(version) if isinstance(version, str) and version else None,
+        line(str(values.get("OBJECT_STORAGE") or "")),
+        {entry.system: entry.mounted for entry in systems},
+        _mebibytes(values.get("UTILITIES_MAX_FILE_SIZE")),
+        _mebibytes(values.get("STORAGE_MAX_FILE_SIZE")),
+        _seconds(values.get("UTILITIES_TIMEOUT")),
+    )
+
+
+def _seconds(value: object) -> float | None:
+    """Turn a limit into seconds; the gateway sends it as a text."""
+    return None if value is None else min(max(float(str(value)), 0.0), 3600.0)
+
+
+def _mebibytes(value: object) -> int | None:
+    """Turn a limit into bytes; the gateway tells MB, as a text, and means MiB."""
+    return None if value is None else min(max(int(float(str(value)) * 1024 * 1024), 0), 2**63 - 1)
+
+
+class _Available(BaseModel):
+    name: Annotated[Name, Field(validation_alias=AliasChoices("system", "service"))]
+    status: Line = ""
+    description: Annotated[Text, AfterValidator(line)] = ""
+
+
+class _AllAvailable(BaseModel):
+    out: list[Any]
+
+
+def parse_unavailable_services(answer: object) -> dict[str, str | None]:
+    """Turn the answer of ``/status/systems`` or ``/status/services`` into what is wrong with each of them.
+
+    None stands for nothing.
+    """
+    return {
+        one.name: None if one.status == "available" else one.description or one.status
+        for one in valid(_Available, _AllAvailable.model_validate(answer).out, "system")
+    }

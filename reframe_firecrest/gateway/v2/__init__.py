@@ -1,0 +1,1 @@
+"""FirecREST v2 behind the gateway protocol."""

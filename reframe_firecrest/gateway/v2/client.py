@@ -1,0 +1,67 @@
+"""pyfirecrest's asynchronous client with the calls that it has no public method for.
+
+pyfirecrest's own `extract`, `compress` and `download` ask more than once, or fall back to a transfer job
+whose id they keep to themselves. Here each call is one request, and what comes back is the caller's to
+judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import firecrest.v2
+import httpx
+
+from reframe_firecrest.gateway.http.http_client import file_content
+from reframe_firecrest.gateway.http.limits import Limits, limited
+
+
+class Client(firecrest.v2.AsyncFirecrest):
+    """One request per call."""
+
+    def __init__(self, url: str, authorization: object, http: httpx.AsyncClient) -> None:
+        # verify=False spares the parent's own, never used session the loading of certificates.
+        super().__init__(url, authorization=authorization, verify=False)
+        self._session = http
+        self.num_retries_rate_limit = 0
+        # Its log lines name presigned URLs, which are secrets.
+        self.disable_client_logging = True
+
+    async def get_json(self, endpoint: str, params: Mapping[str, object] | None = None) -> Any:
+        """GET an endpoint; return the decoded answer."""
+        response = await self._get_request(endpoint=endpoint, params=params)
+        return self._check_response(response, 200)
+
+    async def get_with_head(self, endpoint: str) -> tuple[Any, httpx.Headers]:
+        """GET an endpoint; return the decoded answer and its headers."""
+        response = await self._get_request(endpoint=endpoint)
+        return self._check_response(response, 200), response.headers
+
+    async def post_json(self, endpoint: str, body: Mapping[str, object], expected: int) -> Any:
+        """POST a JSON body; return the decoded answer, an empty one for status 204."""
+        response = await self._post_request(endpoint=endpoint, json_data=body)
+        return self._check_response(response, expected)
+
+    async def delete(self, endpoint: str, params: Mapping[str, object] | None, expected: int) -> Any:
+        """DELETE; return the decoded answer, an empty one for status 204."""
+        response = await self._delete_request(endpoint=endpoint, params=params)
+        return self._check_response(response, expected)
+
+    async def upload_direct(self, system: str, content: bytes, directory: str, name: str) -> None:
+        """Put a small file into a directory."""
+        response = await self._post_request(
+            endpoint=f"/filesystem/{system}/ops/upload",
+            params={"path": directory},
+            files={"file": (name, content)},
+        )
+        self._check_response(response, 204)
+
+    async def download_direct(self, system: str, path: str, limits: Limits | None = None) -> bytes:
+        """Fetch a small file, by limits of its own if there are any."""
+        with limited(limits):
+            response = await self._get_request(
+                endpoint=f"/filesystem/{system}/ops/download", params={"path": path}
+            )
+        self._check_response(response, 200, return_json=False)
+        return file_content(response)

@@ -1,0 +1,105 @@
+"""Nodes, partitions, reservations and accounts: the answers of ``/status/{system}/…`` as plain data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from reframe_firecrest.gateway.field_types import Count, Name, NodeName, NodeSet, names, node_states, valid
+from reframe_firecrest.model.system import AccountInfo, NodeInfo, PartitionInfo, ReservationInfo
+
+
+def _items(value: Any) -> list[str]:
+    """Some versions give lists, some a string with commas."""
+    if value is None:
+        return []
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError("neither a text nor a list of texts")
+    return [item.strip() for item in items if item.strip() not in ("", "(null)")]
+
+
+def _names(values: list[str]) -> list[str]:
+    return names(values, "partition or feature of a node")
+
+
+_Items = Annotated[list[str], BeforeValidator(_items)]
+_Names = Annotated[_Items, AfterValidator(_names)]
+_States = Annotated[_Items, AfterValidator(node_states)]
+
+
+class _Node(BaseModel):
+    name: NodeName
+    state: _States = []
+    partitions: _Names = []
+    features: _Names = []
+    cpus: Count | None = None
+    allocated: Count | None = Field(default=None, alias="allocCpus")
+    idle: Count | None = Field(default=None, alias="idleCpus")
+
+
+class _Nodes(BaseModel):
+    nodes: list[Any] | None = None
+
+
+class _Partition(BaseModel):
+    name: Name
+    nodes: Count | None = Field(default=None, alias="totalNodes")
+    cpus: Count | None = None
+
+
+class _Partitions(BaseModel):
+    partitions: list[Any] | None = None
+
+
+class _Reservation(BaseModel):
+    name: Name
+    nodes: NodeSet = Field(default="", alias="nodeList")
+
+
+class _Reservations(BaseModel):
+    reservations: list[Any] | None = None
+
+
+class _Account(BaseModel):
+    name: Name
+    default: bool | None = None
+
+
+class _UserInfo(BaseModel):
+    accounts: list[Any] | None = None
+
+
+def parse_nodes(answer: object) -> list[NodeInfo]:
+    """Turn the answer of ``/status/{system}/nodes`` into nodes."""
+    return [
+        NodeInfo(
+            name=node.name,
+            states=tuple(state.upper() for state in node.state),
+            partitions=tuple(dict.fromkeys(node.partitions)),
+            features=tuple(node.features),
+            cpus=node.cpus or 0,
+            allocated=node.allocated or 0,
+            idle=node.idle or 0,
+        )
+        for node in valid(_Node, _Nodes.model_validate(answer).nodes, "node")
+    ]
+
+
+def parse_partitions(answer: object) -> list[PartitionInfo]:
+    """Turn the answer of ``/status/{system}/partitions`` into partitions."""
+    found = valid(_Partition, _Partitions.model_validate(answer).partitions, "partition")
+    return [PartitionInfo(part.name, part.nodes or 0, part.cpus or 0) for part in found]
+
+
+def parse_reservations(answer: object) -> list[ReservationInfo]:
+    """Turn the answer of ``/status/{system}/reservations`` into reservations."""
+    found = valid(_Reservation, _Reservations.model_validate(answer).reservations, "reservation")
+    return [ReservationInfo(entry.name, entry.nodes) for entry in found]
+
+
+def parse_accounts(answer: object) -> list[AccountInfo]:
+    """Turn the answer of ``/status/{system}/userinfo`` into the user's accounts."""
+    found = valid(_Account, _UserInfo.model_validate(answer).accounts, "account")
+    return [AccountInfo(account.name, bool(account.default)) for account in found]

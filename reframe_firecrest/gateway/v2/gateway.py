@@ -1,0 +1,224 @@
+"""FirecREST v2 behind the gateway's protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import httpx
+
+from reframe_firecrest.gateway.http import policy, slurm_messages
+from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.http.error_mapping import V2
+from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.protocol import WaitForJob
+from reframe_firecrest.gateway.v2 import cluster_schemas, schemas, status_schemas
+from reframe_firecrest.gateway.v2.client import Client
+from reframe_firecrest.gateway.v2.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
+from reframe_firecrest.gateway.v2.job_list import JobList
+from reframe_firecrest.gateway.v2.transfers import Transfers
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.gateway_status import GatewayStatus
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
+
+Result = TypeVar("Result")
+
+
+class GatewayV2(Filesystem):
+    """One system behind one FirecREST v2 gateway.
+
+    Args:
+        connection: the way there.
+        wait_for_job: follows a transfer job to its end.
+        systems: the gateway's answer to the question for its systems, if it has just been asked for.
+    """
+
+    def __init__(
+        self, connection: Connection, wait_for_job: WaitForJob, systems: object | None = None
+    ) -> None:
+        settings, call = connection.settings, connection.call
+        connection.use_error_mapping(V2)
+        self._connection = connection
+        self._systems = systems
+        client = Client(connection.url, connection.authorization, connection.http)
+        client.timeout = httpx.Timeout(30.0, connect=10.0)
+        transfers = Transfers(settings, client, call, connection.objects, wait_for_job)
+        super().__init__(settings, client, call, transfers)
+        self._single_slots = asyncio.Semaphore(2)
+        self._job_list = JobList(self._jobs(), client, call, self.job)
+        self._places: dict[str, str] = {}
+
+    # --- status -------------------------------------------------------------------------------------
+
+    async def authenticate(self) -> float | None:
+        """Get a token, if one is needed; see the protocol."""
+        return await self._connection.authenticate()
+
+    async def status(self) -> GatewayStatus:
+        """Ask the gateway for its systems, and read the head of the answer too."""
+
+        async def ask() -> GatewayStatus:
+            sent, begun = time.time(), time.monotonic()
+            answer, head = await self._client.get_with_head("/status/systems")
+            return status_schemas.parse_gateway_status(answer, head, sent, time.monotonic() - begun)
+
+        return await self._first(ask)
+
+    async def reach(self, url: str) -> int:
+        """Ask a storage for anything at all."""
+        return await self._connection.objects.reach(url)
+
+    async def connect(self) -> SystemInfo:
+        """Ask the gateway for the system; see the protocol."""
+
+        async def ask() -> Sequence[schemas.System]:
+            answer, self._systems = self._systems, None
+            if answer is None:
+                answer = await self._client.get_json("/status/systems")
+            return schemas.parse_systems(answer)
+
+        systems = await self._first(ask)
+        for system in systems:
+            if system.name == self._system:
+                limit = system.data_operation and system.data_operation.max_ops_file_size
+                self._max_direct = limit or DEFAULT_DIRECT_UPLOAD
+                self._longest_command = system.longest_command or policy.LONGEST_COMMAND
+                return SystemInfo(system.name, system.scheduler_version, self._max_direct)
+        known = ", ".join(sorted(system.name for system in systems)) or "none"
+        raise errors.NotFoundError(
+            f"the gateway {self._connection.url} has no system {self._system!r}; it has: {known}; "
+            "check FIRECREST_SYSTEM"
+        )
+
+    async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Make a request that shows whether there is a FirecREST at all."""
+        try:
+            return await self._call(policy.CONNECT, ask)
+        except errors.NotFoundError as error:
+            raise self._connection.not_there(error) from None
+
+    async def cluster(self) -> Cluster:
+        """Ask for nodes, partitions and reservations at the same time."""
+        return Cluster(
+            *await asyncio.gather(
+                self._status("nodes", cluster_schemas.parse_nodes),
+                self._status("partitions", cluster_schemas.parse_partitions),
+                self._status("reservations", cluster_schemas.parse_reservations),
+            )
+        )
+
+    async def accounts(self) -> list[AccountInfo]:
+        """Ask for the user's accounts."""
+        return await self._status("userinfo", cluster_schemas.parse_accounts, policy.USER)
+
+    async def _status(
+        self, what: str, translation: Callable[[object], Result], operation: Operation = policy.STATUS
+    ) -> Result:
+        async def ask() -> Result:
+            return translation(await self._client.get_json(f"/status/{self._system}/{what}"))
+
+        return await self._call(operation, ask)
+
+    # --- jobs ---------------------------------------------------------------------------------------
+
+    def _jobs(self, job_id: str = "") -> str:
+        return f"/compute/{self._system}/jobs" + (f"/{job_id}" if job_id else "")
+
+    async def submit(self, script: str, directory: str, account: str | None) -> str:
+        """Submit a script that lies on the system."""
+        job: dict[str, object] = {"working_directory": directory, "scriptPath": script}
+        if account:
+            job["account"] = account
+
+        async def ask() -> str:
+            try:
+                return schemas.parse_job_id(await self._client.post_json(self._jobs(), {"job": job}, 201))
+            except (ValueError, RecursionError):
+                # Accepted, but not in a way that can be read: the job may be there.
+                raise errors.UncertainError(
+                    f"{policy.SUBMIT.name} on {self._where} failed: no job id in the answer"
+                ) from None
+
+        return await self._call(policy.SUBMIT, ask)
+
+    async def jobs(
+        self,
+        seen_since: float,
+        names: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        instead: Sequence[str] = (),
+    ) -> list[JobPart]:
+        """List the user's jobs; ids only matter where no list can be had."""
+        return await self._job_list.get(seen_since, names, ids, instead)
+
+    async def find(
+        self,
+        script: str,  # noqa: ARG002 - Slurm tells the directory, which has one job at a time
+        directory: str,
+        name: str,
+        since: float,
+    ) -> list[str]:
+        """Look for jobs by their working directory."""
+        found = []
+        for part in await self.jobs(since, instead=[name]):
+            place = part.working_directory or self._places.get(part.base_id, "")
+            if not place:
+                place = self._places[part.base_id] = await self.directory(part.base_id)
+            if place == directory:
+                found.append(part.base_id)
+        return found
+
+    async def job(self, job_id: str) -> list[JobPart]:
+        """Ask for one job."""
+
+        async def ask() -> list[JobPart]:
+            return schemas.parse_jobs(await self._client.get_json(self._jobs(job_id)))
+
+        try:
+            async with self._single_slots:
+                return await self._call(policy.ASK_JOB, ask)
+        except errors.NotFoundError:
+            return []
+
+    async def script(self, job_id: str) -> str:
+        """Ask for a job's script."""
+        return "\n".join(await self._metadata(job_id, schemas.parse_scripts, []))
+
+    async def directory(self, job_id: str) -> str:
+        """Ask where a job's output goes; see the protocol."""
+        return posixpath.dirname(await self._metadata(job_id, schemas.parse_output, ""))
+
+    async def _metadata(
+        self, job_id: str, translation: Callable[[object], Result], nothing: Result
+    ) -> Result:
+        async def ask() -> Result:
+            return translation(await self._client.get_json(f"{self._jobs(job_id)}/metadata"))
+
+        try:
+            return await self._call(policy.LIST_JOBS, ask)
+        except errors.NotFoundError:
+            return nothing
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job."""
+        try:
+            await self._call(policy.CANCEL, lambda: self._client.delete(self._jobs(job_id), None, 204))
+        except errors.RejectedError as error:
+            if not re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
+                raise
+
+    # --- the end ------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Cancel what nobody waits for, and close all connections."""
+        await self._transfers.close()
+        await self._connection.close()
+
+    def stats(self) -> dict[str, int]:
+        """Count what went over the wire."""
+        return self._connection.stats()

@@ -1,0 +1,214 @@
+"""Lists of jobs, in whatever form the gateway can give them: of all, by name in pieces, or not at all.
+
+A list can fail for good while everything else works. A job whose name has a ``|`` breaks each list that it
+is in, whoever submitted it, and a list that is longer than ``max_ops_file_size`` is refused (both seen on
+FirecREST v2 at 35e1d08). Neither is in a list that names other jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+
+from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http.retrying_client import RetryingClient
+from reframe_firecrest.gateway.v2 import schemas
+from reframe_firecrest.gateway.v2.client import Client
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.slurm_job import JobPart
+
+MAX_NAMES = 235
+"""Characters of the list's filter by name, which goes to ``sacct --name`` and may name several jobs."""
+
+FORGET_AFTER = 300.0
+"""Seconds after which a form that failed is tried again: jobs leave the list's time window."""
+
+TRIES = 2
+"""Failures in a row after which another form is tried; what says that it will stay so needs only one."""
+
+_TOO_LONG = re.compile("Command output exceeded buffer limit")
+_WINDOWS = (("1h", 3000), ("8h", 28_000), ("24h", 85_000), ("3d", 258_000))
+_WIDEST_WINDOW = "7d"
+
+_PASSING = (errors.TransientError, errors.OutageError, errors.AuthError, errors.ForbiddenError)
+"""Errors that another form of the question would meet as well."""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def time_window(age: float) -> str:
+    """Return the narrowest of the API's time windows that reaches `age` seconds back, with a margin."""
+    return next((name for name, seconds in _WINDOWS if age <= seconds), _WIDEST_WINDOW)
+
+
+class JobList:
+    """Lists jobs, and remembers which forms of list fail.
+
+    Args:
+        path: of the jobs, in the API.
+        client: makes single requests.
+        call: repeats and translates them.
+        job: asks for a single job.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        client: Client,
+        call: RetryingClient,
+        job: Callable[[str], Awaitable[Sequence[JobPart]]] | None = None,
+    ) -> None:
+        self._path = path
+        self._client = client
+        self._call = call
+        self._job = job
+        self._failures: dict[str, int] = {}
+        self._broken: dict[str, float] = {}
+
+    async def get(
+        self,
+        seen_since: float,
+        names: Sequence[str] = (),
+        ids: Sequence[str] = (),
+        instead: Sequence[str] = (),
+    ) -> list[JobPart]:
+        """List jobs; see the protocol.
+
+        Raises:
+            UnlistableError: no list can be had, but one of the jobs can be asked for by its id.
+            GatewayError: the gateway fails altogether.
+        """
+        window = time_window(clock() - seen_since)
+
+        async def ask() -> list[JobPart]:
+            return await self._in_some_form(window, names, ids, instead)
+
+        return await self._call.multi_request(policy.LIST_JOBS, ask)
+
+    async def _in_some_form(
+        self, window: str, names: Sequence[str], ids: Sequence[str], instead: Sequence[str]
+    ) -> list[JobPart]:
+        good = [name for name in dict.fromkeys(names) if not self._is_broken(name)]
+        wanted = good if len(",".join(good)) <= MAX_NAMES and not _with_comma(good) else []
+        form = "jobs by name" if wanted else "all jobs"
+        failure: errors.GatewayError | None = None
+        if not self._is_broken(form):
+            try:
+                return await self._request(form, window, wanted)
+            except errors.GatewayError as error:
+                if not self._is_useless(form, error) or not (names or ids or instead):
+                    raise
+                failure = error
+            if ids and not await self._answers_for_one_of(ids):
+                raise failure
+            self._give_up(form, failure)
+        pieces = _pieces(good or instead)
+        if pieces and not self._is_broken("some jobs by name"):
+            try:
+                return await self._in_pieces(pieces)
+            except errors.GatewayError as error:
+                if isinstance(error, _PASSING):
+                    raise
+                self._give_up("some jobs by name", error)
+                failure = failure or error
+        if ids:
+            raise errors.UnlistableError(f"{policy.LIST_JOBS.name} on {self._call.where} fails in every form")
+        if failure is not None:
+            raise failure
+        return await self._request(form, window, wanted)
+
+    async def _request(self, form: str, window: str, names: Sequence[str]) -> list[JobPart]:
+        params = {"time_window": window, **({"name": ",".join(names)} if names else {})}
+
+        async def ask() -> list[JobPart]:
+            return schemas.parse_jobs(await self._client.get_json(self._path, params))
+
+        # It is repeated with the choice of its form.
+        found = await self._call(replace(policy.LIST_JOBS, retry_policy=0.0), ask)
+        self._failures.pop(form, None)
+        self._broken.pop(form, None)
+        return found
+
+    async def _in_pieces(self, pieces: Iterable[Sequence[str]]) -> list[JobPart]:
+        """List jobs by some names at a time; names whose list fails are left out.
+
+        Raises:
+            GatewayError: all of them fail.
+        """
+        found: list[JobPart] = []
+        failed: dict[str, errors.GatewayError] = {}
+        succeeded = 0
+        left = [list(piece) for piece in pieces]
+        while left:
+            piece = left.pop()
+            try:
+                # What ended earlier, and is not in so narrow a window, can be asked for singly.
+                found += await self._request("some jobs by name", _WINDOWS[0][0], piece)
+                succeeded += 1
+            except errors.GatewayError as error:
+                if isinstance(error, _PASSING):
+                    raise
+                half = len(piece) // 2
+                if half:
+                    left += [piece[:half], piece[half:]]
+                else:
+                    failed[piece[0]] = error
+                    if not succeeded and not left:
+                        raise
+        for name in failed if succeeded else ():
+            self._broken[name] = time.monotonic() + FORGET_AFTER
+        return found
+
+    async def _answers_for_one_of(self, ids: Sequence[str]) -> bool:
+        """Tell whether a single job, any of these, can be asked for."""
+        if self._job is None:
+            return False
+        try:
+            # One of them may itself be the trouble, so it is not always the same.
+            await self._job(random.choice(ids))  # noqa: S311 - no secret
+        except errors.GatewayError:
+            return False
+        return True
+
+    def _is_useless(self, form: str, error: errors.GatewayError) -> bool:
+        """Note that a form failed; tell whether to try another."""
+        if isinstance(error, _PASSING):
+            return False
+        self._failures[form] = self._failures.get(form, 0) + 1
+        lasting = isinstance(error, errors.FinalError) or _TOO_LONG.search(str(error)) is not None
+        return lasting or self._failures[form] >= TRIES
+
+    def _is_broken(self, form: str) -> bool:
+        return self._broken.get(form, 0.0) > time.monotonic()
+
+    def _give_up(self, form: str, error: errors.GatewayError) -> None:
+        if form not in self._broken:
+            _LOGGER.warning(
+                "cannot list %s; asking in another way for %.0f min: %s",
+                form,
+                FORGET_AFTER / 60,
+                error,
+            )
+        self._broken[form] = time.monotonic() + FORGET_AFTER
+
+
+def _with_comma(names: Iterable[str]) -> bool:
+    return any("," in name for name in names)
+
+
+def _pieces(names: Iterable[str]) -> list[list[str]]:
+    """Sort names into pieces that fit into the filter; those that don't, or have a comma, are left out."""
+    pieces: list[list[str]] = []
+    for name in dict.fromkeys(names):
+        if "," in name or not 0 < len(name) <= MAX_NAMES:
+            continue
+        if pieces and len(",".join([*pieces[-1], name])) <= MAX_NAMES:
+            pieces[-1].append(name)
+        else:
+            pieces.append([name])
+    return pieces

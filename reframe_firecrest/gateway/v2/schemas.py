@@ -1,0 +1,256 @@
+"""The API's answers as plain data: jobs, files, transfers, systems.
+
+An answer that lacks a field or has one of a wrong type raises pydantic's `ValidationError`, which
+`error_translation.translate_error` turns into an error of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, Field, PositiveInt, SecretStr
+
+from reframe_firecrest.gateway.field_types import (
+    Bytes,
+    Count,
+    ExitCode,
+    JobId,
+    JobName,
+    JobState,
+    Line,
+    Name,
+    NewJobId,
+    NodeSet,
+    Path,
+    Seconds,
+    TextPath,
+    valid,
+)
+from reframe_firecrest.gateway.file_schemas import File, to_remote_files
+from reframe_firecrest.gateway.object_storage.upload_targets import UploadUrls
+from reframe_firecrest.model.remote_file import RemoteFile
+from reframe_firecrest.model.slurm_job import JobPart
+
+# --- jobs -------------------------------------------------------------------------------------------
+
+
+CUT_DIRECTORY = 20
+"""Characters to which FirecREST before 2.5.5 cuts the directory of a pending job, because it asks squeue for
+``WorkDir`` without a width. Whole directories of our jobs are longer."""
+
+
+class _Status(BaseModel):
+    state: JobState
+    reason: Line | None = Field(default=None, alias="stateReason")
+    exit_code: ExitCode | None = Field(default=None, alias="exitCode")
+
+
+class _Time(BaseModel):
+    end: Seconds = None
+    submission: Seconds = None
+    elapsed: Seconds = None
+    limit: Seconds = None
+
+
+class _Job(BaseModel):
+    job_id: JobId = Field(alias="jobId")
+    name: JobName = ""
+    status: _Status
+    time: _Time | None = None
+    nodes: NodeSet = ""
+    node_count: Count | None = Field(default=None, alias="allocationNodes")
+    directory: TextPath = Field(default="", alias="workingDirectory")
+
+
+class _Jobs(BaseModel):
+    jobs: list[Any] | None = None
+
+
+class _Submitted(BaseModel):
+    job_id: NewJobId = Field(alias="jobId")
+
+
+def parse_job_id(answer: object) -> str:
+    """Turn the answer to a submission into the job's id.
+
+    Raises:
+        ValueError: there is none in it.
+    """
+    return _Submitted.model_validate(answer).job_id
+
+
+def parse_jobs(answer: object) -> list[JobPart]:
+    """Turn the answer of ``/compute/{system}/jobs`` into parts of jobs.
+
+    A directory of which only the beginning may have been told counts as not told. A state can read
+    ``CANCELLED by 1001``, and a reason can be the word "None".
+    """
+    parts = []
+    for job in valid(_Job, _Jobs.model_validate(answer).jobs, "job"):
+        time = job.time or _Time()
+        reason = job.status.reason
+        cut = job.status.state == "PENDING" and len(job.directory) == CUT_DIRECTORY
+        parts.append(
+            JobPart(
+                job_id=job.job_id,
+                name=job.name,
+                state=job.status.state,
+                reason=None if reason in (None, "", "None") else reason,
+                exit_code=job.status.exit_code,
+                nodes=job.nodes,
+                submitted=time.submission,
+                end=time.end,
+                working_directory="" if cut else job.directory,
+                node_count=job.node_count or 0,
+                elapsed=time.elapsed or 0.0,
+                limit=time.limit,
+            )
+        )
+    return parts
+
+
+class _Metadata(BaseModel):
+    script: str | None = None
+    output: str | None = Field(default=None, alias="standardOutput")
+
+
+class _AllMetadata(BaseModel):
+    jobs: list[_Metadata] | None = None
+
+
+def parse_scripts(answer: object) -> list[str]:
+    """Turn the answer of ``/compute/{system}/jobs/{id}/metadata`` into the scripts that it still knows."""
+    return [job.script for job in _AllMetadata.model_validate(answer).jobs or [] if job.script]
+
+
+def parse_output(answer: object) -> str:
+    """Turn the same answer into the path of the job's standard output, empty where it does not tell."""
+    return next((job.output for job in _AllMetadata.model_validate(answer).jobs or [] if job.output), "")
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+class _Files(BaseModel):
+    output: list[File] | None = None
+
+
+def parse_listing(answer: object) -> list[RemoteFile]:
+    """Turn the answer of ``ops/ls`` into entries."""
+    return to_remote_files(_Files.model_validate(answer).output or [])
+
+
+# --- transfers --------------------------------------------------------------------------------------
+
+
+class _Logs(BaseModel):
+    error: Path | None = Field(default=None, alias="errorLog")
+
+
+class _TransferJob(BaseModel):
+    job_id: NewJobId = Field(alias="jobId")
+    logs: _Logs | None = None
+
+
+def _spelt(camel: str, snake: str) -> Any:
+    # Both are about: pyfirecrest 3.10 looks for either.
+    return Field(default=None, validation_alias=AliasChoices(camel, snake))
+
+
+class _Directives(BaseModel):
+    download_url: SecretStr | None = _spelt("downloadUrl", "download_url")
+    parts: list[SecretStr] | None = _spelt("partsUploadUrls", "parts_upload_urls")
+    complete_url: SecretStr | None = _spelt("completeUploadUrl", "complete_upload_url")
+    part_size: PositiveInt | None = _spelt("maxPartSize", "max_part_size")
+
+
+class Transfer(BaseModel):
+    """A transfer that the gateway has opened: the job that carries it out, and where the data passes."""
+
+    job: _TransferJob = Field(alias="transferJob")
+    directives: _Directives | None = Field(default=None, alias="transferDirectives")
+
+    @property
+    def error_log(self) -> str | None:
+        """The path of the job's error log on the system; None if the gateway does not tell it."""
+        return self.job.logs.error if self.job.logs else None
+
+    @property
+    def download_url(self) -> str:
+        """The presigned URL; it is a secret.
+
+        Raises:
+            KeyError: the gateway named none.
+        """
+        if self.directives is None or self.directives.download_url is None:
+            raise KeyError("downloadUrl")
+        return self.directives.download_url.get_secret_value()
+
+    def upload_urls(self, size: int) -> UploadUrls:
+        """Return where to put a file of `size` bytes.
+
+        Raises:
+            KeyError: the gateway named no URLs, or not as many as there are parts.
+        """
+        told = self.directives
+        if told is None or not told.parts or told.complete_url is None or told.part_size is None:
+            raise KeyError("partsUploadUrls")
+        if len(told.parts) != -(-size // told.part_size):
+            raise KeyError("maxPartSize")
+        parts = [url.get_secret_value() for url in told.parts]
+        return UploadUrls(parts, told.complete_url.get_secret_value(), told.part_size)
+
+
+def parse_transfer(answer: object) -> Transfer:
+    """Turn the answer of ``/filesystem/{system}/transfer/...`` into a transfer."""
+    return Transfer.model_validate(answer)
+
+
+# --- systems ----------------------------------------------------------------------------------------
+
+
+class _Scheduler(BaseModel):
+    version: Line | None = None
+
+
+class _DataOperation(BaseModel):
+    max_ops_file_size: Bytes | None = None
+
+
+class _SshTimeouts(BaseModel):
+    command: Annotated[float, Field(ge=0, le=3600)] | None = Field(default=None, alias="commandExecution")
+
+
+class _Ssh(BaseModel):
+    timeout: _SshTimeouts | None = None
+
+
+class System(BaseModel):
+    """One system of ``/status/systems``, as far as this package reads it."""
+
+    name: Name
+    scheduler: _Scheduler | None = None
+    data_operation: _DataOperation | None = Field(default=None, alias="dataOperation")
+    ssh: _Ssh | None = None
+
+    @property
+    def longest_command(self) -> float | None:
+        """Seconds after which commands on files are ended; None where that is not told."""
+        return self.ssh.timeout.command if self.ssh and self.ssh.timeout else None
+
+    @property
+    def scheduler_version(self) -> tuple[int, ...] | None:
+        """The scheduler's version as numbers."""
+        found = re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})*)", (self.scheduler and self.scheduler.version) or "")
+        return tuple(int(number) for number in found.group(1).split(".")) if found else None
+
+
+class _Systems(BaseModel):
+    systems: list[Any]
+
+
+def parse_systems(answer: object) -> Sequence[System]:
+    """Turn the answer of ``/status/systems`` into systems."""
+    return valid(System, _Systems.model_validate(answer).systems, "system")

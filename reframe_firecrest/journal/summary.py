@@ -1,0 +1,168 @@
+"""How a session stands: pure functions of its journal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from reframe_firecrest.journal.events import JobMoved
+from reframe_firecrest.journal.reader import SessionLog
+from reframe_firecrest.journal.run_status import ALIVE, RunStatus
+from reframe_firecrest.journal.timeline import timeline_of
+from reframe_firecrest.model.job import FINAL, Phase
+
+_FINAL = {phase.value for phase in FINAL}
+
+_ORDER = (
+    Phase.RETRIEVING,
+    Phase.SUBMITTED,
+    Phase.SUBMITTING,
+    Phase.STAGING,
+    Phase.QUEUED,
+    Phase.FAILED,
+    Phase.CANCELLED,
+    Phase.DONE,
+)
+_RANK: Mapping[str, int] = {phase.value: rank for rank, phase in enumerate(_ORDER)}
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """How a job stands.
+
+    Attributes:
+        number: its identity in the run.
+        name: the job's.
+        phase: see `reframe_firecrest.model.job.Phase`.
+        job_id: Slurm's id.
+        state: Slurm's state.
+        exit_code: the job's.
+        nodes: its nodes in Slurm's notation.
+        reason: why Slurm keeps it pending.
+        seconds: for which it is in its phase, or all that it took if that is a final one.
+        waited: seconds in Slurm's queue, so far; None if it was never there.
+        error: one line, if something other than the job itself failed.
+    """
+
+    number: int
+    name: str
+    phase: str
+    job_id: str | None
+    state: str | None
+    exit_code: int | None
+    nodes: str
+    reason: str | None
+    seconds: float
+    waited: float | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class SessionSummary:
+    """How a session stands.
+
+    Attributes:
+        run: the run's name.
+        system: the system's name at the gateway.
+        url: the gateway.
+        directory: the run's on the system.
+        standing: see `reframe_firecrest.journal.run_status.RunStatus`.
+        begun: seconds since the epoch.
+        until: the same: now if it goes on, else when it was last heard of.
+        phases: how many jobs are in which phase.
+        states: of those that Slurm has, how many are in which state.
+        waited: median and most of the seconds that jobs were in Slurm's queue; None if there was none.
+        jobs: all of them, those that go on first.
+        requests: sent so far.
+        bytes_sent: so far, with all that HTTP adds.
+        bytes_received: likewise.
+        files_sent: files of stage directories.
+        files_fetched: files that jobs made or changed.
+        left: ids of jobs that may still be on the system although the session has ended.
+        last_error: of any job, with the job's name.
+    """
+
+    run: str
+    system: str
+    url: str
+    directory: str
+    standing: str
+    begun: float
+    until: float
+    phases: Mapping[str, int]
+    states: Mapping[str, int]
+    waited: tuple[float, float] | None
+    jobs: Sequence[JobStatus]
+    requests: int
+    bytes_sent: int
+    bytes_received: int
+    files_sent: int
+    files_fetched: int
+    left: Sequence[str]
+    last_error: str | None
+
+
+def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) -> SessionSummary:
+    """Put together how a session stands.
+
+    Args:
+        session_log: what its journal tells.
+        standing: whether it goes on.
+        now: the time by the session's clock, see `reframe_firecrest.journal.run_status.now_of`.
+    """
+    until = now if standing in ALIVE else session_log.last
+    lines = [_line(moves, session_log.opened.system, until) for moves in session_log.moves.values()]
+    lines.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
+    counts = Counter(job.phase for job in lines)
+    waits = [job.waited for job in lines if job.waited is not None]
+    failed = [job for job in session_log.jobs.values() if job.error]
+    last = max(failed, key=lambda job: job.time, default=None)
+    return SessionSummary(
+        run=session_log.opened.run,
+        system=session_log.opened.system,
+        url=session_log.opened.url,
+        directory=session_log.opened.root,
+        standing=standing.value,
+        begun=session_log.opened.time,
+        until=until,
+        phases={phase.value: counts[phase.value] for phase in Phase if counts[phase.value]},
+        states=dict(Counter(job.state or "?" for job in lines if job.phase == Phase.SUBMITTED.value)),
+        waited=(median(waits), max(waits)) if waits else None,
+        jobs=lines,
+        requests=session_log.traffic.requests if session_log.traffic else 0,
+        bytes_sent=session_log.traffic.bytes_sent if session_log.traffic else 0,
+        bytes_received=session_log.traffic.bytes_received if session_log.traffic else 0,
+        files_sent=sum(batch.files for batch in session_log.transfers if batch.way == "sent"),
+        files_fetched=sum(batch.files for batch in session_log.transfers if batch.way == "fetched"),
+        left=session_log.closed.left if session_log.closed else (),
+        last_error=f"{last.name}: {last.error}" if last else None,
+    )
+
+
+def _line(moves: Sequence[JobMoved], system: str, until: float) -> JobStatus:
+    job = moves[-1]
+    if job.phase in _FINAL:
+        seconds = job.time - moves[0].time
+    else:
+        since = job.time
+        for move in reversed(moves):
+            if move.phase != job.phase:
+                break
+            since = move.time
+        seconds = until - since
+    spans = timeline_of(moves, system, until).spans
+    return JobStatus(
+        number=job.number,
+        name=job.name,
+        phase=job.phase,
+        job_id=job.job_id,
+        state=job.state,
+        exit_code=job.exit_code,
+        nodes=job.nodes,
+        reason=job.reason if job.phase == Phase.SUBMITTED.value else None,
+        seconds=max(seconds, 0.0),
+        waited=next((span.seconds for span in spans if span.part == "queue"), None),
+        error=job.error,
+    )

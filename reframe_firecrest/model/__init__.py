@@ -1,0 +1,1 @@
+"""Plain data that all packages share. Imports no other package."""

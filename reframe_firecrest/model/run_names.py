@@ -1,0 +1,35 @@
+"""What runs are called: a name tells when the run began, and no two have the same."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+import time
+from datetime import datetime, timezone
+
+PROVISIONAL = "firecrest-"
+"""What the ids of jobs begin with for ReFrame until Slurm has given them one."""
+
+_BEGUN = "%Y%m%d-%H%M%S"
+NAME = r"(?P<begun>[0-9]{8}-[0-9]{6})-[A-Za-z0-9-]{0,32}-[0-9a-f]{6}"
+"""Regular expression for the name of a run."""
+
+_NAME = re.compile(NAME)
+
+
+def new_name() -> str:
+    """Return a name for a run that begins now: the time in UTC, this host and a random part."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname().partition(".")[0])[:32]
+    return f"{time.strftime(_BEGUN, time.gmtime())}-{host}-{secrets.token_hex(3)}"
+
+
+def start_time_of(name: str) -> float | None:
+    """Return when a run began, in seconds since the epoch; None if this is no run's name."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    try:
+        return datetime.strptime(found["begun"], _BEGUN).replace(tzinfo=timezone.utc).timestamp()
+    except ValueError:
+        return None

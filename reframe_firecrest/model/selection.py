@@ -1,0 +1,73 @@
+"""Which of the files that a job made are brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from posixpath import basename
+
+from reframe_firecrest.model.file_names import to_wire
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is brought back; standard output and error always are.
+
+    A pattern is a shell pattern for the path relative to the stage directory, or, if it has no slash, for
+    the name alone. ``*`` matches slashes too. Sizes are those of the listing, and a limit that is None is
+    none.
+
+    Attributes:
+        retrieve: patterns of what is brought back.
+        exclude: patterns of what is not.
+        max_file_size: bytes; larger files are not brought back.
+        max_total_size: bytes of all files together; the largest are not brought back.
+        max_files: how many files; the largest are not brought back.
+    """
+
+    retrieve: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    max_file_size: int | None = None
+    max_total_size: int | None = None
+    max_files: int | None = None
+
+    def reason_to_leave(self, path: str, size: int) -> str | None:
+        """Return why a file stays where it is, None if it is brought back."""
+        if not _matches(path, self.retrieve):
+            return "no 'retrieve' pattern names it"
+        if _matches(path, self.exclude):
+            return "an 'exclude' pattern names it"
+        if self.max_file_size is not None and size > self.max_file_size:
+            return f"it has {size} bytes, and 'max_file_size' is {self.max_file_size}"
+        return None
+
+    def beyond(self, files: Mapping[str, int]) -> dict[str, str]:
+        """Return the files that are too many or too much together, with the reason.
+
+        Args:
+            files: sizes of the files that would be brought back, by path.
+        """
+        reasons = {}
+        total = 0
+        for number, (path, size) in enumerate(sorted(files.items(), key=lambda item: (item[1], item[0])), 1):
+            total += size
+            if self.max_files is not None and number > self.max_files:
+                reasons[path] = f"it is one of {len(files)} files, and 'max_files' is {self.max_files}"
+            elif self.max_total_size is not None and total > self.max_total_size:
+                reasons[path] = (
+                    f"all files together have {sum(files.values())} bytes, and 'max_total_size' is "
+                    f"{self.max_total_size}"
+                )
+        return reasons
+
+
+EVERYTHING = Selection()
+
+
+def _matches(path: str, patterns: tuple[str, ...]) -> bool:
+    path = to_wire(path)
+    return any(
+        fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(basename(path), pattern))
+        for pattern in patterns
+    )

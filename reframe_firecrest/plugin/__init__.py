@@ -1,0 +1,1 @@
+"""Everything that ReFrame calls, and every patch of ReFrame."""

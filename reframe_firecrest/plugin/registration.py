@@ -1,0 +1,24 @@
+"""Names the backends to ReFrame. Importing the package imports this, once.
+
+ReFrame refuses a name that is registered twice, and re-imports the job's module when it restores a session;
+that is why the names are given here and not beside the classes.
+"""
+
+from __future__ import annotations
+
+from reframe.core.backends import register_launcher, register_scheduler
+from reframe.core.fields import ConstantField
+
+from reframe_firecrest.plugin.deprecation_warnings import warn_only_where_seen
+from reframe_firecrest.plugin.launcher import FirecrestSrun
+from reframe_firecrest.plugin.reframe_session import remember_sessions
+from reframe_firecrest.plugin.remote_builds import build_remotely_by_default
+from reframe_firecrest.plugin.scheduler import FirecrestScheduler
+
+register_scheduler("firecrest-scheduler")(FirecrestScheduler)
+register_launcher("firecrest-srun")(FirecrestSrun)
+# Public suites branch on the launcher being called "srun".
+FirecrestSrun.registered_name = ConstantField("srun")
+build_remotely_by_default()
+warn_only_where_seen()
+remember_sessions()

@@ -1,0 +1,305 @@
+"""The scheduler that ReFrame calls. Nothing here blocks on the network."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import reframe.core.runtime as rt
+from reframe.core.exceptions import (
+    ConfigError,
+    ForceExitError,
+    JobBlockedError,
+    JobError,
+    JobSchedulerError,
+)
+from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
+
+from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.directives import shape_of
+from reframe_firecrest.model.errors import FirecrestError, SettingsError
+from reframe_firecrest.model.job import JobHandle, JobSpec, JobView, Phase
+from reframe_firecrest.model.job_shape import SINGLE, JobShape
+from reframe_firecrest.model.run_names import PROVISIONAL
+from reframe_firecrest.model.selection import Selection
+from reframe_firecrest.model.slurm_states import PENDING
+from reframe_firecrest.model.system import Cluster, NodeInfo
+from reframe_firecrest.plugin.job import FirecrestJob
+from reframe_firecrest.plugin.launcher import FirecrestSrun
+from reframe_firecrest.plugin.nodes import default_partition, describe, select
+from reframe_firecrest.plugin.reframe_log import log_messages
+from reframe_firecrest.session.registry import get_session
+from reframe_firecrest.session.session import Session
+from reframe_firecrest.session.signals import exit_was_requested
+from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
+from reframe_firecrest.settings.local_paths import started_in
+from reframe_firecrest.staging import read_guard
+
+WAIT_STEP = 1.0
+"""Seconds after which `wait` looks at its job again, so that messages are shown and limits are kept."""
+
+BLOCKED = 60.0
+"""Seconds for which a reason must have blocked a job until it is cancelled: when Slurm's controller was
+restarted, no node is available for a moment."""
+
+
+class FirecrestScheduler(SlurmJobScheduler):
+    """Runs jobs on a Slurm system that is reached only through FirecREST."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if self._multi_clusters:
+            raise ConfigError(
+                "'slurm_multi_cluster_mode' does not work with firecrest-scheduler: FirecREST knows one "
+                "cluster per system; define a system for each"
+            )
+        # FirecREST's submit takes no options, so they stand in the script.
+        self._sched_access_in_submit = False
+        self._opened: tuple[Settings, Session] | None = None
+        self._handles: dict[FirecrestJob, JobHandle] = {}
+        self._blocked: dict[FirecrestJob, float] = {}
+        # A restored session has placeholders of the process that it restores.
+        read_guard.arm()
+        # ReFrame is in a stage directory by the time that the settings are read.
+        started_in()
+
+    def _open(self) -> tuple[Settings, Session]:
+        """Read the settings and start the session on first use: listing tests needs neither.
+
+        Raises:
+            ConfigError: a setting is missing or wrong.
+        """
+        if self._opened is None:
+            settings = self._read_settings()
+            self._opened = settings, get_session(settings, rt.runtime().stage_prefix)
+        return self._opened
+
+    def _read_settings(self) -> Settings:
+        partition = str(self._config_prefix).partition("@")[2].partition("/")[0]
+        places = places_of(
+            partition,
+            rt.runtime().get_option(f"{self._config_prefix}/{OPTIONS}"),
+            rt.runtime().get_option(f"systems/0/sched_options/{OPTIONS}"),
+        )
+        try:
+            return read_settings(places, os.environ)
+        except SettingsError as error:
+            raise ConfigError(str(error)) from None
+
+    @property
+    def scheduler_version(self) -> tuple[int, ...] | None:
+        """Slurm's version on the system, None while the gateway has not told."""
+        return self._opened[1].scheduler_version if self._opened else None
+
+    def make_job(self, *args: Any, **kwargs: Any) -> FirecrestJob:
+        """Create a job descriptor."""
+        return FirecrestJob(*args, **kwargs)
+
+    def submit(self, job: FirecrestJob) -> None:
+        """Hand a job over to the session."""
+        settings, session = self._open()
+        directory = os.path.abspath(job.workdir)  # noqa: PTH100 - links must stay as ReFrame wrote them
+        job._remotedir = session.remote_directory(directory)
+        self._handles[job] = handle = session.submit(
+            JobSpec(
+                name=job.name,
+                directory=directory,
+                script=job.script_filename,
+                outputs=(job.stdout, job.stderr),
+                account=settings.account,
+                selection=_selection(settings, job),
+                resubmit_on=tuple(self._resubmit_on_errors or ()),
+                cpus_per_task=self._assumed_cpus(job),
+                shape=_shape_of(directory, job),
+                numbered=bool(job.is_array),
+            )
+        )
+        job._jobid = f"{PROVISIONAL}{handle.number}"
+        job._submit_time = handle.submitted
+
+    def _assumed_cpus(self, job: FirecrestJob) -> int | None:
+        if self.scheduler_version is None and isinstance(job.launcher, FirecrestSrun):
+            cpus: int | None = job.num_cpus_per_task
+            return cpus
+        return None
+
+    # --- what is known ------------------------------------------------------------------------------
+
+    def poll(self, *jobs: FirecrestJob | None) -> None:
+        """Copy what the session knows; never waits.
+
+        Raises:
+            ConfigError: a setting is missing or wrong. ReFrame polls once before the first test starts and
+                ends the run with this line.
+            ForceExitError: ReFrame was told to end and did not notice. Nothing else is raised: it would end
+                the run without a report.
+        """
+        if exit_was_requested():
+            raise ForceExitError("a signal to end was lost on its way")
+        self._look(*jobs)
+
+    def _look(self, *jobs: FirecrestJob | None) -> None:
+        _, session = self._open()
+        log_messages(session.take_messages())
+        waiting = [job for job in jobs if job is not None]
+        for job in waiting:
+            self._refresh(job)
+        self._cancel_hopeless(waiting)
+
+    def _refresh(self, job: FirecrestJob) -> JobView | None:
+        handle = self._handles.get(job)
+        if handle is None:
+            return None
+        view = handle.view
+        if view.job_id is not None:
+            job._jobid = view.job_id
+        job._nodespec = view.nodes
+        # Slurm's final states reach ReFrame together with the outputs, never before.
+        if view.phase in (Phase.SUBMITTED, Phase.RETRIEVING):
+            job._state = "COMPLETING" if view.phase is Phase.RETRIEVING else view.state
+        elif handle.ended.is_set():
+            job._state = view.state
+            job._exitcode = view.exit_code
+            if job._completion_time is None:
+                job._completion_time = view.completed
+            if view.error is not None and job._exception is None and not job.is_cancelling:
+                self._handles.pop(job)
+                job._exception = JobError(view.error, jobid=view.job_id)
+        return view
+
+    def finished(self, job: FirecrestJob) -> bool:
+        """Tell whether a job has ended and its outputs are local."""
+        handle = self._handles.get(job)
+        if handle is None:
+            return True
+        self._refresh(job)
+        return handle.ended.is_set()
+
+    def wait(self, job: FirecrestJob) -> None:
+        """Wait until a job has ended; returns at once if it has."""
+        handle = self._handles.get(job)
+        while handle is not None and not handle.ended.wait(WAIT_STEP):
+            self.poll(job)
+        self._look(job)
+        if handle is not None and job.is_array and handle.view.phase is Phase.DONE:
+            self._merge_files(job)
+
+    # --- cancelling ---------------------------------------------------------------------------------
+
+    def cancel_many(self, jobs: Iterable[FirecrestJob]) -> None:
+        """Cancel jobs; returns at once."""
+        cancelled = [job for job in jobs if job in self._handles]
+        for job in cancelled:
+            job._is_cancelling = True
+        if cancelled:
+            self._open()[1].cancel([self._handles[job] for job in cancelled])
+
+    def _cancel_hopeless(self, jobs: Sequence[FirecrestJob]) -> None:
+        """Cancel what has been pending for too long, or is blocked for one of the configured reasons."""
+        now = clock()
+        for job in jobs:
+            handle = self._handles.get(job)
+            if handle is None or handle.ended.is_set() or job.is_cancelling:
+                continue
+            view = handle.view
+            pending = view.phase is Phase.SUBMITTED and any(
+                state in PENDING for state in (view.state or "PENDING").split(",")
+            )
+            if not pending:
+                continue
+            # A reason can go on after a comma: "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]".
+            reason = (view.reason or "").partition(",")[0].strip()
+            if self._blocked_for(job, reason) > BLOCKED:
+                self.cancel_many([job])
+                job._exception = JobBlockedError(
+                    f"job cancelled because it was blocked due to reason: {view.reason}", jobid=job.jobid
+                )
+            elif job.max_pending_time and now - handle.submitted >= job.max_pending_time:
+                self.cancel_many([job])
+                job._exception = JobError("maximum pending time exceeded", jobid=job.jobid)
+
+    def _blocked_for(self, job: FirecrestJob, reason: str) -> float:
+        """Return the seconds for which a job has been blocked for one of the configured reasons."""
+        if reason not in (self._cancel_reasons or []):
+            self._blocked.pop(job, None)
+            return 0.0
+        return time.monotonic() - self._blocked.setdefault(job, time.monotonic())
+
+    # --- nodes --------------------------------------------------------------------------------------
+
+    def _cluster(self) -> Cluster:
+        try:
+            return self._open()[1].cluster()
+        except FirecrestError as error:
+            raise JobSchedulerError(str(error)) from None
+
+    def allnodes(self) -> set[Any]:
+        """Return the system's nodes."""
+        return _slurm_nodes(self._cluster().nodes)
+
+    def _get_default_partition(self) -> str | None:
+        configured = self._open()[0].default_partition
+        found = default_partition(self._cluster().partitions, configured)
+        if found is None:
+            self.log("no partition is given, so nodes of all partitions count; see 'default_partition'")
+        return found
+
+    def _get_actual_partition(self, options: Sequence[str]) -> str | None:  # noqa: ARG002 - ReFrame's
+        # ReFrame asks srun, which is not here.
+        return None
+
+    def _get_reservation_nodes(self, resv: str) -> set[Any]:
+        cluster = self._cluster()
+        for reservation in cluster.reservations:
+            if reservation.name == resv:
+                return self._named(cluster, reservation.nodes)
+        known = ", ".join(sorted(entry.name for entry in cluster.reservations)) or "none"
+        raise JobSchedulerError(f"there is no reservation {resv!r} on the system; it has: {known}")
+
+    def _get_nodes_by_name(self, nodespec: str) -> set[Any]:
+        return self._named(self._cluster(), nodespec)
+
+    def _named(self, cluster: Cluster, nodespec: str) -> set[Any]:
+        try:
+            return _slurm_nodes(select(cluster.nodes, nodespec))
+        except ValueError as error:
+            raise JobSchedulerError(str(error)) from None
+
+
+def _shape_of(directory: str, job: FirecrestJob) -> JobShape:
+    """Return the parts that a job must have, from the script as ReFrame has written it.
+
+    Raises:
+        JobError: its option ``--array`` is not one that Slurm takes.
+    """
+    script = Path(directory, job.script_filename)
+    try:
+        return shape_of(script.read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError:
+        # Staging reports that a script can't be read.
+        return SINGLE
+    except ValueError as error:
+        raise JobError(f"option --array in {script}: {error}") from None
+
+
+def _selection(settings: Settings, job: FirecrestJob) -> Selection:
+    """What a test says of what it wants back, or else its partition."""
+    return Selection(
+        retrieve=tuple(settings.retrieve if job.retrieve is None else job.retrieve),
+        exclude=tuple(settings.exclude if job.exclude is None else job.exclude),
+        max_file_size=_limit(job.max_file_size, settings.max_file_size),
+        max_total_size=_limit(job.max_total_size, settings.max_total_size),
+        max_files=_limit(job.max_files, settings.max_files),
+    )
+
+
+def _limit(of_job: int | None, of_partition: int | None) -> int | None:
+    limit = of_partition if of_job is None else of_job
+    return None if limit is None else int(limit)
+
+
+def _slurm_nodes(nodes: Iterable[NodeInfo]) -> set[Any]:
+    return {_SlurmNode(describe(node)) for node in nodes}

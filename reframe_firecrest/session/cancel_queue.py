@@ -1,0 +1,68 @@
+"""Cancels jobs on the system, all at the same time, and remembers which may still be there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model import errors
+from reframe_firecrest.session.reactor import Reactor
+
+NO_TIME = "there was no time to cancel it"
+"""Why a job may still be there, until its cancel has been answered."""
+
+
+class CancelQueue:
+    """The cancels of one session.
+
+    Args:
+        gateway: the way there.
+        reactor: runs them.
+        warn: told of a job that may still be there, with the command that removes it.
+    """
+
+    def __init__(self, gateway: Gateway, reactor: Reactor, warn: Callable[[str], None]) -> None:
+        self._gateway = gateway
+        self._reactor = reactor
+        self._warn = warn
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._left: dict[str, str] = {}
+
+    @property
+    def left(self) -> list[str]:
+        """The ids of jobs that have to go, and may still be there."""
+        return sorted(self._left)
+
+    def start(self, job_id: str) -> None:
+        """Cancel a job in the background."""
+        self._left[job_id] = NO_TIME
+        task = self._reactor.spawn(self.cancel(job_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job; a failure is kept for `report`."""
+        self._left[job_id] = NO_TIME
+        try:
+            await self._gateway.cancel(job_id)
+        except errors.GatewayError as error:
+            self._left[job_id] = str(error)
+        else:
+            del self._left[job_id]
+
+    async def finish(self) -> None:
+        """Wait until all of them have gone through, or failed."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def report(self) -> None:
+        """Name the jobs that may still be there."""
+        if not self._left:
+            return
+        ids = " ".join(self.left)
+        reason = next(iter(self._left.values()))
+        self._warn(
+            f"{len(self._left)} jobs may still be there; remove them with: scancel {ids} ({reason})"
+            if len(self._left) > 1
+            else f"job {ids} may still be there; remove it with: scancel {ids} ({reason})"
+        )

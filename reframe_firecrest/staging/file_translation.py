@@ -1,0 +1,142 @@
+"""Translation of the local paths in what is sent, in files of any size."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reframe_firecrest.model.errors import StagingError
+from reframe_firecrest.staging.inspection import CHUNK, Inspection, Needles, inspect, is_text
+from reframe_firecrest.staging.manifest import Entry, Kind
+from reframe_firecrest.staging.paths import PathMap
+from reframe_firecrest.staging.translation import Translation
+
+IN_MEMORY = 65_536
+"""Bytes up to which a translated text is kept in memory; a larger one lies in a file until it is sent."""
+
+Rewrite = Callable[[str], str]
+
+
+@dataclass
+class Translated:
+    """What is sent in the place of files, and what was found in them.
+
+    Attributes:
+        replaced: other contents, by path.
+        files: local files that hold other contents, by path.
+        named: other local directories that have to be on the system.
+        paths: local paths that the texts name.
+        untranslated: files that still name a local directory.
+        digests: of files that were asked for.
+        placeholders: files that are placeholders by their content, with the reason.
+    """
+
+    replaced: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
+    untranslated: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    placeholders: dict[str, str] = field(default_factory=dict)
+
+
+class Translator:
+    """Translates the files of a stage directory.
+
+    Args:
+        paths: where things lie on the other side.
+        directory: the stage directory, absolute.
+        scratch: directory for translated files that are large.
+    """
+
+    def __init__(self, paths: PathMap, directory: str, scratch: Path) -> None:
+        self._paths = paths
+        self._directory = directory
+        self._scratch = scratch
+        self._needles = Needles.of(paths.roots(directory))
+        self._found = Translated()
+
+    def translate(
+        self, entries: Mapping[str, Entry], script: str | None, rewrite: Rewrite, digest_from: int | None
+    ) -> Translated:
+        """Translate what names local directories.
+
+        Args:
+            entries: what is sent.
+            script: the job script, which is always rewritten.
+            rewrite: what else is done to the script.
+            digest_from: bytes from which on a file's digest is wanted; None if none is.
+
+        Raises:
+            StagingError: a file can't be read.
+        """
+        for path, entry in entries.items():
+            if entry.kind is not Kind.FILE:
+                continue
+            try:
+                if path == script:
+                    self._take_script(path, entry, rewrite)
+                else:
+                    self._take(path, entry, digest_from)
+            except OSError as error:
+                raise StagingError(f"{entry.source} can't be read: {error.strerror or error}") from None
+        return self._found
+
+    def _take_script(self, path: str, entry: Entry, rewrite: Rewrite) -> None:
+        translation = self._paths.translation(self._directory)
+        text = Path(entry.source).read_bytes().decode("utf-8", "surrogateescape")
+        text = rewrite(translation.feed(text) + translation.finish())
+        self._found.replaced[path] = text.encode("utf-8", "surrogateescape")
+        self._note(path, translation)
+
+    def _take(self, path: str, entry: Entry, digest_from: int | None) -> None:
+        wants_digest = digest_from is not None and entry.size >= digest_from
+        seen = inspect(entry.source, self._needles, digest=wants_digest)
+        if seen.placeholder is not None:
+            self._found.placeholders[path] = seen.placeholder
+            return
+        if seen.digest is not None:
+            self._found.digests[path] = seen.digest
+        left = 0
+        if seen.named:
+            left = self._translate_text(path, entry) if _may_be_text(seen, entry) else 1
+        if left or seen.escaped:
+            self._found.untranslated.append(path)
+
+    def _translate_text(self, path: str, entry: Entry) -> int:
+        """Translate a text; return how many paths were left as they are."""
+        translation = self._paths.translation(self._directory)
+        if entry.size <= IN_MEMORY:
+            text = Path(entry.source).read_bytes().decode("utf-8", "surrogateescape")
+            translated = translation.feed(text) + translation.finish()
+            self._found.replaced[path] = translated.encode("utf-8", "surrogateescape")
+        else:
+            self._found.files[path] = _translated_file(entry.source, translation, self._scratch)
+        self._found.named |= translation.named
+        self._found.paths |= translation.paths
+        return translation.left
+
+    def _note(self, path: str, translation: Translation) -> None:
+        self._found.named |= translation.named
+        self._found.paths |= translation.paths
+        if translation.left:
+            self._found.untranslated.append(path)
+
+
+def _may_be_text(seen: Inspection, entry: Entry) -> bool:
+    return not seen.binary and is_text(entry.source)
+
+
+def _translated_file(source: str, translation: Translation, scratch: Path) -> Path:
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    handle, name = tempfile.mkstemp(prefix="translated-", dir=scratch)
+    with os.fdopen(handle, "wb") as out, Path(source).open("rb") as file:
+        while block := file.read(CHUNK):
+            out.write(translation.feed(decoder.decode(block)).encode("utf-8", "surrogateescape"))
+        rest = translation.feed(decoder.decode(b"", final=True)) + translation.finish()
+        out.write(rest.encode("utf-8", "surrogateescape"))
+    return Path(name)

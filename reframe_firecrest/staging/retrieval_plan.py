@@ -1,0 +1,209 @@
+"""Decides, from a listing, what a job made or changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from types import MappingProxyType
+
+from reframe_firecrest.model.remote_file import FileKind, RemoteFile
+from reframe_firecrest.model.selection import EVERYTHING, Selection
+from reframe_firecrest.staging.markers import Changes
+from reframe_firecrest.staging.pack import HEADER, SentStat
+from reframe_firecrest.staging.placeholder_index import INDEX
+
+ZONES = 15 * 3600
+"""Seconds; no time zone is further from UTC, and listings are in the system's own."""
+
+SUMMER = 3600
+"""Seconds by which a listing shows times of the other half of the year shifted."""
+
+RECENT = 2
+"""Seconds before a listing's newest entry within which a file may be written again unseen."""
+
+
+NO_CHANGES = Changes()
+
+
+@dataclass(frozen=True)
+class RemoteStat:
+    """How a file stood in an earlier listing.
+
+    Attributes:
+        size: bytes.
+        mtime: as listed.
+        settled: it was old enough that a later change would show.
+    """
+
+    size: int
+    mtime: str
+    settled: bool
+
+
+Known = Mapping[str, SentStat | RemoteStat]
+"""What the remote side is known to have, by path relative to the stage directory."""
+
+
+@dataclass
+class Plan:
+    """What has to be brought back, by path relative to the stage directory.
+
+    Attributes:
+        files: regular files to fetch.
+        directories: directories to make, parents first.
+        links: links to make, with their targets.
+        left: files that stay there, with the reason.
+        gone: what was there and is no more.
+        closed: directories whose entries are not known, with the reason.
+        suspects: those of `files` that look unchanged, and may have changed all the same.
+    """
+
+    files: dict[str, RemoteFile] = field(default_factory=dict)
+    directories: list[str] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)
+    suspects: frozenset[str] = frozenset()
+
+    @property
+    def size(self) -> int:
+        """Bytes to fetch before compression, with what the archive needs to name each entry."""
+        return sum(HEADER + file.size for file in self.files.values())
+
+
+def make_plan(
+    listing: Iterable[RemoteFile],
+    known: Known,
+    always: Iterable[str],
+    selection: Selection = EVERYTHING,
+    closed: Mapping[str, str] = MappingProxyType({}),
+    *,
+    hidden: Changes = NO_CHANGES,
+    alike: Collection[str] = (),
+) -> Plan:
+    """Compare a listing with what is known.
+
+    Args:
+        listing: the stage directory's remote entries.
+        known: what was sent, or listed before.
+        always: paths to fetch whether they changed or not.
+        selection: what else is fetched of what changed.
+        closed: directories that could not be listed, with the reason.
+        hidden: changes that the listing does not show.
+        alike: files that both sides had alike before the job. Only for them hidden changes matter.
+    """
+    plan = Plan(closed=dict(closed))
+    wanted = set(always)
+    entries = sorted(
+        (entry for entry in listing if INDEX not in entry.path.split("/")), key=lambda item: item.path
+    )
+    zone = _zone(entries, known)
+    for entry in entries:
+        if entry.path in closed:
+            continue
+        if entry.kind is FileKind.DIRECTORY:
+            plan.directories.append(entry.path)
+        elif entry.kind is FileKind.LINK and entry.target is not None:
+            before = known.get(entry.path)
+            if not isinstance(before, SentStat) or before.is_file:
+                plan.links[entry.path] = entry.target
+        elif entry.kind is FileKind.FILE and (
+            entry.path in wanted or _is_new(entry, known.get(entry.path), zone)
+        ):
+            reason = None if entry.path in wanted else selection.reason_to_leave(entry.path, entry.size)
+            if reason is None:
+                plan.files[entry.path] = entry
+            else:
+                plan.left[entry.path] = reason
+        elif entry.kind is FileKind.OTHER:
+            plan.left[entry.path] = "it is not a regular file"
+    optional = {path: file.size for path, file in plan.files.items() if path not in wanted}
+    for path, reason in selection.beyond(optional).items():
+        del plan.files[path]
+        plan.left[path] = reason
+    found = hidden.suspects(
+        {
+            entry.path: entry.size
+            for entry in entries
+            if entry.path in alike and _looks_unchanged(entry, plan, selection)
+        }
+    )
+    plan.suspects = frozenset(found)
+    plan.files.update({entry.path: entry for entry in entries if entry.path in found})
+    if entries:
+        # A backslash in a name is ambiguous in listings, so such a name proves nothing by its absence.
+        there = {entry.path for entry in entries}
+        below_closed = tuple(f"{path}/" for path in closed)
+        plan.gone = [
+            path
+            for path in known
+            if path not in there and "\\" not in path and not path.startswith(below_closed)
+        ]
+        plan.left |= _unknown_below(closed, known)
+    return plan
+
+
+def _unknown_below(closed: Mapping[str, str], known: Known) -> dict[str, str]:
+    """Return the files that are known to have been in directories whose entries are not known now."""
+    return {
+        path: reason
+        for directory, reason in closed.items()
+        for path, before in known.items()
+        if path.startswith(f"{directory}/") and (isinstance(before, RemoteStat) or before.is_file)
+    }
+
+
+def _looks_unchanged(entry: RemoteFile, plan: Plan, selection: Selection) -> bool:
+    return (
+        entry.kind is FileKind.FILE
+        and entry.path not in plan.files
+        and entry.path not in plan.left
+        and selection.reason_to_leave(entry.path, entry.size) is None
+    )
+
+
+def _zone(entries: Iterable[RemoteFile], known: Known) -> float:
+    """Return the seconds by which listed times differ from those that were sent: the system's time zone.
+
+    Most of what was sent is not touched, so the commonest difference is the zone's.
+    """
+    differences = Counter(
+        _seconds(entry.mtime) - before.mtime
+        for entry in entries
+        if isinstance(before := known.get(entry.path), SentStat)
+        and before.size == entry.size
+        and abs(_seconds(entry.mtime) - before.mtime) <= ZONES
+    )
+    return differences.most_common(1)[0][0] if differences else 0.0
+
+
+def remember(listing: Iterable[RemoteFile]) -> dict[str, RemoteStat]:
+    """Return what is known of the remote side once everything new has been fetched."""
+    files = [entry for entry in listing if entry.kind is FileKind.FILE]
+    newest = max((_seconds(entry.mtime) for entry in files), default=0.0)
+    return {
+        entry.path: RemoteStat(entry.size, entry.mtime, settled=_seconds(entry.mtime) < newest - RECENT)
+        for entry in files
+    }
+
+
+def _is_new(entry: RemoteFile, before: SentStat | RemoteStat | None, zone: float) -> bool:
+    if before is None or before.size != entry.size:
+        return True
+    if isinstance(before, RemoteStat):
+        return before.mtime != entry.mtime or not before.settled
+    # What was sent is dated days back, so whatever was written since differs by days; and a sent file put in
+    # the place of another, with its time, differs by some other number of seconds.
+    shift = _seconds(entry.mtime) - before.mtime - zone
+    return shift not in {-SUMMER, 0, SUMMER}
+
+
+def _seconds(mtime: str) -> float:
+    try:
+        return datetime.fromisoformat(mtime).replace(tzinfo=timezone.utc).timestamp()
+    except ValueError:
+        # A time that can't be read never equals one that was sent: the file is fetched.
+        return float("inf")

@@ -1,0 +1,56 @@
+"""Cases over a gateway in memory, whose file system is a directory of the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from reframe_firecrest.commands.doctor.context import CheckContext, DiagnosisTarget
+from reframe_firecrest.commands.doctor.findings import Finding
+from reframe_firecrest.model.slurm_job import JobPart
+from tests.gateway.helpers import make_settings, run
+from tests.session.fakes import FakeGateway
+
+
+class Patient:
+    """One case.
+
+    Attributes:
+        basedir: the base directory, which is there.
+    """
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.basedir = tmp_path / "base"
+        self.basedir.mkdir()
+        self.gateway = FakeGateway()
+        self.settings: dict[str, object] = {"system": "fake", "basedir": str(self.basedir)}
+        self.partitions: Mapping[str, Sequence[str]] = {"": ()}
+        self.timeout = 5.0
+        self.waiting: Callable[[str], Awaitable[Sequence[JobPart]]] = self.gateway.job
+
+    def context(self) -> CheckContext:
+        target = DiagnosisTarget(make_settings(**self.settings), self.partitions)
+        return CheckContext(target, self.gateway, self.waiting, self.timeout)
+
+    def check(self, *checks: Callable[[CheckContext], Awaitable[Finding]]) -> Finding:
+        """Make checks in a row; return what the last one found."""
+
+        async def work() -> Finding:
+            context = self.context()
+            context.looks.append(await self.gateway.status())
+            context.max_direct = self.gateway.max_direct_upload
+            for check in checks:
+                found = await check(context)
+            return found
+
+        return run(work())
+
+    def left(self) -> list[str]:
+        """Return what is in the base directory."""
+        return sorted(path.name for path in self.basedir.iterdir())
+
+
+async def for_ever(_job_id: str) -> Sequence[JobPart]:
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable: nobody sets the event")

@@ -1,0 +1,164 @@
+"""`reframe-firecrest status` at the terminal."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from reframe_firecrest.cli.main import app
+from reframe_firecrest.commands.status.table import render
+from reframe_firecrest.journal.events import Closed, Traffic
+from reframe_firecrest.journal.reader import read
+from reframe_firecrest.journal.run_status import RunStatus
+from reframe_firecrest.journal.summary import summarise_session
+from tests.commands.status.conftest import BEGUN, Write, job, opened
+
+Status = Callable[..., Any]
+RUN = opened().run
+
+
+@pytest.fixture
+def status(tmp_path: Path) -> Status:
+    environment = {"FIRECREST_JOURNAL_DIR": str(tmp_path / "journals")}
+
+    def run(*arguments: str) -> Any:
+        return CliRunner().invoke(app, ["status", *arguments], env=environment)
+
+    return run
+
+
+def test_the_newest_run_is_shown(write: Write, status: Status) -> None:
+    write(opened("20270101-000000-host-000000"))
+    write(
+        opened(),
+        job(1, 1, "submitted", job_id="12", state="PENDING", reason="Priority"),
+        job(2, 1, "failed", error="a [red]quota\x1b is exceeded"),
+        Traffic(time=BEGUN + 2, requests=7, bytes_sent=1500, bytes_received=2_000_000),
+    )
+    done = status()
+    assert done.exit_code == 0, done.output
+    assert f"run {RUN} on 'daint' at http://gateway.test/" in done.stdout
+    assert "goes on, since 20" in done.stdout
+    assert "jobs: 1 submitted (1 PENDING), 1 failed" in done.stdout
+    assert "requests: 7, 1.5 kB sent, 2.0 MB received" in done.stdout
+    assert "last error: t2: a [red]quota\\x1b is exceeded" in done.stdout
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("t1 ")]
+    assert line.split()[:4] == ["t1", "submitted", "12", "PENDING"]
+    assert line.rstrip().endswith("Priority")
+
+
+def test_how_long_jobs_have_waited_is_shown(write: Write, status: Status) -> None:
+    write(
+        opened(),
+        *(
+            job(1, 0, "queued"),
+            job(1, 1, "submitted", job_id="12"),
+            job(1, 9, "done", job_id="12", elapsed=5.0, state="COMPLETED"),
+        ),
+        Closed(time=BEGUN + 10),
+    )
+    shown = status().stdout
+    assert "in the queue: 3.0 s, the median; 3.0 s at most" in shown
+    [line] = [line for line in shown.splitlines() if line.startswith("t1 ")]
+    assert line.split() == ["t1", "done", "12", "COMPLETED", "3.0", "s", "9.0", "s"]
+
+
+def test_a_terminal_shows_as_many_jobs_as_it_has_lines_for(write: Write) -> None:
+    journal = write(opened(), *(job(number, number, "queued") for number in range(1, 101)))
+    session_log = read(journal.path)
+    assert session_log is not None
+    console = Console(width=120, file=StringIO())
+    console.print(render([summarise_session(session_log, RunStatus.GOES_ON, BEGUN + 200)], 24))
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= 24
+    assert lines[-1].rstrip() == f"and 85 more: reframe-firecrest status {RUN}"
+
+
+def test_a_run_that_was_killed_is_told_with_the_remedy(write: Write, status: Status) -> None:
+    write(opened(), job(1, 1, "submitted", job_id="12")).close()
+    shown = status(RUN[:-3]).stdout
+    assert "killed; last heard of at" in shown
+    assert f"reframe-firecrest clean {RUN}" in shown
+
+
+def test_all_sessions_of_a_run_are_shown(write: Write, status: Status) -> None:
+    write(opened(), Closed(time=BEGUN + 5, left=("12",)))
+    write(opened(system="eiger"))
+    shown = status().stdout
+    assert "on 'daint'" in shown
+    assert "ended at" in shown
+    assert "may still be there: job 12" in shown
+    assert "on 'eiger'" in shown
+    assert "jobs: none" in shown
+
+
+def test_a_script_gets_all_of_it(write: Write, status: Status) -> None:
+    write(opened(), job(1, 1, "submitted", job_id="12", state="RUNNING"))
+    data = json.loads(status("--json").stdout)
+    assert (data["run"], data["standing"]) == (RUN, "goes on")
+    [session] = data["sessions"]
+    assert session["states"] == {"RUNNING": 1}
+    assert session["jobs"][0]["job_id"] == "12"
+
+
+def test_it_is_watched_until_it_is_over(
+    write: Write, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = write(opened(), job(1, 1, "submitted", job_id="12"))
+    looks: list[float] = []
+
+    def end(step: float) -> None:
+        looks.append(step)
+        journal.write(job(1, 9, "done", job_id="12"))
+        journal.write(Closed(time=BEGUN + 10))
+
+    monkeypatch.setattr("reframe_firecrest.cli.status.time.sleep", end)
+    done = status("--watch")
+    assert done.exit_code == 0, done.output
+    assert looks == [1.0]
+    assert "ended at" in done.stdout
+    assert "jobs: 1 done" in done.stdout
+
+
+def test_a_run_that_is_over_is_watched_once(write: Write, status: Status) -> None:
+    write(opened(), Closed(time=BEGUN + 10))
+    watched: list[Any] = []
+    thread = threading.Thread(target=lambda: watched.append(status("--watch")))
+    thread.start()
+    thread.join(30)
+    assert "ended at" in watched[0].stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "there is no run in "),
+        (["nobody"], "there is no run 'nobody' in "),
+        (["--watch", "--json"], "don't go together"),
+    ],
+)
+def test_what_can_not_be_shown_is_told_in_one_line(arguments: list[str], said: str, status: Status) -> None:
+    done = status(*arguments)
+    assert done.exit_code == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("reframe-firecrest status: ")
+    assert said in line
+
+
+def test_a_journal_that_can_not_be_read_is_named(write: Write, status: Status) -> None:
+    journal = write(opened())
+    journal.close()
+    journal.path.unlink()
+    journal.path.mkdir()
+    done = status()
+    assert done.exit_code == 2
+    assert f"{journal.path} can't be read: Is a directory" in done.stderr

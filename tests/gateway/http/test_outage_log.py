@@ -1,0 +1,141 @@
+"""Who waits for something to come back hears of it: once when it is away, and once when it is there again."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from reframe_firecrest.gateway.http import outage_log, policy
+from reframe_firecrest.gateway.http.outage_log import OutageLog
+from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.errors import GatewayError, TransientError
+from tests.gateway.helpers import Api, answer, make_gateway, run
+
+WHERE = "'daint' at http://gateway.test"
+
+
+class Watched:
+    """Trouble by a clock that goes as it is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("reframe_firecrest.gateway.http.outage_log.time.monotonic", lambda: self.now)
+        caplog.set_level(logging.WARNING)
+        self._caplog = caplog
+        self.outage_log = OutageLog(WHERE, outage=1800.0)
+
+    def fails(self, operation: Operation, at: float) -> None:
+        self.now = 1000.0 + at
+        self.outage_log.failed(operation, TransientError(f"{operation.name} on {WHERE} failed: refused"))
+
+    def succeeds(self, operation: Operation, at: float) -> None:
+        self.now = 1000.0 + at
+        self.outage_log.succeeded(operation)
+
+    @property
+    def said(self) -> list[str]:
+        return [record.getMessage() for record in self._caplog.records]
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Watched:
+    return Watched(monkeypatch, caplog)
+
+
+def test_an_outage_is_told_once_and_so_is_its_end(watched: Watched) -> None:
+    for at in (0.0, 1.0, 5.0, 16.0, 36.0, 56.0):
+        watched.fails(policy.LIST_JOBS, at)
+    watched.succeeds(policy.LIST_JOBS, 96.0)
+    watched.succeeds(policy.LIST_JOBS, 97.0)
+    assert watched.said == [
+        f"listing jobs on {WHERE} failed: refused; so for 16 s now, and tried again for up to 1800 s",
+        f"listing jobs on {WHERE} works again, after 96 s",
+    ]
+
+
+def test_what_is_over_soon_is_nobodys_concern(watched: Watched) -> None:
+    for at in (0.0, 10.0):
+        watched.fails(policy.LIST_JOBS, at)
+    watched.succeeds(policy.LIST_JOBS, 14.0)
+    watched.fails(policy.LIST_JOBS, 20.0)
+    assert watched.said == []
+
+
+def test_an_accident_long_ago_is_not_the_beginning_of_another(watched: Watched) -> None:
+    watched.fails(policy.SUBMIT, 0.0)
+    watched.fails(policy.SUBMIT, 600.0)
+    assert watched.said == []
+
+
+def test_as_long_as_nothing_works_one_line_is_enough(watched: Watched) -> None:
+    for at in (0.0, 10.0, 20.0, 30.0):
+        watched.fails(policy.LIST_JOBS, at)
+        watched.fails(policy.UPLOAD, at)
+    assert len(watched.said) == 1
+
+
+def test_what_alone_does_not_work_is_told_beside_what_did_not_work_before(watched: Watched) -> None:
+    for at in (0.0, 20.0):
+        watched.fails(policy.LIST_JOBS, at)
+    watched.fails(policy.SUBMIT, 21.0)
+    watched.succeeds(policy.UPLOAD, 22.0)
+    watched.fails(policy.SUBMIT, 40.0)
+    assert [line.partition(" on ")[0] for line in watched.said] == ["listing jobs", "submitting a job"]
+
+
+def test_the_error_shown_is_the_latest(watched: Watched) -> None:
+    watched.fails(policy.LIST_JOBS, 0.0)
+    watched.now += 20.0
+    watched.outage_log.failed(policy.LIST_JOBS, GatewayError("something else"))
+    assert watched.said[0].startswith("something else; so for 20 s now")
+
+
+def test_a_gateway_tells_of_its_trouble(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outage_log, "WARN_AFTER", 0.0)
+    api = Api({"GET /compute/jobs": [answer(503, "not healthy"), answer(200, {"jobs": []})]})
+    assert run(make_gateway(api).jobs(0.0)) == []
+    said = [record.getMessage() for record in caplog.records if record.name == outage_log.__name__]
+    assert len(said) == 2
+    assert "failed: not healthy; so for 0 s now" in said[0]
+    assert "works again" in said[1]
+
+
+def test_how_long_it_lasts_is_known(watched: Watched) -> None:
+    assert watched.outage_log.lasts(policy.LIST_JOBS) == 0.0
+    watched.fails(policy.LIST_JOBS, 3.0)
+    watched.fails(policy.LIST_JOBS, 10.0)
+    assert watched.outage_log.lasts(policy.LIST_JOBS) == 7.0
+    watched.succeeds(policy.LIST_JOBS, 11.0)
+    assert watched.outage_log.lasts(policy.LIST_JOBS) == 0.0
+
+
+def test_a_refusal_is_an_answer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(outage_log, "WARN_AFTER", 0.0)
+    with pytest.raises(errors.ForbiddenError):
+        run(make_gateway(Api({"GET /compute/jobs": answer(403, "no")})).jobs(0.0))
+    assert [record for record in caplog.records if record.name == outage_log.__name__] == []
+
+
+def test_a_request_that_fails_for_long_while_others_succeed_is_told(watched: Watched) -> None:
+    error = TransientError(f"uploading on {WHERE} failed: refused")
+    for at in (0.0, 10.0, 20.0):
+        watched.fails(policy.UPLOAD, at)
+        assert watched.outage_log.failed_alone(policy.UPLOAD, error, at) == (at == 20.0)
+        watched.succeeds(policy.UPLOAD, at)
+    [line] = watched.said
+    assert line == (
+        f"uploading on {WHERE} failed: refused; this has failed for 20 s, "
+        "although other requests succeed; retrying for up to 1800 s"
+    )
+
+
+def test_a_request_that_fails_like_all_others_is_told_with_them(watched: Watched) -> None:
+    error = TransientError(f"uploading on {WHERE} failed: refused")
+    for at in (0.0, 10.0, 20.0):
+        watched.fails(policy.UPLOAD, at)
+        assert not watched.outage_log.failed_alone(policy.UPLOAD, error, at)
+    assert len(watched.said) == 1
