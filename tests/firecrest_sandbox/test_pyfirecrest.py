@@ -178,7 +178,7 @@ def test_a_job_is_cancelled(site: Site) -> None:
     while not client.job_info(system, job_id)[0]["status"]["state"].startswith("RUNNING"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    # pyfirecrest sends both filters only to FirecREST 2.6.0 and later. Without them a job that anyone else has
+    # pyfirecrest sends both filters only to FirecREST 2.6.0 and later. Without them a job that others have
     # named `a|b` would break the list.
     listed = client.job_info(system, name=name, time_window="1h")
     assert [job["jobId"] for job in listed] == [job_id]
