@@ -25,7 +25,7 @@ _EXAMPLES = """a sweep in parts:
   --log sweep.jsonl                      go on where an interrupted sweep ended
   --list                                 the cases' names; --case NAME runs one of them
 
-SANDBOX_API=v1 in the environment runs everything over FirecREST v1.
+SANDBOX_API=1 in the environment runs everything over FirecREST v1.
 """
 
 SHOWN = 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -31,6 +32,7 @@ LATE = 20.0
 LEDGER = "ledger"
 """File in which jobs note that their test's commands are executed."""
 SMALL = 65_536
+_TOKEN = re.compile(r"(?<=\.reframe-firecrest-)[0-9a-f]{32}(?=\.)")
 
 _COMPARED = ("short_name", "result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
 _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
@@ -211,4 +213,9 @@ def checksums(directory: Path) -> Iterable[tuple[str, str]]:
 def _remote(home: Path) -> Iterable[str]:
     for run_directory in home.glob("reframe-firecrest/*"):
         for path in run_directory.rglob("*"):
-            yield str(path.relative_to(run_directory))
+            yield without_token(str(path.relative_to(run_directory)))
+
+
+def without_token(path: str) -> str:
+    """Return a remote path as it is in every run: the names of markers hold a submission's random token."""
+    return _TOKEN.sub("@", path)

@@ -11,7 +11,7 @@ import pytest
 
 from firecrest_sandbox.fault_injection.middleware import READ_TO_ITS_END
 from tests.faults.compare import BOUND, differences
-from tests.faults.running import Outcome, executed
+from tests.faults.running import Outcome, executed, without_token
 from tests.faults.soak import Soak, faults_of
 from tests.faults.sweep import Verdict, note, survivors
 
@@ -73,6 +73,12 @@ def test_commands_that_are_executed_twice_count_twice() -> None:
 
 def test_a_job_that_no_list_shows_counts() -> None:
     assert executed([], ["7"]) == {"7 unknown": 1}
+
+
+def test_markers_of_two_runs_are_equal_but_for_their_tokens() -> None:
+    paths = [f"stage/T/.reframe-firecrest-{digit * 32}.changes-2" for digit in "ab"]
+    assert {without_token(path) for path in paths} == {"stage/T/.reframe-firecrest-@.changes-2"}
+    assert without_token("stage/T/a.out") == "stage/T/a.out"
 
 
 def soaked(**results: str) -> Outcome:
