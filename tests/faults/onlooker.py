@@ -17,6 +17,7 @@ from reframe_firecrest.model.slurm_states import ENDED, parts_of
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.registry import make_gateway
 from reframe_firecrest.settings import Settings
+from tests.faults.running import without_token
 
 PATIENCE = 600.0
 """Seconds for all that is asked."""
@@ -95,4 +96,4 @@ async def _remote(gateway: Gateway, root: str) -> list[str]:
     except errors.NotFoundError:
         return []
     # Runs have names of their own, which can't be compared.
-    return sorted("@" + entry.path[len(entry.path.partition("/")[0]) :] for entry in listing)
+    return sorted("@" + without_token(entry.path[len(entry.path.partition("/")[0]) :]) for entry in listing)
