@@ -63,8 +63,8 @@ class Stage:
 
     def submitted(self, *handles: JobHandle) -> list[str]:
         """Wait until Slurm knows the jobs; return their ids."""
-        eventually(lambda: all(handle.view.job_id for handle in handles), "submission")
-        return [str(handle.view.job_id) for handle in handles]
+        eventually(lambda: all(handle.state.job_id for handle in handles), "submission")
+        return [str(handle.state.job_id) for handle in handles]
 
     def said(self) -> list[Message]:
         """Return what the session had to say since the last call."""
