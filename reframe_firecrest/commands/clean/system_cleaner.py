@@ -18,6 +18,7 @@ from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
 from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.remote_removal import remove_tree
 from reframe_firecrest.session.session import MakeGateway
 from reframe_firecrest.session.watcher import Watcher, wait_for
 from reframe_firecrest.settings import Settings
@@ -210,7 +211,7 @@ class SystemCleaner:
                 residue.complain(f"{residue.root} stays, because jobs may be using it")
                 return
             try:
-                await self._gateway.remove(residue.root)
+                await remove_tree(self._gateway, residue.root)
             except errors.GatewayError as error:
                 residue.removed = False
                 if again or not (residue.settled or residue.cancelled):

@@ -1,4 +1,4 @@
-"""Makes a diagnosis: opens the gateway, has it checked, closes it."""
+"""Diagnose one system: open its gateway, run the checks, close it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from reframe_firecrest.commands.doctor.context import CheckContext, DiagnosisTar
 from reframe_firecrest.commands.doctor.findings import Finding
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
-from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.registry import make_gateway
 from reframe_firecrest.session.session import MakeGateway
-from reframe_firecrest.session.watcher import Watcher, wait_for
+from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
 from reframe_firecrest.settings import Settings
 
-PATIENCE = RetryPolicy(first_contact=1.5, outage=5.0, refused=0.0)
-"""A diagnosis says what is wrong; it does not wait until it is over."""
+RETRY_POLICY = RetryPolicy(first_contact=1.5, outage=5.0, refused=0.0)
+"""A diagnosis reports an outage instead of waiting for its end."""
 
-END_PATIENCE = 15.0
-"""Seconds for what has to be removed and cancelled when the user gives up."""
+STOP_TIMEOUT = 15.0
+"""Seconds for removing files and cancelling jobs after Ctrl-C."""
 
 
 def _open_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
-    return make_gateway(settings, wait_for_job, PATIENCE)
+    return make_gateway(settings, wait_for_job, RETRY_POLICY)
 
 
 def diagnose(
@@ -35,30 +34,26 @@ def diagnose(
     notify: Callable[[str], None],
     open_gateway: MakeGateway = _open_gateway,
 ) -> list[tuple[str, Finding]]:
-    """Make the checks of one system; return the names of the checks and what each found.
+    """Run the checks of one system; return their names and findings.
 
     Args:
         target: the system.
-        checks: what to look at.
-        timeout: seconds for which a job is waited for.
-        notify: told of the check that is about to be made, on another thread.
-        open_gateway: makes the gateway.
+        checks: the checks, in order.
+        timeout: seconds to wait for each job.
+        notify: called on another thread with the name of each check before it runs.
+        open_gateway: factory of the gateway.
     """
-    over = threading.Event()
+    closed = threading.Event()
 
     async def work() -> list[tuple[str, Finding]]:
-        gateway = open_gateway(target.settings, lambda job_id: wait_for(watcher, job_id))
-        watcher = Watcher(gateway, target.settings, reactor())
-        context = CheckContext(target, gateway, lambda job_id: wait_for(watcher, job_id), timeout)
         try:
-            return await run_checks(context, checks, notify)
+            async with standalone_gateway(target.settings, open_gateway) as (gateway, wait_for_job):
+                return await run_checks(CheckContext(target, gateway, wait_for_job, timeout), checks, notify)
         finally:
-            await gateway.close()
-            over.set()
+            closed.set()
 
     try:
-        # Not on this thread: Ctrl-C in the middle of a loop leaves a trail of tasks that complain.
-        return reactor().run(work(), threading.TIMEOUT_MAX)
+        return run_on_loop(work())
     except BaseException:
-        over.wait(END_PATIENCE)
+        closed.wait(STOP_TIMEOUT)
         raise

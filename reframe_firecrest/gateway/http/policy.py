@@ -41,6 +41,7 @@ REACH_STORAGE = Operation("reaching the S3 storage", timeout=10.0)
 STATUS = Operation("asking for nodes")
 USER = Operation("asking for the user's accounts")
 MKDIR = Operation("creating a directory")
+CHMOD = Operation("changing permissions")
 LIST_FILES = Operation("listing files")
 STAT = Operation("looking at a file")
 # Each attempt has a name of its own: a late one must not truncate what is being unpacked.
