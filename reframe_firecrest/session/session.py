@@ -170,7 +170,7 @@ class Session:
             warn=self._warn,
             record=self._record,
         )
-        self._submitter = Submitter(gateway, self._settings.outage, self._warn)
+        self._submitter = Submitter(gateway, self._settings.retry_timeout, self._warn)
         self._duplicates = Duplicates(gateway, f"{transfer}/{CLAIMS}", self._cancel_queue, self._log)
         self._inbound: Batcher[StagedDirectory] = Batcher(
             self._stage_in.send,

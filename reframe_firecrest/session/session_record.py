@@ -169,7 +169,7 @@ def open_journal(settings: Settings, paths: PathMap, run: str, warn: Callable[[s
             namespaces=process.namespaces,
             started=process.started,
             epoch=EPOCH,
-            dead_after=settings.dead_after,
+            dead_after=settings.heartbeat_timeout,
             session=session_id(),
             tells_creation=True,
         )
