@@ -25,8 +25,12 @@ from firecrest_sandbox.v2.models import ERROR_RESPONSES
 from firecrest_sandbox.v2.transfer import router as transfer
 
 VERSION_HEADER = "f7t-appversion"
-APP_VERSION = "2.5.6"
-"""Version of FirecREST that is imitated; clients parse it."""
+APP_VERSION = "2.6.0"
+"""Version of FirecREST that is imitated; clients parse it.
+
+The imitated gateway (35e1d08, after 2.5.6) filters job lists by name and time window, and pyfirecrest 3.10
+sends these filters only to 2.6.0 and later.
+"""
 
 _UNVERSIONED_PATHS = (auth.TOKEN_PATH, object_storage.PUBLIC_PREFIX + "/", PRIVATE_PREFIX)
 """The identity provider, the object storage, and what is the sandbox's own."""

@@ -15,8 +15,8 @@ from queue import SimpleQueue
 
 from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
 from reframe_firecrest.model import errors
-from reframe_firecrest.model.job import FINAL, JobHandle, JobSpec, JobView, Phase
-from reframe_firecrest.model.slurm_states import JobSummary, tasks_that_ran
+from reframe_firecrest.model.job import FINAL, JobHandle, JobSpec, JobState, Phase
+from reframe_firecrest.model.slurm_states import tasks_that_ran
 from reframe_firecrest.model.system import Cluster, SystemInfo
 from reframe_firecrest.session import log_queue, poll_interval
 from reframe_firecrest.session.batcher import MAX_DELAY_LIMIT, Batcher
@@ -170,7 +170,7 @@ class Session:
             warn=self._warn,
             record=self._record,
         )
-        self._submitter = Submitter(gateway, self._settings.outage, self._warn)
+        self._submitter = Submitter(gateway, self._settings.retry_timeout, self._warn)
         self._duplicates = Duplicates(gateway, f"{transfer}/{CLAIMS}", self._cancel_queue, self._log)
         self._inbound: Batcher[StagedDirectory] = Batcher(
             self._stage_in.send,
@@ -215,7 +215,7 @@ class Session:
         return int(0.7 * self._system.max_direct_upload) if self._system else 1
 
     def _accept(self, handle: JobHandle) -> None:
-        if handle.view.phase in FINAL:
+        if handle.state.phase in FINAL:
             return
         self._record.moved(handle)
         task = self._reactor.spawn(self._live(handle))
@@ -224,7 +224,7 @@ class Session:
 
     def _forget(self, handle: JobHandle) -> None:
         self._handles.pop(handle, None)
-        if handle.view.phase is not Phase.CANCELLED:
+        if handle.state.phase is not Phase.CANCELLED:
             self._submissions.pop(handle, None)
 
     async def _live(self, handle: JobHandle) -> None:
@@ -280,8 +280,8 @@ class Session:
         while (other := await self._other_job(submission, request)) is not None:
             self._log(f"job {other} runs what job {request.job_id} was submitted for")
             self._submitter.note(submission, other)
-            news = {"exit_code": None, "nodes": "", "completed": None, "elapsed": 0.0}
-            self._advance(handle, Phase.SUBMITTED, job_id=other, state="PENDING", **news)
+            if handle.follow_instead(other):
+                self._record.moved(handle)
             request = await self._ended(handle, submission, directory, other)
         await self._duplicates.settle(submission)
         directory.job_ended(ran=request.ran and request.failure is None)
@@ -300,7 +300,7 @@ class Session:
         try:
             parts = await self._watcher.follow(
                 job_id,
-                lambda summary: self._learn(handle, summary),
+                lambda state: self._learn(handle, state),
                 spec.name,
                 submission.directory,
                 spec.shape,
@@ -371,7 +371,7 @@ class Session:
             error += f"; its stage directory on the system: {self._paths.remote}/{directory.relative}"
         self._advance(handle, Phase.FAILED, state="FAILED", error=error)
 
-    def _cancel(self, handle: JobHandle, before: JobView) -> None:
+    def _cancel(self, handle: JobHandle, before: JobState) -> None:
         """Undo what a job has come to; `before` is how it stood when it was cancelled."""
         self._record.moved(handle)
         # A submit under way is let finish: only then is there an id, and the job's own task cancels it.
@@ -391,22 +391,13 @@ class Session:
             self._record.moved(handle)
         return moved
 
-    def _learn(self, handle: JobHandle, summary: JobSummary) -> None:
-        before = handle.view.state, handle.view.reason
-        handle.learn(
-            state=summary.state,
-            exit_code=summary.exit_code,
-            nodes=summary.nodes,
-            completed=summary.end,
-            reason=summary.reason,
-            elapsed=summary.elapsed,
-        )
-        if (handle.view.state, handle.view.reason) != before:
+    def _learn(self, handle: JobHandle, state: JobState) -> None:
+        if handle.learn(state):
             self._record.moved(handle)
 
     async def _close(self) -> None:
         """Deliver what is under way, remove what nobody needs any more, close the connections."""
-        submitting = [task for handle, task in self._handles.items() if handle.view.phase is Phase.CANCELLED]
+        submitting = [task for handle, task in self._handles.items() if handle.state.phase is Phase.CANCELLED]
         await asyncio.gather(
             *submitting, *self._abandoning, self._cancel_queue.finish(), return_exceptions=True
         )

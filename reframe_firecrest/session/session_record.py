@@ -53,26 +53,26 @@ class SessionRecord:
 
     def moved(self, handle: JobHandle) -> None:
         """Note that a job has gone on."""
-        view = handle.view
+        state = handle.state
         self._journal.write(
             JobMoved(
                 time=clock(),
                 number=handle.number,
                 name=handle.spec.name,
                 directory=handle.spec.directory,
-                phase=view.phase.value,
-                job_id=view.job_id,
-                state=view.state,
-                exit_code=view.exit_code,
-                nodes=view.nodes,
-                reason=view.reason,
-                elapsed=view.elapsed,
-                error=view.error,
+                phase=state.phase.value,
+                job_id=state.job_id,
+                state=state.state,
+                exit_code=state.exit_code,
+                nodes=state.nodes,
+                reason=state.reason,
+                elapsed=state.elapsed,
+                error=state.error,
             )
         )
         if clock() - self._traffic_at > TRAFFIC_EVERY:
             self._note_traffic()
-        if view.phase in FINAL:
+        if state.phase in FINAL:
             self._jobs += 1
             times = job_times_of(handle)
             if times is not None:
@@ -169,7 +169,7 @@ def open_journal(settings: Settings, paths: PathMap, run: str, warn: Callable[[s
             namespaces=process.namespaces,
             started=process.started,
             epoch=EPOCH,
-            dead_after=settings.dead_after,
+            dead_after=settings.heartbeat_timeout,
             session=session_id(),
             tells_creation=True,
         )

@@ -19,9 +19,10 @@ from reframe_firecrest.gateway.http.policy import LIST_JOBS
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job import JobState
 from reframe_firecrest.model.job_shape import SINGLE, JobShape
 from reframe_firecrest.model.slurm_job import JobPart
-from reframe_firecrest.model.slurm_states import JobSummary, summarise
+from reframe_firecrest.model.slurm_states import summarise
 from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.followed import MISSES, Followed, shown
 from reframe_firecrest.session.reactor import Reactor
@@ -43,7 +44,7 @@ class Watcher:
 
     Args:
         gateway: where to ask.
-        settings: `poll_min`, `poll_max`, `outage` and `lost_after`.
+        settings: `poll_interval_min`, `poll_interval_max`, `retry_timeout` and `job_lost_timeout`.
         reactor: runs the watch.
         running_jobs: tells how many jobs there are, on whatever part of their way; by default, those that are
             followed.
@@ -73,7 +74,7 @@ class Watcher:
     async def follow(
         self,
         job_id: str,
-        notify: Callable[[JobSummary], None],
+        notify: Callable[[JobState], None],
         name: str | None = None,
         directory: str | None = None,
         shape: JobShape = SINGLE,
@@ -88,11 +89,11 @@ class Watcher:
             shape: the parts that it must have; the accounting may learn of some later than of others.
 
         Raises:
-            JobLostError: Slurm has not known it, or some of its parts, for `lost_after` seconds, has given
-                its id to another job, or shows it as running for long after its time limit; or the gateway
-                has failed to report this one job for `outage` seconds.
+            JobLostError: Slurm has not known it, or some of its parts, for `job_lost_timeout` seconds, has
+                given its id to another job, or shows it as running for long after its time limit; or the
+                gateway has failed to report this one job for `retry_timeout` seconds.
             JobHeldError: Slurm holds it for good, or has preempted it and not queued it again.
-            GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
+            GatewayError: the gateway refuses to tell, or could not be reached for `retry_timeout` seconds.
         """
         ended: asyncio.Future[list[JobPart]] = asyncio.get_running_loop().create_future()
         followed = Followed(job_id, name, directory, notify, shape, ended)
@@ -124,8 +125,8 @@ class Watcher:
                     self._bear(error)
                 now = time.monotonic()
                 # An outage may be among that.
-                rest = min(poll_interval.REST * (now - begun), self._settings.poll_max)
-                self._rest = now + (max(rest, self._settings.poll_min) if self._listless else rest)
+                rest = min(poll_interval.REST * (now - begun), self._settings.poll_interval_max)
+                self._rest = now + (max(rest, self._settings.poll_interval_min) if self._listless else rest)
         except Exception as error:  # noqa: BLE001 - handed to everybody who waits for an answer
             self._fail(error)
         finally:
@@ -133,8 +134,10 @@ class Watcher:
 
     def _pauses(self) -> tuple[float, float]:
         """Return the shortest and the longest pause between looks at a job, in seconds."""
-        longest = self._settings.poll_max
-        return min(poll_interval.scaled(self._running_jobs(), self._settings.poll_min), longest), longest
+        longest = self._settings.poll_interval_max
+        return min(
+            poll_interval.scaled(self._running_jobs(), self._settings.poll_interval_min), longest
+        ), longest
 
     async def _wait(self) -> None:
         """Wait until the first job is due; a new job may be due before those that were there."""
@@ -190,11 +193,11 @@ class Watcher:
             job.misses += 1
             return job.misses < MISSES
         job.misses = 0
-        summary = summarise(parts, job.shape)
-        if job.listed == job.refuted or (summary.silent and not job.is_whole(parts, summary)):
+        observation = summarise(parts, job.shape)
+        if job.listed == job.refuted or (observation.silent and not job.is_whole(parts, observation)):
             return False
-        job.clear(summary)
-        self._verdicts.note(job, parts, summary, now)
+        job.clear(observation)
+        self._verdicts.note(job, parts, observation, now)
         return True
 
     def _parts_of(self, job: Followed, listed: Collection[JobPart]) -> list[JobPart]:
@@ -276,11 +279,11 @@ class Watcher:
             job.unclear = None
         else:
             job.refuted = job.listed if shown(parts) != job.listed else None
-        summary = summarise(parts, job.shape)
-        if summary.silent and summary.missing:
-            self._verdicts.wait_for_missing(job, summary)
+        observation = summarise(parts, job.shape)
+        if observation.silent and observation.missing:
+            self._verdicts.wait_for_missing(job, observation)
         else:
-            self._verdicts.note(job, parts, summary, now)
+            self._verdicts.note(job, parts, observation, now)
 
     def _bear(self, error: errors.GatewayError) -> None:
         """Go on in spite of an error, unless it is final or has lasted too long."""
@@ -288,7 +291,7 @@ class Watcher:
         for job in self._followed:
             job.looked = time.monotonic()
         self._begin_anew()
-        if isinstance(error, errors.FinalError) or lasted > self._settings.outage:
+        if isinstance(error, errors.FinalError) or lasted > self._settings.retry_timeout:
             self._fail(error)
 
     def _begin_anew(self, seconds: float = 0.0) -> None:
@@ -313,7 +316,7 @@ def _by_job(listed: Iterable[JobPart]) -> Mapping[str, Sequence[JobPart]]:
     return found
 
 
-def ignore(_summary: JobSummary) -> None:
+def ignore(_state: JobState) -> None:
     """For those who only wait for the end."""
 
 

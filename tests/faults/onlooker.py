@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reframe_firecrest.commands.clean.system_cleaner import RETRY_TIMEOUT
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.gateway.v2.orphaned_jobs import TRANSFER_JOB_NAMES
 from reframe_firecrest.model import errors
@@ -15,6 +16,7 @@ from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED, parts_of
 from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
 from reframe_firecrest.settings import Settings
+from tests.faults.running import without_token
 
 PATIENCE = 600.0
 """Seconds for all that is asked."""
@@ -51,6 +53,7 @@ def look(settings: Settings, since: float, ending: float, *, remove: bool = True
 
 async def _look(settings: Settings, since: float, ending: float, *, remove: bool) -> Seen:
     root = f"{settings.basedir}/{settings.namespace}"
+    settings = settings.model_copy(update={"retry_timeout": RETRY_TIMEOUT})
     async with standalone_gateway(settings) as (gateway, _):
         await gateway.connect()
         deadline = time.monotonic() + ending
@@ -90,4 +93,4 @@ async def _remote(gateway: Gateway, root: str) -> list[str]:
     except errors.NotFoundError:
         return []
     # Runs have names of their own, which can't be compared.
-    return sorted("@" + entry.path[len(entry.path.partition("/")[0]) :] for entry in listing)
+    return sorted("@" + without_token(entry.path[len(entry.path.partition("/")[0]) :]) for entry in listing)

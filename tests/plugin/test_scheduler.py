@@ -18,7 +18,7 @@ from reframe.core.schedulers import Job
 from reframe.utility import jsonext
 
 import reframe_firecrest  # noqa: F401 - registers the backends
-from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
+from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 from tests.conftest import PROJECT
@@ -145,7 +145,7 @@ def test_a_job_is_finished_when_its_outputs_are_local_not_before(make_job: Any, 
     job.submit()
     [handle] = session.handles
     advance(handle, *TO_SLURM, job_id="42")
-    handle.learn(state="COMPLETED", exit_code=0, nodes="nid[001-003]", completed=1000.0)
+    handle.learn(JobState(state="COMPLETED", exit_code=0, nodes="nid[001-003]", completed=1000.0))
     job.scheduler.poll(job)
     assert not job.finished()
     advance(handle, Phase.RETRIEVING)

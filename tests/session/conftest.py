@@ -63,8 +63,8 @@ class Stage:
 
     def submitted(self, *handles: JobHandle) -> list[str]:
         """Wait until Slurm knows the jobs; return their ids."""
-        eventually(lambda: all(handle.view.job_id for handle in handles), "submission")
-        return [str(handle.view.job_id) for handle in handles]
+        eventually(lambda: all(handle.state.job_id for handle in handles), "submission")
+        return [str(handle.state.job_id) for handle in handles]
 
     def said(self) -> list[Message]:
         """Return what the session had to say since the last call."""
@@ -86,10 +86,10 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             "system": "fake",
             "basedir": str(tmp_path / "remote"),
             "journal_dir": str(tmp_path / "journals"),
-            "poll_min": 0.1,
-            "poll_max": 0.2,
-            "lost_after": 5,
-            "outage": 4,
+            "poll_interval_min": 0.1,
+            "poll_interval_max": 0.2,
+            "job_lost_timeout": 5,
+            "retry_timeout": 4,
         }
     )
     local = tmp_path / "stage"

@@ -18,7 +18,7 @@ from reframe_firecrest.model.errors import (
     TransientError,
     UncertainError,
 )
-from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
+from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.job_times import JobTimes, breakdown, job_times_of, summary_line
 from reframe_firecrest.model.units import format_size
 from reframe_firecrest.session import progress, session_record
@@ -99,7 +99,7 @@ def test_the_journal_proves_whether_anything_was_created(
 ) -> None:
     stage.gateway.failures.update(failures)
     job = stage.submit("a")
-    eventually(lambda: job.ended.is_set() or job.view.job_id)
+    eventually(lambda: job.ended.is_set() or job.state.job_id)
     stage.close()
     told = session_log(stage)
     assert told.opened.tells_creation
@@ -158,7 +158,7 @@ def test_the_time_of_a_job_is_told_apart() -> None:
     handle.moments.update(
         {Phase.QUEUED: 100.0, Phase.SUBMITTED: 103.0, Phase.RETRIEVING: 120.0, Phase.DONE: 121.5}
     )
-    handle.learn(elapsed=10.0)
+    handle.learn(JobState(elapsed=10.0))
     assert job_times_of(handle) == JobTimes("t", staging=3.0, queue=7.0, run=10.0, retrieval=1.5)
 
 

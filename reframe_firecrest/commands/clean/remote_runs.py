@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reframe_firecrest.commands.clean.residue import RemoteResidue, residue_of, root_of
-from reframe_firecrest.commands.clean.system_cleaner import OUTAGE
+from reframe_firecrest.commands.clean.system_cleaner import RETRY_TIMEOUT
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.gateway.v2.orphaned_jobs import TRANSFER_JOB_NAMES
 from reframe_firecrest.journal.runs import Run
@@ -99,7 +99,7 @@ def list_remote_runs(settings: Settings, open_gateway: MakeGateway) -> list[Remo
     Raises:
         GatewayError: a request failed, or listing the runs timed out.
     """
-    settings = settings.model_copy(update={"outage": OUTAGE})
+    settings = settings.model_copy(update={"retry_timeout": RETRY_TIMEOUT})
 
     async def ask() -> list[RemoteRun]:
         async with standalone_gateway(settings, open_gateway) as (gateway, _):

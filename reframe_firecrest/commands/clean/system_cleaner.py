@@ -22,13 +22,13 @@ from reframe_firecrest.session.remote_removal import remove_tree
 from reframe_firecrest.session.session import MakeGateway
 from reframe_firecrest.session.standalone import standalone_gateway
 
-OUTAGE = policy.EXHAUSTED_AFTER + policy.COOLDOWN + 60.0
+RETRY_TIMEOUT = policy.EXHAUSTED_AFTER + policy.COOLDOWN + 60.0
 """Seconds of retries on a gateway that does not answer; short, because a clean-up can be repeated later.
 
 A killed run may have exhausted the gateway's connection to the system, which takes time to be replaced.
 """
 
-LATE_OUTAGE = 10.0
+LATE_RETRY_TIMEOUT = 10.0
 """The same if nothing is known to be left: the gateway may no longer exist."""
 
 END_TIMEOUT = 60.0
@@ -60,8 +60,8 @@ class SystemCleaner:
             open_gateway: factory of the gateway.
         """
         late_only = all(residue.finished for residue in self._residues)
-        outage = LATE_OUTAGE if late_only else OUTAGE
-        settings = self._residues[0].settings.model_copy(update={"outage": outage})
+        retry_timeout = LATE_RETRY_TIMEOUT if late_only else RETRY_TIMEOUT
+        settings = self._residues[0].settings.model_copy(update={"retry_timeout": retry_timeout})
         try:
             opened = standalone_gateway(settings, open_gateway)
             self._gateway, _ = await gateways.enter_async_context(opened)

@@ -323,7 +323,7 @@ class TestJobs:
     @pytest.mark.parametrize("recording", recordings("job_info_cancelled"))
     def test_a_cancelled_job_is_cancelled_whoever_did_it(self, recording: Any) -> None:
         assert last_answer(recording)["jobs"][0]["status"]["state"] == "CANCELLED by 1001"
-        assert summarise(schemas.parse_jobs(last_answer(recording))).state == "CANCELLED"
+        assert summarise(schemas.parse_jobs(last_answer(recording))).state.state == "CANCELLED"
 
     @pytest.mark.parametrize("recording", recordings("job_info_pending"))
     def test_a_pending_job_has_neither_nodes_nor_exit_code(self, recording: Any) -> None:
@@ -339,7 +339,7 @@ class TestJobs:
 
     @pytest.mark.parametrize("recording", recordings("job_info_failed"))
     def test_a_failed_job_has_its_exit_code(self, recording: Any) -> None:
-        assert summarise(schemas.parse_jobs(last_answer(recording))).exit_code == 3
+        assert summarise(schemas.parse_jobs(last_answer(recording))).state.exit_code == 3
 
     @pytest.mark.parametrize("recording", recordings("job_info_array_pending"))
     def test_a_pending_array_is_one_entry(self, recording: Any) -> None:
@@ -351,13 +351,13 @@ class TestJobs:
     def test_a_running_array_counts_each_task_once(self, recording: Any) -> None:
         parts = parts_of("408", schemas.parse_jobs(last_answer(recording)))
         assert [part.job_id for part in parts] == ["408_0", "408_1"]
-        assert summarise(parts).state == "RUNNING,RUNNING"
+        assert summarise(parts).state.state == "RUNNING,RUNNING"
 
     @pytest.mark.parametrize("recording", recordings("job_info_array_done"))
     def test_a_finished_array_has_the_worst_exit_code(self, recording: Any) -> None:
         total = summarise(parts_of("9", schemas.parse_jobs(last_answer(recording))))
         assert total.ended
-        assert total.exit_code == 2
+        assert total.state.exit_code == 2
 
     def test_a_heterogeneous_job_is_the_sum_of_its_components(self) -> None:
         jobs = [{"jobId": f"123+{number}", "status": {"state": "RUNNING"}} for number in (0, 1)]
