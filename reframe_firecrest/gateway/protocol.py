@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from reframe_firecrest.model.gateway_status import GatewayStatus
+from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.remote_file import Archive, RemoteFile
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
@@ -17,9 +18,6 @@ Progress = Callable[[int, int], None]
 It is called for every MiB or so on the event loop's thread, so it must be quick. Bytes that have to travel
 again are taken back: the first number can fall.
 """
-
-WaitForJob = Callable[[str], Awaitable[Sequence[JobPart]]]
-"""Waits until a job has ended and returns its parts: how a gateway follows its transfer jobs."""
 
 
 class Gateway(Protocol):
@@ -42,6 +40,10 @@ class Gateway(Protocol):
 
     async def reach(self, url: str) -> int:
         """Ask a storage for anything at all, once and without credentials; return its HTTP status."""
+        ...
+
+    def follow_jobs_with(self, follower: JobFollower) -> None:
+        """Set the follower that waits for transfer jobs; without one, large files cannot be transferred."""
         ...
 
     async def connect(self) -> SystemInfo:
@@ -197,4 +199,28 @@ class Gateway(Protocol):
 
     def stats(self) -> dict[str, int]:
         """Count what went over the wire: requests, bytes, most in flight."""
+        ...
+
+
+class GatewayConnection(Protocol):
+    """A connection to one system behind one gateway, whose API version may be unknown."""
+
+    async def authenticate(self) -> float | None:
+        """Get a token, if one is needed; return the seconds of its validity, None if it does not expire."""
+        ...
+
+    async def open_gateway(self) -> Gateway:
+        """Return the gateway at the other end; ask it for its API version if the settings do not give it.
+
+        Raises:
+            GatewayError: the gateway did not answer in time.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections; not needed once the gateway is closed."""
+        ...
+
+    def stats(self) -> dict[str, int]:
+        """Count the requests, the bytes sent and received, and the most requests in flight."""
         ...

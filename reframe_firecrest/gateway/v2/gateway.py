@@ -15,7 +15,6 @@ from reframe_firecrest.gateway.http import policy, slurm_messages
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_mapping import V2
 from reframe_firecrest.gateway.http.policy import Operation
-from reframe_firecrest.gateway.protocol import WaitForJob
 from reframe_firecrest.gateway.v2 import cluster_schemas, schemas, status_schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
@@ -23,6 +22,7 @@ from reframe_firecrest.gateway.v2.job_list import JobList
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.gateway_status import GatewayStatus
+from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 
@@ -34,20 +34,17 @@ class GatewayV2(Filesystem):
 
     Args:
         connection: the way there.
-        wait_for_job: follows a transfer job to its end.
         systems: the gateway's answer to the question for its systems, if it has just been asked for.
     """
 
-    def __init__(
-        self, connection: Connection, wait_for_job: WaitForJob, systems: object | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, systems: object | None = None) -> None:
         settings, call = connection.settings, connection.call
         connection.use_error_mapping(V2)
         self._connection = connection
         self._systems = systems
         client = Client(connection.url, connection.authorization, connection.http)
         client.timeout = httpx.Timeout(30.0, connect=10.0)
-        transfers = Transfers(settings, client, call, connection.objects, wait_for_job)
+        transfers = Transfers(settings, client, call, connection.objects)
         super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
         self._job_list = JobList(self._jobs(), client, call, self.job)
@@ -72,6 +69,10 @@ class GatewayV2(Filesystem):
     async def reach(self, url: str) -> int:
         """Ask a storage for anything at all."""
         return await self._connection.objects.reach(url)
+
+    def follow_jobs_with(self, follower: JobFollower) -> None:
+        """Set the follower that waits for transfer jobs."""
+        self._transfers.follower = follower
 
     async def connect(self) -> SystemInfo:
         """Ask the gateway for the system; see the protocol."""
