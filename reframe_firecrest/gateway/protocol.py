@@ -1,4 +1,7 @@
-"""What the session asks of a gateway, in plain data, whatever the version of the API behind it."""
+"""The operations of a gateway in plain data, the same for all versions of the API.
+
+`JobGateway` has the operations that jobs need, `Diagnostics` those of the commands.
+"""
 
 from __future__ import annotations
 
@@ -20,27 +23,12 @@ again are taken back: the first number can fall.
 """
 
 
-class Gateway(Protocol):
-    """The seam between the session and one system behind one gateway.
+class JobGateway(Protocol):
+    """One system behind one gateway: the operations that jobs need.
 
-    Paths are absolute remote paths. Every method raises a `GatewayError`: what is transient has been
-    repeated within the settings' limits before, so the caller need not repeat anything.
+    Paths are absolute remote paths. Every method raises a `GatewayError`; transient errors have been retried
+    within the settings' limits before, so the caller need not retry.
     """
-
-    async def authenticate(self) -> float | None:
-        """Get what authenticates requests, asking once; return for how many seconds it is good.
-
-        None stands for something that does not expire.
-        """
-        ...
-
-    async def status(self) -> GatewayStatus:
-        """Ask the gateway for its version, its systems and their health."""
-        ...
-
-    async def reach(self, url: str) -> int:
-        """Ask a storage for anything at all, once and without credentials; return its HTTP status."""
-        ...
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Set the follower that waits for transfer jobs; without one, large files cannot be transferred."""
@@ -52,10 +40,6 @@ class Gateway(Protocol):
 
     async def cluster(self) -> Cluster:
         """Return the system's nodes, partitions and reservations."""
-        ...
-
-    async def accounts(self) -> Sequence[AccountInfo]:
-        """Return the accounts that the user may charge, none where the system keeps no account of them."""
         ...
 
     async def make_directory(self, path: str) -> None:
@@ -181,14 +165,6 @@ class Gateway(Protocol):
         """Ask for one job; returns its parts, none if Slurm does not know it."""
         ...
 
-    async def script(self, job_id: str) -> str:
-        """Return the script of a job that goes on; an empty one if Slurm does not know it any more."""
-        ...
-
-    async def directory(self, job_id: str) -> str:
-        """Return where a job that goes on writes its output; empty if Slurm does not know it any more."""
-        ...
-
     async def cancel(self, job_id: str) -> None:
         """Cancel a job; fine if it has ended."""
         ...
@@ -200,6 +176,34 @@ class Gateway(Protocol):
     def stats(self) -> dict[str, int]:
         """Count what went over the wire: requests, bytes, most in flight."""
         ...
+
+
+class Diagnostics(Protocol):
+    """The operations that only commands need: doctor, clean and detect."""
+
+    async def status(self) -> GatewayStatus:
+        """Ask the gateway for its version, its systems and their health."""
+        ...
+
+    async def reach(self, url: str) -> int:
+        """Ask a storage for anything at all, once and without credentials; return its HTTP status."""
+        ...
+
+    async def accounts(self) -> Sequence[AccountInfo]:
+        """Return the accounts that the user may charge, none where the system keeps no account of them."""
+        ...
+
+    async def script(self, job_id: str) -> str:
+        """Return the script of a job that goes on; an empty one if Slurm does not know it any more."""
+        ...
+
+    async def directory(self, job_id: str) -> str:
+        """Return where a job that goes on writes its output; empty if Slurm does not know it any more."""
+        ...
+
+
+class Gateway(JobGateway, Diagnostics, Protocol):
+    """All operations of one system behind one gateway."""
 
 
 class GatewayConnection(Protocol):

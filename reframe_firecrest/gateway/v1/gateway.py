@@ -41,10 +41,6 @@ class GatewayV1(Filesystem):
 
     # --- status -------------------------------------------------------------------------------------
 
-    async def authenticate(self) -> float | None:
-        """Get a token, if one is needed; see the protocol."""
-        return await self._connection.authenticate()
-
     async def status(self) -> GatewayStatus:
         """Ask for all that the gateway tells of itself."""
         return await self._status.status()

@@ -15,10 +15,11 @@ from reframe_firecrest.gateway.http import policy, slurm_messages
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_mapping import V2
 from reframe_firecrest.gateway.http.policy import Operation
-from reframe_firecrest.gateway.v2 import cluster_schemas, schemas, status_schemas
+from reframe_firecrest.gateway.v2 import cluster_schemas, schemas
 from reframe_firecrest.gateway.v2.client import Client
-from reframe_firecrest.gateway.v2.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
+from reframe_firecrest.gateway.v2.filesystem import Filesystem
 from reframe_firecrest.gateway.v2.job_list import JobList
+from reframe_firecrest.gateway.v2.systems import System, gateway_status, parse_systems, system_info
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.gateway_status import GatewayStatus
@@ -52,17 +53,13 @@ class GatewayV2(Filesystem):
 
     # --- status -------------------------------------------------------------------------------------
 
-    async def authenticate(self) -> float | None:
-        """Get a token, if one is needed; see the protocol."""
-        return await self._connection.authenticate()
-
     async def status(self) -> GatewayStatus:
-        """Ask the gateway for its systems, and read the head of the answer too."""
+        """Ask the gateway for its systems, and read the headers of the answer too."""
 
         async def ask() -> GatewayStatus:
             sent, begun = time.time(), time.monotonic()
-            answer, head = await self._client.get_with_head("/status/systems")
-            return status_schemas.parse_gateway_status(answer, head, sent, time.monotonic() - begun)
+            answer, headers = await self._get_systems()
+            return gateway_status(answer, headers, sent, time.monotonic() - begun)
 
         return await self._first(ask)
 
@@ -77,24 +74,27 @@ class GatewayV2(Filesystem):
     async def connect(self) -> SystemInfo:
         """Ask the gateway for the system; see the protocol."""
 
-        async def ask() -> Sequence[schemas.System]:
+        async def ask() -> Sequence[System]:
             answer, self._systems = self._systems, None
             if answer is None:
-                answer = await self._client.get_json("/status/systems")
-            return schemas.parse_systems(answer)
+                answer, _ = await self._get_systems()
+            return parse_systems(answer)
 
         systems = await self._first(ask)
         for system in systems:
             if system.name == self._system:
-                limit = system.data_operation and system.data_operation.max_ops_file_size
-                self._max_direct = limit or DEFAULT_DIRECT_UPLOAD
-                self._longest_command = system.longest_command or policy.LONGEST_COMMAND
-                return SystemInfo(system.name, system.scheduler_version, self._max_direct)
+                info = system_info(system)
+                self._max_direct = info.max_direct_upload
+                self._longest_command = system.command_timeout or policy.LONGEST_COMMAND
+                return info
         known = ", ".join(sorted(system.name for system in systems)) or "none"
         raise errors.NotFoundError(
             f"the gateway {self._connection.url} has no system {self._system!r}; it has: {known}; "
             "check FIRECREST_SYSTEM"
         )
+
+    async def _get_systems(self) -> tuple[object, httpx.Headers]:
+        return await self._client.get_with_headers("/status/systems")
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Make a request that shows whether there is a FirecREST at all."""
