@@ -54,7 +54,7 @@ def look(settings: Settings, since: float, ending: float, *, remove: bool = True
 async def _look(settings: Settings, since: float, ending: float, *, remove: bool) -> Seen:
     root = f"{settings.basedir}/{settings.namespace}"
     settings = settings.model_copy(update={"retry_timeout": RETRY_TIMEOUT})
-    async with standalone_gateway(settings) as (gateway, _):
+    async with standalone_gateway(settings) as gateway:
         await gateway.connect()
         deadline = time.monotonic() + ending
         while True:

@@ -15,8 +15,8 @@ from reframe_firecrest.commands.clean.residue import is_clean, is_elsewhere, res
 from reframe_firecrest.commands.clean.traces import created_nothing
 from reframe_firecrest.journal.runs import Run, pick, runs_in
 from reframe_firecrest.model.errors import RunError, SettingsError
-from reframe_firecrest.session.registry import make_gateway
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.session import Connect
 from reframe_firecrest.settings import read_settings
 
 
@@ -28,13 +28,13 @@ class Cleaner:
         directory: directory of the journals.
         environment: the environment variables, for settings that are not in a journal.
         options: options of the clean-up.
-        open_gateway: factory of gateways.
+        connect: makes the connection to a gateway.
     """
 
     directory: Path
     environment: Mapping[str, str]
     options: CleanOptions = field(default_factory=CleanOptions)
-    open_gateway: MakeGateway = make_gateway
+    connect: Connect = connect
 
     def clean_run(self, name: str) -> Outcome:
         """Clean up one run.
@@ -93,7 +93,7 @@ class Cleaner:
         settings = read_settings([], self.environment)
         known = {run.name: run for run in runs_in(self.directory)}
         outcome = Outcome()
-        for remote in list_remote_runs(settings, self.open_gateway):
+        for remote in list_remote_runs(settings, self.connect):
             if not remote.is_older_than(older_than):
                 continue
             run = known.get(remote.name)
@@ -135,7 +135,7 @@ class Cleaner:
 
     def _clean(self, outcome: Outcome, chosen: Sequence[Run], *, named: bool = False) -> Outcome:
         if outcome.residues:
-            clean_up(outcome.residues, dry_run=self.options.dry_run, open_gateway=self.open_gateway)
+            clean_up(outcome.residues, dry_run=self.options.dry_run, connect=self.connect)
         # A run that had left nothing matters only if a job of it has appeared since.
         outcome.residues = [residue for residue in outcome.residues if not residue.is_void]
         if not self.options.dry_run:

@@ -10,37 +10,35 @@ from reframe_firecrest.commands.clean.residue import RemoteResidue
 from reframe_firecrest.commands.clean.system_cleaner import SystemCleaner
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.errors import TransientError
-from reframe_firecrest.session.registry import make_gateway
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import run_on_loop
 
 TIMEOUT = 600.0
 """Seconds for the whole clean-up."""
 
 
-def clean_up(
-    residues: Sequence[RemoteResidue], *, dry_run: bool, open_gateway: MakeGateway = make_gateway
-) -> None:
+def clean_up(residues: Sequence[RemoteResidue], *, dry_run: bool, connect: Connect = connect) -> None:
     """Cancel the jobs of runs and remove the runs' directories; the results are noted in the residues.
 
     Args:
         residues: residues of runs that are over.
         dry_run: change nothing; only note the jobs and directories.
-        open_gateway: factory of gateways.
+        connect: makes the connection to a gateway.
     """
     message = f"cleaning up did not finish within {TIMEOUT:.0f} s"
     try:
-        run_on_loop(_clean_up(residues, open_gateway, dry_run=dry_run), TIMEOUT, message)
+        run_on_loop(_clean_up(residues, connect, dry_run=dry_run), TIMEOUT, message)
     except TransientError as error:
         for residue in residues:
             if not residue.removed:
                 residue.add_doubt(str(error))
 
 
-async def _clean_up(residues: Sequence[RemoteResidue], open_gateway: MakeGateway, *, dry_run: bool) -> None:
+async def _clean_up(residues: Sequence[RemoteResidue], connect: Connect, *, dry_run: bool) -> None:
     systems = [SystemCleaner(group) for group in _by_system(residues)]
     async with AsyncExitStack() as gateways:
-        await asyncio.gather(*(system.connect(gateways, open_gateway) for system in systems))
+        await asyncio.gather(*(system.connect(gateways, connect) for system in systems))
         if dry_run:
             await asyncio.gather(*(system.inspect() for system in systems))
             return

@@ -24,7 +24,7 @@ from reframe_firecrest.model.remote_file import FileKind, RemoteFile
 from reframe_firecrest.model.run_names import NAME, start_time_of
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
 from reframe_firecrest.settings import Settings
 
@@ -93,7 +93,7 @@ def residue_of_remote_run(
     return residue
 
 
-def list_remote_runs(settings: Settings, open_gateway: MakeGateway) -> list[RemoteRun]:
+def list_remote_runs(settings: Settings, connect: Connect) -> list[RemoteRun]:
     """Return the runs that have a directory or jobs on a system.
 
     Raises:
@@ -102,7 +102,7 @@ def list_remote_runs(settings: Settings, open_gateway: MakeGateway) -> list[Remo
     settings = settings.model_copy(update={"retry_timeout": RETRY_TIMEOUT})
 
     async def ask() -> list[RemoteRun]:
-        async with standalone_gateway(settings, open_gateway) as (gateway, _):
+        async with standalone_gateway(settings, connect) as gateway:
             await gateway.connect()
             entries, jobs, now = await asyncio.gather(
                 _directories(gateway, settings), _jobs(gateway, settings), _now(gateway)

@@ -19,7 +19,7 @@ from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
 from reframe_firecrest.session.remote_removal import remove_tree
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import standalone_gateway
 
 RETRY_TIMEOUT = policy.EXHAUSTED_AFTER + policy.COOLDOWN + 60.0
@@ -52,19 +52,19 @@ class SystemCleaner:
         self._scripts: dict[str, str] = {}
         self._directories: dict[str, str] = {}
 
-    async def connect(self, gateways: AsyncExitStack, open_gateway: MakeGateway) -> None:
+    async def connect(self, gateways: AsyncExitStack, connect: Connect) -> None:
         """Open the gateway and check that the system answers.
 
         Args:
             gateways: closes the gateway at its end.
-            open_gateway: factory of the gateway.
+            connect: makes the connection to the gateway.
         """
         late_only = all(residue.finished for residue in self._residues)
         retry_timeout = LATE_RETRY_TIMEOUT if late_only else RETRY_TIMEOUT
         settings = self._residues[0].settings.model_copy(update={"retry_timeout": retry_timeout})
         try:
-            opened = standalone_gateway(settings, open_gateway)
-            self._gateway, _ = await gateways.enter_async_context(opened)
+            opened = standalone_gateway(settings, connect)
+            self._gateway = await gateways.enter_async_context(opened)
             await self._gateway.connect()
         except errors.GatewayError as error:
             for residue in self._residues:
