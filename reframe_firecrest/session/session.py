@@ -13,7 +13,7 @@ from pathlib import Path
 from posixpath import basename
 from queue import SimpleQueue
 
-from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.gateway.protocol import Gateway, GatewayConnection
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import FINAL, JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.slurm_states import tasks_that_ran
@@ -31,7 +31,7 @@ from reframe_firecrest.session.srun_command import without_cpus_per_task
 from reframe_firecrest.session.stage_in import Script, StagedDirectory, StageDirectory, StageIn, unchanged
 from reframe_firecrest.session.stage_out import RetrievalRequest, StageOut
 from reframe_firecrest.session.submission import Submission, Submitter
-from reframe_firecrest.session.watcher import Watcher, wait_for
+from reframe_firecrest.session.watcher import Watcher
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.file_translation import Rewrite
 from reframe_firecrest.staging.markers import CLAIMS, new_token
@@ -46,7 +46,7 @@ ABANDONING = 15.0
 EXIT_PATIENCE = 15.0
 """Seconds that the end of the process waits for the last requests."""
 
-MakeGateway = Callable[[Settings, WaitForJob], Gateway]
+Connect = Callable[[Settings], GatewayConnection]
 
 
 class Session:
@@ -58,17 +58,18 @@ class Session:
         settings: the partition's settings.
         paths: where local stage directories lie on the system.
         reactor: the loop.
-        make_gateway: makes the gateway, on the loop.
+        connect: makes the connection to the gateway, on the loop.
         run: the run's name.
     """
 
     def __init__(
-        self, settings: Settings, paths: PathMap, reactor: Reactor, make_gateway: MakeGateway, run: str
+        self, settings: Settings, paths: PathMap, reactor: Reactor, connect: Connect, run: str
     ) -> None:
         self._settings = settings
         self._paths = paths
         self._reactor = reactor
-        self._make_gateway = make_gateway
+        self._connect_to = connect
+        self._gateway: Gateway | None = None
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._handles: dict[JobHandle, asyncio.Task[None]] = {}
         self._submissions: dict[JobHandle, Submission] = {}
@@ -115,7 +116,7 @@ class Session:
 
     def stats(self) -> dict[str, int]:
         """Count what went over the wire so far: requests, bytes, most in flight."""
-        return self._gateway.stats()
+        return self._connection.stats()
 
     def take_messages(self) -> list[Message]:
         """Return what has to be logged since the last call: level and text."""
@@ -151,15 +152,22 @@ class Session:
         self._log(text, logging.WARNING)
 
     async def _open(self) -> None:
-        gateway = self._make_gateway(self._settings, lambda job_id: wait_for(self._watcher, job_id))
-        self._gateway = gateway
-        self._watcher = Watcher(gateway, self._settings, self._reactor, lambda: len(self._handles))
-        self._cancel_queue = CancelQueue(gateway, self._reactor, self._warn)
-        self._record = SessionRecord(self._settings.system, self._journal, self._log, gateway.stats)
-        self._remote_cleanup = RemoteCleanup(gateway, self._paths.remote, self._reactor, self._record)
+        self._connection = self._connect_to(self._settings)
+        self._record = SessionRecord(self._settings.system, self._journal, self._log, self._connection.stats)
         self._pulse = self._reactor.spawn(self._record.heartbeat())
+        self._ready = self._reactor.spawn(self._connect())
+        # Those who need the gateway get the error; without them, it concerns no one.
+        self._ready.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    def _set_up(self, gateway: Gateway) -> None:
+        """Make everything that needs the gateway."""
         root = self._paths.remote
         transfer = f"{root}/{TRANSFER}"
+        self._gateway = gateway
+        self._watcher = Watcher(gateway, self._settings, self._reactor, lambda: len(self._handles))
+        gateway.follow_jobs_with(self._watcher)
+        self._cancel_queue = CancelQueue(gateway, self._reactor, self._warn)
+        self._remote_cleanup = RemoteCleanup(gateway, root, self._reactor, self._record)
         self._stage_in = StageIn(gateway, self._paths, transfer, self._scratch, self._record)
         self._stage_out = StageOut(
             gateway,
@@ -178,20 +186,19 @@ class Session:
             self._group_limit,
             max_delay_limit=lambda: poll_interval.scaled(len(self._handles), MAX_DELAY_LIMIT),
         )
-        self._ready = self._reactor.spawn(self._connect(transfer))
-        # Whoever needs the gateway is told; where nobody does, the error is nobody's concern.
-        self._ready.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _ask_cluster(self) -> Cluster:
-        await asyncio.shield(self._ready)
-        return await self._gateway.cluster()
+        gateway: Gateway = await asyncio.shield(self._ready)
+        return await gateway.cluster()
 
-    async def _connect(self, transfer: str) -> None:
-        """Prove that the gateway, the system and the base directory are there, in one round trip."""
+    async def _connect(self) -> Gateway:
+        """Open the gateway, check the system and make the run's directory; both in one round trip."""
+        gateway = await self._connection.open_gateway()
+        self._set_up(gateway)
         self._record.prepared("asked")
         system, made = await asyncio.gather(
-            self._gateway.connect(),
-            self._gateway.make_directory(f"{transfer}/{CLAIMS}"),
+            gateway.connect(),
+            gateway.make_directory(f"{self._paths.remote}/{TRANSFER}/{CLAIMS}"),
             return_exceptions=True,
         )
         if not isinstance(made, BaseException):
@@ -209,6 +216,7 @@ class Session:
             )
         if isinstance(made, BaseException):
             raise made
+        return gateway
 
     def _group_limit(self) -> int:
         """Bytes of files that travel together: an archive of them goes through directly for certain."""
@@ -397,6 +405,12 @@ class Session:
 
     async def _close(self) -> None:
         """Deliver what is under way, remove what nobody needs any more, close the connections."""
+        if self._gateway is None:
+            # No job has got anywhere.
+            self._ready.cancel()
+            await asyncio.gather(self._ready, return_exceptions=True)
+            await self._connection.close()
+            return
         submitting = [task for handle, task in self._handles.items() if handle.state.phase is Phase.CANCELLED]
         await asyncio.gather(
             *submitting, *self._abandoning, self._cancel_queue.finish(), return_exceptions=True
@@ -412,9 +426,12 @@ class Session:
 
     async def _part(self) -> None:
         # On the loop, behind the cancels that were begun last.
-        self._cancel_queue.report()
+        left: list[str] = []
+        if self._gateway is not None:
+            self._cancel_queue.report()
+            left = self._cancel_queue.left
         self._pulse.cancel()
-        self._record.close(self._cancel_queue.left)
+        self._record.close(left)
 
 
 def _is_refusal(error: BaseException) -> bool:

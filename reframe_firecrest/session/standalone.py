@@ -3,46 +3,107 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import TimeoutError as FuturesTimeoutError
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.gateway.protocol import Gateway, GatewayConnection
 from reframe_firecrest.model.errors import TransientError
+from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.registry import make_gateway
-from reframe_firecrest.session.session import MakeGateway
-from reframe_firecrest.session.watcher import Watcher, wait_for
+from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.session import Connect
+from reframe_firecrest.session.watcher import Watcher
 from reframe_firecrest.settings import Settings
 
 Result = TypeVar("Result")
 
 
-@asynccontextmanager
-async def standalone_gateway(
-    settings: Settings, open_gateway: MakeGateway = make_gateway
-) -> AsyncIterator[tuple[Gateway, WaitForJob]]:
-    """Open a gateway on the event loop, together with a function that waits for the end of a job.
+def _watch_jobs(gateway: Gateway, settings: Settings) -> JobFollower:
+    return Watcher(gateway, settings, reactor())
 
-    The gateway itself uses that function for operations that it does by a job, such as removing a large
-    directory.
+
+class StandaloneConnection:
+    """A connection to a gateway, and a follower of the gateway's jobs.
+
+    The gateway needs the follower for what it does by a job, such as removing a large directory.
 
     Args:
-        settings: connection to the system.
-        open_gateway: factory of the gateway.
+        settings: the gateway's address, the credentials and the system.
+        connection: the connection; no request has been sent yet.
+        make_follower: makes the follower.
+
+    Attributes:
+        gateway: the gateway, after `open_gateway`.
+        follower: the follower, after `open_gateway`.
     """
 
-    async def wait_for_job(job_id: str) -> Any:
-        return await wait_for(watcher, job_id)
+    gateway: Gateway
+    follower: JobFollower
 
-    gateway = open_gateway(settings, wait_for_job)
-    # The gateway and its watcher need each other; no job is waited for before both exist.
-    watcher = Watcher(gateway, settings, reactor())
+    def __init__(
+        self,
+        settings: Settings,
+        connection: GatewayConnection,
+        make_follower: Callable[[Gateway, Settings], JobFollower] = _watch_jobs,
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._make_follower = make_follower
+        self._opened = False
+
+    async def authenticate(self) -> float | None:
+        """Get a token; return the seconds for which it is valid, None if it does not expire."""
+        return await self._connection.authenticate()
+
+    async def open_gateway(self) -> Gateway:
+        """Open the gateway, which may take a request for its version.
+
+        Raises:
+            GatewayError: that request failed.
+        """
+        self.gateway = await self._connection.open_gateway()
+        self._opened = True
+        self.follower = self._make_follower(self.gateway, self._settings)
+        self.gateway.follow_jobs_with(self.follower)
+        return self.gateway
+
+    async def close(self) -> None:
+        """Close the gateway, or the connection if the gateway was never opened."""
+        await (self.gateway if self._opened else self._connection).close()
+
+
+@asynccontextmanager
+async def standalone_connection(
+    settings: Settings, connect: Connect = connect
+) -> AsyncIterator[StandaloneConnection]:
+    """Make a connection on the event loop, and close it at the end.
+
+    Args:
+        settings: the gateway's address, the credentials and the system.
+        connect: makes the connection to the gateway.
+    """
+    connection = StandaloneConnection(settings, connect(settings))
     try:
-        yield gateway, wait_for_job
+        yield connection
     finally:
-        await gateway.close()
+        await connection.close()
+
+
+@asynccontextmanager
+async def standalone_gateway(settings: Settings, connect: Connect = connect) -> AsyncIterator[Gateway]:
+    """Open a gateway on the event loop, and close it at the end.
+
+    Args:
+        settings: the gateway's address, the credentials and the system.
+        connect: makes the connection to the gateway.
+
+    Raises:
+        GatewayError: the gateway did not report its version.
+    """
+    async with standalone_connection(settings, connect) as connection:
+        yield await connection.open_gateway()
 
 
 def run_on_loop(

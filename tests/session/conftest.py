@@ -43,7 +43,7 @@ class Stage:
         if not self._sessions:
             paths = PathMap(str(self.local), str(self.remote))
             self._sessions.append(
-                Session(self.settings, paths, reactor(), lambda _settings, _wait: self.gateway, "run")
+                Session(self.settings, paths, reactor(), lambda _settings: self.gateway, "run")
             )
         return self._sessions[0]
 

@@ -167,7 +167,7 @@ class TestPlaceholdersOfAnEarlierRun:
         stage.remote = stage.remote.parent / "later"
         paths = PathMap(str(stage.local), str(stage.remote))
         stage._sessions.append(
-            Session(stage.settings, paths, reactor(), lambda _settings, _wait: stage.gateway, "later")
+            Session(stage.settings, paths, reactor(), lambda _settings: stage.gateway, "later")
         )
         return stage
 

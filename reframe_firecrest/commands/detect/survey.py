@@ -11,8 +11,8 @@ from reframe_firecrest.commands.detect.groups import NodeGroup, node_groups, ref
 from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model.errors import DetectionError
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
-from reframe_firecrest.session.registry import make_gateway
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
 from reframe_firecrest.settings import Settings
 
@@ -62,7 +62,7 @@ def make_survey(
     return Survey(system, groups, account, others)
 
 
-def survey_system(settings: Settings, open_gateway: MakeGateway = make_gateway) -> Survey:
+def survey_system(settings: Settings, connect: Connect = connect) -> Survey:
     """Ask for the system, its nodes and partitions, and the user's accounts.
 
     Raises:
@@ -71,7 +71,7 @@ def survey_system(settings: Settings, open_gateway: MakeGateway = make_gateway) 
     """
 
     async def ask() -> Survey:
-        async with standalone_gateway(settings, open_gateway) as (gateway, _):
+        async with standalone_gateway(settings, connect) as gateway:
             system = await gateway.connect()
             cluster, accounts = await asyncio.gather(gateway.cluster(), gateway.accounts())
         return make_survey(system, cluster, accounts, settings.account)

@@ -1,22 +1,24 @@
-"""What checks work with, and what they have learned for those after them."""
+"""Input of the checks, and results that later checks use."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model.gateway_status import GatewayStatus, SystemHealth
+from reframe_firecrest.session.standalone import StandaloneConnection
 from reframe_firecrest.settings import Settings
 
 
 @dataclass(frozen=True)
 class DiagnosisTarget:
-    """What is to be diagnosed: one system, as one user.
+    """One system as one user, which is to be diagnosed.
 
     Attributes:
-        partitions: ReFrame's names for it, each with the options of sbatch that bring a job there. The
-            empty name stands for the environment's settings, which know of no partition.
+        settings: connection to the system.
+        partitions: ReFrame's names of its partitions, each with the options of sbatch that place a job in
+            the partition. The empty name stands for the environment's settings, which have no partition.
     """
 
     settings: Settings
@@ -25,28 +27,33 @@ class DiagnosisTarget:
 
 @dataclass
 class CheckContext:
-    """A diagnosis under way.
+    """One diagnosis.
 
     Attributes:
-        wait_for_job: follows a job to its end.
-        timeout: seconds for which a job is waited for.
-        looks: at the gateway, in the order in which they were taken.
-        max_direct: bytes that a direct upload may have; known once the system is.
+        target: the system.
+        connection: connection to its gateway, which one of the checks opens.
+        timeout: seconds to wait for each job.
+        statuses: the gateway's status, as often as it was requested, oldest first.
+        max_direct: largest direct upload in bytes; set by the check of the system.
     """
 
     target: DiagnosisTarget
-    gateway: Gateway
-    wait_for_job: WaitForJob
+    connection: StandaloneConnection
     timeout: float
-    looks: list[GatewayStatus] = field(default_factory=list)
+    statuses: list[GatewayStatus] = field(default_factory=list)
     max_direct: int = 0
 
     @property
+    def gateway(self) -> Gateway:
+        """The gateway, once it is open."""
+        return self.connection.gateway
+
+    @property
     def settings(self) -> Settings:
-        """What leads to the system."""
+        """Connection settings of the system."""
         return self.target.settings
 
     @property
     def health(self) -> SystemHealth:
-        """How the gateway says that the system does, by the newest look."""
-        return self.looks[-1].systems.get(self.settings.system, SystemHealth())
+        """The system's health in the gateway's last status."""
+        return self.statuses[-1].systems.get(self.settings.system, SystemHealth())

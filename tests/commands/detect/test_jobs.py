@@ -76,7 +76,7 @@ class Lab:
         self.stages.append(stage)
         if stage not in self._sessions:
             paths = PathMap(stage, str(self.root / "remote"))
-            made = Session(settings, paths, reactor(), lambda _settings, _wait: self.gateway, "run")
+            made = Session(settings, paths, reactor(), lambda _settings: self.gateway, "run")
             self._sessions[stage] = made
         return self._sessions[stage]
 

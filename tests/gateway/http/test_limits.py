@@ -26,7 +26,7 @@ from reframe_firecrest.gateway.object_storage.upload_targets import UploadUrls
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
-from tests.gateway.helpers import finished, make_settings, run, token
+from tests.gateway.helpers import make_settings, run, token
 
 MB = 10**6
 ONCE = RetryPolicy(first_contact=0.0, outage=0.0, pause=0.0, pause_max=0.0)
@@ -198,7 +198,7 @@ def gateway_of(
     settings = make_settings(max_response_size=MB, api_version=version)
     connection = Connection(settings, retry_policy, httpx.MockTransport(answer))
     kind = GatewayV1 if version == "1" else GatewayV2
-    return kind(connection, finished()[1])
+    return kind(connection)
 
 
 def ask(
