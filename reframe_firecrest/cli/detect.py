@@ -23,7 +23,7 @@ from reframe_firecrest.commands.detect.targets import (
     targets_of_file,
     targets_of_survey,
 )
-from reframe_firecrest.journal.atomic import atomic_write
+from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import FirecrestError, one_line
 from reframe_firecrest.settings import read_settings
 

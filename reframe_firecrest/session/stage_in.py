@@ -14,20 +14,21 @@ from pathlib import Path, PurePosixPath
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model.directives import names_account
 from reframe_firecrest.model.errors import StagingError, UncertainError
+from reframe_firecrest.model.selection import is_output
 from reframe_firecrest.model.units import format_size
 from reframe_firecrest.session.input_plan import InputPlan, SharedInputs
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.session_record import SessionRecord
 from reframe_firecrest.staging.file_translation import Rewrite, Translator
+from reframe_firecrest.staging.inspection import digest_of
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 from reframe_firecrest.staging.markers import CLAIMS
-from reframe_firecrest.staging.outputs import is_output
 from reframe_firecrest.staging.pack import ArchivePart, SentStat, pack, sent_stat_of
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.prologue import Prologue, with_prologue
 from reframe_firecrest.staging.retrieval_plan import RemoteStat
-from reframe_firecrest.staging.shared_inputs import SHARED_FROM, InputContent, digest_of
-from reframe_firecrest.staging.translation import names_path
+from reframe_firecrest.staging.shared_inputs import SHARED_FROM, InputContent
+from reframe_firecrest.staging.text_translation import names_path
 
 NAMED = 3
 """Files that a warning names."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import Archive, RemoteFile
-from reframe_firecrest.model.selection import EVERYTHING, Selection
+from reframe_firecrest.model.selection import EVERYTHING, Selection, is_output
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.units import format_size
 from reframe_firecrest.session.batcher import Batcher
@@ -34,13 +34,20 @@ from reframe_firecrest.staging.markers import (
     read_stage,
     without_markers,
 )
-from reframe_firecrest.staging.outputs import is_output
 from reframe_firecrest.staging.paths import shard_of
-from reframe_firecrest.staging.placeholder import create_placeholder, forget, place_closed_directory
+from reframe_firecrest.staging.placeholder import create_placeholder, place_closed_directory
 from reframe_firecrest.staging.placeholder_index import Index
-from reframe_firecrest.staging.readability import described, is_doubtful
-from reframe_firecrest.staging.retrieval_plan import NO_CHANGES, Plan, make_plan, remember
-from reframe_firecrest.staging.unpack import Destination, Unpacked, safe_directory, unpack
+from reframe_firecrest.staging.read_guard import forget
+from reframe_firecrest.staging.retrieval_plan import (
+    NO_CHANGES,
+    Plan,
+    described,
+    is_doubtful,
+    make_plan,
+    remember,
+)
+from reframe_firecrest.staging.safe_paths import safe_directory
+from reframe_firecrest.staging.unpack import Destination, Unpacked, unpack
 
 OUTPUT_ATTEMPTS = 3
 """Listings until the output of a job that ran must have shown: a compute node's files may take a while."""
