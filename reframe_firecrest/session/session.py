@@ -11,22 +11,21 @@ from concurrent.futures import TimeoutError as FuturesTimeoutError
 from contextlib import suppress
 from pathlib import Path
 from posixpath import basename
-from queue import SimpleQueue
 
 from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.journal.writer import Journal
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import FINAL, JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.slurm_states import tasks_that_ran
 from reframe_firecrest.model.system import Cluster, SystemInfo
-from reframe_firecrest.session import log_queue, poll_interval
+from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.batcher import MAX_DELAY_LIMIT, Batcher
 from reframe_firecrest.session.cancel_queue import CancelQueue
 from reframe_firecrest.session.cluster_cache import ClusterCache
 from reframe_firecrest.session.duplicates import Duplicates
-from reframe_firecrest.session.log_queue import Message
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.remote_cleanup import RemoteCleanup
-from reframe_firecrest.session.session_record import SessionRecord, open_journal
+from reframe_firecrest.session.session_record import SessionRecord
 from reframe_firecrest.session.srun_command import without_cpus_per_task
 from reframe_firecrest.session.stage_in import Script, StagedDirectory, StageDirectory, StageIn, unchanged
 from reframe_firecrest.session.stage_out import RetrievalRequest, StageOut
@@ -36,6 +35,8 @@ from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.file_translation import Rewrite
 from reframe_firecrest.staging.markers import CLAIMS, new_token
 from reframe_firecrest.staging.paths import PathMap
+
+_LOGGER = logging.getLogger(__name__)
 
 TRANSFER = ".transfer"
 """Directory for archives under way, below the run's remote directory."""
@@ -59,17 +60,21 @@ class Session:
         paths: where local stage directories lie on the system.
         reactor: the loop.
         make_gateway: makes the gateway, on the loop.
-        run: the run's name.
+        journal: the session's journal.
     """
 
     def __init__(
-        self, settings: Settings, paths: PathMap, reactor: Reactor, make_gateway: MakeGateway, run: str
+        self,
+        settings: Settings,
+        paths: PathMap,
+        reactor: Reactor,
+        make_gateway: MakeGateway,
+        journal: Journal,
     ) -> None:
         self._settings = settings
         self._paths = paths
         self._reactor = reactor
         self._make_gateway = make_gateway
-        self._messages: SimpleQueue[Message] = SimpleQueue()
         self._handles: dict[JobHandle, asyncio.Task[None]] = {}
         self._submissions: dict[JobHandle, Submission] = {}
         self._abandoning: list[asyncio.Task[None]] = []
@@ -77,7 +82,7 @@ class Session:
         self._background_tasks: dict[str, asyncio.Task[None]] = {}
         self._system: SystemInfo | None = None
         self._cluster = ClusterCache(settings.system, reactor, self._ask_cluster)
-        self._journal = open_journal(settings, paths, run, self._warn)
+        self._journal = journal
         self._scratch = Path(tempfile.mkdtemp(prefix="reframe-firecrest-"))
         reactor.run(self._open(), timeout=30.0)
 
@@ -117,10 +122,6 @@ class Session:
         """Count what went over the wire so far: requests, bytes, most in flight."""
         return self._gateway.stats()
 
-    def take_messages(self) -> list[Message]:
-        """Return what has to be logged since the last call: level and text."""
-        return [*log_queue.kept(), *log_queue.drain(self._messages)]
-
     def shutdown(self, patience: float = EXIT_PATIENCE) -> None:
         """Deliver what is under way before the process ends.
 
@@ -133,9 +134,11 @@ class Session:
         try:
             self._reactor.run(self._close(), patience)
         except (FuturesTimeoutError, KeyboardInterrupt):
-            self._warn(
-                f"the end was not waited for; {self._paths.remote} may still be on the system; "
-                f"remove it with: reframe-firecrest clean {basename(self._paths.remote)}"
+            _LOGGER.warning(
+                "shutdown timed out; %s may still exist on the system; "
+                "remove it with: reframe-firecrest clean %s",
+                self._paths.remote,
+                basename(self._paths.remote),
             )
         finally:
             self._reactor.run(self._part(), 1.0)
@@ -143,19 +146,12 @@ class Session:
 
     # --- on the loop --------------------------------------------------------------------------------
 
-    def _log(self, text: str, level: int = logging.DEBUG) -> None:
-        # Names of files, and what the remote side says, may hold anything.
-        self._messages.put((level, errors.one_line(text)))
-
-    def _warn(self, text: str) -> None:
-        self._log(text, logging.WARNING)
-
     async def _open(self) -> None:
         gateway = self._make_gateway(self._settings, lambda job_id: wait_for(self._watcher, job_id))
         self._gateway = gateway
         self._watcher = Watcher(gateway, self._settings, self._reactor, lambda: len(self._handles))
-        self._cancel_queue = CancelQueue(gateway, self._reactor, self._warn)
-        self._record = SessionRecord(self._settings.system, self._journal, self._log, gateway.stats)
+        self._cancel_queue = CancelQueue(gateway, self._reactor)
+        self._record = SessionRecord(self._settings.system, self._journal, gateway.stats)
         self._remote_cleanup = RemoteCleanup(gateway, self._paths.remote, self._reactor, self._record)
         self._pulse = self._reactor.spawn(self._record.heartbeat())
         root = self._paths.remote
@@ -167,11 +163,10 @@ class Session:
             transfer,
             self._scratch,
             limit=self._group_limit,
-            warn=self._warn,
             record=self._record,
         )
-        self._submitter = Submitter(gateway, self._settings.outage, self._warn)
-        self._duplicates = Duplicates(gateway, f"{transfer}/{CLAIMS}", self._cancel_queue, self._log)
+        self._submitter = Submitter(gateway, self._settings.outage)
+        self._duplicates = Duplicates(gateway, f"{transfer}/{CLAIMS}", self._cancel_queue)
         self._inbound: Batcher[StagedDirectory] = Batcher(
             self._stage_in.send,
             self._stage_in.weight,
@@ -239,7 +234,7 @@ class Session:
             self._fail(handle, str(error))
         except Exception as error:  # noqa: BLE001 - one job's accident must not take the session along
             await self._abandon(handle)
-            self._log(f"internal error: {type(error).__name__}: {error}", logging.ERROR)
+            _LOGGER.error("internal error: %s: %s", type(error).__name__, error)  # noqa: TRY400 - one line
             self._fail(handle, f"internal error of reframe-firecrest: {type(error).__name__}: {error}")
 
     async def _run(self, handle: JobHandle) -> None:
@@ -269,7 +264,7 @@ class Session:
         if not self._advance(handle, Phase.SUBMITTED, job_id=job_id, state="PENDING"):
             await asyncio.gather(self._cancel_queue.cancel(job_id), self._duplicates.abandon(submission))
             return None
-        self._log(f"job {job_id}: {submission.name} in {submission.directory}")
+        _LOGGER.debug("job %s: %s in %s", job_id, submission.name, submission.directory)
         return job_id
 
     async def _see_through(
@@ -278,7 +273,7 @@ class Session:
         """Follow a job, or the one that runs its script instead, and bring back what it leaves."""
         request = await self._ended(handle, submission, directory, job_id)
         while (other := await self._other_job(submission, request)) is not None:
-            self._log(f"job {other} runs what job {request.job_id} was submitted for")
+            _LOGGER.debug("job %s runs what job %s was submitted for", other, request.job_id)
             self._submitter.note(submission, other)
             if handle.follow_instead(other):
                 self._record.moved(handle)

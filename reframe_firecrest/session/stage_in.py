@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import logging
 import posixpath
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,8 @@ from reframe_firecrest.staging.prologue import Prologue, with_prologue
 from reframe_firecrest.staging.retrieval_plan import RemoteStat
 from reframe_firecrest.staging.shared_inputs import SHARED_FROM, InputContent, digest_of
 from reframe_firecrest.staging.translation import names_path
+
+_LOGGER = logging.getLogger(__name__)
 
 NAMED = 3
 """Files that a warning names."""
@@ -200,9 +203,12 @@ class StageIn:
         staged, untranslated = await asyncio.to_thread(self._prepare, directory, script)
         if untranslated:
             more = f" and {len(untranslated) - NAMED} more" if len(untranslated) > NAMED else ""
-            self._record.warn(
-                f"sent untranslated although they name local directories: {directory.local}: "
-                f"{', '.join(untranslated[:NAMED])}{more}; the job can't use these paths on the system"
+            _LOGGER.warning(
+                "sent untranslated although they name local directories: %s: %s%s; "
+                "the job can't use these paths on the system",
+                directory.local,
+                ", ".join(untranslated[:NAMED]),
+                more,
             )
         return staged
 
@@ -291,7 +297,7 @@ class StageIn:
         """Upload an archive and unpack it, again under another name where it is uncertain that it was."""
         for left in reversed(range(UNPACKINGS)):
             name = f"{self._transfer}/in-{next(self._numbers)}.tgz"
-            async with reported(what, self._record.debug) as progress:
+            async with reported(what) as progress:
                 archive = await self._gateway.upload(local, name, progress)
             try:
                 await self._extract(archive, root, prefixes)

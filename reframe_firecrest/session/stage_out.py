@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import posixpath
 import time
 from collections import defaultdict
@@ -41,6 +42,8 @@ from reframe_firecrest.staging.placeholder_index import Index
 from reframe_firecrest.staging.readability import described, is_doubtful
 from reframe_firecrest.staging.retrieval_plan import NO_CHANGES, Plan, make_plan, remember
 from reframe_firecrest.staging.unpack import Destination, Unpacked, safe_directory, unpack
+
+_LOGGER = logging.getLogger(__name__)
 
 OUTPUT_ATTEMPTS = 3
 """Listings until the output of a job that ran must have shown: a compute node's files may take a while."""
@@ -233,7 +236,6 @@ class StageOut:
         transfer: remote directory for archives under way.
         scratch: local directory for the same.
         limit: bytes of files that travel together.
-        warn: told of what was not taken, in one line.
         record: keeps what was fetched.
     """
 
@@ -245,14 +247,12 @@ class StageOut:
         scratch: Path,
         *,
         limit: Callable[[], int],
-        warn: Callable[[str], None],
         record: SessionRecord,
     ) -> None:
         self._gateway = gateway
         self._root = root
         self._transfer = transfer
         self._scratch = scratch
-        self._warn = warn
         self._record = record
         self._too_full: set[str] = set()
         numbers = itertools.count(1)
@@ -331,7 +331,7 @@ class StageOut:
         missing = job.outputs_missing()
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            self._warn(f"no output of a task that ran: {job.directory.relative}/{missing[0]}{more}")
+            _LOGGER.warning("no output of a task that ran: %s/%s%s", job.directory.relative, missing[0], more)
 
     async def _claims(self) -> Sequence[RemoteFile]:
         try:
@@ -391,7 +391,7 @@ class StageOut:
         local = self._scratch / posixpath.basename(archive)
         for left in reversed(range(DOWNLOADS)):
             try:
-                async with reported(what, self._record.debug) as progress:
+                async with reported(what) as progress:
                     await self._gateway.download(archive, local, size_hint=size, progress=progress)
                 return await asyncio.to_thread(unpack, local, wanted)
             except errors.DamagedArchiveError:
@@ -408,7 +408,7 @@ class StageOut:
             try:
                 safe_directory(directory.local, path)
             except (errors.HostileArchiveError, FileExistsError) as error:
-                self._warn(f"not made here: directory {path}: {error}")
+                _LOGGER.warning("not made here: directory %s: %s", path, error)
         remote = f"{self._root}/{directory.relative}"
         for path, target in plan.links.items():
             if not place_link(directory.local, path, relative_target(path, target, remote)):
@@ -464,7 +464,7 @@ class StageOut:
         self._save(index)
         for reason, paths in reasons.items():
             more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-            self._warn(f"left on the system: {there}/{paths[0]}{more}: {reason}")
+            _LOGGER.warning("left on the system: %s/%s%s: %s", there, paths[0], more, reason)
 
     def _save(self, index: Index) -> None:
         try:
