@@ -25,7 +25,7 @@ MEMORY_MB = 100.0
 GROWTH = 1.2
 """Cost of the largest size against the straight line through the two smaller ones."""
 
-POLL_MIN: float = Settings.model_fields["poll_min"].default
+POLL_MIN: float = Settings.model_fields["poll_interval_min"].default
 """Seconds of a tick."""
 
 Found = Mapping[Case, Sequence[Run]]

@@ -25,6 +25,7 @@ from reframe_firecrest.cli.exit_codes import EXITS, Exit
 from reframe_firecrest.cli.main import app
 from reframe_firecrest.settings import OPTIONS
 from reframe_firecrest.settings.credentials import METHODS
+from reframe_firecrest.settings.deprecated import RENAMED, RENAMED_VARIABLES
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
@@ -37,18 +38,22 @@ NOT_SAID = "-"
 KEY_COLUMNS = ("key", "environment variable", "values", "default", "meaning")
 
 LOOKED_FOR = f"""\
-Each key is looked for in `sched_options['{OPTIONS}']` of the partition, in the same of the system, and in the
-environment. The first that has it wins. Partitions of one run may name different systems and different
-gateways. Relative paths of files on your machine begin where you started ReFrame.
+Each setting is read from `sched_options['{OPTIONS}']` of the partition, then of the system, then from the
+environment; the first value found is used. Partitions of one run may use different systems and gateways.
+Relative paths of local files start at the directory in which you started ReFrame.
+"""
+
+FOR_FORMER_NAMES = """\
+These keep working; a warning names the current name once per run.
 """
 
 FOR_THE_ENVIRONMENT = """\
-A setting of a partition or a system wins over its variable. An empty variable counts as not set.
+A setting of a partition or a system takes precedence over its variable. An empty variable counts as not set.
 """
 
 FOR_THE_SANDBOX = """\
-The sandbox takes `FIRECREST_CLIENT_ID`, `FIRECREST_CLIENT_SECRET` and `FIRECREST_API_KEY` for its own where
-they are set, and hands all that a client needs to the command that it runs.
+If `FIRECREST_CLIENT_ID`, `FIRECREST_CLIENT_SECRET` or `FIRECREST_API_KEY` is set, the sandbox accepts it as
+its own credential. It sets all variables that a client needs for the command that it runs.
 """
 
 DEFAULTS = {"auth": "by what is given", "journal_dir": "`~/.local/state/reframe-firecrest`"}
@@ -159,8 +164,15 @@ def settings_page() -> str:
             "## Authentication\n",
             *_table(["`auth`", "what it is", "what it needs"], ways),
             *_table(KEY_COLUMNS, _authentication()),
+            "## Former names\n",
+            FOR_FORMER_NAMES,
+            *_table(["former name", "current name"], _former(RENAMED)),
         ]
     )
+
+
+def _former(renamed: Mapping[str, str]) -> list[list[str]]:
+    return [[f"`{old}`", f"`{new}`"] for old, new in sorted(renamed.items())]
 
 
 def _setting(name: str, field: FieldInfo, said: str) -> list[str]:
@@ -240,6 +252,8 @@ def environment_page() -> str:
             NOTE,
             FOR_THE_ENVIRONMENT,
             *_table(["variable", "meaning"], rows),
+            FOR_FORMER_NAMES,
+            *_table(["former name", "current name"], _former(RENAMED_VARIABLES)),
             FOR_THE_SANDBOX,
         ]
     )

@@ -37,7 +37,7 @@ def make_gateway(
         wait_for_job: follows a transfer job to its end.
         retry_policy: how long failures are ridden out; by default as the settings say.
     """
-    usual = RetryPolicy(outage=settings.outage, refused=settings.auth_retry_timeout)
+    usual = RetryPolicy(outage=settings.retry_timeout, refused=settings.auth_retry_timeout)
     return open_gateway(settings, wait_for_job, retry_policy or usual)
 
 

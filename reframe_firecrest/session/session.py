@@ -165,7 +165,7 @@ class Session:
             limit=self._group_limit,
             record=self._record,
         )
-        self._submitter = Submitter(gateway, self._settings.outage)
+        self._submitter = Submitter(gateway, self._settings.retry_timeout)
         self._duplicates = Duplicates(gateway, f"{transfer}/{CLAIMS}", self._cancel_queue)
         self._inbound: Batcher[StagedDirectory] = Batcher(
             self._stage_in.send,

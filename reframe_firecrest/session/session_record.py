@@ -165,7 +165,7 @@ def open_journal(settings: Settings, paths: PathMap, run: str, session_id: str =
             namespaces=process.namespaces,
             started=process.started,
             epoch=EPOCH,
-            dead_after=settings.dead_after,
+            dead_after=settings.heartbeat_timeout,
             session=session_id,
             tells_creation=True,
         )

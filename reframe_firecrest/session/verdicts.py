@@ -33,7 +33,7 @@ class Verdicts:
     """Decides how jobs have ended.
 
     Args:
-        settings: `outage` and `lost_after`.
+        settings: `retry_timeout` and `job_lost_timeout`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -43,13 +43,13 @@ class Verdicts:
         """Note that Slurm does not know a job; at some time it is lost."""
         job.unknown = job.unknown or job.asked
         since = time.monotonic() - job.unknown
-        if since > self._settings.lost_after:
+        if since > self._settings.job_lost_timeout:
             self.lose(job, f"Slurm has not known job {job.job_id} for {since:.0f} s")
 
     def wait_for_missing(self, job: Followed, observation: Observation) -> None:
         """Note that all that Slurm reports of a job has ended, but is not all that there must be."""
         since = job.lacks(observation.missing)
-        if since > self._settings.lost_after:
+        if since > self._settings.job_lost_timeout:
             kind = "task" if job.shape.is_array else "component"
             which = f"{kind}{'s' if len(observation.missing) > 1 else ''} {in_words(observation.missing)}"
             self.lose(job, f"Slurm has reported nothing about {which} of job {job.job_id} for {since:.0f} s")
@@ -60,11 +60,11 @@ class Verdicts:
         told = f"the gateway has not reported job {job.job_id} for {lasted:.0f} s, although it answers"
         if isinstance(error, errors.AuthError | errors.ForbiddenError):
             self.end(job, error)
-        elif lasted > self._settings.outage and job.depends_on_answers:
+        elif lasted > self._settings.retry_timeout and job.depends_on_answers:
             self.lose(job, f"{told}: {error}")
         elif lasted > WARN_AFTER and not job.warned:
             job.warned = True
-            _LOGGER.warning("%s; retrying for up to %.0f s: %s", told, self._settings.outage, error)
+            _LOGGER.warning("%s; retrying for up to %.0f s: %s", told, self._settings.retry_timeout, error)
 
     def note(self, job: Followed, parts: list[JobPart], observation: Observation, now: float) -> None:
         """Take what an answer shows of a job; `now` is when it was asked for, in seconds since the epoch."""
@@ -89,7 +89,7 @@ class Verdicts:
             self.end(job, errors.JobHeldError(preempted))
         elif observation.remaining is not None:
             overdue = -observation.remaining
-            if overdue > max(OVERDUE, self._settings.lost_after):
+            if overdue > max(OVERDUE, self._settings.job_lost_timeout):
                 shown = f"running {overdue:.0f} s after its time limit"
                 self.lose(job, f"Slurm shows job {job.job_id} as {shown}")
 

@@ -44,7 +44,7 @@ class Watcher:
 
     Args:
         gateway: where to ask.
-        settings: `poll_min`, `poll_max`, `outage` and `lost_after`.
+        settings: `poll_interval_min`, `poll_interval_max`, `retry_timeout` and `job_lost_timeout`.
         reactor: runs the watch.
         running_jobs: tells how many jobs there are, on whatever part of their way; by default, those that are
             followed.
@@ -89,11 +89,11 @@ class Watcher:
             shape: the parts that it must have; the accounting may learn of some later than of others.
 
         Raises:
-            JobLostError: Slurm has not known it, or some of its parts, for `lost_after` seconds, has given
-                its id to another job, or shows it as running for long after its time limit; or the gateway
-                has failed to report this one job for `outage` seconds.
+            JobLostError: Slurm has not known it, or some of its parts, for `job_lost_timeout` seconds, has
+                given its id to another job, or shows it as running for long after its time limit; or the
+                gateway has failed to report this one job for `retry_timeout` seconds.
             JobHeldError: Slurm holds it for good, or has preempted it and not queued it again.
-            GatewayError: the gateway refuses to tell, or could not be reached for `outage` seconds.
+            GatewayError: the gateway refuses to tell, or could not be reached for `retry_timeout` seconds.
         """
         ended: asyncio.Future[list[JobPart]] = asyncio.get_running_loop().create_future()
         followed = Followed(job_id, name, directory, notify, shape, ended)
@@ -125,8 +125,8 @@ class Watcher:
                     self._bear(error)
                 now = time.monotonic()
                 # An outage may be among that.
-                rest = min(poll_interval.REST * (now - begun), self._settings.poll_max)
-                self._rest = now + (max(rest, self._settings.poll_min) if self._listless else rest)
+                rest = min(poll_interval.REST * (now - begun), self._settings.poll_interval_max)
+                self._rest = now + (max(rest, self._settings.poll_interval_min) if self._listless else rest)
         except Exception as error:  # noqa: BLE001 - handed to everybody who waits for an answer
             self._fail(error)
         finally:
@@ -134,8 +134,10 @@ class Watcher:
 
     def _pauses(self) -> tuple[float, float]:
         """Return the shortest and the longest pause between looks at a job, in seconds."""
-        longest = self._settings.poll_max
-        return min(poll_interval.scaled(self._running_jobs(), self._settings.poll_min), longest), longest
+        longest = self._settings.poll_interval_max
+        return min(
+            poll_interval.scaled(self._running_jobs(), self._settings.poll_interval_min), longest
+        ), longest
 
     async def _wait(self) -> None:
         """Wait until the first job is due; a new job may be due before those that were there."""
@@ -289,7 +291,7 @@ class Watcher:
         for job in self._followed:
             job.looked = time.monotonic()
         self._begin_anew()
-        if isinstance(error, errors.FinalError) or lasted > self._settings.outage:
+        if isinstance(error, errors.FinalError) or lasted > self._settings.retry_timeout:
             self._fail(error)
 
     def _begin_anew(self, seconds: float = 0.0) -> None:

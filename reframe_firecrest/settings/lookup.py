@@ -1,13 +1,14 @@
-"""Where settings are looked for, and how one that is missing or wrong is told.
+"""Read settings from their sources, and report one that is missing or wrong.
 
-Every key is looked for in the partition's ``sched_options['firecrest']``, then in the system's, then in
-the environment. Secrets are read from the environment or a file only.
+The sources of a key are the partition's ``sched_options['firecrest']``, then the system's, then the
+environment. Secrets are read from the environment or from a file only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,22 @@ from pydantic import ValidationError
 
 from reframe_firecrest.model.errors import SettingsError
 from reframe_firecrest.settings import auth_method, credentials
+from reframe_firecrest.settings.deprecated import RENAMED, rename_keys, rename_variables
 from reframe_firecrest.settings.local_paths import local_path
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
 LOCAL_FILES = ("ca_bundle", "journal_dir")
-"""Keys whose values are files or directories on this machine."""
+"""Settings whose values are local files or directories."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place where settings are looked for.
+    """A source of settings.
 
     Attributes:
-        name: how an error message calls it.
-        values: what is written there.
+        name: its name in error messages.
+        values: its settings.
     """
 
     name: str
@@ -37,18 +39,18 @@ class Place:
 
 
 OPTIONS = "firecrest"
-"""The key of `sched_options` under which this package's settings stand."""
+"""Key of `sched_options` that holds the settings of this package."""
 
 
 def places_of(
     partition: str, of_partition: Mapping[str, Any] | None, of_system: Mapping[str, Any] | None
 ) -> list[Place]:
-    """Return the places where the settings of a ReFrame partition may stand, most specific first.
+    """Return the sources of a ReFrame partition's settings, most specific first.
 
     Args:
-        partition: its name.
-        of_partition: what its `sched_options` say under `OPTIONS`.
-        of_system: what its system's say there.
+        partition: the partition's name.
+        of_partition: `OPTIONS` of the partition's `sched_options`.
+        of_system: `OPTIONS` of the system's `sched_options`.
     """
     return [
         Place(f"sched_options['{OPTIONS}'] of partition {partition!r}", of_partition or {}),
@@ -57,15 +59,18 @@ def places_of(
 
 
 def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settings:
-    """Make settings of what the places and the environment say; earlier places win.
+    """Combine the sources and the environment; earlier sources win.
 
     Args:
-        places: the configuration's places, most specific first.
+        places: the sources in the configuration, most specific first.
         environment: the environment variables.
 
     Raises:
-        SettingsError: one line that names the key, the places looked in and how to mend it.
+        SettingsError: a setting is missing or wrong. The message is one line with the key, the sources and
+            the remedy.
     """
+    places = [replace(place, values=rename_keys(place.values)) for place in places]
+    environment = rename_variables(environment)
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for place in places:
@@ -83,7 +88,7 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
         ]
     )
     for secret in SECRETS.values():
-        # One that is not needed is not touched.
+        # Do not read a file that the chosen method does not need.
         if secret.key in credentials.METHODS[values["auth"]].model_fields:
             found = secret.read(values, origin, environment)
             if found is not None:
@@ -100,17 +105,13 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
 
 
 def journal_directory(environment: Mapping[str, str]) -> Path:
-    """Return where journals are if no configuration says otherwise: what `journal_dir` is without one.
-
-    Args:
-        environment: the environment variables.
-    """
+    """Return the directory of the journals when no configuration is read."""
     given = environment.get(ENVIRONMENT["journal_dir"])
     return local_path(given) if given else state_directory()
 
 
 def _outranked(key: str, place: Place, origin: Mapping[str, str]) -> bool:
-    """Tell whether a more specific place says already where the secret is."""
+    """Return whether a more specific source already locates the secret that this key locates."""
     return any(
         key in secret.places and any(origin.get(other, place.name) != place.name for other in secret.places)
         for secret in SECRETS.values()
@@ -121,24 +122,30 @@ def _refuse_unknown(place: Place) -> None:
     for key, secret in SECRETS.items():
         if key in place.values:
             raise SettingsError(
-                f"{key!r} must not stand in {place.name}: put {secret.what} into {secret.variable}, "
+                f"{key!r} is not allowed in {place.name}: put {secret.what} into {secret.variable}, "
                 f"or name a file with {secret.by_file!r} or a variable with {secret.by_env!r}"
             )
     known = {*Settings.model_fields, *credentials.KEYS} - {"credentials", *SECRETS}
     known = known.union(*(secret.places for secret in SECRETS.values()))
     for key in place.values:
         if key not in known:
-            raise SettingsError(
-                f"unknown key {key!r} in {place.name}; known keys: {', '.join(sorted(known))}"
-            )
+            raise _unknown_key(key, place, known)
+
+
+def _unknown_key(key: str, place: Place, known: Collection[str]) -> SettingsError:
+    similar = get_close_matches(key, [*known, *RENAMED], n=1)
+    if similar:
+        meant = RENAMED.get(similar[0], similar[0])
+        return SettingsError(f"unknown key {key!r} in {place.name}; did you mean {meant!r}?")
+    return SettingsError(f"unknown key {key!r} in {place.name}; known keys: {', '.join(sorted(known))}")
 
 
 def _explain(error: ValidationError, origin: Mapping[str, str], places: list[Place]) -> str:
-    """Turn pydantic's list of errors into one line for the first of them."""
+    """Return one line for the first of pydantic's errors."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     location = [str(part) for part in first["loc"]]
     if location[:1] == ["credentials"]:
-        # Behind it comes the method that was chosen.
+        # The next part is the method that was chosen.
         location = location[2:]
     key = location[0] if location else "settings"
     looked_in = ", ".join(place.name for place in places)

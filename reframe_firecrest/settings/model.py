@@ -1,4 +1,4 @@
-"""The settings of one partition, typed, and what their values may be."""
+"""The settings of one partition, with their types and limits."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ ENVIRONMENT = {
     "ca_bundle": "FIRECREST_CA_BUNDLE",
     "max_in_flight": "FIRECREST_MAX_IN_FLIGHT",
     "journal_dir": "FIRECREST_JOURNAL_DIR",
-    "dead_after": "FIRECREST_DEAD_AFTER",
+    "heartbeat_timeout": "FIRECREST_HEARTBEAT_TIMEOUT",
 }
-"""Which environment variable stands for which key."""
+"""Environment variable of each setting that has one."""
 
 
 def _absolute(value: str) -> str:
     if not value.startswith("/") or ".." in value.split("/"):
         raise ValueError("must be an absolute path without '..'")
     if re.search(r"['\"\\$`\n\s]", value):
-        # The gateway puts paths between single quotes; one inside is answered with a 500.
+        # The gateway quotes paths with single quotes and answers 500 to a path that contains one.
         raise ValueError("must not contain quotes, blanks, '$' or backslashes")
     return value.rstrip("/") or "/"
 
@@ -61,10 +61,10 @@ def _plain_relative(value: str) -> str:
 
 
 def _version(value: object) -> object:
-    """Take the number for the text: Python's configuration files say ``2`` as well as ``"2"``.
+    """Return the major version as text.
 
-    Of a whole version, such as ``1.16.0``, the first number counts: eth-cscs/cscs-reframe-tests has that in
-    the same variable.
+    Configuration files contain ``2`` as well as ``"2"``. eth-cscs/cscs-reframe-tests sets the same variable
+    to a full version, such as ``1.16.0``.
     """
     text = str(value) if type(value) in (int, float) else value
     return re.sub(r"^([12])(\.\d+)+$", r"\1", text) if isinstance(text, str) else text
@@ -85,55 +85,57 @@ _Size = Annotated[ByteSize, Field(ge=0)]
 
 
 def state_directory() -> Path:
-    """Return where programs keep such things, by the XDG base directory specification."""
+    """Return the directory for state that outlives a run (XDG base directory specification)."""
     given = os.environ.get("XDG_STATE_HOME")
     if given:
         return Path(given, "reframe-firecrest")
     try:
         return Path.home() / ".local" / "state" / "reframe-firecrest"
     except RuntimeError:
-        # Containers run under user ids that nobody knows, and without HOME.
+        # Containers may run under a user id without a password entry, and without HOME.
         return Path(tempfile.gettempdir(), f"reframe-firecrest-{os.getuid()}")
 
 
 class Settings(BaseModel):
-    """What one partition needs to know to reach its system.
+    """Settings of one partition: how to reach its system, and limits.
 
     Attributes:
         url: address of the gateway.
-        api_version: version of FirecREST's API that is spoken, `1` or `2`; `auto` asks the gateway, once.
-        credentials: who we are. What it consists of is given beside the other keys.
-        system: name of the system at the gateway.
-        basedir: directory on the system below which all is staged.
-        namespace: directory below `basedir` in which the runs lie.
-        account: account to charge by jobs whose script names none; without one, Slurm decides.
-        ca_bundle: file with the certificates to trust; the usual ones without it.
-        default_partition: where Slurm puts a job that names no partition; flexible tests need it, and
-            FirecREST does not tell it.
-        path_map: local directories outside the stage prefix that scripts name, with where the same lies on
-            the system; None has the directory sent, once per run, when a script names it.
-        retrieve: patterns of files that come back.
-        exclude: patterns of files that stay there.
-        max_file_size: larger files stay there; bytes, or a text such as `"500MB"`.
-        max_total_size: of what one job brings back; beyond it, its largest files stay there.
-        max_files: files that one job brings back; beyond them, its largest stay there.
-        share_inputs: files of 4 kB and more that several tests have alike are sent once; each job script
+        api_version: version of the FirecREST API, `1` or `2`; `auto` asks the gateway once.
+        credentials: how to authenticate. Its keys are given beside the other settings.
+        system: name of the system in FirecREST.
+        basedir: directory on the system that holds all stage directories.
+        namespace: subdirectory of `basedir` for the runs.
+        account: account to charge for jobs whose script names none; Slurm's default if not set.
+        ca_bundle: file with the certificates to trust; the usual ones if not set.
+        default_partition: Slurm's partition for jobs that name none; flexible tests need it, and FirecREST
+            does not report it.
+        path_map: local directories outside the stage prefix that scripts name, with their path on the system;
+            None sends the directory once per run when a script names it.
+        retrieve: patterns of the files to retrieve.
+        exclude: patterns of files not to retrieve.
+        max_file_size: largest file to retrieve, in bytes or as text such as `"500MB"`.
+        max_total_size: bytes to retrieve per job; the largest files beyond it stay on the system.
+        max_files: number of files to retrieve per job; the largest files beyond it stay on the system.
+        share_inputs: send files of 4 kB and more that several tests have in common only once; each job script
             starts with commands that copy them into the test's own stage directory.
-        max_in_flight: requests open at a time where the gateway answers well.
-        max_response_size: bytes that an answer may have, as received and decompressed; of a file that is
-            downloaded, the listed size sets the limit.
-        min_transfer_rate: bytes a second, on average over two minutes, below which a transfer has stalled and
+        max_in_flight: largest number of concurrent requests, used while the gateway responds well.
+        max_response_size: largest size of a response in bytes, as received and decompressed; for a downloaded
+            file the listed size is the limit.
+        min_transfer_rate: bytes per second, averaged over two minutes, below which a transfer has stalled and
             is repeated; 0 for no minimum.
-        journal_dir: local directory for the runs' journals, which tell what a killed run has left on the
+        journal_dir: local directory for the journals of runs, which record what a killed run left on the
             system.
-        dead_after: seconds of silence after which a run of another machine counts as dead, so that `clean`
-            removes what it left; a machine that sleeps for longer needs more.
-        poll_min: seconds to the first look at a job, and between looks while something changes.
-        poll_max: seconds between looks when nothing has changed for long.
-        outage: seconds for which a gateway that has answered before is waited for, or an answer for one job.
-        auth_retry_timeout: seconds for which a refusal of the credentials is retried once they have been
-            accepted: gateways refuse them briefly while keys rotate.
-        lost_after: seconds after which a job counts as lost that Slurm does not know, or not all parts of.
+        heartbeat_timeout: seconds without a sign of life after which a run of another machine is considered
+            dead, so that `clean` removes its files; raise it for a machine that sleeps for longer.
+        poll_interval_min: seconds until a job's state is first requested, and between requests while it
+            changes.
+        poll_interval_max: seconds between requests for a job's state once it has not changed for long.
+        retry_timeout: seconds for which a request is retried that a gateway fails to answer after it has
+            answered before, and for which one job's state may be unavailable.
+        auth_retry_timeout: seconds for which rejected credentials are retried after they have been accepted
+            once: gateways reject valid ones briefly while keys rotate.
+        job_lost_timeout: seconds after which a job is lost that Slurm does not know, or only in part.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -158,12 +160,12 @@ class Settings(BaseModel):
     max_response_size: Annotated[ByteSize, Field(ge=10**6)] = ByteSize(64 * 10**6)
     min_transfer_rate: _Size = ByteSize(1000)
     journal_dir: Path = Field(default_factory=state_directory)
-    dead_after: Annotated[float, Field(ge=600)] = 86_400.0
-    poll_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
-    poll_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
-    outage: Annotated[float, Field(ge=0, le=86400)] = 1800.0
+    heartbeat_timeout: Annotated[float, Field(ge=600)] = 86_400.0
+    poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    poll_interval_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
+    retry_timeout: Annotated[float, Field(ge=0, le=86400)] = 1800.0
     auth_retry_timeout: Annotated[float, Field(ge=0, le=3600)] = 120.0
-    lost_after: Annotated[float, Field(ge=5, le=86400)] = 300.0
+    job_lost_timeout: Annotated[float, Field(ge=5, le=86400)] = 300.0
 
     @model_validator(mode="before")
     @classmethod
@@ -174,7 +176,7 @@ class Settings(BaseModel):
 
     @property
     def session_key(self) -> tuple[object, ...]:
-        """What partitions must share to share a session: all but what goes with each job."""
+        """The settings that partitions must have in common to share a session: all but `PER_JOB`."""
         values = self.model_dump(exclude=PER_JOB)
         values["credentials"] = self.credentials
         values["path_map"] = tuple(sorted(self.path_map.items()))
@@ -190,4 +192,4 @@ PER_JOB = {
     "max_total_size",
     "max_files",
 }
-"""Settings that partitions may differ in and still share a session."""
+"""Settings that apply to each job, so partitions that share a session may differ in them."""

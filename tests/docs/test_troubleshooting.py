@@ -64,8 +64,9 @@ def test_every_class_of_errors_is_on_the_page() -> None:
     [
         ({}, {"FIRECREST_URL": ""}, f"is missing (looked in {GAP}"),
         ({}, {"FIRECREST_CLIENT_SECRET": ""}, "is missing (looked in the environment variables"),
-        ({"base_dir": "/scratch"}, {}, f"unknown key {GAP} in {GAP}; known keys:"),
-        ({"client_secret": "x"}, {}, f"must not stand in {GAP}: put {GAP} into"),
+        ({"base_dir": "/scratch"}, {}, f"unknown key {GAP} in {GAP}; did you mean {GAP}?"),
+        ({"xyzzy": "/scratch"}, {}, f"unknown key {GAP} in {GAP}; known keys:"),
+        ({"client_secret": "x"}, {}, f"is not allowed in {GAP}: put {GAP} into"),
         (
             {"client_secret_env": "ALPS"},
             {},

@@ -40,9 +40,9 @@ site_configuration = {
                     "max_jobs": int(os.environ.get("FAULTS_MAX_JOBS", "16")),
                     "sched_options": {
                         "firecrest": {
-                            "poll_min": float(os.environ.get("FAULTS_POLL", "0.2")),
-                            "poll_max": 2.0,
-                            "outage": 60,
+                            "poll_interval_min": float(os.environ.get("FAULTS_POLL", "0.2")),
+                            "poll_interval_max": 2.0,
+                            "retry_timeout": 60,
                         },
                     },
                 },

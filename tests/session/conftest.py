@@ -97,10 +97,10 @@ def stage(tmp_path: Path, logs: LogQueue) -> Iterator[Stage]:
             "system": "fake",
             "basedir": str(tmp_path / "remote"),
             "journal_dir": str(tmp_path / "journals"),
-            "poll_min": 0.1,
-            "poll_max": 0.2,
-            "lost_after": 5,
-            "outage": 4,
+            "poll_interval_min": 0.1,
+            "poll_interval_max": 0.2,
+            "job_lost_timeout": 5,
+            "retry_timeout": 4,
         }
     )
     local = tmp_path / "stage"

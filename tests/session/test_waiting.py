@@ -160,7 +160,7 @@ class TestOneJobsTrouble:
         [job_id] = stage.submitted(handle)
         stage.gateway.trouble[job_id] = REFUSED
         stage.gateway.parts[job_id] = [replace(stage.gateway.parts[job_id][0], state="RUNNING")]
-        assert not handle.ended.wait(stage.settings.outage + 2)
+        assert not handle.ended.wait(stage.settings.retry_timeout + 2)
         stage.gateway.finish(job_id)
         assert handle.ended.wait(10)
         assert handle.state.phase is Phase.DONE

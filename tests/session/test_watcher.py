@@ -156,7 +156,7 @@ def test_no_job_is_lost_soon_after_a_look_that_took_long(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reframe_firecrest.session.watcher.INTERRUPTED", -1.0)
-    settings = stage.settings.model_copy(update={"lost_after": 0.5})
+    settings = stage.settings.model_copy(update={"job_lost_timeout": 0.5})
     stage.gateway.unknown.add("7")
 
     async def follow() -> None:

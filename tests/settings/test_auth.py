@@ -182,7 +182,7 @@ class TestApiKey:
 
     def test_one_in_the_configuration_is_refused_without_showing_it(self) -> None:
         line = line_of(system={"api_key": KEY})
-        assert "must not stand in system 'daint'" in line
+        assert "is not allowed in system 'daint'" in line
         assert "FIRECREST_API_KEY" in line
 
 

@@ -112,7 +112,7 @@ def test_a_missing_secret_names_every_way_to_give_it() -> None:
         ("system", "daint/../alps", "pattern"),
         ("max_in_flight", "many", "integer"),
         ("max_in_flight", 0, "greater than or equal to 1"),
-        ("poll_min", 0.01, "greater than or equal to 0.1"),
+        ("poll_interval_min", 0.01, "greater than or equal to 0.1"),
         ("ca_bundle", "/nonexistent.pem", "is not an existing file"),
     ],
 )
@@ -142,15 +142,30 @@ def test_certificates_that_can_be_read_are_taken(tmp_path: Path) -> None:
     assert read_settings(places({"ca_bundle": str(bundle)}), ENVIRONMENT).ca_bundle == bundle
 
 
-def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
-    line = line_of(partition={"base_dir": "/scratch"})
-    assert "unknown key 'base_dir' in partition 'gpu'" in line
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("base_dir", "basedir"),
+        ("basdir", "basedir"),
+        ("client_secret_fil", "client_secret_file"),
+        ("outages", "retry_timeout"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_one_that_was_meant(key: str, meant: str) -> None:
+    line = line_of(partition={key: "/scratch"})
+    assert line == f"unknown key {key!r} in partition 'gpu'; did you mean {meant!r}?"
+
+
+def test_an_unknown_key_like_no_other_is_refused_with_the_known_ones() -> None:
+    line = line_of(partition={"xyzzy": 1})
+    assert line.startswith("unknown key 'xyzzy' in partition 'gpu'; known keys: account, api_key_env, ")
     assert "basedir" in line
+    assert "outage" not in line
 
 
 def test_a_secret_in_the_configuration_is_refused_without_showing_it() -> None:
     line = line_of(system={"client_secret": SECRET})
-    assert "must not stand in system 'daint'" in line
+    assert "is not allowed in system 'daint'" in line
     assert "FIRECREST_CLIENT_SECRET" in line
 
 

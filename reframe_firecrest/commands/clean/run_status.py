@@ -46,6 +46,6 @@ def _remedy(run: Run) -> str:
     limit = max(session_log.opened.dead_after for session_log in run.session_logs)
     silent = f"silent for {format_duration(min(known))}, " if known else ""
     return (
-        f"{silent}it counts as dead after {format_duration(limit)} (FIRECREST_DEAD_AFTER); "
+        f"{silent}it counts as dead after {format_duration(limit)} (FIRECREST_HEARTBEAT_TIMEOUT); "
         f"if it is dead: reframe-firecrest clean {run.name} --force"
     )

@@ -41,7 +41,7 @@ LATE_OUTAGE = 10.0
 
 def connected_cleaner(settings: Settings, open_gateway: MakeGateway, outage: float = OUTAGE) -> Gateway:
     """Open a gateway outside of a session, on the loop."""
-    settings = settings.model_copy(update={"outage": outage})
+    settings = settings.model_copy(update={"retry_timeout": outage})
     # What takes long, such as removing a large directory, is done by a job.
     gateway = open_gateway(settings, lambda job_id: wait_for(watcher, job_id))
     watcher = Watcher(gateway, settings, reactor())

@@ -88,7 +88,7 @@ def test_a_gateway_that_is_gone_is_no_failure_where_nothing_was_left(method: str
     assert outcome.residues == []
     [settings] = world.opened
     # It may not exist any more, so it is not waited for.
-    assert settings.outage == 10.0
+    assert settings.retry_timeout == 10.0
 
 
 def test_without_credentials_nothing_is_asked(world: World) -> None:

@@ -66,7 +66,11 @@ class Lab:
         self.told: list[str] = []
         self.stages: list[str] = []
         self.settings = make_settings(
-            poll_min=0.1, poll_max=0.2, outage=1, account="staff", journal_dir=str(root / "journals")
+            poll_interval_min=0.1,
+            poll_interval_max=0.2,
+            retry_timeout=1,
+            account="staff",
+            journal_dir=str(root / "journals"),
         )
         self._sessions: dict[str, Session] = {}
 
