@@ -10,7 +10,7 @@ from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
 from reframe_firecrest.model.run_names import new_name
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.session import EXIT_PATIENCE, Session
+from reframe_firecrest.session.session import SHUTDOWN_TIMEOUT, Session
 from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.session.signals import count_interrupts, no_time_is_left
 from reframe_firecrest.settings import Settings
@@ -43,7 +43,7 @@ def make_gateway(
 
 def _end(session: Session) -> None:
     """Close a session at the end of the process."""
-    session.shutdown(0.0 if no_time_is_left() else EXIT_PATIENCE)
+    session.shutdown(0.0 if no_time_is_left() else SHUTDOWN_TIMEOUT)
 
 
 def get_session(settings: Settings, stage_prefix: str, session_id: str = "") -> Session:
