@@ -15,7 +15,7 @@ MAX_DELAY_LIMIT = 0.4
 """Longest delay of a batch by default, in seconds."""
 
 LARGE_ITEM_CONCURRENCY = 4
-"""Items above the size limit in progress at a time. Each may wait in Slurm's queue and needs local disk space."""
+"""Large items in progress at a time: each may wait in Slurm's queue and needs local disk space."""
 
 COMMON_ERRORS = (AuthError, TransientError, UncertainError)
 """Errors that concern the whole batch: its items would fail in the same way one by one."""

@@ -15,8 +15,7 @@ TRANSFER = ".transfer"
 """Directory for archives in transit, below the run's remote directory."""
 
 DIRECT_SHARE = 0.7
-"""Share of the limit for direct uploads that a batch of files may have. The archive also has headers, and files
-that do not compress."""
+"""Share of the limit for direct uploads that the files of a batch may have. Their archive has headers too."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 from pathlib import Path
+
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.session.retrieval import RetrievalRequest
-from reframe_firecrest.staging.retrieval_plan import Plan
 from reframe_firecrest.staging.unpack import Destination, place_file
 
 

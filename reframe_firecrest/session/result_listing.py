@@ -18,8 +18,8 @@ from reframe_firecrest.staging.paths import shard_of
 _LOGGER = logging.getLogger(__name__)
 
 OUTPUT_ATTEMPTS = 3
-"""Number of listings in which the output of a job that ran must appear. A shared file system may show a compute
-node's files late."""
+"""Number of listings by which the output of a job that ran must have appeared. A shared file system may show
+files of a compute node late."""
 
 OUTPUT_PAUSE = 1.0
 """Seconds between these listings."""

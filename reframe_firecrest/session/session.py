@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as FuturesTimeoutError
-from contextlib import suppress
 from pathlib import Path
 from posixpath import basename
 
@@ -140,7 +139,7 @@ class Session:
         return self._services
 
     async def _ask_cluster(self) -> Cluster:
-        services = await asyncio.shield(self._ready)
+        services: Services = await asyncio.shield(self._ready)
         return await services.context.gateway.cluster()
 
     def _accept(self, handle: JobHandle) -> None:
@@ -168,8 +167,7 @@ class Session:
                 await self._clean_up(self._services)
         finally:
             self._ready.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await self._ready
+            await asyncio.gather(self._ready, return_exceptions=True)
             await (self._gateway or self._connection).close()
 
     async def _clean_up(self, services: Services) -> None:

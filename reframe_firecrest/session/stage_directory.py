@@ -30,7 +30,7 @@ class StageDirectory:
         remote: last known attributes of remote files.
         sent: the directory has been sent.
         promised: files that the running job copies there itself, with both sides' attributes.
-        lacking: placeholders that were in it when it was sent, with their reasons: the system lacks these files.
+        lacking: placeholders in it when it was sent, with their reasons: the system lacks these files.
         translated: digests of files that were sent with other contents than they have here.
         outputs: output files of the jobs that were submitted in it.
         left: files that stayed on the system; locally there are placeholders.
