@@ -76,18 +76,22 @@ class JobSpec:
 
 
 @dataclass(frozen=True)
-class JobView:
-    """What is known of a job; immutable, so that another thread may read it at any time.
+class JobState:
+    """State of a job; immutable, so that another thread may read it at any time.
+
+    This is the one model of a job: the watcher fills it, and the job of ReFrame and the journal are derived
+    from it.
 
     Attributes:
-        phase: see `Phase`.
-        job_id: Slurm's id, once there is one.
-        state: Slurm's state.
-        exit_code: the job's.
-        nodes: its nodes in Slurm's notation.
-        completed: seconds since the epoch at which Slurm saw it end.
-        reason: why Slurm keeps it pending.
-        elapsed: seconds for which it has run, as Slurm counts them.
+        phase: the job's phase in this plugin.
+        job_id: Slurm's id, once the job is submitted.
+        state: Slurm's state; for a job of several parts, their states joined by commas, like ReFrame's
+            `slurm` backend does.
+        exit_code: the highest exit code of its parts; None until all of them have ended.
+        nodes: the nodes of all its parts, in Slurm's notation.
+        completed: time at which its last part ended, as Slurm reports it, in seconds since the epoch.
+        reason: Slurm's reason for keeping it pending.
+        elapsed: run time that Slurm reports, in seconds; of several parts, the longest.
         error: one line, if something other than the job itself failed.
     """
 
@@ -107,46 +111,70 @@ _numbers = itertools.count(1)
 
 @dataclass(eq=False)
 class JobHandle:
-    """One job, shared by ReFrame's thread and the loop.
+    """A job, shared by ReFrame's thread and the event loop.
 
-    The loop moves it on and ReFrame's thread may cancel it, so changes of `view` are guarded; reading it
-    is not, because a view never changes. `ended` is set in every final phase.
+    The loop advances the job and ReFrame's thread may cancel it, so assignments to `state` are protected by a
+    lock. Reading needs none, because a `JobState` never changes.
 
     Attributes:
+        spec: the job as ReFrame submitted it.
         number: the job's identity in this process.
-        submitted: when ReFrame handed it over, by `clock`.
-        moments: when each phase began, by `clock`.
+        submitted: time at which ReFrame submitted it, by `clock`.
+        state: its current state.
+        moments: start of each phase, by `clock`.
+        ended: set in every final phase.
     """
 
     spec: JobSpec
     number: int = field(default_factory=lambda: next(_numbers))
     submitted: float = field(default_factory=clock)
-    view: JobView = field(default_factory=JobView)
+    state: JobState = field(default_factory=JobState)
     moments: dict[Phase, float] = field(default_factory=lambda: {Phase.QUEUED: clock()})
     ended: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def advance(self, phase: Phase, **news: Any) -> bool:
-        """Move to a phase, if that may follow; tell whether it did."""
-        with self._lock:
-            return self._advance(phase, news)
+    def advance(self, phase: Phase, **changes: Any) -> bool:
+        """Move to another phase; return false if it may not follow the current one.
 
-    def cancel(self) -> JobView | None:
-        """Cancel, if the job has not ended; return how it stood until then."""
+        Args:
+            phase: the new phase.
+            changes: other fields of the state that change with it.
+        """
         with self._lock:
-            before = self.view
+            return self._advance(phase, changes)
+
+    def cancel(self) -> JobState | None:
+        """Cancel the job unless it has ended; return the state that it had until then."""
+        with self._lock:
+            before = self.state
             return before if self._advance(Phase.CANCELLED, {"state": "CANCELLED"}) else None
 
-    def learn(self, **news: Any) -> None:
-        """Note what became known without a change of phase; nothing is noted in a final phase."""
-        with self._lock:
-            if self.view.phase not in FINAL:
-                self.view = replace(self.view, **news)
+    def learn(self, observed: JobState) -> bool:
+        """Take what Slurm reports, unless the phase is final; return true if Slurm's state or reason changed.
 
-    def _advance(self, phase: Phase, news: Mapping[str, Any]) -> bool:
-        if not may_follow(self.view.phase, phase):
+        Args:
+            observed: Slurm's report. The phase, the id and the error are not Slurm's and stay as they are.
+        """
+        with self._lock:
+            before = self.state
+            if before.phase in FINAL:
+                return False
+            self.state = replace(observed, phase=before.phase, job_id=before.job_id, error=before.error)
+            return (self.state.state, self.state.reason) != (before.state, before.reason)
+
+    def follow_instead(self, job_id: str) -> bool:
+        """Go on with another job of Slurm that runs the same script; return false if this one has ended.
+
+        Args:
+            job_id: the other job's id.
+        """
+        unknown = {"exit_code": None, "nodes": "", "completed": None, "reason": None, "elapsed": 0.0}
+        return self.advance(Phase.SUBMITTED, job_id=job_id, state="PENDING", **unknown)
+
+    def _advance(self, phase: Phase, changes: Mapping[str, Any]) -> bool:
+        if not may_follow(self.state.phase, phase):
             return False
-        self.view = replace(self.view, phase=phase, **news)
+        self.state = replace(self.state, phase=phase, **changes)
         self.moments[phase] = clock()
         if phase in FINAL:
             self.ended.set()

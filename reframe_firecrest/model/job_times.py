@@ -81,7 +81,7 @@ def job_times_of(handle: JobHandle) -> JobTimes | None:
     at = handle.moments
     if Phase.DONE not in at:
         return None
-    spans = time_spans(at, handle.view.elapsed, at[Phase.DONE])
+    spans = time_spans(at, handle.state.elapsed, at[Phase.DONE])
     return JobTimes(handle.spec.name, *(span.seconds for span in spans))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from reframe_firecrest.model.job import JobState
 from reframe_firecrest.model.job_shape import SINGLE, JobShape, index_of
 from reframe_firecrest.model.node_sets import expand_nodes
 from reframe_firecrest.model.slurm_job import JobPart
@@ -48,39 +49,28 @@ requeues a job and holds it until somebody who may do so releases it."""
 
 
 @dataclass(frozen=True)
-class JobSummary:
-    """A job as the sum of its parts.
+class Observation:
+    """State of a job as Slurm reports it, with what the watcher needs to interpret it.
 
     Attributes:
-        state: the parts' states joined by commas, as ReFrame's `slurm` backend does.
-        exit_code: the highest of the parts, None while one of them goes on.
-        nodes: every node of every part, in Slurm's notation.
-        end: seconds since the epoch at which the last part ended.
-        reason: why it is pending.
-        ended: every part that the job must have will do nothing more.
-        missing: indices of parts that the job must have, none of which is listed.
-        settled: Slurm has told when each part ended, and all of its nodes. A job that is over within
-            seconds is entered into the accounting late: for a moment it has its final state, but not yet its
-            end, and its exit code is shown as 0; for seconds, of several nodes only the first can be shown
-            (measured on Slurm 22.05).
-        preempted: nothing of it goes on unless Slurm queues again what had to make way for other jobs.
-        several: it has parts, so a list may lag behind some of them.
-        silent: all that is listed has ended, whether or not that is all of it.
-        elapsed: seconds for which the longest of its parts has run.
-        remaining: seconds until the time limits have ended all that runs of it, negative where they should
-            have; None where something is pending or no limit is told.
+        state: Slurm's facts about the job.
+        ended: every expected part has ended.
+        settled: Slurm reports the end and all nodes of each part. The accounting learns late of a job that
+            ends within seconds: for a moment it has its final state but no end, and its exit code is shown as
+            0; for some seconds only the first of several nodes may be shown (measured on Slurm 22.05).
+        preempted: all parts have ended or were preempted; the job continues only if Slurm requeues it.
+        several: the job has parts, so a list may lag behind for some of them.
+        remaining: seconds until the time limits of its running parts, negative beyond them; None if a part is
+            pending or a limit is not reported.
+        missing: indices of expected parts that are not listed.
+        silent: every listed part has ended, even if expected ones are missing.
     """
 
-    state: str
-    exit_code: int | None
-    nodes: str
-    end: float | None
-    reason: str | None
+    state: JobState
     ended: bool
     settled: bool
     preempted: bool
     several: bool
-    elapsed: float = 0.0
     remaining: float | None = None
     missing: frozenset[int] = frozenset()
     silent: bool = False
@@ -106,32 +96,38 @@ def parts_of(job_id: str, listed: Sequence[JobPart], task_ids: Collection[str] =
     return [*numbered, *(part for part in raw if part.state not in ENDED and _all_ended(numbered))]
 
 
-def summarise(parts: Sequence[JobPart], shape: JobShape = SINGLE) -> JobSummary:
-    """Add the parts of a job up.
+def summarise(parts: Sequence[JobPart], shape: JobShape = SINGLE) -> Observation:
+    """Combine the parts of a job.
 
     Args:
-        parts: at least one.
-        shape: the parts that it must have.
+        parts: the listed parts, at least one.
+        shape: the expected parts.
     """
     silent = _all_ended(parts)
     missing = _missing(parts, shape)
     ended = silent and not missing
     ends = [part.end for part in parts if part.end is not None]
-    codes = [part.exit_code or 0 for part in parts]
-    return JobSummary(
-        state=",".join(part.state for part in parts),
-        exit_code=max(codes) if ended else None,
-        nodes=",".join(dict.fromkeys(part.nodes for part in parts if part.nodes)),
-        end=max(ends) if ended and ends else None,
-        reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
+    return Observation(
+        _state_of(parts, ended=ended),
         ended=ended,
         settled=ended and len(ends) == len(parts) and all(_all_nodes_told(part) for part in parts),
         preempted=not silent and all(part.state in ENDED or part.state == PREEMPTED for part in parts),
         several=shape.several or len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
-        elapsed=max(part.elapsed for part in parts),
         remaining=_remaining(parts),
         missing=missing,
         silent=silent,
+    )
+
+
+def _state_of(parts: Sequence[JobPart], *, ended: bool) -> JobState:
+    ends = [part.end for part in parts if part.end is not None]
+    return JobState(
+        state=",".join(part.state for part in parts),
+        exit_code=max(part.exit_code or 0 for part in parts) if ended else None,
+        nodes=",".join(dict.fromkeys(part.nodes for part in parts if part.nodes)),
+        completed=max(ends) if ended and ends else None,
+        reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
+        elapsed=max(part.elapsed for part in parts),
     )
 
 

@@ -21,7 +21,7 @@ from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.directives import shape_of
 from reframe_firecrest.model.errors import FirecrestError, SettingsError
-from reframe_firecrest.model.job import JobHandle, JobSpec, JobView, Phase
+from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.job_shape import SINGLE, JobShape
 from reframe_firecrest.model.run_names import PROVISIONAL
 from reframe_firecrest.model.selection import Selection
@@ -30,7 +30,8 @@ from reframe_firecrest.model.system import Cluster, NodeInfo
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.nodes import default_partition, describe, select
-from reframe_firecrest.plugin.reframe_log import log_messages
+from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
+from reframe_firecrest.plugin.reframe_session import session_id
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.session.signals import exit_was_requested
@@ -74,7 +75,9 @@ class FirecrestScheduler(SlurmJobScheduler):
         """
         if self._opened is None:
             settings = self._read_settings()
-            self._opened = settings, get_session(settings, rt.runtime().stage_prefix)
+            capture_logs()
+            session = get_session(settings, rt.runtime().stage_prefix, session_id())
+            self._opened = settings, session
         return self._opened
 
     def _read_settings(self) -> Settings:
@@ -142,33 +145,33 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._look(*jobs)
 
     def _look(self, *jobs: FirecrestJob | None) -> None:
-        _, session = self._open()
-        log_messages(session.take_messages())
+        self._open()
+        flush_logs()
         waiting = [job for job in jobs if job is not None]
         for job in waiting:
             self._refresh(job)
         self._cancel_hopeless(waiting)
 
-    def _refresh(self, job: FirecrestJob) -> JobView | None:
+    def _refresh(self, job: FirecrestJob) -> JobState | None:
         handle = self._handles.get(job)
         if handle is None:
             return None
-        view = handle.view
-        if view.job_id is not None:
-            job._jobid = view.job_id
-        job._nodespec = view.nodes
+        state = handle.state
+        if state.job_id is not None:
+            job._jobid = state.job_id
+        job._nodespec = state.nodes
         # Slurm's final states reach ReFrame together with the outputs, never before.
-        if view.phase in (Phase.SUBMITTED, Phase.RETRIEVING):
-            job._state = "COMPLETING" if view.phase is Phase.RETRIEVING else view.state
+        if state.phase in (Phase.SUBMITTED, Phase.RETRIEVING):
+            job._state = "COMPLETING" if state.phase is Phase.RETRIEVING else state.state
         elif handle.ended.is_set():
-            job._state = view.state
-            job._exitcode = view.exit_code
+            job._state = state.state
+            job._exitcode = state.exit_code
             if job._completion_time is None:
-                job._completion_time = view.completed
-            if view.error is not None and job._exception is None and not job.is_cancelling:
+                job._completion_time = state.completed
+            if state.error is not None and job._exception is None and not job.is_cancelling:
                 self._handles.pop(job)
-                job._exception = JobError(view.error, jobid=view.job_id)
-        return view
+                job._exception = JobError(state.error, jobid=state.job_id)
+        return state
 
     def finished(self, job: FirecrestJob) -> bool:
         """Tell whether a job has ended and its outputs are local."""
@@ -184,7 +187,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         while handle is not None and not handle.ended.wait(WAIT_STEP):
             self.poll(job)
         self._look(job)
-        if handle is not None and job.is_array and handle.view.phase is Phase.DONE:
+        if handle is not None and job.is_array and handle.state.phase is Phase.DONE:
             self._merge_files(job)
 
     # --- cancelling ---------------------------------------------------------------------------------
@@ -204,18 +207,18 @@ class FirecrestScheduler(SlurmJobScheduler):
             handle = self._handles.get(job)
             if handle is None or handle.ended.is_set() or job.is_cancelling:
                 continue
-            view = handle.view
-            pending = view.phase is Phase.SUBMITTED and any(
-                state in PENDING for state in (view.state or "PENDING").split(",")
+            state = handle.state
+            pending = state.phase is Phase.SUBMITTED and any(
+                state in PENDING for state in (state.state or "PENDING").split(",")
             )
             if not pending:
                 continue
             # A reason can go on after a comma: "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]".
-            reason = (view.reason or "").partition(",")[0].strip()
+            reason = (state.reason or "").partition(",")[0].strip()
             if self._blocked_for(job, reason) > BLOCKED:
                 self.cancel_many([job])
                 job._exception = JobBlockedError(
-                    f"job cancelled because it was blocked due to reason: {view.reason}", jobid=job.jobid
+                    f"job cancelled because it was blocked due to reason: {state.reason}", jobid=job.jobid
                 )
             elif job.max_pending_time and now - handle.submitted >= job.max_pending_time:
                 self.cancel_many([job])

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job import JobState
 from reframe_firecrest.model.job_shape import JobShape
 from reframe_firecrest.model.slurm_job import JobPart
-from reframe_firecrest.model.slurm_states import JobSummary, parts_of
+from reframe_firecrest.model.slurm_states import Observation, parts_of
 from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.list_doubts import confirm_after, is_doubtful
 
@@ -59,7 +60,7 @@ class Followed:
     job_id: str
     name: str | None
     directory: str | None
-    notify: Callable[[JobSummary], None]
+    notify: Callable[[JobState], None]
     shape: JobShape
     ended: asyncio.Future[list[JobPart]]
     seen: float = field(default_factory=clock)
@@ -75,7 +76,7 @@ class Followed:
     lacking: float | None = None
     misses: int = 0
     unsettled: int = 0
-    state: str = ""
+    state: str | None = None
     doubtful: bool = False
     confirm: float = math.inf
     limit: float | None = None
@@ -113,10 +114,10 @@ class Followed:
         """Tell whether it is time to confirm what lists show."""
         return time.monotonic() - max(self.asked, self.since) > self.confirm
 
-    def clear(self, summary: JobSummary) -> None:
+    def clear(self, observation: Observation) -> None:
         """Note that a list settles how it stands, as far as lists can."""
         self.refuted = self.unclear = None
-        self.doubtful, self.confirm = is_doubtful(summary), confirm_after(summary)
+        self.doubtful, self.confirm = is_doubtful(observation), confirm_after(observation)
         if not self.doubtful:
             self.failing, self.warned = None, False
 
@@ -155,12 +156,12 @@ class Followed:
         """Return its parts, each once."""
         return parts_of(self.job_id, mine, self.task_ids)
 
-    def is_whole(self, parts: Sequence[JobPart], summary: JobSummary) -> bool:
+    def is_whole(self, parts: Sequence[JobPart], observation: Observation) -> bool:
         """Tell whether a list in which all of its parts have ended shows every part there is."""
         if not self.shape.several:
             # What has parts all the same may have more of them.
-            return not summary.several
-        return summary.ended and any(part.job_id != part.base_id for part in parts)
+            return not observation.several
+        return observation.ended and any(part.job_id != part.base_id for part in parts)
 
     def forgive(self, seconds: float) -> None:
         """Count no outage against it, which has lasted for some seconds."""

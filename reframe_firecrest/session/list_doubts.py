@@ -6,7 +6,7 @@ is answered with CANCELLED at once (measured on FirecREST v2 and Slurm 22.05).
 
 from __future__ import annotations
 
-from reframe_firecrest.model.slurm_states import ENDED, JobSummary
+from reframe_firecrest.model.slurm_states import ENDED, Observation
 
 RELIABLE = frozenset({"CONFIGURING", "PENDING", "RUNNING"})
 """States that Slurm's queue gives, which always has what goes on."""
@@ -22,13 +22,13 @@ LIMIT_GRACE = 30.0
 what goes on 30 s after the limit (its KillWait)."""
 
 
-def is_doubtful(summary: JobSummary) -> bool:
+def is_doubtful(observation: Observation) -> bool:
     """Tell whether a job may have ended although a list shows that it goes on."""
-    states = {state for state in summary.state.split(",") if state not in ENDED}
-    overdue = summary.remaining is not None and summary.remaining < -LIMIT_GRACE
+    states = {state for state in (observation.state.state or "").split(",") if state not in ENDED}
+    overdue = observation.remaining is not None and observation.remaining < -LIMIT_GRACE
     return not states <= RELIABLE or overdue
 
 
-def confirm_after(summary: JobSummary) -> float:
+def confirm_after(observation: Observation) -> float:
     """Return the seconds between questions for a job alone, while lists show that it goes on."""
-    return SOON if is_doubtful(summary) else SELDOM
+    return SOON if is_doubtful(observation) else SELDOM

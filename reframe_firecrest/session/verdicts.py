@@ -8,7 +8,7 @@ import time
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job_shape import in_words
 from reframe_firecrest.model.slurm_job import JobPart
-from reframe_firecrest.model.slurm_states import HELD_FOR_GOOD, JobSummary
+from reframe_firecrest.model.slurm_states import HELD_FOR_GOOD, Observation
 from reframe_firecrest.session.followed import Followed
 from reframe_firecrest.settings import Settings
 
@@ -46,12 +46,12 @@ class Verdicts:
         if since > self._settings.job_lost_timeout:
             self.lose(job, f"Slurm has not known job {job.job_id} for {since:.0f} s")
 
-    def wait_for_missing(self, job: Followed, summary: JobSummary) -> None:
+    def wait_for_missing(self, job: Followed, observation: Observation) -> None:
         """Note that all that Slurm reports of a job has ended, but is not all that there must be."""
-        since = job.lacks(summary.missing)
+        since = job.lacks(observation.missing)
         if since > self._settings.job_lost_timeout:
             kind = "task" if job.shape.is_array else "component"
-            which = f"{kind}{'s' if len(summary.missing) > 1 else ''} {in_words(summary.missing)}"
+            which = f"{kind}{'s' if len(observation.missing) > 1 else ''} {in_words(observation.missing)}"
             self.lose(job, f"Slurm has reported nothing about {which} of job {job.job_id} for {since:.0f} s")
 
     def bear_for(self, job: Followed, error: errors.GatewayError) -> None:
@@ -66,32 +66,32 @@ class Verdicts:
             job.warned = True
             _LOGGER.warning("%s; retrying for up to %.0f s: %s", told, self._settings.retry_timeout, error)
 
-    def note(self, job: Followed, parts: list[JobPart], summary: JobSummary, now: float) -> None:
+    def note(self, job: Followed, parts: list[JobPart], observation: Observation, now: float) -> None:
         """Take what an answer shows of a job; `now` is when it was asked for, in seconds since the epoch."""
         job.seen = now
         job.unknown = job.lacking = None
-        if summary.ended and not summary.settled and job.unsettled < UNSETTLED:
+        if observation.ended and not observation.settled and job.unsettled < UNSETTLED:
             # Its exit code can't be believed yet.
             job.unsettled += 1
             return
-        if summary.state != job.state:
-            job.state = summary.state
+        if observation.state.state != job.state:
+            job.state = observation.state.state
             job.since = time.monotonic()
-        job.limit = summary.remaining
-        job.notify(summary)
-        if summary.ended:
+        job.limit = observation.remaining
+        job.notify(observation.state)
+        if observation.ended:
             self.end(job, parts)
-        elif summary.reason in HELD_FOR_GOOD:
-            held = f"Slurm holds job {job.job_id} and will not start it again by itself: {summary.reason}"
-            self.end(job, errors.JobHeldError(held))
-        elif summary.preempted and time.monotonic() - job.since > PREEMPTED:
+        elif observation.state.reason in HELD_FOR_GOOD:
+            held = f"Slurm holds job {job.job_id} and will not start it again by itself"
+            self.end(job, errors.JobHeldError(f"{held}: {observation.state.reason}"))
+        elif observation.preempted and time.monotonic() - job.since > PREEMPTED:
             preempted = f"Slurm has preempted job {job.job_id} and not queued it again for {PREEMPTED:.0f} s"
             self.end(job, errors.JobHeldError(preempted))
-        elif summary.remaining is not None and -summary.remaining > max(
-            OVERDUE, self._settings.job_lost_timeout
-        ):
-            overdue = f"running {-summary.remaining:.0f} s after its time limit"
-            self.lose(job, f"Slurm shows job {job.job_id} as {overdue}")
+        elif observation.remaining is not None:
+            overdue = -observation.remaining
+            if overdue > max(OVERDUE, self._settings.job_lost_timeout):
+                shown = f"running {overdue:.0f} s after its time limit"
+                self.lose(job, f"Slurm shows job {job.job_id} as {shown}")
 
     def lose(self, job: Followed, what: str) -> None:
         """End following a job whose end can't be known."""

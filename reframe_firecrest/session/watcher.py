@@ -19,9 +19,10 @@ from reframe_firecrest.gateway.http.policy import LIST_JOBS
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job import JobState
 from reframe_firecrest.model.job_shape import SINGLE, JobShape
 from reframe_firecrest.model.slurm_job import JobPart
-from reframe_firecrest.model.slurm_states import JobSummary, summarise
+from reframe_firecrest.model.slurm_states import summarise
 from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.followed import MISSES, Followed, shown
 from reframe_firecrest.session.reactor import Reactor
@@ -73,7 +74,7 @@ class Watcher:
     async def follow(
         self,
         job_id: str,
-        notify: Callable[[JobSummary], None],
+        notify: Callable[[JobState], None],
         name: str | None = None,
         directory: str | None = None,
         shape: JobShape = SINGLE,
@@ -110,6 +111,10 @@ class Watcher:
             self._followed.discard(followed)
             if followed.question is not None:
                 followed.question.cancel()
+
+    async def wait_until_ended(self, job_id: str) -> Sequence[JobPart]:
+        """Wait for the end of a job that is not ReFrame's, such as a transfer job; return its parts."""
+        return await self.follow(job_id, ignore)
 
     async def _watch(self) -> None:
         try:
@@ -192,11 +197,11 @@ class Watcher:
             job.misses += 1
             return job.misses < MISSES
         job.misses = 0
-        summary = summarise(parts, job.shape)
-        if job.listed == job.refuted or (summary.silent and not job.is_whole(parts, summary)):
+        observation = summarise(parts, job.shape)
+        if job.listed == job.refuted or (observation.silent and not job.is_whole(parts, observation)):
             return False
-        job.clear(summary)
-        self._verdicts.note(job, parts, summary, now)
+        job.clear(observation)
+        self._verdicts.note(job, parts, observation, now)
         return True
 
     def _parts_of(self, job: Followed, listed: Collection[JobPart]) -> list[JobPart]:
@@ -278,11 +283,11 @@ class Watcher:
             job.unclear = None
         else:
             job.refuted = job.listed if shown(parts) != job.listed else None
-        summary = summarise(parts, job.shape)
-        if summary.silent and summary.missing:
-            self._verdicts.wait_for_missing(job, summary)
+        observation = summarise(parts, job.shape)
+        if observation.silent and observation.missing:
+            self._verdicts.wait_for_missing(job, observation)
         else:
-            self._verdicts.note(job, parts, summary, now)
+            self._verdicts.note(job, parts, observation, now)
 
     def _bear(self, error: errors.GatewayError) -> None:
         """Go on in spite of an error, unless it is final or has lasted too long."""
@@ -315,10 +320,5 @@ def _by_job(listed: Iterable[JobPart]) -> Mapping[str, Sequence[JobPart]]:
     return found
 
 
-def ignore(_summary: JobSummary) -> None:
+def ignore(_state: JobState) -> None:
     """For those who only wait for the end."""
-
-
-async def wait_for(watcher: Watcher, job_id: str) -> Sequence[JobPart]:
-    """Wait for the end of a job that is not ReFrame's, such as a transfer job."""
-    return await watcher.follow(job_id, ignore)

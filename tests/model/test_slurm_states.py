@@ -83,11 +83,11 @@ class TestSum:
     def test_it_ends_with_its_last_part(self) -> None:
         going = [part("9_0"), part("9_1", "RUNNING", end=None)]
         assert not summarise(going).ended
-        assert summarise(going).exit_code is None
-        assert summarise(going).end is None
+        assert summarise(going).state.exit_code is None
+        assert summarise(going).state.completed is None
         done = summarise([part("9_0", end=200.0), part("9_1", end=300.0)])
         assert done.ended
-        assert done.end == 300.0
+        assert done.state.completed == 300.0
 
     def test_it_is_settled_when_every_part_has_an_end(self) -> None:
         assert summarise([part("1", "FAILED")]).settled
@@ -103,20 +103,20 @@ class TestSum:
 
     def test_one_failed_task_fails_the_array(self) -> None:
         total = summarise([part("9_0"), part("9_1", "FAILED", exit_code=3)])
-        assert total.exit_code == 3
-        assert total.state == "COMPLETED,FAILED"
+        assert total.state.exit_code == 3
+        assert total.state.state == "COMPLETED,FAILED"
 
     def test_the_exit_code_of_a_running_job_is_not_believed(self) -> None:
-        assert summarise([part("1", "RUNNING", exit_code=0)]).exit_code is None
+        assert summarise([part("1", "RUNNING", exit_code=0)]).state.exit_code is None
 
     def test_the_nodes_of_all_parts_are_named_once(self) -> None:
         total = summarise([part("1+0", nodes="nid[001-002]"), part("1+1", nodes=""), part("1+2")])
-        assert total.nodes == "nid[001-002],nid001"
-        assert expand_nodes(total.nodes) == ["nid001", "nid002"]
+        assert total.state.nodes == "nid[001-002],nid001"
+        assert expand_nodes(total.state.nodes) == ["nid001", "nid002"]
 
     def test_the_reason_is_that_of_a_part_that_waits(self) -> None:
         parts = [part("9_0", "RUNNING", reason="Old"), part("9_[1-3]", "PENDING", reason="Resources")]
-        assert summarise(parts).reason == "Resources"
+        assert summarise(parts).state.reason == "Resources"
 
     @pytest.mark.parametrize(
         ("job_id", "several"), [("9", False), ("9_0", True), ("9_[0-3]", True), ("9+0", True)]
@@ -127,7 +127,7 @@ class TestSum:
     @given(st.lists(st.sampled_from(sorted(ENDED | PENDING | {"RUNNING"})), min_size=1, max_size=5))
     def test_reframe_reads_the_joined_states_as_we_do(self, states: list[str]) -> None:
         total = summarise([part(f"9_{number}", state) for number, state in enumerate(states)])
-        assert slurm_state_completed(total.state) == total.ended
+        assert slurm_state_completed(total.state.state) == total.ended
 
 
 class TestCompleteness:
@@ -137,11 +137,16 @@ class TestCompleteness:
 
     def test_an_array_has_not_ended_until_every_task_of_its_submission_has(self) -> None:
         early = summarise([part("9_1"), part("9_2", exit_code=1)], self.THREE)
-        assert (early.ended, early.settled, early.exit_code, early.end) == (False, False, None, None)
+        assert (early.ended, early.settled, early.state.exit_code, early.state.completed) == (
+            False,
+            False,
+            None,
+            None,
+        )
         assert (early.silent, early.preempted) == (True, False)
         assert early.missing == {7}
         whole = summarise([part("9_1"), part("9_2"), part("9_7", "FAILED", exit_code=7)], self.THREE)
-        assert (whole.ended, whole.missing, whole.exit_code) == (True, frozenset(), 7)
+        assert (whole.ended, whole.missing, whole.state.exit_code) == (True, frozenset(), 7)
 
     def test_an_array_of_one_task_waits_for_it_too(self) -> None:
         one = JobShape(frozenset({0}))

@@ -42,13 +42,13 @@ class TestExactlyOnce:
         runs = late_job(stage)
         stage.gateway.begin(runs)
         stage.gateway.finish(followed)
-        eventually(lambda: handle.view.job_id == runs, "the other job's id")
-        assert handle.view.phase is Phase.SUBMITTED
+        eventually(lambda: handle.state.job_id == runs, "the other job's id")
+        assert handle.state.phase is Phase.SUBMITTED
         assert not handle.ended.is_set()
         stage.gateway.finish(runs, "FAILED", 7, files={"result": "made"})
         assert handle.ended.wait(10)
-        view = handle.view
-        assert (view.phase, view.job_id, view.state, view.exit_code) == (Phase.DONE, runs, "FAILED", 7)
+        state = handle.state
+        assert (state.phase, state.job_id, state.state, state.exit_code) == (Phase.DONE, runs, "FAILED", 7)
         assert (stage.local / "a/result").read_text() == "made"
 
     def test_it_is_so_as_well_if_the_gateway_answered_and_queued_two(self, stage: Stage) -> None:
@@ -59,14 +59,14 @@ class TestExactlyOnce:
         stage.gateway.finish(followed)
         stage.gateway.finish(runs, "FAILED", 7)
         assert handle.ended.wait(10)
-        assert (handle.view.job_id, handle.view.exit_code) == (runs, 7)
+        assert (handle.state.job_id, handle.state.exit_code) == (runs, 7)
 
     def test_what_waits_beside_the_job_is_cancelled_when_it_has_ended(self, stage: Stage) -> None:
         handle, followed = submit_cut(stage)
         duplicate = late_job(stage)
         stage.gateway.finish(followed)
         assert handle.ended.wait(10)
-        assert (handle.view.phase, handle.view.job_id) == (Phase.DONE, followed)
+        assert (handle.state.phase, handle.state.job_id) == (Phase.DONE, followed)
         assert stage.gateway.cancelled == [duplicate]
 
     def test_a_job_that_comes_after_that_is_cancelled_at_the_end(self, stage: Stage) -> None:
@@ -82,11 +82,11 @@ class TestExactlyOnce:
         runs = late_job(stage)
         stage.gateway.begins = False
         stage.gateway.finish(followed, "CANCELLED")
-        eventually(lambda: handle.view.job_id == runs, "the other job's id")
+        eventually(lambda: handle.state.job_id == runs, "the other job's id")
         stage.gateway.begins = True
         stage.gateway.finish(runs)
         assert handle.ended.wait(10)
-        assert (handle.view.phase, handle.view.state) == (Phase.DONE, "COMPLETED")
+        assert (handle.state.phase, handle.state.state) == (Phase.DONE, "COMPLETED")
 
     def test_a_refusal_after_a_lost_answer_may_be_due_to_the_job_that_is_there(self, stage: Stage) -> None:
         stage.gateway.unsure = 2
@@ -99,7 +99,7 @@ class TestExactlyOnce:
         stage.gateway.failures["submit"] = [CUT] * 3
         handle = stage.submit("a")
         assert handle.ended.wait(10)
-        assert handle.view.phase is Phase.FAILED
+        assert handle.state.phase is Phase.FAILED
         [claim] = (stage.remote / ".transfer/claims").iterdir()
         assert claim.is_dir()
 
@@ -116,8 +116,8 @@ class TestExactlyOnce:
         stage.gateway.begins = False
         stage.gateway.finish(followed)
         assert handle.ended.wait(15)
-        assert handle.view.phase is Phase.FAILED
-        assert "without a sign that the test's commands have begun" in str(handle.view.error)
+        assert handle.state.phase is Phase.FAILED
+        assert "without a sign that the test's commands have begun" in str(handle.state.error)
 
     def test_each_submission_has_a_token_of_its_own(self, stage: Stage) -> None:
         for _ in range(2):
@@ -125,7 +125,7 @@ class TestExactlyOnce:
             [job_id] = stage.submitted(handle)
             stage.gateway.finish(job_id)
             assert handle.ended.wait(10)
-            assert handle.view.phase is Phase.DONE
+            assert handle.state.phase is Phase.DONE
         assert len(list((stage.remote / ".transfer/claims").iterdir())) == 2
 
     def test_a_repeated_request_has_the_token_of_the_first(self, stage: Stage) -> None:
@@ -147,8 +147,8 @@ class TestOwnSteps:
             stage.gateway.finish(job_id)
         for handle in handles:
             assert handle.ended.wait(10)
-            assert handle.view.phase is Phase.FAILED
-            assert "could not copy its inputs on the system: cp: no space" in str(handle.view.error)
+            assert handle.state.phase is Phase.FAILED
+            assert "could not copy its inputs on the system: cp: no space" in str(handle.state.error)
         # What the job printed is here all the same.
         assert (stage.local / "a/job.out").read_text() == "out"
 
@@ -161,7 +161,7 @@ class TestOwnSteps:
         [job_id] = stage.submitted(handle)
         stage.gateway.finish(job_id, state)
         assert handle.ended.wait(15)
-        assert handle.view.phase is Phase.FAILED
+        assert handle.state.phase is Phase.FAILED
 
     @pytest.mark.parametrize("state", ["NODE_FAIL", "CANCELLED"])
     def test_a_job_that_slurm_ended_itself_is_no_failure_of_ours(self, stage: Stage, state: str) -> None:
@@ -170,7 +170,7 @@ class TestOwnSteps:
         [job_id] = stage.submitted(handle)
         stage.gateway.finish(job_id, state)
         assert handle.ended.wait(15)
-        assert (handle.view.phase, handle.view.state) == (Phase.DONE, state)
+        assert (handle.state.phase, handle.state.state) == (Phase.DONE, state)
 
     def test_markers_that_a_job_removed_are_looked_for_elsewhere(self, stage: Stage) -> None:
         handle = stage.submit("a", files={"input": "in"})
@@ -181,7 +181,7 @@ class TestOwnSteps:
         stage.gateway.begins = False
         stage.gateway.finish(job_id)
         assert handle.ended.wait(10)
-        assert handle.view.phase is Phase.DONE
+        assert handle.state.phase is Phase.DONE
 
     def test_an_ordinary_job_costs_no_request_more(self, stage: Stage) -> None:
         handle = stage.submit("a")
@@ -216,7 +216,7 @@ class TestHiddenChanges:
         stage.gateway.begin(job_id, changes)
         stage.gateway.finish(job_id)
         assert handle.ended.wait(10)
-        assert handle.view.phase is Phase.DONE
+        assert handle.state.phase is Phase.DONE
         return path
 
     @pytest.mark.parametrize("changes", ["searched 5", "searched d 5", None])

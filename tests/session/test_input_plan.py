@@ -95,7 +95,7 @@ def test_a_job_that_never_ran_has_copied_nothing(stage: Stage) -> None:
     jobs = [stage.submit(name, files=BIG) for name in ("a", "b")]
     ids = stage.submitted(*jobs)
     stage.session.cancel(jobs)
-    assert all(job.view.phase is Phase.CANCELLED for job in jobs)
+    assert all(job.state.phase is Phase.CANCELLED for job in jobs)
     stage.directory("a", BIG)
     (stage.local / "a" / "job.sh").write_text("#!/bin/bash\necho again\n")
     again = stage.session.submit(jobs[0].spec)

@@ -10,7 +10,7 @@ import pytest
 
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import Phase
-from reframe_firecrest.session import stage_in
+from reframe_firecrest.session import archive_upload
 from tests.session.conftest import Stage, eventually
 
 
@@ -56,7 +56,7 @@ def test_an_extract_that_acts_late_leaves_alone_what_a_job_has_written(stage: St
     assert (stage.remote / "a/state.txt").read_text() == "written by the job"
     stage.gateway.finish(job_id)
     eventually(handle.ended.is_set)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
     assert len(set(late.used)) == 2
 
 
@@ -80,8 +80,8 @@ def test_where_it_can_not_be_withdrawn_nothing_is_submitted(stage: Stage) -> Non
     stage.gateway.failures["withdraw"] = [errors.ForbiddenError("rm: Permission denied")]
     handle = stage.submit("a")
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.FAILED
-    assert "Permission denied" in str(handle.view.error)
+    assert handle.state.phase is Phase.FAILED
+    assert "Permission denied" in str(handle.state.error)
     assert stage.gateway.calls["submit"] == 0
 
 
@@ -89,9 +89,9 @@ def test_an_extract_that_remains_uncertain_fails_the_test(stage: Stage) -> None:
     late = Late(stage, times=99)
     handle = stage.submit("a")
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.FAILED
-    assert len(set(late.used)) == stage_in.UNPACKINGS
-    assert stage.gateway.calls["withdraw"] == stage_in.UNPACKINGS
+    assert handle.state.phase is Phase.FAILED
+    assert len(set(late.used)) == archive_upload.EXTRACT_ATTEMPTS
+    assert stage.gateway.calls["withdraw"] == archive_upload.EXTRACT_ATTEMPTS
     assert stage.gateway.calls["submit"] == 0
 
 

@@ -76,7 +76,7 @@ def test_a_failure_names_the_stage_directory_on_the_system(stage: Stage) -> None
     [job_id] = stage.submitted(job)
     stage.gateway.unknown.add(job_id)
     eventually(job.ended.is_set)
-    assert str(job.view.error).endswith(f"; its stage directory on the system: {stage.remote}/a")
+    assert str(job.state.error).endswith(f"; its stage directory on the system: {stage.remote}/a")
 
 
 def test_what_can_not_be_removed_is_told(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
 from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import Session
+from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.placeholder_index import INDEX
 from tests.session.conftest import Stage
@@ -44,7 +45,7 @@ def run(stage: Stage, name: str, *directories: str, **files: str) -> JobHandle:
 def test_a_file_that_can_not_be_read_is_left_and_the_rest_comes(stage: Stage) -> None:
     stage.gateway.unreadable.add("secret")
     handle = run(stage, "a", secret="x", result="made", other="too")
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
     local = stage.local / "a"
     assert [(local / name).read_text() for name in ("job.out", "result", "other")] == ["out", "made", "too"]
     with pytest.raises(PermissionError, match="Permission denied"):
@@ -58,11 +59,11 @@ def test_what_is_known_not_to_be_readable_makes_nothing_be_packed_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "reframe_firecrest.session.stage_out.is_doubtful", lambda file, _: "secret" in file.path
+        "reframe_firecrest.session.retrieval.is_doubtful", lambda file, _: "secret" in file.path
     )
     stage.gateway.unreadable.add("secret")
     handle = run(stage, "a", secret="x", result="made")
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
     assert stage.gateway.calls["archive"] == 2
     assert (stage.local / "a/result").read_text() == "made"
 
@@ -70,7 +71,7 @@ def test_what_is_known_not_to_be_readable_makes_nothing_be_packed_again(
 def test_a_directory_that_can_not_be_read_is_left_and_the_rest_comes(stage: Stage) -> None:
     stage.gateway.unreadable.add("closed")
     handle = run(stage, "a", "d/closed", "d/open", d__closed__x="x", d__open__y="y", top="t")
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
     local = stage.local / "a"
     assert (local / "d/open/y").read_text() == "y"
     assert (local / "top").read_text() == "t"
@@ -89,7 +90,7 @@ def test_what_was_sent_into_a_directory_that_is_closed_now_is_not_read_as_it_was
     [job_id] = stage.submitted(handle)
     stage.gateway.unreadable.add("closed")
     stage.gateway.finish(job_id)
-    assert ended(handle).view.phase is Phase.DONE
+    assert ended(handle).state.phase is Phase.DONE
     with pytest.raises(PermissionError, match="left on the system"):
         (directory / "closed/input").read_text()
 
@@ -99,7 +100,7 @@ def test_output_comes_when_nothing_can_be_packed(stage: Stage) -> None:
     [job_id] = stage.submitted(handle)
     stage.gateway.failures["archive"] = [errors.NoSpaceError("your quota is used up")] * 5
     stage.gateway.finish(job_id, files={"result": "made"})
-    assert ended(handle).view.phase is Phase.DONE
+    assert ended(handle).state.phase is Phase.DONE
     assert (stage.local / "a/job.out").read_text() == "out"
     with pytest.raises(PermissionError, match="your quota is used up"):
         (stage.local / "a/result").read_text()
@@ -111,7 +112,7 @@ def test_output_comes_when_nothing_can_be_listed_and_the_test_fails(stage: Stage
     for method in ("list_tree", "list_directory"):
         stage.gateway.failures[method] = [errors.ForbiddenError("the directory is closed")] * 9
     stage.gateway.finish(job_id)
-    assert "the directory is closed" in str(ended(handle).view.error)
+    assert "the directory is closed" in str(ended(handle).state.error)
     assert (stage.local / "a/job.out").read_text() == "out"
 
 
@@ -119,8 +120,8 @@ def test_output_comes_when_nothing_can_be_listed_and_the_test_fails(stage: Stage
 def test_output_that_can_not_be_read_fails_the_test_and_says_why(stage: Stage, name: str) -> None:
     stage.gateway.unreadable.add(name)
     handle = run(stage, "a", result="made")
-    assert f"/a/{name} did not come: " in str(handle.view.error)
-    assert "Permission denied" in str(handle.view.error)
+    assert f"/a/{name} did not come: " in str(handle.state.error)
+    assert "Permission denied" in str(handle.state.error)
 
 
 def test_one_tests_unreadable_file_costs_the_others_nothing(stage: Stage) -> None:
@@ -130,7 +131,7 @@ def test_one_tests_unreadable_file_costs_the_others_nothing(stage: Stage) -> Non
     for job_id in ids:
         stage.gateway.finish(job_id, files={"result": "made", "secret": "x"})
     for handle, name in zip(handles, "abc", strict=True):
-        assert ended(handle).view.phase is Phase.DONE
+        assert ended(handle).state.phase is Phase.DONE
         assert (stage.local / name / "result").read_text() == "made"
 
 
@@ -139,7 +140,7 @@ def test_a_pipe_is_named_and_stands_in_nobodys_way(stage: Stage) -> None:
     [job_id] = stage.submitted(handle)
     os.mkfifo(stage.remote / "a/pipe")
     stage.gateway.finish(job_id, files={"result": "made"})
-    assert ended(handle).view.phase is Phase.DONE
+    assert ended(handle).state.phase is Phase.DONE
     assert (stage.local / "a/pipe").exists()
     assert any("/a/pipe: it is not a regular file" in text for text in warnings(stage))
 
@@ -167,7 +168,13 @@ class TestPlaceholdersOfAnEarlierRun:
         stage.remote = stage.remote.parent / "later"
         paths = PathMap(str(stage.local), str(stage.remote))
         stage._sessions.append(
-            Session(stage.settings, paths, reactor(), lambda _settings, _wait: stage.gateway, "later")
+            Session(
+                stage.settings,
+                paths,
+                reactor(),
+                lambda _settings: stage.gateway,
+                open_journal(stage.settings, paths, "later"),
+            )
         )
         return stage
 
@@ -179,7 +186,7 @@ class TestPlaceholdersOfAnEarlierRun:
     @pytest.mark.parametrize("command", ["cat {parent}/solver.log", "cd {parent}", "cat {parent}/*.log"])
     def test_a_job_that_needs_one_fails_and_says_what_to_do(self, later: Stage, command: str) -> None:
         handle = ended(self.submit(later, command.format(parent=later.local / PARENT)))
-        error = str(handle.view.error)
+        error = str(handle.state.error)
         assert "is a placeholder of an earlier run and can't be sent" in error
         assert "an 'exclude' pattern names it" in error
         assert "max_file_size" in error
@@ -196,7 +203,7 @@ class TestPlaceholdersOfAnEarlierRun:
         child = later.directory("child")
         (later.local / PARENT / "solver.log").rename(child / "copy.log")
         handle = ended(later.submit("child"))
-        assert f"{child}/copy.log is a placeholder" in str(handle.view.error)
+        assert f"{child}/copy.log is a placeholder" in str(handle.state.error)
 
 
 def test_a_file_that_still_names_the_stage_prefix_is_warned_of_once(stage: Stage) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
-from reframe_firecrest.model.job import JobSpec, Phase
+from reframe_firecrest.model.job import JobSpec, JobState, Phase
 from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.session.followed import MISSES
 from reframe_firecrest.session.reactor import reactor
@@ -48,12 +48,12 @@ def test_a_job_goes_there_runs_and_comes_back(stage: Stage) -> None:
     assert sent.endswith(f"\ncd {remote}\n")
     stage.gateway.finish(job_id, "FAILED", 3, files={"result.txt": "made"})
     assert handle.ended.wait(10)
-    view = handle.view
-    assert (view.phase, view.state, view.exit_code) == (Phase.DONE, "FAILED", 3)
-    assert (view.nodes, view.completed) == ("nid[001-002]", END)
+    state = handle.state
+    assert (state.phase, state.state, state.exit_code) == (Phase.DONE, "FAILED", 3)
+    assert (state.nodes, state.completed) == ("nid[001-002]", END)
     assert (stage.local / "a/result.txt").read_text() == "made"
     assert (stage.local / "a/job.out").read_text() == "out"
-    told = " ".join(text for _level, text in stage.session.take_messages())
+    told = " ".join(text for _level, text in stage.said())
     assert "sent 2 files of 1 stage directories" in told
     assert "fetched 3 files of 1 jobs" in told
     # The local script stays as ReFrame wrote it: it was translated in the archive only.
@@ -65,7 +65,7 @@ def test_submit_returns_while_the_gateway_does_not_answer(stage: Stage) -> None:
     begun = time.monotonic()
     handle = stage.submit("a")
     assert time.monotonic() - begun < 2
-    assert handle.view.phase is Phase.QUEUED
+    assert handle.state.phase is Phase.QUEUED
     release(event)
     stage.submitted(handle)
 
@@ -79,10 +79,10 @@ def test_what_waits_travels_together(stage: Stage) -> None:
     listing = block(stage, "list_tree")
     for job_id in ids:
         stage.gateway.finish(job_id)
-    eventually(lambda: all(handle.view.phase is Phase.RETRIEVING for handle in handles))
+    eventually(lambda: all(handle.state.phase is Phase.RETRIEVING for handle in handles))
     release(listing)
     eventually(lambda: done(*handles))
-    assert all(handle.view.phase is Phase.DONE for handle in handles)
+    assert all(handle.state.phase is Phase.DONE for handle in handles)
     assert stage.gateway.calls["download"] <= 3
     assert stage.gateway.calls["list_tree"] <= 3
 
@@ -93,10 +93,10 @@ def test_what_is_packed_apart_is_put_together_again(stage: Stage) -> None:
     jobs = [stage.submit(f"t{number}") for number in range(3)]
     for job_id, name in zip(stage.submitted(*jobs), "abc", strict=True):
         stage.gateway.finish(job_id, files={"result": name})
-    eventually(lambda: all(job.view.phase is Phase.RETRIEVING for job in jobs))
+    eventually(lambda: all(job.state.phase is Phase.RETRIEVING for job in jobs))
     release(event)
     eventually(lambda: done(*jobs))
-    assert [job.view.error for job in jobs] == [None] * 3
+    assert [job.state.error for job in jobs] == [None] * 3
     read = [(stage.local / f"t{number}" / "result").read_text() for number in range(3)]
     assert sorted(read) == ["a", "b", "c"]
 
@@ -192,8 +192,8 @@ def test_one_bad_directory_fails_one_test(stage: Stage) -> None:
     (stage.local / "bad/loop").symlink_to(stage.local / "bad")
     release(event)
     assert bad.ended.wait(10)
-    assert bad.view.phase is Phase.FAILED
-    assert "links back" in str(bad.view.error)
+    assert bad.state.phase is Phase.FAILED
+    assert "links back" in str(bad.state.error)
     assert stage.submitted(good)
 
 
@@ -205,9 +205,9 @@ def test_a_group_that_fails_is_tried_one_by_one(stage: Stage) -> None:
         errors.RejectedError("tar: still no"),
     ]
     release(event)
-    eventually(lambda: all(handle.view.job_id or handle.ended.is_set() for handle in handles))
-    failed = [handle for handle in handles if handle.view.phase is Phase.FAILED]
-    assert [handle.view.error for handle in failed] == ["tar: still no"]
+    eventually(lambda: all(handle.state.job_id or handle.ended.is_set() for handle in handles))
+    failed = [handle for handle in handles if handle.state.phase is Phase.FAILED]
+    assert [handle.state.error for handle in failed] == ["tar: still no"]
 
 
 def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
@@ -225,7 +225,7 @@ def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
     (path / "blob").write_bytes(os.urandom(300_000))
     large, small = stage.submit("large"), stage.submit("small")
     stage.submitted(small)
-    assert large.view.phase is Phase.STAGING
+    assert large.state.phase is Phase.STAGING
     release(slow)
     stage.submitted(large)
 
@@ -235,8 +235,8 @@ def test_a_session_that_can_not_start_fails_every_test_with_the_reason(stage: St
     stage.gateway.failures[method] = [errors.ForbiddenError("no such luck")]
     handles = [stage.submit("a"), stage.submit("b")]
     eventually(lambda: done(*handles))
-    assert all("no such luck" in str(handle.view.error) for handle in handles)
-    assert "\n" not in str(handles[0].view.error)
+    assert all("no such luck" in str(handle.state.error) for handle in handles)
+    assert "\n" not in str(handles[0].state.error)
     late = stage.submit("c")
     assert late.ended.wait(5)
     assert stage.gateway.calls["connect"] == 1
@@ -246,7 +246,7 @@ def test_a_base_directory_that_can_not_be_written_is_named(stage: Stage) -> None
     stage.gateway.failures["make_directory"] = [errors.ForbiddenError("Permission denied")]
     handle = stage.submit("a")
     assert handle.ended.wait(5)
-    assert "FIRECREST_BASEDIR" in str(handle.view.error)
+    assert "FIRECREST_BASEDIR" in str(handle.state.error)
 
 
 def test_an_accident_in_one_job_is_reported_and_stays_there(stage: Stage) -> None:
@@ -258,7 +258,7 @@ def test_an_accident_in_one_job_is_reported_and_stays_there(stage: Stage) -> Non
     # Its output never shows; it is fetched all the same, and ReFrame's check decides.
     assert handle.ended.wait(10)
     assert other.ended.wait(10)
-    assert other.view.phase is Phase.DONE
+    assert other.state.phase is Phase.DONE
 
 
 def test_output_that_shows_late_is_waited_for(stage: Stage) -> None:
@@ -294,7 +294,7 @@ def test_a_job_missing_from_the_list_is_asked_for_singly(stage: Stage) -> None:
     stage.gateway.finish(job_id)
     stage.gateway.hidden.add(job_id)
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
     assert stage.gateway.calls["job"] >= 1
 
 
@@ -317,8 +317,8 @@ def test_a_job_that_nobody_knows_is_lost_not_completed(stage: Stage) -> None:
     time.sleep(1.0)
     assert not handle.ended.is_set()
     assert handle.ended.wait(15)
-    assert handle.view.phase is Phase.FAILED
-    assert "it is lost" in str(handle.view.error)
+    assert handle.state.phase is Phase.FAILED
+    assert "it is lost" in str(handle.state.error)
     assert stage.gateway.calls["download"] == 0
 
 
@@ -335,7 +335,7 @@ def test_the_accounting_may_lag_behind_after_an_outage(stage: Stage) -> None:
     stage.gateway.unknown.clear()
     stage.gateway.finish(job_id)
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
 
 
 def test_an_array_is_over_when_all_its_tasks_are(stage: Stage) -> None:
@@ -352,8 +352,8 @@ def test_an_array_is_over_when_all_its_tasks_are(stage: Stage) -> None:
     assert not handle.ended.is_set()
     stage.gateway.single[job_id] = tasks
     assert handle.ended.wait(10)
-    assert handle.view.state == "COMPLETED,COMPLETED,COMPLETED"
-    assert handle.view.exit_code == 2
+    assert handle.state.state == "COMPLETED,COMPLETED,COMPLETED"
+    assert handle.state.exit_code == 2
 
 
 def test_an_exit_code_is_not_believed_before_the_accounting_is_complete(stage: Stage) -> None:
@@ -364,10 +364,10 @@ def test_an_exit_code_is_not_believed_before_the_accounting_is_complete(stage: S
     stage.gateway.parts[job_id] = [replace(part, exit_code=0, end=None)]
     looks = stage.gateway.calls["jobs"]
     eventually(lambda: stage.gateway.calls["jobs"] >= looks + 2)
-    assert handle.view.state == "PENDING"
+    assert handle.state.state == "PENDING"
     stage.gateway.parts[job_id] = [part]
     assert handle.ended.wait(10)
-    assert handle.view.exit_code == 7
+    assert handle.state.exit_code == 7
 
 
 def test_a_job_whose_end_is_never_told_ends_all_the_same(stage: Stage) -> None:
@@ -377,7 +377,7 @@ def test_a_job_whose_end_is_never_told_ends_all_the_same(stage: Stage) -> None:
     [part] = stage.gateway.parts[job_id]
     stage.gateway.parts[job_id] = [replace(part, end=None)]
     assert handle.ended.wait(10)
-    assert handle.view.state == "COMPLETED"
+    assert handle.state.state == "COMPLETED"
 
 
 def test_an_outage_is_ridden_out(stage: Stage) -> None:
@@ -386,7 +386,7 @@ def test_an_outage_is_ridden_out(stage: Stage) -> None:
     stage.gateway.failures["jobs"] = [errors.UncertainError("500")] * 5
     stage.gateway.finish(job_id)
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
 
 
 def test_an_outage_that_lasts_too_long_is_a_failure_that_says_so(stage: Stage) -> None:
@@ -394,7 +394,7 @@ def test_an_outage_that_lasts_too_long_is_a_failure_that_says_so(stage: Stage) -
     stage.submitted(handle)
     stage.gateway.failures["jobs"] = [errors.TransientError("gone")] * 1000
     assert handle.ended.wait(10)
-    assert str(handle.view.error).startswith("gone; its stage directory on the system: ")
+    assert str(handle.state.error).startswith("gone; its stage directory on the system: ")
 
 
 # --- submission -------------------------------------------------------------------------------------
@@ -435,7 +435,7 @@ def test_a_submission_that_leaves_nothing_time_and_again_has_failed(
     stage.gateway.failures["submit"] = [errors.UncertainError("cut")] * 7
     handle = stage.submit("a")
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.FAILED
+    assert handle.state.phase is Phase.FAILED
     assert stage.gateway.calls["submit"] == 3
 
 
@@ -507,10 +507,10 @@ def test_a_list_is_asked_for_by_the_ids_of_the_jobs_that_are_followed(stage: Sta
 def test_a_refused_submission_fails_that_test_only(stage: Stage) -> None:
     stage.gateway.failures["submit"] = [errors.RejectedError("sbatch: error: invalid partition")]
     handles = [stage.submit("a"), stage.submit("b")]
-    eventually(lambda: all(handle.view.job_id or handle.ended.is_set() for handle in handles))
+    eventually(lambda: all(handle.state.job_id or handle.ended.is_set() for handle in handles))
     failed = [handle for handle in handles if handle.ended.is_set()]
     assert len(failed) == 1
-    assert str(failed[0].view.error).startswith("sbatch: error: invalid partition; ")
+    assert str(failed[0].state.error).startswith("sbatch: error: invalid partition; ")
 
 
 # --- cancelling -------------------------------------------------------------------------------------
@@ -521,7 +521,7 @@ def test_a_cancelled_job_is_final_at_once_and_nothing_is_fetched(stage: Stage) -
     ids = stage.submitted(*handles)
     stage.session.cancel(handles)
     assert done(*handles)
-    assert {handle.view.phase for handle in handles} == {Phase.CANCELLED}
+    assert {handle.state.phase for handle in handles} == {Phase.CANCELLED}
     eventually(lambda: sorted(stage.gateway.cancelled) == sorted(ids))
     stage.close()
     assert stage.gateway.calls["list_tree"] == stage.gateway.calls["download"] == 0
@@ -566,17 +566,17 @@ def test_a_cancel_that_fails_names_the_command_that_helps(stage: Stage) -> None:
     stage.gateway.failures["cancel"] = [errors.TransientError("gone")]
     stage.session.cancel([handle])
     stage.close()
-    assert any(f"scancel {job_id}" in text for _level, text in stage.session.take_messages())
+    assert any(f"scancel {job_id}" in text for _level, text in stage.said())
 
 
 def test_nothing_of_a_cancelled_or_ended_job_changes_any_more(stage: Stage) -> None:
     handle = stage.submit("a")
     stage.submitted(handle)
     stage.session.cancel([handle])
-    view = handle.view
-    handle.learn(state="RUNNING")
+    state = handle.state
+    assert not handle.learn(JobState(state="RUNNING"))
     assert not handle.advance(Phase.DONE)
-    assert handle.view is view
+    assert handle.state is state
 
 
 # --- what a script names ----------------------------------------------------------------------------
@@ -621,7 +621,7 @@ def test_what_is_left_there_is_stood_in_for_and_not_sent_back(stage: Stage) -> N
     assert (path / "big.img").stat().st_size == 100
     with pytest.raises(PermissionError, match=r"big\.img: an 'exclude' pattern"):
         (path / "big.img").read_text()
-    assert any("left on the system" in text for _level, text in stage.session.take_messages())
+    assert any("left on the system" in text for _level, text in stage.said())
     again = stage.submit("a")
     stage.submitted(again)
     assert (stage.remote / "a/big.img").read_text() == "1" * 100
@@ -667,7 +667,7 @@ def test_a_file_that_can_not_be_packed_is_stood_in_for_and_the_rest_comes(stage:
     stage.gateway.unpackable.add("odd")
     stage.gateway.finish(job_id, files={"odd": "1", "result": "2"})
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
     assert (stage.local / "a/result").read_text() == "2"
     with pytest.raises(PermissionError, match="could not be packed"):
         (stage.local / "a/odd").read_text()
@@ -679,7 +679,7 @@ def test_output_that_can_not_be_packed_is_downloaded_by_itself(stage: Stage) -> 
     stage.gateway.unpackable.add("job.out")
     stage.gateway.finish(job_id)
     assert handle.ended.wait(10)
-    assert handle.view.error is None
+    assert handle.state.error is None
     assert (stage.local / "a/job.out").read_text() == "out"
 
 
@@ -690,7 +690,7 @@ def test_output_that_can_not_be_fetched_at_all_fails_the_test(stage: Stage) -> N
     stage.gateway.failures["download"] = [errors.RejectedError("no")] * 9
     stage.gateway.finish(job_id)
     assert handle.ended.wait(10)
-    assert handle.view.error is not None
+    assert handle.state.error is not None
 
 
 def test_an_archive_that_comes_damaged_is_fetched_again(stage: Stage) -> None:
@@ -699,7 +699,7 @@ def test_an_archive_that_comes_damaged_is_fetched_again(stage: Stage) -> None:
     stage.gateway.damaged = 2
     stage.gateway.finish(job_id, files={"result": "2"})
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
     assert (stage.local / "a/result").read_text() == "2"
     assert (stage.gateway.calls["archive"], stage.gateway.calls["download"]) == (1, 3)
 
@@ -710,7 +710,7 @@ def test_an_archive_that_is_damaged_there_fails_the_test(stage: Stage) -> None:
     stage.gateway.damaged = 99
     stage.gateway.finish(job_id)
     assert handle.ended.wait(10)
-    assert "is damaged" in str(handle.view.error)
+    assert "is damaged" in str(handle.state.error)
 
 
 def test_what_a_job_removed_is_removed_here_unless_it_was_changed_here(stage: Stage) -> None:
@@ -759,6 +759,6 @@ def test_no_stale_copy_is_read_where_a_hostile_member_was_refused(stage: Stage) 
     stage.gateway.hostile.add("result")
     stage.gateway.finish(job_id, files={"result": "new, and longer"})
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
     with pytest.raises(PermissionError, match="not a plain file"):
         (stage.local / "a/result").read_text()

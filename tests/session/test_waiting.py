@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ def submit(stage: Stage, name: str, shape: JobShape = TEN) -> tuple[JobHandle, s
         JobSpec(f"rfm_{name}", str(path), "job.sh", outputs, shape=shape, numbered=shape.is_array)
     )
     [job_id] = stage.submitted(handle)
-    eventually(lambda: handle.view.state == "PENDING")
+    eventually(lambda: handle.state.state == "PENDING")
     [part] = stage.gateway.parts[job_id]
     stage.gateway.begin(job_id, None)
     return handle, job_id, part
@@ -53,12 +52,12 @@ class TestArrays:
         asked = stage.gateway.calls["job"]
         eventually(lambda: stage.gateway.calls["job"] > asked + 2)
         assert not handle.ended.is_set()
-        assert handle.view.exit_code is None
+        assert handle.state.exit_code is None
         stage.gateway.parts[job_id] = [task(part, index, code=7 * (index == 8)) for index in range(10)]
         assert handle.ended.wait(10)
-        assert handle.view.phase is Phase.DONE
-        assert handle.view.exit_code == 7
-        assert handle.view.state == ",".join(["COMPLETED"] * 8 + ["FAILED", "COMPLETED"])
+        assert handle.state.phase is Phase.DONE
+        assert handle.state.exit_code == 7
+        assert handle.state.state == ",".join(["COMPLETED"] * 8 + ["FAILED", "COMPLETED"])
 
     def test_tasks_under_ids_of_their_own_keep_an_array_going(self, stage: Stage) -> None:
         handle, job_id, part = submit(stage, "a", JobShape(frozenset({0, 1})))
@@ -67,7 +66,7 @@ class TestArrays:
         stage.gateway.parts["909"] = [running]
         stage.gateway.parts[job_id] = [task(part, 0)]
         stage.gateway.single[job_id] = [task(part, 0), running]
-        eventually(lambda: handle.view.state == "COMPLETED,RUNNING")
+        eventually(lambda: handle.state.state == "COMPLETED,RUNNING")
         # Now that the id is known, lists settle how the array stands.
         asked, lists = stage.gateway.calls["job"], stage.gateway.calls["jobs"]
         eventually(lambda: stage.gateway.calls["jobs"] > lists + 3)
@@ -75,7 +74,7 @@ class TestArrays:
         del stage.gateway.parts["909"]
         stage.gateway.parts[job_id] = stage.gateway.single[job_id] = [task(part, 0), task(part, 1, code=3)]
         assert handle.ended.wait(10)
-        assert handle.view.exit_code == 3
+        assert handle.state.exit_code == 3
 
     def test_a_list_that_shows_every_task_at_its_end_is_enough(self, stage: Stage) -> None:
         handle, job_id, part = submit(stage, "a")
@@ -83,7 +82,7 @@ class TestArrays:
         stage.gateway.trouble[job_id] = REFUSED
         stage.gateway.parts[job_id] = [task(part, index) for index in range(10)]
         assert handle.ended.wait(10)
-        assert handle.view.phase is Phase.DONE
+        assert handle.state.phase is Phase.DONE
         assert stage.gateway.calls["job"] == 0
 
     def test_tasks_that_were_cancelled_before_they_started_are_not_waited_for(self, stage: Stage) -> None:
@@ -92,14 +91,14 @@ class TestArrays:
         rest = replace(task(part, "[1-9]"), state="CANCELLED", nodes="")
         stage.gateway.parts[job_id] = [task(part, 0), rest]
         assert handle.ended.wait(10)
-        assert (handle.view.phase, handle.view.state) == (Phase.DONE, "COMPLETED,CANCELLED")
+        assert (handle.state.phase, handle.state.state) == (Phase.DONE, "COMPLETED,CANCELLED")
 
     def test_an_array_whose_tasks_are_never_reported_is_lost_not_passed(self, stage: Stage) -> None:
         handle, job_id, part = submit(stage, "a")
         stage.gateway.parts[job_id] = [task(part, index) for index in range(8)]
         assert handle.ended.wait(15)
-        assert handle.view.phase is Phase.FAILED
-        assert f"Slurm has reported nothing about tasks 8, 9 of job {job_id} for" in str(handle.view.error)
+        assert handle.state.phase is Phase.FAILED
+        assert f"Slurm has reported nothing about tasks 8, 9 of job {job_id} for" in str(handle.state.error)
 
     def test_the_output_of_each_task_that_ran_is_waited_for(self, stage: Stage) -> None:
         handle, job_id, part = submit(stage, "a", JobShape(frozenset({1, 2})))
@@ -114,29 +113,28 @@ class TestArrays:
         write_outputs(part, 1)
         stage.gateway.parts[job_id] = [task(part, 1), task(part, 2)]
         assert handle.ended.wait(10)
-        assert handle.view.phase is Phase.DONE
+        assert handle.state.phase is Phase.DONE
         assert any("no output of a task that ran: a/job.out_2" in text for _, text in stage.said())
 
 
 class TestOneJobsTrouble:
     def test_a_job_that_the_gateway_cannot_report_fails_alone(
-        self, stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        caplog.set_level(logging.WARNING)
         monkeypatch.setattr("reframe_firecrest.session.verdicts.WARN_AFTER", 0.5)
         broken, other = stage.submit("a"), stage.submit("b")
         bad, good = stage.submitted(broken, other)
         stage.gateway.hidden.add(bad)
         stage.gateway.trouble[bad] = REFUSED
         assert broken.ended.wait(15)
-        assert broken.view.phase is Phase.FAILED
-        assert f"the gateway has not reported job {bad} for" in str(broken.view.error)
-        assert "Internal Server Error" in str(broken.view.error)
+        assert broken.state.phase is Phase.FAILED
+        assert f"the gateway has not reported job {bad} for" in str(broken.state.error)
+        assert "Internal Server Error" in str(broken.state.error)
         assert not other.ended.is_set()
         stage.gateway.finish(good)
         assert other.ended.wait(10)
-        assert other.view.phase is Phase.DONE
-        assert sum("retrying for up to 4 s" in text for text in caplog.messages) == 1
+        assert other.state.phase is Phase.DONE
+        assert sum("retrying for up to 4 s" in text for _, text in stage.said()) == 1
 
     def test_garbage_about_one_job_ends_no_other(self, stage: Stage) -> None:
         broken, other = stage.submit("a"), stage.submit("b")
@@ -147,12 +145,12 @@ class TestOneJobsTrouble:
         eventually(lambda: stage.gateway.calls["job"] > asked + 1)
         stage.gateway.finish(good)
         assert other.ended.wait(10)
-        assert other.view.phase is Phase.DONE
+        assert other.state.phase is Phase.DONE
         assert not broken.ended.is_set()
         del stage.gateway.trouble[bad]
         stage.gateway.finish(bad)
         assert broken.ended.wait(10)
-        assert broken.view.phase is Phase.DONE
+        assert broken.state.phase is Phase.DONE
 
     def test_a_job_that_lists_show_goes_on_although_it_cannot_be_asked_for(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
@@ -165,7 +163,7 @@ class TestOneJobsTrouble:
         assert not handle.ended.wait(stage.settings.retry_timeout + 2)
         stage.gateway.finish(job_id)
         assert handle.ended.wait(10)
-        assert handle.view.phase is Phase.DONE
+        assert handle.state.phase is Phase.DONE
 
 
 class TestStaleLists:
@@ -179,10 +177,10 @@ class TestStaleLists:
         [part] = stage.gateway.parts[job_id]
         stage.gateway.listed_parts[job_id] = [replace(part, state="REQUEUED", end=time.time())]
         stage.gateway.parts[job_id] = [replace(part, state="PENDING", reason="job requeued in held state")]
-        eventually(lambda: handle.view.reason == "job requeued in held state")
+        eventually(lambda: handle.state.reason == "job requeued in held state")
         stage.gateway.parts[job_id] = [replace(part, state="CANCELLED", end=time.time())]
         assert handle.ended.wait(10)
-        assert handle.view.state == "CANCELLED"
+        assert handle.state.state == "CANCELLED"
 
     def test_what_an_answer_for_one_job_has_refuted_is_not_believed_again(self, stage: Stage) -> None:
         handle = stage.submit("a")
@@ -190,10 +188,10 @@ class TestStaleLists:
         [part] = stage.gateway.parts[job_id]
         stage.gateway.listed_parts[job_id] = [replace(part, state="REQUEUED", end=time.time())]
         stage.gateway.parts[job_id] = [replace(part, state="RUNNING", reason=None)]
-        eventually(lambda: handle.view.state == "RUNNING")
+        eventually(lambda: handle.state.state == "RUNNING")
         lists = stage.gateway.calls["jobs"]
         eventually(lambda: stage.gateway.calls["jobs"] > lists + 3)
-        assert handle.view.state == "RUNNING"
+        assert handle.state.state == "RUNNING"
 
     def test_a_job_that_runs_past_its_limit_is_asked_for(self, stage: Stage) -> None:
         handle = stage.submit("a")
@@ -203,7 +201,7 @@ class TestStaleLists:
         stage.gateway.listed_parts[job_id] = [running]
         stage.gateway.finish(job_id, "TIMEOUT")
         assert handle.ended.wait(10)
-        assert handle.view.state == "TIMEOUT"
+        assert handle.state.state == "TIMEOUT"
 
     def test_a_job_that_waits_or_runs_costs_no_questions(self, stage: Stage) -> None:
         handle = stage.submit("a")
@@ -222,7 +220,7 @@ class TestWithoutLists:
         for job_id in stage.submitted(*handles):
             stage.gateway.finish(job_id)
         assert all(handle.ended.wait(20) for handle in handles)
-        assert {handle.view.phase for handle in handles} == {Phase.DONE}
+        assert {handle.state.phase for handle in handles} == {Phase.DONE}
 
     def test_lists_count_again_once_they_can_be_had(self, stage: Stage) -> None:
         stage.gateway.unlistable = True
@@ -243,8 +241,8 @@ class TestWithoutLists:
         bad, good = stage.submitted(broken, other)
         stage.gateway.trouble[bad] = REFUSED
         assert broken.ended.wait(15)
-        assert f"the gateway has not reported job {bad}" in str(broken.view.error)
+        assert f"the gateway has not reported job {bad}" in str(broken.state.error)
         assert not other.ended.is_set()
         stage.gateway.finish(good)
         assert other.ended.wait(10)
-        assert other.view.phase is Phase.DONE
+        assert other.state.phase is Phase.DONE

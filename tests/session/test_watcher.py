@@ -25,16 +25,16 @@ def test_two_jobs_under_one_id_are_told_apart(stage: Stage) -> None:
     [job_id] = stage.submitted(forgotten)
     [part] = stage.gateway.parts[job_id]
     stage.gateway.parts[job_id] = [replace(part, state="RUNNING")]
-    eventually(lambda: forgotten.view.state == "RUNNING")
+    eventually(lambda: forgotten.state.state == "RUNNING")
     stage.gateway.forget()
     other = stage.submit("b")
     assert stage.submitted(other) == [job_id]
     stage.gateway.finish(job_id, "FAILED", code=3)
     assert other.ended.wait(10)
-    assert (other.view.phase, other.view.exit_code) == (Phase.DONE, 3)
+    assert (other.state.phase, other.state.exit_code) == (Phase.DONE, 3)
     assert forgotten.ended.wait(1)
-    assert forgotten.view.phase is Phase.FAILED
-    assert f"forgotten job {job_id} and given its number to another one" in str(forgotten.view.error)
+    assert forgotten.state.phase is Phase.FAILED
+    assert f"forgotten job {job_id} and given its number to another one" in str(forgotten.state.error)
 
 
 def test_a_job_that_was_forgotten_before_anybody_saw_it_is_lost_to_who_has_its_id(stage: Stage) -> None:
@@ -47,9 +47,9 @@ def test_a_job_that_was_forgotten_before_anybody_saw_it_is_lost_to_who_has_its_i
     stage.gateway.finish(job_id)
     reactor().call(answering.set)
     assert other.ended.wait(10)
-    assert other.view.phase is Phase.DONE
+    assert other.state.phase is Phase.DONE
     assert forgotten.ended.wait(10)
-    assert f"forgotten job {job_id} and given its number to another one" in str(forgotten.view.error)
+    assert f"forgotten job {job_id} and given its number to another one" in str(forgotten.state.error)
 
 
 def test_tasks_that_the_accounting_shows_as_running_do_not_hide_who_has_their_id(stage: Stage) -> None:
@@ -58,10 +58,10 @@ def test_tasks_that_the_accounting_shows_as_running_do_not_hide_who_has_their_id
     [part] = stage.gateway.parts[job_id]
     tasks = [replace(part, job_id=f"{job_id}_{number}", state="RUNNING") for number in range(2)]
     stage.gateway.parts[job_id] = tasks
-    eventually(lambda: handle.view.state == "RUNNING,RUNNING")
+    eventually(lambda: handle.state.state == "RUNNING,RUNNING")
     stage.gateway.parts[job_id] = [*tasks, replace(part, name="rfm_b", working_directory="/scratch/b")]
     assert handle.ended.wait(10)
-    assert "given its number to another one" in str(handle.view.error)
+    assert "given its number to another one" in str(handle.state.error)
 
 
 def test_a_job_without_name_and_directory_yet_is_waited_for(stage: Stage) -> None:
@@ -69,11 +69,11 @@ def test_a_job_without_name_and_directory_yet_is_waited_for(stage: Stage) -> Non
     [job_id] = stage.submitted(handle)
     [part] = stage.gateway.parts[job_id]
     stage.gateway.parts[job_id] = [replace(part, name="allocation", working_directory="", reason="None")]
-    eventually(lambda: handle.view.reason == "None")
+    eventually(lambda: handle.state.reason == "None")
     stage.gateway.parts[job_id] = [part]
     stage.gateway.finish(job_id)
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
 
 
 def test_a_strangers_job_under_a_forgotten_id_is_not_taken_for_ours(stage: Stage) -> None:
@@ -84,7 +84,7 @@ def test_a_strangers_job_under_a_forgotten_id_is_not_taken_for_ours(stage: Stage
     stage.gateway.hidden.add(job_id)
     stage.gateway.single[job_id] = [stranger]
     assert handle.ended.wait(15)
-    assert "it is lost" in str(handle.view.error)
+    assert "it is lost" in str(handle.state.error)
 
 
 def test_a_directory_that_the_system_calls_by_another_name_does_no_harm(stage: Stage) -> None:
@@ -96,7 +96,7 @@ def test_a_directory_that_the_system_calls_by_another_name_does_no_harm(stage: S
     stage.gateway.parts[job_id] = [replace(part, name="rfm_a", working_directory="/real/path/a")]
     reactor().call(stage.gateway.blocked["jobs"].set)
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
 
 
 def test_a_job_that_runs_long_after_its_time_limit_is_lost(stage: Stage) -> None:
@@ -108,8 +108,8 @@ def test_a_job_that_runs_long_after_its_time_limit_is_lost(stage: Stage) -> None
     assert not handle.ended.wait(1)
     stage.gateway.parts[job_id] = [replace(running, elapsed=LIMIT + OVERDUE + 60)]
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.FAILED
-    assert f"as running {OVERDUE + 60:.0f} s after its time limit: it is lost" in str(handle.view.error)
+    assert handle.state.phase is Phase.FAILED
+    assert f"as running {OVERDUE + 60:.0f} s after its time limit: it is lost" in str(handle.state.error)
 
 
 def test_an_answer_that_came_late_is_not_followed_by_a_long_silence(stage: Stage) -> None:
@@ -147,8 +147,8 @@ def test_a_job_that_slurm_holds_for_good_fails_and_is_cancelled(stage: Stage) ->
     [part] = stage.gateway.parts[job_id]
     stage.gateway.parts[job_id] = [replace(part, reason="launch failed requeued held")]
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.FAILED
-    assert "will not start it again by itself: launch failed requeued held" in str(handle.view.error)
+    assert handle.state.phase is Phase.FAILED
+    assert "will not start it again by itself: launch failed requeued held" in str(handle.state.error)
     eventually(lambda: stage.gateway.cancelled == [job_id])
 
 
@@ -175,11 +175,11 @@ def test_a_preempted_job_that_is_queued_again_goes_on(stage: Stage) -> None:
     [job_id] = stage.submitted(handle)
     [part] = stage.gateway.parts[job_id]
     stage.gateway.parts[job_id] = [replace(part, state="PREEMPTED", end=time.time())]
-    eventually(lambda: handle.view.state == "PREEMPTED")
+    eventually(lambda: handle.state.state == "PREEMPTED")
     stage.gateway.parts[job_id] = [part]
     stage.gateway.finish(job_id)
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.DONE
+    assert handle.state.phase is Phase.DONE
 
 
 def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
@@ -191,8 +191,8 @@ def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
     [part] = stage.gateway.parts[job_id]
     stage.gateway.parts[job_id] = [replace(part, state="PREEMPTED", end=time.time())]
     assert handle.ended.wait(10)
-    assert handle.view.phase is Phase.FAILED
-    assert f"Slurm has preempted job {job_id} and not queued it again" in str(handle.view.error)
+    assert handle.state.phase is Phase.FAILED
+    assert f"Slurm has preempted job {job_id} and not queued it again" in str(handle.state.error)
     eventually(lambda: stage.gateway.cancelled == [job_id])
 
 
@@ -211,4 +211,4 @@ def test_a_heterogeneous_job_is_followed_until_all_of_its_components_are_told(st
     assert not handle.ended.is_set()
     stage.gateway.parts[job_id] = parts
     assert handle.ended.wait(10)
-    assert (handle.view.state, handle.view.exit_code) == ("COMPLETED,COMPLETED", 1)
+    assert (handle.state.state, handle.state.exit_code) == ("COMPLETED,COMPLETED", 1)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reframe_firecrest.staging import text_translation
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.text_translation import names_path
 

@@ -17,8 +17,9 @@ from reframe_firecrest.commands.detect.script import FACTS, OUTPUTS, SCRIPT, job
 from reframe_firecrest.commands.detect.targets import Target
 from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import DetectionError
-from reframe_firecrest.model.job import JobHandle, JobSpec, JobView, Phase
+from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.slurm_states import PENDING
+from reframe_firecrest.session.log_queue import LOGS
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import Settings
@@ -65,6 +66,7 @@ def detect_processors(
         open_session: takes settings and a stage prefix.
     """
     with tempfile.TemporaryDirectory(prefix="reframe-firecrest-detect-") as stage:
+        LOGS.start()
         probes = [_submit(target, stage, open_session) for target in targets]
         try:
             _wait(probes, time.monotonic() + timeout, timeout, notify)
@@ -100,60 +102,60 @@ def _wait(probes: Sequence[_Probe], deadline: float, timeout: float, notify: Cal
         waiting = [probe for probe in probes if not probe.handle.ended.is_set()]
         for probe in probes:
             _report_progress(probe, notify)
+        for level, text in LOGS.take():
+            if level >= logging.WARNING:
+                notify(text)
         if not waiting:
             return
         if time.monotonic() > deadline:
             for probe in waiting:
-                view = probe.handle.view
-                if not _started(view):
+                state = probe.handle.state
+                if not _started(state):
                     probe.session.cancel([probe.handle])
                     # Unless it has ended just now.
-                    if probe.handle.view.phase is Phase.CANCELLED:
-                        probe.late = f"it did not start within {timeout:g} s: {_describe(view)}"
+                    if probe.handle.state.phase is Phase.CANCELLED:
+                        probe.late = f"it did not start within {timeout:g} s: {_describe(state)}"
         waiting[0].handle.ended.wait(STEP)
 
 
 def _report_progress(probe: _Probe, notify: Callable[[str], None]) -> None:
-    news = _describe(probe.handle.view)
+    news = _describe(probe.handle.state)
     if news != probe.told and not probe.handle.ended.is_set():
         probe.told = news
         notify(f"{probe.target.name}: {news}")
-    for level, text in probe.session.take_messages():
-        if level >= logging.WARNING:
-            notify(text)
 
 
-def _started(view: JobView) -> bool:
-    if view.phase is Phase.SUBMITTED:
-        return view.state not in PENDING
-    return view.phase is Phase.RETRIEVING
+def _started(state: JobState) -> bool:
+    if state.phase is Phase.SUBMITTED:
+        return state.state not in PENDING
+    return state.phase is Phase.RETRIEVING
 
 
-def _describe(view: JobView) -> str:
-    if view.job_id is None:
+def _describe(state: JobState) -> str:
+    if state.job_id is None:
         return "the job is on its way"
-    reason = f" ({view.reason})" if view.reason and view.state in PENDING else ""
-    return f"job {view.job_id} is {view.state}{reason}"
+    reason = f" ({state.reason})" if state.reason and state.state in PENDING else ""
+    return f"job {state.job_id} is {state.state}{reason}"
 
 
 def _outcome(probe: _Probe) -> DetectionResult:
-    view = probe.handle.view
-    if probe.late or view.error:
-        return DetectionResult(probe.target, reason=probe.late or str(view.error))
+    state = probe.handle.state
+    if probe.late or state.error:
+        return DetectionResult(probe.target, reason=probe.late or str(state.error))
     directory = Path(probe.handle.spec.directory)
-    if view.state != "COMPLETED":
+    if state.state != "COMPLETED":
         words = _last_lines(directory / OUTPUTS[1])
         return DetectionResult(
             probe.target,
-            reason=f"job {view.job_id} ended as {view.state} with exit code {view.exit_code}{words}",
+            reason=f"job {state.job_id} ended as {state.state} with exit code {state.exit_code}{words}",
         )
     try:
         text = _beginning(directory / FACTS)
         return DetectionResult(probe.target, processor_info(parse_facts(text)))
     except OSError as error:
-        return DetectionResult(probe.target, reason=f"job {view.job_id} left no {FACTS}: {error.strerror}")
+        return DetectionResult(probe.target, reason=f"job {state.job_id} left no {FACTS}: {error.strerror}")
     except DetectionError as error:
-        return DetectionResult(probe.target, reason=f"job {view.job_id}: {error}")
+        return DetectionResult(probe.target, reason=f"job {state.job_id}: {error}")
 
 
 def _last_lines(file: Path) -> str:

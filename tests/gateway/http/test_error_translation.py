@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from reframe_firecrest.gateway import file_schemas
 from reframe_firecrest.gateway.http import error_translation, policy
 from reframe_firecrest.gateway.http.policy import Operation
-from reframe_firecrest.gateway.v2 import schemas
+from reframe_firecrest.gateway.v2 import schemas, systems
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import FileKind
 from reframe_firecrest.model.slurm_states import parts_of, summarise
@@ -323,7 +323,7 @@ class TestJobs:
     @pytest.mark.parametrize("recording", recordings("job_info_cancelled"))
     def test_a_cancelled_job_is_cancelled_whoever_did_it(self, recording: Any) -> None:
         assert last_answer(recording)["jobs"][0]["status"]["state"] == "CANCELLED by 1001"
-        assert summarise(schemas.parse_jobs(last_answer(recording))).state == "CANCELLED"
+        assert summarise(schemas.parse_jobs(last_answer(recording))).state.state == "CANCELLED"
 
     @pytest.mark.parametrize("recording", recordings("job_info_pending"))
     def test_a_pending_job_has_neither_nodes_nor_exit_code(self, recording: Any) -> None:
@@ -339,7 +339,7 @@ class TestJobs:
 
     @pytest.mark.parametrize("recording", recordings("job_info_failed"))
     def test_a_failed_job_has_its_exit_code(self, recording: Any) -> None:
-        assert summarise(schemas.parse_jobs(last_answer(recording))).exit_code == 3
+        assert summarise(schemas.parse_jobs(last_answer(recording))).state.exit_code == 3
 
     @pytest.mark.parametrize("recording", recordings("job_info_array_pending"))
     def test_a_pending_array_is_one_entry(self, recording: Any) -> None:
@@ -351,13 +351,13 @@ class TestJobs:
     def test_a_running_array_counts_each_task_once(self, recording: Any) -> None:
         parts = parts_of("408", schemas.parse_jobs(last_answer(recording)))
         assert [part.job_id for part in parts] == ["408_0", "408_1"]
-        assert summarise(parts).state == "RUNNING,RUNNING"
+        assert summarise(parts).state.state == "RUNNING,RUNNING"
 
     @pytest.mark.parametrize("recording", recordings("job_info_array_done"))
     def test_a_finished_array_has_the_worst_exit_code(self, recording: Any) -> None:
         total = summarise(parts_of("9", schemas.parse_jobs(last_answer(recording))))
         assert total.ended
-        assert total.exit_code == 2
+        assert total.state.exit_code == 2
 
     def test_a_heterogeneous_job_is_the_sum_of_its_components(self) -> None:
         jobs = [{"jobId": f"123+{number}", "status": {"state": "RUNNING"}} for number in (0, 1)]
@@ -435,11 +435,11 @@ class TestFiles:
 class TestSystems:
     @pytest.mark.parametrize("recording", recordings("systems*"))
     def test_every_recorded_system_is_understood(self, recording: Any) -> None:
-        (system,) = schemas.parse_systems(last_answer(recording))
+        (system,) = systems.parse_systems(last_answer(recording))
         assert system.name == "mycluster"
         assert system.scheduler_version == (22, 5, 8)
         assert system.data_operation is not None
-        assert system.data_operation.max_ops_file_size == 5_242_880
+        assert system.data_operation.max_direct_upload == 5_242_880
 
     @pytest.mark.parametrize(
         ("version", "numbers"),
@@ -449,7 +449,7 @@ class TestSystems:
         self, version: str | None, numbers: tuple[int, ...] | None
     ) -> None:
         body = {"systems": [{"name": "daint", "scheduler": {"version": version}}]}
-        assert schemas.parse_systems(body)[0].scheduler_version == numbers
+        assert systems.parse_systems(body)[0].scheduler_version == numbers
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ class TestSystems:
             schemas.parse_listing,
             [None, {"output": [{"name": "x"}]}, {"output": "x"}, {"output": [{"name": 3, "type": "-"}]}],
         ),
-        (schemas.parse_systems, [None, {}, {"systems": None}, {"systems": [{}]}]),
+        (systems.parse_systems, [None, {}, {"systems": None}, {"systems": [{}]}]),
         (schemas.parse_transfer, [None, {}, {"transferJob": None}, {"transferJob": {"jobId": None}}]),
         (schemas.parse_job_id, [None, [], {}, {"jobId": None}, {"jobId": ""}, {"jobId": "9_1"}]),
     ],
@@ -488,7 +488,7 @@ def test_no_answer_makes_a_translation_fail_in_another_way(body: object) -> None
     for translation in (
         schemas.parse_jobs,
         schemas.parse_listing,
-        schemas.parse_systems,
+        systems.parse_systems,
         schemas.parse_transfer,
     ):
         try:
