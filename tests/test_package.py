@@ -133,7 +133,7 @@ def files_of(*rooms: str) -> list[Path]:
         (["journal/*.py", "settings/*.py"], [f"reframe_firecrest.{room}" for room in UPPER]),
         (["gateway/**/*.py"], [f"reframe_firecrest.{room}" for room in (*UPPER, "staging", "journal")]),
         (["staging/*.py"], [f"reframe_firecrest.{room}" for room in UPPER]),
-        (["session/*.py"], [f"reframe_firecrest.{room}" for room in ("commands", "cli")]),
+        (["session/*.py"], [f"reframe_firecrest.{room}" for room in ("cli", "commands", "plugin")]),
         (["plugin/*.py", "session/*.py", "staging/*.py", "commands/**/*.py"], ["firecrest", "httpx"]),
         (["model/*.py", "gateway/**/*.py", "session/*.py", "staging/*.py"], ["reframe"]),
         (["gateway/v1/*.py"], ["reframe_firecrest.gateway.v2", "firecrest"]),

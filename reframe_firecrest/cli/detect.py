@@ -22,7 +22,7 @@ from reframe_firecrest.commands.detect.survey import (
     targets_of_survey,
 )
 from reframe_firecrest.commands.targets import Target, targets_of_file
-from reframe_firecrest.journal.atomic import atomic_write
+from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import FirecrestError, one_line
 from reframe_firecrest.settings import read_settings
 

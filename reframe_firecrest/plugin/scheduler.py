@@ -30,7 +30,8 @@ from reframe_firecrest.model.system import Cluster, NodeInfo
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.nodes import default_partition, describe, select
-from reframe_firecrest.plugin.reframe_log import log_messages
+from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
+from reframe_firecrest.plugin.reframe_session import session_id
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.session.signals import exit_was_requested
@@ -74,7 +75,9 @@ class FirecrestScheduler(SlurmJobScheduler):
         """
         if self._opened is None:
             settings = self._read_settings()
-            self._opened = settings, get_session(settings, rt.runtime().stage_prefix)
+            capture_logs()
+            session = get_session(settings, rt.runtime().stage_prefix, session_id())
+            self._opened = settings, session
         return self._opened
 
     def _read_settings(self) -> Settings:
@@ -142,8 +145,8 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._look(*jobs)
 
     def _look(self, *jobs: FirecrestJob | None) -> None:
-        _, session = self._open()
-        log_messages(session.take_messages())
+        self._open()
+        flush_logs()
         waiting = [job for job in jobs if job is not None]
         for job in waiting:
             self._refresh(job)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
 
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.session.reactor import Reactor
+
+_LOGGER = logging.getLogger(__name__)
 
 NO_TIME = "there was no time to cancel it"
 """Why a job may still be there, until its cancel has been answered."""
@@ -19,13 +21,11 @@ class CancelQueue:
     Args:
         gateway: the way there.
         reactor: runs them.
-        warn: told of a job that may still be there, with the command that removes it.
     """
 
-    def __init__(self, gateway: Gateway, reactor: Reactor, warn: Callable[[str], None]) -> None:
+    def __init__(self, gateway: Gateway, reactor: Reactor) -> None:
         self._gateway = gateway
         self._reactor = reactor
-        self._warn = warn
         self._tasks: set[asyncio.Task[None]] = set()
         self._left: dict[str, str] = {}
 
@@ -61,7 +61,7 @@ class CancelQueue:
             return
         ids = " ".join(self.left)
         reason = next(iter(self._left.values()))
-        self._warn(
+        _LOGGER.warning(
             f"{len(self._left)} jobs may still be there; remove them with: scancel {ids} ({reason})"
             if len(self._left) > 1
             else f"job {ids} may still be there; remove it with: scancel {ids} ({reason})"

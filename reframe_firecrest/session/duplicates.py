@@ -6,8 +6,9 @@ Such a job does no harm: it ends before it touches anything. But it waits in the
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
@@ -16,6 +17,8 @@ from reframe_firecrest.model.slurm_states import ENDED, PENDING
 from reframe_firecrest.session.cancel_queue import CancelQueue
 from reframe_firecrest.session.submission import Submission
 from reframe_firecrest.staging.markers import Markers, read_claims
+
+_LOGGER = logging.getLogger(__name__)
 
 LATE = 11.0
 """Seconds for which a gateway may still carry out a submission that was cut off.
@@ -31,16 +34,12 @@ class Duplicates:
         gateway: the way there.
         claims: remote directory of claims.
         cancels: cancels jobs.
-        log: receives what is cancelled, and what could not be found out.
     """
 
-    def __init__(
-        self, gateway: Gateway, claims: str, cancels: CancelQueue, log: Callable[[str], None]
-    ) -> None:
+    def __init__(self, gateway: Gateway, claims: str, cancels: CancelQueue) -> None:
         self._gateway = gateway
         self._claims = claims
         self._cancel_queue = cancels
-        self._log = log
         self._doubtful: set[Submission] = set()
 
     async def settle(self, submission: Submission) -> None:
@@ -79,7 +78,7 @@ class Duplicates:
         try:
             claims = await self._gateway.list_directory(self._claims)
         except errors.GatewayError as error:
-            self._log(f"a job may be running in {submission.directory}: {error}")
+            _LOGGER.debug("a job may be running in %s: %s", submission.directory, error)
             return
         holder = read_claims(claims, submission.token, Markers(), prepares=False).holder
         if holder is not None:
@@ -96,12 +95,12 @@ class Duplicates:
         try:
             parts = await self._gateway.jobs(since, [item.name for item in submissions])
         except errors.GatewayError as error:
-            self._log(f"jobs may be left of submissions without an answer: {error}")
+            _LOGGER.debug("jobs may be left of submissions without an answer: %s", error)
             return
         going = [part for part in parts if (part.state in states if states else part.state not in ENDED)]
         found = jobs_in(going, {item.directory for item in submissions})
         if found:
-            self._log(f"cancelling jobs that were queued more than once: {' '.join(sorted(found))}")
+            _LOGGER.debug("cancelling jobs that were queued more than once: %s", " ".join(sorted(found)))
         await asyncio.gather(*map(self._cancel_queue.cancel, found))
 
 

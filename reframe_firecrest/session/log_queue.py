@@ -1,44 +1,80 @@
-"""Keep what the gateway and the session log until it can be shown: ReFrame's log belongs to ReFrame's thread.
+"""Log records of this package, queued for the thread that may show them.
 
-Without this, Python would write it to standard error, amid ReFrame's own lines, and to no file.
+ReFrame's log context belongs to its main thread, while most records come from the event loop. Without a
+handler, Python would print them to standard error, among ReFrame's own lines, and to no file.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
-from collections.abc import Iterator
+import sys
+from logging.handlers import QueueHandler
 from queue import Empty, SimpleQueue
 
+from reframe_firecrest.model.errors import one_line
+
 Message = tuple[int, str]
+"""Level and text of a log record."""
+
+PACKAGE = "reframe_firecrest"
+"""Root of this package's loggers."""
 
 
-def drain(messages: SimpleQueue[Message]) -> Iterator[Message]:
-    """Take what there is: level and text."""
-    while True:
-        try:
-            yield messages.get_nowait()
-        except Empty:
-            return
+class _OneLine(logging.Formatter):
+    """Escapes what a terminal or log can't show: names and messages of the remote side may hold anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
 
 
-class _Relay(logging.Handler):
+class LogQueue:
+    """Handler of the package's loggers, and the records that it has queued."""
+
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.kept: SimpleQueue[Message] = SimpleQueue()
+        self._records: SimpleQueue[logging.LogRecord] = SimpleQueue()
+        self._handler = QueueHandler(self._records)
+        self._handler.setFormatter(_OneLine())
+        self._logger = logging.getLogger(PACKAGE)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self.kept.put((record.levelno, record.getMessage()))
+    def start(self) -> None:
+        """Queue all records from now on; further calls have no effect."""
+        if self._handler in self._logger.handlers:
+            return
+        self._logger.addHandler(self._handler)
+        self._logger.setLevel(logging.DEBUG)
+        self._logger.propagate = False
+        atexit.register(self.print_warnings)
+
+    def stop(self) -> None:
+        """Leave the loggers as Python makes them, and drop what is queued."""
+        self._logger.removeHandler(self._handler)
+        self._logger.setLevel(logging.NOTSET)
+        self._logger.propagate = True
+        atexit.unregister(self.print_warnings)
+        self.take()
+
+    def take(self) -> list[Message]:
+        """Remove and return the queued messages."""
+        messages: list[Message] = []
+        while True:
+            try:
+                record = self._records.get_nowait()
+            except Empty:
+                return messages
+            messages.append((record.levelno, record.getMessage()))
+
+    def print_warnings(self) -> None:
+        """Print the queued warnings to standard error, for the end of the process; drop the rest."""
+        for level, text in self.take():
+            if level >= logging.WARNING:
+                self.print_warning(text)
+
+    @staticmethod
+    def print_warning(text: str) -> None:
+        """Print a warning to standard error."""
+        print(f"reframe-firecrest: {text}", file=sys.stderr)
 
 
-_RELAY = _Relay()
-
-
-def start() -> None:
-    """Keep what is logged from now on; it doesn't matter how often this is called."""
-    for room in ("gateway", "session"):
-        logging.getLogger(f"reframe_firecrest.{room}").addHandler(_RELAY)
-
-
-def kept() -> Iterator[Message]:
-    """Take what was kept so far."""
-    return drain(_RELAY.kept)
+LOGS = LogQueue()
+"""The queue of this process: loggers are process-wide as well."""

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model.units import format_size
+
+_LOGGER = logging.getLogger(__name__)
 
 PATIENCE = 5.0
 """Seconds until a transfer is told of for the first time, and between two times."""
 
 
 @asynccontextmanager
-async def reported(what: str, notify: Callable[[str], None]) -> AsyncIterator[Progress]:
+async def reported(what: str) -> AsyncIterator[Progress]:
     """Follow a transfer; gives what has to be called as it goes on.
 
     Args:
         what: what travels, such as "sending 3 stage directories".
-        notify: told every `PATIENCE` seconds, in one line.
     """
     begun = time.monotonic()
     so_far = in_all = 0
@@ -33,7 +35,7 @@ async def reported(what: str, notify: Callable[[str], None]) -> AsyncIterator[Pr
         while True:
             await asyncio.sleep(PATIENCE)
             whole = f" of {format_size(in_all)}" if in_all else ""
-            notify(f"{what}: {format_size(so_far)}{whole} after {time.monotonic() - begun:.0f} s")
+            _LOGGER.debug("%s: %s%s after %.0f s", what, format_size(so_far), whole, time.monotonic() - begun)
 
     reporter = asyncio.get_running_loop().create_task(report())
     try:

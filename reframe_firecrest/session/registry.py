@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
-import sys
 
 from reframe_firecrest.gateway.factory import FirecrestConnection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.protocol import GatewayConnection
 from reframe_firecrest.model.run_names import new_name
-from reframe_firecrest.plugin.reframe_log import log_messages
-from reframe_firecrest.session import log_queue
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.session import EXIT_PATIENCE, Session
+from reframe_firecrest.session.session import SHUTDOWN_TIMEOUT, Session
+from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.session.signals import count_interrupts, no_time_is_left
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
@@ -42,21 +39,17 @@ def connect(settings: Settings, retry_policy: RetryPolicy | None = None) -> Gate
 
 
 def _end(session: Session) -> None:
-    """Close a session at the end of the process; what it has to warn of then goes to standard error."""
-    session.shutdown(0.0 if no_time_is_left() else EXIT_PATIENCE)
-    for level, text in session.take_messages():
-        if level >= logging.WARNING:
-            print(f"reframe-firecrest: {text}", file=sys.stderr)
-        else:
-            log_messages([(level, text)])
+    """Close a session at the end of the process."""
+    session.shutdown(0.0 if no_time_is_left() else SHUTDOWN_TIMEOUT)
 
 
-def get_session(settings: Settings, stage_prefix: str) -> Session:
-    """Return the session for a partition, a new one if none of its kind is there.
+def get_session(settings: Settings, stage_prefix: str, session_id: str = "") -> Session:
+    """Return the session for a partition; make one unless its gateway and system have one.
 
     Args:
-        settings: the partition's.
-        stage_prefix: below which ReFrame's stage directories lie, absolute.
+        settings: the partition's settings.
+        stage_prefix: absolute path of the directory that contains ReFrame's stage directories.
+        session_id: ReFrame's id of its session; empty if unknown.
     """
     key = (*settings.session_key, stage_prefix)
     if key not in _sessions:
@@ -68,8 +61,8 @@ def get_session(settings: Settings, stage_prefix: str) -> Session:
             present=tuple((local, remote) for local, remote in settings.path_map.items() if remote),
             sent=tuple(local for local, remote in settings.path_map.items() if not remote),
         )
-        _sessions[key] = session = Session(settings, paths, reactor(), connect, run_name())
-        log_queue.start()
+        journal = open_journal(settings, paths, run_name(), session_id)
+        _sessions[key] = session = Session(settings, paths, reactor(), connect, journal)
         atexit.register(_end, session)
         count_interrupts()
     return _sessions[key]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from posixpath import dirname, normpath
 
-from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
+from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.remote_removal import remove_tree
-from reframe_firecrest.session.session_record import SessionRecord
+
+_LOGGER = logging.getLogger(__name__)
 
 LARGE = 100_000_000
 """Bytes from which on a stage directory is removed as soon as ReFrame has removed it, not at the end only."""
@@ -33,14 +35,14 @@ class RemoteCleanup:
         gateway: the way there.
         root: the run's directory on the system.
         reactor: runs what goes on in the background.
-        record: keeps what was removed, and what was not.
+        record: keeps what was removed.
     """
 
-    def __init__(self, gateway: Gateway, root: str, reactor: Reactor, record: SessionRecord) -> None:
-        self._gateway = gateway
-        self._root = root
+    def __init__(self, context: SessionContext, reactor: Reactor) -> None:
+        self._gateway = context.gateway
+        self._root = context.root
+        self._record = context.record
         self._reactor = reactor
-        self._record = record
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
     def note_size(self, local: str, relative: str, size: int) -> None:
@@ -61,7 +63,7 @@ class RemoteCleanup:
             await asyncio.sleep(GONE_EVERY)
         error = await self._remove(relative)
         if error is not None:
-            self._record.debug(f"will be removed at the end: {self._root}/{relative}: {error}")
+            _LOGGER.debug("will be removed at the end: %s/%s: %s", self._root, relative, error)
 
     async def finish(self, directories: Mapping[str, str], also: str) -> None:
         """Remove what ReFrame has removed here; failures are told, not raised.
@@ -78,11 +80,11 @@ class RemoteCleanup:
         going = removable([also, *directories.values()], kept)
         failures = [error for error in await asyncio.gather(*map(self._remove, going)) if error]
         if failures:
-            self._record.warn(f"{len(failures)} directories below {self._root} remain: {failures[0]}")
+            _LOGGER.warning("%s directories below %s remain: %s", len(failures), self._root, failures[0])
         if kept:
             named = ", ".join(sorted(kept)[:NAMED]) + (", ..." if len(kept) > NAMED else "")
-            self._record.info(
-                f"{len(kept)} stage directories are kept on the system, below {self._root}: {named}"
+            _LOGGER.info(
+                "%s stage directories are kept on the system, below %s: %s", len(kept), self._root, named
             )
 
     async def _remove(self, path: str) -> str | None:

@@ -15,7 +15,7 @@ from posixpath import basename, dirname
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import FileKind, RemoteFile
-from reframe_firecrest.session.listing import list_whole
+from reframe_firecrest.session.listing import list_completely
 
 MODE = "700"
 
@@ -75,7 +75,7 @@ async def _inaccessible(gateway: Gateway, directory: str, names: set[str]) -> li
 
 
 async def _inaccessible_below(gateway: Gateway, top: str) -> list[str]:
-    tree = await list_whole(gateway, top)
+    tree = await list_completely(gateway, top)
     return [f"{top}/{entry.path}" for entry in tree.entries if _lacks_permissions(entry)]
 
 

@@ -16,7 +16,6 @@ from reframe_firecrest.model.clock import EPOCH, clock
 from reframe_firecrest.model.job import FINAL, JobHandle
 from reframe_firecrest.model.job_times import JobTimes, breakdown, job_times_of, summary_line
 from reframe_firecrest.model.units import format_size
-from reframe_firecrest.plugin.reframe_session import session_id
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
 
@@ -26,7 +25,7 @@ TRAFFIC_EVERY = 2.0
 HEARTBEAT_INTERVAL = 60.0
 """Seconds between two notes when nothing does: who reads them sees that the session goes on."""
 
-Log = Callable[[str, int], None]
+_LOGGER = logging.getLogger(__name__)
 
 
 class SessionRecord:
@@ -35,16 +34,12 @@ class SessionRecord:
     Args:
         system: the system's name.
         journal: where it is written to.
-        log: told what people read, with the level.
         counts: tells what went over the wire so far.
     """
 
-    def __init__(
-        self, system: str, journal: Journal, log: Log, counts: Callable[[], Mapping[str, int]]
-    ) -> None:
+    def __init__(self, system: str, journal: Journal, counts: Callable[[], Mapping[str, int]]) -> None:
         self._system = system
         self._journal = journal
-        self._log = log
         self._counts = counts
         self._begun = clock()
         self._traffic_at = 0.0
@@ -97,25 +92,17 @@ class SessionRecord:
             )
         )
 
-    def debug(self, text: str) -> None:
-        """Say something to who wants to know more than the results."""
-        self._log(text, logging.DEBUG)
-
-    def info(self, text: str) -> None:
-        """Say something that belongs to the results."""
-        self._log(text, logging.INFO)
-
-    def warn(self, text: str) -> None:
-        """Say something that everybody should know."""
-        self._log(text, logging.WARNING)
-
     def sent(self, files: int, jobs: int, size: int, seconds: float) -> None:
         """Note that stage directories have been sent together; `size` is that of their archive."""
         self._journal.write(
             Transferred(time=clock(), way="sent", files=files, jobs=jobs, size=size, seconds=seconds)
         )
-        self.debug(
-            f"sent {files} files of {jobs} stage directories, {format_size(size)} packed, in {seconds:.1f} s"
+        _LOGGER.debug(
+            "sent %d files of %d stage directories, %s packed, in %.1f s",
+            files,
+            jobs,
+            format_size(size),
+            seconds,
         )
 
     def fetched(self, files: int, jobs: int, size: int, seconds: float) -> None:
@@ -123,7 +110,9 @@ class SessionRecord:
         self._journal.write(
             Transferred(time=clock(), way="fetched", files=files, jobs=jobs, size=size, seconds=seconds)
         )
-        self.debug(f"fetched {files} files of {jobs} jobs, {format_size(size)} unpacked, in {seconds:.1f} s")
+        _LOGGER.debug(
+            "fetched %d files of %d jobs, %s unpacked, in %.1f s", files, jobs, format_size(size), seconds
+        )
 
     def prepared(self, outcome: Literal["asked", "made", "refused"]) -> None:
         """Note what is known of the run's directory on the system."""
@@ -143,14 +132,21 @@ class SessionRecord:
         self._journal.write(Closed(time=clock(), left=tuple(left)))
         self._journal.close()
         if self._jobs:
-            self.info(summary_line(self._system, self._jobs, clock() - self._begun, self._counts()))
+            _LOGGER.info(summary_line(self._system, self._jobs, clock() - self._begun, self._counts()))
             for line in breakdown(self._times):
-                self.debug(line)
+                _LOGGER.debug(line)
 
 
-def open_journal(settings: Settings, paths: PathMap, run: str, warn: Callable[[str], None]) -> Journal:
-    """Begin the journal of a session."""
-    journal = Journal(settings.journal_dir, f"{run}.{settings.system}", warn)
+def open_journal(settings: Settings, paths: PathMap, run: str, session_id: str = "") -> Journal:
+    """Begin the journal of a session.
+
+    Args:
+        settings: the partition's settings.
+        paths: local and remote roots of the stage directories.
+        run: name of the run.
+        session_id: ReFrame's id of its session; empty if unknown.
+    """
+    journal = Journal(settings.journal_dir, f"{run}.{settings.system}", _LOGGER.warning)
     process = own_identity()
     journal.write(
         Opened(
@@ -170,7 +166,7 @@ def open_journal(settings: Settings, paths: PathMap, run: str, warn: Callable[[s
             started=process.started,
             epoch=EPOCH,
             dead_after=settings.heartbeat_timeout,
-            session=session_id(),
+            session=session_id,
             tells_creation=True,
         )
     )

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
+
+_LOGGER = logging.getLogger(__name__)
 
 SEARCH_PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each look for a job whose submission is uncertain."""
@@ -68,13 +71,11 @@ class Submitter:
     Args:
         gateway: where to.
         outage: seconds for which a gateway that can't tell is asked again.
-        warn: told of what was uncertain.
     """
 
-    def __init__(self, gateway: Gateway, outage: float, warn: Callable[[str], None]) -> None:
+    def __init__(self, gateway: Gateway, outage: float) -> None:
         self._gateway = gateway
         self._outage = outage
-        self._warn = warn
         # An id alone is not enough: a controller that forgets jobs gives theirs to others.
         self._known: set[tuple[str, str]] = set()
 
@@ -96,7 +97,7 @@ class Submitter:
             except errors.RejectedError as error:
                 if not any(re.search(pattern, error.detail) for pattern in resubmit_on):
                     raise
-                self._warn(f"will submit again in {pause:.0f} s: {error}")
+                _LOGGER.warning("will submit again in %.0f s: %s", pause, error)
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the cycle has no end")
 
@@ -133,9 +134,10 @@ class Submitter:
                 job_id = await self._gateway.submit(submission.script, submission.directory, account)
             except errors.UncertainError as error:
                 submission.doubt(asked)
-                self._warn(
-                    "the answer to a submission was lost; looking for the job in "
-                    f"{submission.directory}: {error}"
+                _LOGGER.warning(
+                    "the answer to a submission was lost; looking for the job in %s: %s",
+                    submission.directory,
+                    error,
                 )
                 # While Slurm's controller is away, each attempt leaves nothing.
                 attempts += not isinstance(error, errors.OutageError)

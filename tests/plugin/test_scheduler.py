@@ -19,6 +19,7 @@ from reframe.utility import jsonext
 
 import reframe_firecrest  # noqa: F401 - registers the backends
 from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
+from reframe_firecrest.plugin import reframe_log
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 from tests.conftest import PROJECT
@@ -30,7 +31,6 @@ class FakeSession:
     def __init__(self) -> None:
         self.handles: list[JobHandle] = []
         self.cancelled: list[JobHandle] = []
-        self.messages: list[tuple[int, str]] = []
         self.scheduler_version: tuple[int, ...] | None = None
 
     def submit(self, spec: JobSpec) -> JobHandle:
@@ -44,10 +44,6 @@ class FakeSession:
         for handle in handles:
             handle.cancel()
             self.cancelled.append(handle)
-
-    def take_messages(self) -> list[tuple[int, str]]:
-        taken, self.messages = self.messages, []
-        return taken
 
 
 def advance(handle: JobHandle, *phases: Phase, **news: Any) -> None:
@@ -73,9 +69,9 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSession]:
     fake = FakeSession()
-    monkeypatch.setattr("reframe_firecrest.plugin.scheduler.get_session", lambda _settings, _prefix: fake)
+    monkeypatch.setattr("reframe_firecrest.plugin.scheduler.get_session", lambda *_arguments: fake)
     for name, value in {
         "FIRECREST_URL": "http://127.0.0.1:9",
         "AUTH_TOKEN_URL": "http://127.0.0.1:9/token",
@@ -86,7 +82,8 @@ def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
         "FIRECREST_ACCOUNT": "a1",
     }.items():
         monkeypatch.setenv(name, value)
-    return fake
+    yield fake
+    reframe_log.release_logs()
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest.model.job import JobHandle, JobSpec
-from reframe_firecrest.session.log_queue import Message
+from reframe_firecrest.session.log_queue import LogQueue, Message
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import Session
+from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
 from tests.session.fakes import FakeGateway
@@ -36,14 +37,16 @@ class Stage:
     remote: Path
     gateway: FakeGateway
     settings: Settings
+    logs: LogQueue
     _sessions: list[Session] = field(default_factory=list)
 
     @property
     def session(self) -> Session:
         if not self._sessions:
             paths = PathMap(str(self.local), str(self.remote))
+            journal = open_journal(self.settings, paths, "run")
             self._sessions.append(
-                Session(self.settings, paths, reactor(), lambda _settings: self.gateway, "run")
+                Session(self.settings, paths, reactor(), lambda _settings: self.gateway, journal)
             )
         return self._sessions[0]
 
@@ -67,8 +70,8 @@ class Stage:
         return [str(handle.state.job_id) for handle in handles]
 
     def said(self) -> list[Message]:
-        """Return what the session had to say since the last call."""
-        return self.session.take_messages()
+        """Return what was logged since the last call."""
+        return self.logs.take()
 
     def close(self) -> None:
         for session in self._sessions:
@@ -76,7 +79,15 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def logs() -> Iterator[LogQueue]:
+    queue = LogQueue()
+    queue.start()
+    yield queue
+    queue.stop()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, logs: LogQueue) -> Iterator[Stage]:
     settings = Settings.model_validate(
         {
             "url": "http://127.0.0.1:1",
@@ -94,6 +105,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     )
     local = tmp_path / "stage"
     local.mkdir()
-    made = Stage(local, tmp_path / "remote" / "run", FakeGateway(), settings)
+    made = Stage(local, tmp_path / "remote" / "run", FakeGateway(), settings, logs)
     yield made
     made.close()

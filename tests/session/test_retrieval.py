@@ -13,6 +13,7 @@ from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
 from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import Session
+from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.placeholder_index import INDEX
 from tests.session.conftest import Stage
@@ -58,7 +59,7 @@ def test_what_is_known_not_to_be_readable_makes_nothing_be_packed_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "reframe_firecrest.session.stage_out.is_doubtful", lambda file, _: "secret" in file.path
+        "reframe_firecrest.session.retrieval.is_doubtful", lambda file, _: "secret" in file.path
     )
     stage.gateway.unreadable.add("secret")
     handle = run(stage, "a", secret="x", result="made")
@@ -167,7 +168,13 @@ class TestPlaceholdersOfAnEarlierRun:
         stage.remote = stage.remote.parent / "later"
         paths = PathMap(str(stage.local), str(stage.remote))
         stage._sessions.append(
-            Session(stage.settings, paths, reactor(), lambda _settings: stage.gateway, "later")
+            Session(
+                stage.settings,
+                paths,
+                reactor(),
+                lambda _settings: stage.gateway,
+                open_journal(stage.settings, paths, "later"),
+            )
         )
         return stage
 

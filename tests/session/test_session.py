@@ -53,7 +53,7 @@ def test_a_job_goes_there_runs_and_comes_back(stage: Stage) -> None:
     assert (state.nodes, state.completed) == ("nid[001-002]", END)
     assert (stage.local / "a/result.txt").read_text() == "made"
     assert (stage.local / "a/job.out").read_text() == "out"
-    told = " ".join(text for _level, text in stage.session.take_messages())
+    told = " ".join(text for _level, text in stage.said())
     assert "sent 2 files of 1 stage directories" in told
     assert "fetched 3 files of 1 jobs" in told
     # The local script stays as ReFrame wrote it: it was translated in the archive only.
@@ -566,7 +566,7 @@ def test_a_cancel_that_fails_names_the_command_that_helps(stage: Stage) -> None:
     stage.gateway.failures["cancel"] = [errors.TransientError("gone")]
     stage.session.cancel([handle])
     stage.close()
-    assert any(f"scancel {job_id}" in text for _level, text in stage.session.take_messages())
+    assert any(f"scancel {job_id}" in text for _level, text in stage.said())
 
 
 def test_nothing_of_a_cancelled_or_ended_job_changes_any_more(stage: Stage) -> None:
@@ -621,7 +621,7 @@ def test_what_is_left_there_is_stood_in_for_and_not_sent_back(stage: Stage) -> N
     assert (path / "big.img").stat().st_size == 100
     with pytest.raises(PermissionError, match=r"big\.img: an 'exclude' pattern"):
         (path / "big.img").read_text()
-    assert any("left on the system" in text for _level, text in stage.session.take_messages())
+    assert any("left on the system" in text for _level, text in stage.said())
     again = stage.submit("a")
     stage.submitted(again)
     assert (stage.remote / "a/big.img").read_text() == "1" * 100

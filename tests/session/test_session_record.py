@@ -22,6 +22,7 @@ from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.job_times import JobTimes, breakdown, job_times_of, summary_line
 from reframe_firecrest.model.units import format_size
 from reframe_firecrest.session import progress, session_record
+from reframe_firecrest.session.log_queue import LogQueue
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.session.reactor import reactor
 from tests.session.conftest import Stage, eventually
@@ -195,31 +196,27 @@ def test_sizes_are_written_for_people(size: float, text: str) -> None:
     assert format_size(size) == text
 
 
-def test_a_transfer_that_takes_long_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transfer_that_takes_long_tells_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, logs: LogQueue
+) -> None:
     monkeypatch.setattr(progress, "PATIENCE", 0.01)
     told: list[str] = []
 
     async def transfer() -> None:
-        heard = asyncio.Event()
-
-        def notify(text: str) -> None:
-            told.append(text)
-            heard.set()
-
-        async with reported("sending 2.0 MB", notify) as note:
+        async with reported("sending 2.0 MB") as note:
             note(500_000, 2_000_000)
-            await heard.wait()
+            while not told:
+                told.extend(text for _level, text in logs.take())
+                await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(transfer(), 10))
     assert told[0].startswith("sending 2.0 MB: 500.0 kB of 2.0 MB after ")
 
 
-def test_a_quick_transfer_tells_nothing() -> None:
-    told: list[str] = []
-
+def test_a_quick_transfer_tells_nothing(logs: LogQueue) -> None:
     async def transfer() -> None:
-        async with reported("sending", told.append) as note:
+        async with reported("sending") as note:
             note(1, 2)
 
     asyncio.run(transfer())
-    assert told == []
+    assert logs.take() == []

@@ -15,10 +15,11 @@ from reframe_firecrest.commands.detect.facts import parse_facts
 from reframe_firecrest.commands.detect.processor import processor_info
 from reframe_firecrest.commands.detect.script import FACTS, OUTPUTS, SCRIPT, job_script
 from reframe_firecrest.commands.targets import Target
-from reframe_firecrest.journal.atomic import atomic_write
+from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import DetectionError
 from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.slurm_states import PENDING
+from reframe_firecrest.session.log_queue import LOGS
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import Settings
@@ -65,6 +66,7 @@ def detect_processors(
         open_session: takes settings and a stage prefix.
     """
     with tempfile.TemporaryDirectory(prefix="reframe-firecrest-detect-") as stage:
+        LOGS.start()
         probes = [_submit(target, stage, open_session) for target in targets]
         try:
             _wait(probes, time.monotonic() + timeout, timeout, notify)
@@ -100,6 +102,9 @@ def _wait(probes: Sequence[_Probe], deadline: float, timeout: float, notify: Cal
         waiting = [probe for probe in probes if not probe.handle.ended.is_set()]
         for probe in probes:
             _report_progress(probe, notify)
+        for level, text in LOGS.take():
+            if level >= logging.WARNING:
+                notify(text)
         if not waiting:
             return
         if time.monotonic() > deadline:
@@ -118,9 +123,6 @@ def _report_progress(probe: _Probe, notify: Callable[[str], None]) -> None:
     if news != probe.told and not probe.handle.ended.is_set():
         probe.told = news
         notify(f"{probe.target.name}: {news}")
-    for level, text in probe.session.take_messages():
-        if level >= logging.WARNING:
-            notify(text)
 
 
 def _started(state: JobState) -> bool:

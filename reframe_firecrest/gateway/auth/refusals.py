@@ -36,7 +36,7 @@ class Refusals:
     def accepted(self) -> None:
         """Note that the credential was accepted."""
         if self._since is not None:
-            _LOGGER.info("the credential is accepted again, after %.0f s", time.monotonic() - self._since)
+            _LOGGER.debug("the credential is accepted again, after %.0f s", time.monotonic() - self._since)
         self._accepted, self._since = True, None
 
     def may_retry(self, error: GatewayError, since: float, pause: float, *, good: bool = False) -> bool:

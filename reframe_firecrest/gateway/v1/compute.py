@@ -308,6 +308,6 @@ class Compute:
             queued = [part_of_queued(row) for row in await self._queue_of(ids)]
         except errors.GatewayError as error:
             # What the accounting tells is what matters.
-            _LOGGER.info("why jobs are pending and how long they may run is not known: %s", error)
+            _LOGGER.debug("why jobs are pending and how long they may run is not known: %s", error)
             return
         self._memory.learn(queued)

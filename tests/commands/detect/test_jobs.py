@@ -14,8 +14,10 @@ from reframe_firecrest.commands.detect.jobs import DetectionResult, detect_proce
 from reframe_firecrest.commands.detect.script import FACTS
 from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model import errors
+from reframe_firecrest.session.log_queue import LOGS
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import Session
+from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
 from tests.gateway.helpers import make_settings
@@ -76,7 +78,13 @@ class Lab:
         self.stages.append(stage)
         if stage not in self._sessions:
             paths = PathMap(stage, str(self.root / "remote"))
-            made = Session(settings, paths, reactor(), lambda _settings: self.gateway, "run")
+            made = Session(
+                settings,
+                paths,
+                reactor(),
+                lambda _settings: self.gateway,
+                open_journal(settings, paths, "run"),
+            )
             self._sessions[stage] = made
         return self._sessions[stage]
 
@@ -99,6 +107,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     made = Lab(tmp_path)
     yield made
     made.close()
+    LOGS.stop()
 
 
 def test_each_partition_gets_one_job_and_an_answer(lab: Lab) -> None:
