@@ -1,12 +1,16 @@
-"""What the session asks of a gateway, in plain data, whatever the version of the API behind it."""
+"""The operations of a gateway in plain data, the same for all versions of the API.
+
+`JobGateway` has the operations that jobs need, `Diagnostics` those of the commands.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from reframe_firecrest.model.gateway_status import GatewayStatus
+from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.remote_file import Archive, RemoteFile
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
@@ -18,30 +22,16 @@ It is called for every MiB or so on the event loop's thread, so it must be quick
 again are taken back: the first number can fall.
 """
 
-WaitForJob = Callable[[str], Awaitable[Sequence[JobPart]]]
-"""Waits until a job has ended and returns its parts: how a gateway follows its transfer jobs."""
 
+class JobGateway(Protocol):
+    """One system behind one gateway: the operations that jobs need.
 
-class Gateway(Protocol):
-    """The seam between the session and one system behind one gateway.
-
-    Paths are absolute remote paths. Every method raises a `GatewayError`: what is transient has been
-    repeated within the settings' limits before, so the caller need not repeat anything.
+    Paths are absolute remote paths. Every method raises a `GatewayError`; transient errors have been retried
+    within the settings' limits before, so the caller need not retry.
     """
 
-    async def authenticate(self) -> float | None:
-        """Get what authenticates requests, asking once; return for how many seconds it is good.
-
-        None stands for something that does not expire.
-        """
-        ...
-
-    async def status(self) -> GatewayStatus:
-        """Ask the gateway for its version, its systems and their health."""
-        ...
-
-    async def reach(self, url: str) -> int:
-        """Ask a storage for anything at all, once and without credentials; return its HTTP status."""
+    def follow_jobs_with(self, follower: JobFollower) -> None:
+        """Set the follower that waits for transfer jobs; without one, large files cannot be transferred."""
         ...
 
     async def connect(self) -> SystemInfo:
@@ -50,10 +40,6 @@ class Gateway(Protocol):
 
     async def cluster(self) -> Cluster:
         """Return the system's nodes, partitions and reservations."""
-        ...
-
-    async def accounts(self) -> Sequence[AccountInfo]:
-        """Return the accounts that the user may charge, none where the system keeps no account of them."""
         ...
 
     async def make_directory(self, path: str) -> None:
@@ -179,14 +165,6 @@ class Gateway(Protocol):
         """Ask for one job; returns its parts, none if Slurm does not know it."""
         ...
 
-    async def script(self, job_id: str) -> str:
-        """Return the script of a job that goes on; an empty one if Slurm does not know it any more."""
-        ...
-
-    async def directory(self, job_id: str) -> str:
-        """Return where a job that goes on writes its output; empty if Slurm does not know it any more."""
-        ...
-
     async def cancel(self, job_id: str) -> None:
         """Cancel a job; fine if it has ended."""
         ...
@@ -197,4 +175,56 @@ class Gateway(Protocol):
 
     def stats(self) -> dict[str, int]:
         """Count what went over the wire: requests, bytes, most in flight."""
+        ...
+
+
+class Diagnostics(Protocol):
+    """The operations that only commands need: doctor, clean and detect."""
+
+    async def status(self) -> GatewayStatus:
+        """Ask the gateway for its version, its systems and their health."""
+        ...
+
+    async def reach(self, url: str) -> int:
+        """Ask a storage for anything at all, once and without credentials; return its HTTP status."""
+        ...
+
+    async def accounts(self) -> Sequence[AccountInfo]:
+        """Return the accounts that the user may charge, none where the system keeps no account of them."""
+        ...
+
+    async def script(self, job_id: str) -> str:
+        """Return the script of a job that goes on; an empty one if Slurm does not know it any more."""
+        ...
+
+    async def directory(self, job_id: str) -> str:
+        """Return where a job that goes on writes its output; empty if Slurm does not know it any more."""
+        ...
+
+
+class Gateway(JobGateway, Diagnostics, Protocol):
+    """All operations of one system behind one gateway."""
+
+
+class GatewayConnection(Protocol):
+    """A connection to one system behind one gateway, whose API version may be unknown."""
+
+    async def authenticate(self) -> float | None:
+        """Get a token, if one is needed; return the seconds of its validity, None if it does not expire."""
+        ...
+
+    async def open_gateway(self) -> Gateway:
+        """Return the gateway at the other end; ask it for its API version if the settings do not give it.
+
+        Raises:
+            GatewayError: the gateway did not answer in time.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections; not needed once the gateway is closed."""
+        ...
+
+    def stats(self) -> dict[str, int]:
+        """Count the requests, the bytes sent and received, and the most requests in flight."""
         ...

@@ -1,4 +1,4 @@
-"""Group commit: whatever waits while a transfer is under way travels in the next one."""
+"""Group commit: items that arrive while a batch is in progress form the next one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,31 @@ from reframe_firecrest.model.errors import AuthError, FirecrestError, TransientE
 Item = TypeVar("Item")
 
 MAX_DELAY_LIMIT = 0.4
-"""Seconds that the first of a few items waits for others at the most."""
+"""Longest delay of a batch by default, in seconds."""
 
-LARGE_BATCH_CONCURRENCY = 4
-"""Large items under way at a time: each may wait in Slurm's queue and takes room on the local disk."""
+LARGE_ITEM_CONCURRENCY = 4
+"""Large items in progress at a time: each may wait in Slurm's queue and needs local disk space."""
+
+COMMON_ERRORS = (AuthError, TransientError, UncertainError)
+"""Errors that concern the whole batch: its items would fail in the same way one by one."""
+
+
+@dataclass(frozen=True)
+class BatchPolicy:
+    """Size and delay of batches.
+
+    Attributes:
+        limit: bytes in a batch; a larger item forms a batch of its own and delays no other.
+        max_delay: seconds without a new item after which a batch starts. It is longer if items arrive
+            regularly at a lower rate.
+        max_delay_limit: returns the seconds after which a batch starts although items keep arriving.
+        concurrency: batches in progress at a time.
+    """
+
+    limit: int
+    max_delay: float = 0.05
+    max_delay_limit: Callable[[], float] = lambda: MAX_DELAY_LIMIT
+    concurrency: int = 2
 
 
 @dataclass
@@ -25,139 +46,125 @@ class _Waiting(Generic[Item]):
 
 
 class Batcher(Generic[Item]):
-    """Collects items and works on them together.
+    """Collects items into batches.
 
-    If a group fails, its members are worked on one by one, so that whoever is to blame fails alone.
+    If a batch fails, its items are processed one by one, so that only the item at fault fails.
 
     Args:
-        work: does it for a group; raises a `FirecrestError` if it fails as a whole.
-        weigh: an item's size in bytes.
-        limit: bytes that a group may have; a larger item goes alone and holds nobody up.
-        max_delay: seconds of quiet to wait for before a group sets out; more where items come in a slower
-            row.
-        max_delay_limit: tells the seconds after which it sets out anyhow.
-        concurrency: groups that may be under way at a time.
+        work: processes a batch; raises a `FirecrestError` if it fails.
+        size_of: returns an item's size in bytes.
+        policy: size and delay of batches.
     """
 
     def __init__(
         self,
         work: Callable[[Sequence[Item]], Awaitable[None]],
-        weigh: Callable[[Item], int],
-        limit: Callable[[], int],
-        *,
-        max_delay: float = 0.05,
-        max_delay_limit: Callable[[], float] = lambda: MAX_DELAY_LIMIT,
-        concurrency: int = 2,
+        size_of: Callable[[Item], int],
+        policy: BatchPolicy,
     ) -> None:
         self._work = work
-        self._weigh = weigh
-        self._limit = limit
-        self._max_delay = max_delay
-        self._max_delay_limit = max_delay_limit
-        self._concurrency = concurrency
+        self._size_of = size_of
+        self._policy = policy
         self._waiting: list[_Waiting[Item]] = []
-        self._pumps: set[asyncio.Task[None]] = set()
-        self._lingering = False
-        self._joined_at = -max_delay_limit()
-        self._gap = max_delay_limit()
-        self._heavy = asyncio.Semaphore(LARGE_BATCH_CONCURRENCY)
+        self._batches: set[asyncio.Task[None]] = set()
+        self._collecting = False
+        self._joined_at = -policy.max_delay_limit()
+        self._mean_gap = policy.max_delay_limit()
+        self._large = asyncio.Semaphore(LARGE_ITEM_CONCURRENCY)
 
     async def join(self, item: Item) -> None:
-        """Have an item worked on with others; returns when it is done.
+        """Process an item in a batch, and return when that is done.
 
         Raises:
             FirecrestError: it failed.
         """
-        if self._weigh(item) > self._limit():
-            async with self._heavy:
+        if self._size_of(item) > self._policy.limit:
+            async with self._large:
                 await self._work([item])
             return
         loop = asyncio.get_running_loop()
-        gap = min(loop.time() - self._joined_at, self._max_delay_limit())
+        gap = min(loop.time() - self._joined_at, self._policy.max_delay_limit())
         self._joined_at = loop.time()
-        self._gap += (gap - self._gap) / 2
+        self._mean_gap += (gap - self._mean_gap) / 2
         waiting = _Waiting(item, loop.create_future())
         self._waiting.append(waiting)
-        self._pump()
+        self._start_batch()
         await waiting.done
 
-    def _pump(self) -> None:
-        if self._waiting and not self._lingering and len(self._pumps) < self._concurrency:
-            task = asyncio.get_running_loop().create_task(self._send())
-            self._pumps.add(task)
-            task.add_done_callback(self._after)
+    def _start_batch(self) -> None:
+        if self._waiting and not self._collecting and len(self._batches) < self._policy.concurrency:
+            task = asyncio.get_running_loop().create_task(self._run_batch())
+            self._batches.add(task)
+            task.add_done_callback(self._batch_done)
 
-    def _after(self, task: asyncio.Task[None]) -> None:
-        self._pumps.discard(task)
-        self._pump()
+    def _batch_done(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        self._start_batch()
 
-    async def _send(self) -> None:
-        self._lingering = True
+    async def _run_batch(self) -> None:
+        self._collecting = True
         try:
-            await self._gather()
+            await self._collect()
         finally:
-            self._lingering = False
-        group = self._take()
-        self._pump()
-        if group:
-            await self._work_on(group)
+            self._collecting = False
+        batch = self._take()
+        self._start_batch()
+        if batch:
+            await self._process(batch)
 
-    async def _gather(self) -> None:
-        """Wait until nothing has come for a while."""
+    async def _collect(self) -> None:
+        """Wait until no item has arrived for a while."""
         waited = 0.0
         count = -1
-        longest = self._max_delay_limit()
+        longest = self._policy.max_delay_limit()
         while count != len(self._waiting) and waited < longest:
             count = len(self._waiting)
-            quiet = self._quiet(longest)
-            await asyncio.sleep(quiet)
-            waited += quiet
+            delay = self._delay(longest)
+            await asyncio.sleep(delay)
+            waited += delay
 
-    def _quiet(self, longest: float) -> float:
-        """Seconds in which the next item would have come, if items are coming in a row."""
-        expected = 2 * self._gap
-        return expected if self._max_delay < expected < longest / 2 else self._max_delay
+    def _delay(self, longest: float) -> float:
+        """Return the seconds within which the next item is expected if items arrive regularly."""
+        expected = 2 * self._mean_gap
+        shortest = self._policy.max_delay
+        return expected if shortest < expected < longest / 2 else shortest
 
     def _take(self) -> list[_Waiting[Item]]:
-        """Take what fits together; who has given up waiting is left out."""
+        """Take the items of the next batch, without those whose callers were cancelled."""
         self._waiting = [waiting for waiting in self._waiting if not waiting.done.done()]
-        group: list[_Waiting[Item]] = []
-        room = self._limit()
+        batch: list[_Waiting[Item]] = []
+        room = self._policy.limit
         for waiting in list(self._waiting):
-            weight = self._weigh(waiting.item)
-            if group and weight > room:
+            size = self._size_of(waiting.item)
+            if batch and size > room:
                 continue
-            group.append(waiting)
+            batch.append(waiting)
             self._waiting.remove(waiting)
-            room -= weight
+            room -= size
             if room <= 0:
                 break
-        return group
+        return batch
 
-    async def _work_on(self, group: list[_Waiting[Item]]) -> None:
+    async def _process(self, batch: list[_Waiting[Item]]) -> None:
         try:
-            await self._work([waiting.item for waiting in group])
-        except _NOBODYS_FAULT as error:
-            self._settle(group, error)
+            await self._work([waiting.item for waiting in batch])
+        except COMMON_ERRORS as error:
+            self._settle(batch, error)
         except FirecrestError as error:
-            if len(group) == 1:
-                self._settle(group, error)
+            if len(batch) == 1:
+                self._settle(batch, error)
             else:
-                await asyncio.gather(*(self._work_on([waiting]) for waiting in group))
-        except Exception as error:  # noqa: BLE001 - it is handed to those who wait
-            self._settle(group, error)
+                await asyncio.gather(*(self._process([waiting]) for waiting in batch))
+        except Exception as error:  # noqa: BLE001 - raised in the callers of join
+            self._settle(batch, error)
         else:
-            self._settle(group, None)
+            self._settle(batch, None)
 
-    def _settle(self, group: list[_Waiting[Item]], error: Exception | None) -> None:
-        for waiting in group:
+    def _settle(self, batch: list[_Waiting[Item]], error: Exception | None) -> None:
+        for waiting in batch:
             if waiting.done.done():
                 continue
             if error is None:
                 waiting.done.set_result(None)
             else:
                 waiting.done.set_exception(error)
-
-
-_NOBODYS_FAULT = (AuthError, TransientError, UncertainError)
-"""Errors that would only come again, however small the group."""

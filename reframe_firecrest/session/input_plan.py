@@ -27,7 +27,7 @@ class InputPlan:
     added: Mapping[InputContent, Entry] = field(default_factory=dict)
     elsewhere: frozenset[asyncio.Future[None]] = frozenset()
 
-    def loads(self, store: str) -> list[ArchivePart]:
+    def archive_parts(self, store: str) -> list[ArchivePart]:
         """What to pack for the store.
 
         Args:

@@ -95,7 +95,7 @@ def _below(directory: str, entry: RemoteFile) -> RemoteFile:
     return replace(entry, path=f"{directory}/{entry.path}") if directory else entry
 
 
-async def list_whole(gateway: Gateway, path: str) -> Tree:
+async def list_completely(gateway: Gateway, path: str) -> Tree:
     """List a stage directory: all of it in one request if possible, level by level if not.
 
     Args:

@@ -5,32 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from pathlib import Path
-from typing import Protocol
 
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
-from reframe_firecrest.staging.retrieval_plan import Plan
+from reframe_firecrest.session.retrieval import RetrievalRequest
 from reframe_firecrest.staging.unpack import Destination, place_file
 
 
-class Fetched(Protocol):
-    """What is to be brought back for one job, as far as this needs it."""
-
-    plan: Plan | None
-    fetched: set[str]
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """The stage directory here, and the same relative to the run's directory."""
-        ...
-
-    @property
-    def wanted_outputs(self) -> list[str]:
-        """Standard output and error, relative to the stage directory."""
-        ...
-
-
-class Rescue:
+class OutputRescue:
     """Downloads outputs without an archive.
 
     Args:
@@ -45,7 +27,7 @@ class Rescue:
         self._scratch = scratch
         self._numbers = itertools.count(1)
 
-    async def rescue(self, job: Fetched, error: errors.FirecrestError) -> None:
+    async def rescue(self, request: RetrievalRequest, error: errors.FirecrestError) -> None:
         """Fetch the output after everything together has failed; the other files stay on the system.
 
         Raises:
@@ -54,24 +36,24 @@ class Rescue:
         if isinstance(error, errors.AuthError):
             raise error
         try:
-            for path in job.wanted_outputs:
-                if path not in job.fetched:
-                    await self._download(job, path)
+            for path in request.planned_outputs:
+                if path not in request.fetched:
+                    await self._download(request, path)
         except errors.FirecrestError:
             raise error from None
-        if job.plan is None or isinstance(error, errors.HostileArchiveError | errors.DamagedArchiveError):
+        if request.plan is None or isinstance(error, errors.HostileArchiveError | errors.DamagedArchiveError):
             raise error
-        for path in job.plan.files.keys() - job.fetched:
-            del job.plan.files[path]
-            job.plan.left[path] = str(error)
+        for path in request.plan.files.keys() - request.fetched:
+            del request.plan.files[path]
+            request.plan.left[path] = str(error)
 
-    async def _download(self, job: Fetched, path: str) -> None:
-        size = job.plan.files[path].size if job.plan else 0
+    async def _download(self, request: RetrievalRequest, path: str) -> None:
+        size = request.plan.files[path].size if request.plan else 0
         local = self._scratch / f"output-{next(self._numbers)}"
-        directory, relative = job.place
+        directory = request.directory
         try:
-            await self._gateway.download(f"{self._root}/{relative}/{path}", local, size_hint=size)
-            await asyncio.to_thread(place_file, local, Destination(directory, path, size))
+            await self._gateway.download(f"{self._root}/{directory.relative}/{path}", local, size_hint=size)
+            await asyncio.to_thread(place_file, local, Destination(directory.local, path, size))
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)
-        job.fetched.add(path)
+        request.fetched.add(path)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 
-from reframe_firecrest.gateway.factory import open_gateway
+from reframe_firecrest.gateway.factory import FirecrestConnection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.gateway.protocol import GatewayConnection
 from reframe_firecrest.model.run_names import new_name
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.session import EXIT_PATIENCE, Session
+from reframe_firecrest.session.session import SHUTDOWN_TIMEOUT, Session
 from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.session.signals import count_interrupts, no_time_is_left
 from reframe_firecrest.settings import Settings
@@ -27,23 +27,20 @@ def run_name() -> str:
     return _run[0]
 
 
-def make_gateway(
-    settings: Settings, wait_for_job: WaitForJob, retry_policy: RetryPolicy | None = None
-) -> Gateway:
-    """Make the gateway that settings name.
+def connect(settings: Settings, retry_policy: RetryPolicy | None = None) -> GatewayConnection:
+    """Make the connection to a gateway; no request is sent yet.
 
     Args:
-        settings: where it is and who we are.
-        wait_for_job: follows a transfer job to its end.
-        retry_policy: how long failures are ridden out; by default as the settings say.
+        settings: the gateway's address, the credentials and the system.
+        retry_policy: by default as the settings say.
     """
     usual = RetryPolicy(outage=settings.retry_timeout, refused=settings.auth_retry_timeout)
-    return open_gateway(settings, wait_for_job, retry_policy or usual)
+    return FirecrestConnection(settings, retry_policy or usual)
 
 
 def _end(session: Session) -> None:
     """Close a session at the end of the process."""
-    session.shutdown(0.0 if no_time_is_left() else EXIT_PATIENCE)
+    session.shutdown(0.0 if no_time_is_left() else SHUTDOWN_TIMEOUT)
 
 
 def get_session(settings: Settings, stage_prefix: str, session_id: str = "") -> Session:
@@ -65,7 +62,7 @@ def get_session(settings: Settings, stage_prefix: str, session_id: str = "") -> 
             sent=tuple(local for local, remote in settings.path_map.items() if not remote),
         )
         journal = open_journal(settings, paths, run_name(), session_id)
-        _sessions[key] = session = Session(settings, paths, reactor(), make_gateway, journal)
+        _sessions[key] = session = Session(settings, paths, reactor(), connect, journal)
         atexit.register(_end, session)
         count_interrupts()
     return _sessions[key]

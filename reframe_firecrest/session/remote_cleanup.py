@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from posixpath import dirname, normpath
 
-from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
+from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.reactor import Reactor
-from reframe_firecrest.session.session_record import SessionRecord
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,11 +37,11 @@ class RemoteCleanup:
         record: keeps what was removed.
     """
 
-    def __init__(self, gateway: Gateway, root: str, reactor: Reactor, record: SessionRecord) -> None:
-        self._gateway = gateway
-        self._root = root
+    def __init__(self, context: SessionContext, reactor: Reactor) -> None:
+        self._gateway = context.gateway
+        self._root = context.root
+        self._record = context.record
         self._reactor = reactor
-        self._record = record
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
     def note_size(self, local: str, relative: str, size: int) -> None:

@@ -112,6 +112,10 @@ class Watcher:
             if followed.question is not None:
                 followed.question.cancel()
 
+    async def wait_until_ended(self, job_id: str) -> Sequence[JobPart]:
+        """Wait for the end of a job that is not ReFrame's, such as a transfer job; return its parts."""
+        return await self.follow(job_id, ignore)
+
     async def _watch(self) -> None:
         try:
             while self._followed:
@@ -318,8 +322,3 @@ def _by_job(listed: Iterable[JobPart]) -> Mapping[str, Sequence[JobPart]]:
 
 def ignore(_state: JobState) -> None:
     """For those who only wait for the end."""
-
-
-async def wait_for(watcher: Watcher, job_id: str) -> Sequence[JobPart]:
-    """Wait for the end of a job that is not ReFrame's, such as a transfer job."""
-    return await watcher.follow(job_id, ignore)

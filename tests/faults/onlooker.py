@@ -15,7 +15,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED, parts_of
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.registry import make_gateway
+from reframe_firecrest.session.registry import connect
 from reframe_firecrest.settings import Settings
 
 PATIENCE = 600.0
@@ -52,7 +52,7 @@ def look(settings: Settings, since: float, ending: float, *, remove: bool = True
 
 
 async def _look(settings: Settings, since: float, ending: float, *, remove: bool) -> Seen:
-    gateway = connected_cleaner(settings, make_gateway)
+    gateway = await connected_cleaner(settings, connect)
     root = f"{settings.basedir}/{settings.namespace}"
     try:
         await gateway.connect()

@@ -14,6 +14,7 @@ import pytest
 
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.settings import Settings
@@ -142,21 +143,43 @@ def part(job_id: str = "7", state: str = "COMPLETED", exit_code: int | None = 0)
     return JobPart(job_id, "transfer", state, None, exit_code, "nid001", 1.0, 2.0, "/home/me")
 
 
-def finished(*parts: JobPart) -> tuple[list[str], Callable[[str], Awaitable[Sequence[JobPart]]]]:
+class Follower:
+    """A follower of transfer jobs.
+
+    Args:
+        wait: waits for one job.
+    """
+
+    def __init__(self, wait: Callable[[str], Awaitable[Sequence[JobPart]]]) -> None:
+        self._wait = wait
+
+    async def wait_until_ended(self, job_id: str) -> Sequence[JobPart]:
+        return await self._wait(job_id)
+
+
+def finished(*parts: JobPart) -> tuple[list[str], Follower]:
     """Make a follower of transfer jobs that finds them ended, and a list of those it was asked for."""
     asked: list[str] = []
 
-    async def wait_for_job(job_id: str) -> Sequence[JobPart]:
+    async def wait(job_id: str) -> Sequence[JobPart]:
         asked.append(job_id)
         return parts or (part(job_id),)
 
-    return asked, wait_for_job
+    return asked, Follower(wait)
+
+
+AnyGateway = TypeVar("AnyGateway", GatewayV1, GatewayV2)
+
+
+def following(gateway: AnyGateway, follower: Follower | None = None) -> AnyGateway:
+    """Return a gateway with a follower of its transfer jobs; by default one that finds them ended."""
+    gateway.follow_jobs_with(follower or finished()[1])
+    return gateway
 
 
 def make_gateway(api: Api, *parts: JobPart, retry_policy: RetryPolicy = FAST, **changes: object) -> GatewayV2:
-    return GatewayV2(
-        Connection(make_settings(**changes), retry_policy, httpx.MockTransport(api)), finished(*parts)[1]
-    )
+    connection = Connection(make_settings(**changes), retry_policy, httpx.MockTransport(api))
+    return following(GatewayV2(connection), finished(*parts)[1])
 
 
 def failures_of(recording: Any) -> list[Any]:

@@ -46,7 +46,7 @@ from tests.gateway.any_answers import (
     as_json,
     content_of,
 )
-from tests.gateway.helpers import finished, make_settings, run, token
+from tests.gateway.helpers import following, make_settings, run, token
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ async def carry_out(
         local, large = Path(directory, "local"), Path(directory, "large")
         local.write_bytes(b"0123456789")
         large.write_bytes(b"0123456789")
-        gateway = GatewayV2(Connection(make_settings(), IMPATIENT, httpx.MockTransport(serve)), finished()[1])
+        gateway = following(GatewayV2(Connection(make_settings(), IMPATIENT, httpx.MockTransport(serve))))
         if "S3" in operation:
             gateway._max_direct = 5
         try:

@@ -24,7 +24,7 @@ from reframe_firecrest.gateway.v1 import job_schemas, system_schemas
 from reframe_firecrest.gateway.v1 import schemas as v1_answers
 from reframe_firecrest.gateway.v1.clock import SystemClock
 from reframe_firecrest.gateway.v1.job_mapping import part_of_accounted, part_of_queued
-from reframe_firecrest.gateway.v2 import cluster_schemas, schemas, status_schemas
+from reframe_firecrest.gateway.v2 import cluster_schemas, schemas, systems
 from reframe_firecrest.journal.summary import JobStatus, SessionSummary
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
@@ -210,7 +210,7 @@ def look_with(text: str) -> list[object]:
     ]
     head = httpx.Headers([(b"f7t-appversion", text.encode("utf-8", "replace").replace(b"\n", b" "))])
     return [
-        status_schemas.parse_gateway_status({"systems": [system, {**system, **change}]}, head, 0.0, 0.0)
+        systems.gateway_status({"systems": [system, {**system, **change}]}, head, 0.0, 0.0)
         for change in changed
     ]
 

@@ -46,7 +46,7 @@ class Stage:
             paths = PathMap(str(self.local), str(self.remote))
             journal = open_journal(self.settings, paths, "run")
             self._sessions.append(
-                Session(self.settings, paths, reactor(), lambda _settings, _wait: self.gateway, journal)
+                Session(self.settings, paths, reactor(), lambda _settings: self.gateway, journal)
             )
         return self._sessions[0]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reframe_firecrest.model import errors
-from reframe_firecrest.session.batcher import Batcher
+from reframe_firecrest.session.batcher import Batcher, BatchPolicy
 
 
 class Work:
@@ -29,7 +29,7 @@ class Work:
 
 
 def group(work: Work, limit: int = 1000, **options: Any) -> Batcher[int]:
-    return Batcher(work, lambda item: item, lambda: limit, **options)
+    return Batcher(work, lambda item: item, BatchPolicy(limit, **options))
 
 
 async def consecutive(target: Batcher[int], number: int, gap: float) -> None:
@@ -91,7 +91,7 @@ def test_no_more_groups_are_under_way_than_there_are_lanes(concurrency: int) -> 
         target = group(work, limit=1, max_delay=0.0, concurrency=concurrency)
         tasks = [asyncio.create_task(target.join(1)) for _ in range(6)]
         while not all(task.done() for task in tasks):
-            most = max(most, len(target._pumps))
+            most = max(most, len(target._batches))
             await asyncio.sleep(0.005)
 
     asyncio.run(watch())

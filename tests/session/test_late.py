@@ -10,7 +10,7 @@ import pytest
 
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import Phase
-from reframe_firecrest.session import stage_in
+from reframe_firecrest.session import archive_upload
 from tests.session.conftest import Stage, eventually
 
 
@@ -90,8 +90,8 @@ def test_an_extract_that_remains_uncertain_fails_the_test(stage: Stage) -> None:
     handle = stage.submit("a")
     assert handle.ended.wait(10)
     assert handle.state.phase is Phase.FAILED
-    assert len(set(late.used)) == stage_in.UNPACKINGS
-    assert stage.gateway.calls["withdraw"] == stage_in.UNPACKINGS
+    assert len(set(late.used)) == archive_upload.EXTRACT_ATTEMPTS
+    assert stage.gateway.calls["withdraw"] == archive_upload.EXTRACT_ATTEMPTS
     assert stage.gateway.calls["submit"] == 0
 
 

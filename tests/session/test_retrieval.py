@@ -59,7 +59,7 @@ def test_what_is_known_not_to_be_readable_makes_nothing_be_packed_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "reframe_firecrest.session.stage_out.is_doubtful", lambda file, _: "secret" in file.path
+        "reframe_firecrest.session.retrieval.is_doubtful", lambda file, _: "secret" in file.path
     )
     stage.gateway.unreadable.add("secret")
     handle = run(stage, "a", secret="x", result="made")
@@ -172,7 +172,7 @@ class TestPlaceholdersOfAnEarlierRun:
                 stage.settings,
                 paths,
                 reactor(),
-                lambda _settings, _wait: stage.gateway,
+                lambda _settings: stage.gateway,
                 open_journal(stage.settings, paths, "later"),
             )
         )

@@ -21,8 +21,8 @@ from reframe_firecrest.commands.clean.traces import created_nothing, submitted_n
 from reframe_firecrest.journal.reader import SessionLog
 from reframe_firecrest.journal.runs import Run, pick, runs_in
 from reframe_firecrest.model.errors import RunError, SettingsError
-from reframe_firecrest.session.registry import make_gateway
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.session import Connect
 from reframe_firecrest.settings import Settings, read_settings
 
 
@@ -38,7 +38,7 @@ class Cleaner:
             of a run that is named, and of runs that never submitted a job.
         offline: ask no gateway; only delete journals.
         force: clean up a run of which it is not known whether it is alive.
-        open_gateway: makes a gateway.
+        connect: makes the connection to a gateway.
     """
 
     directory: Path
@@ -47,7 +47,7 @@ class Cleaner:
     forget: bool = False
     offline: bool = False
     force: bool = False
-    open_gateway: MakeGateway = make_gateway
+    connect: Connect = connect
 
     def named(self, name: str) -> Outcome:
         """Clean up one run.
@@ -105,7 +105,7 @@ class Cleaner:
         settings = read_settings([], self.environment)
         known = {run.name: run for run in runs_in(self.directory)}
         outcome = Outcome()
-        for found in list_remote_runs(settings, self.open_gateway):
+        for found in list_remote_runs(settings, self.connect):
             if not found.is_older_than(older_than):
                 continue
             run = known.get(found.name)
@@ -159,7 +159,7 @@ class Cleaner:
 
     def _clean(self, outcome: Outcome, chosen: Sequence[Run], *, named: bool = False) -> Outcome:
         if outcome.residues:
-            clean_up(outcome.residues, dry_run=self.dry_run, open_gateway=self.open_gateway)
+            clean_up(outcome.residues, dry_run=self.dry_run, connect=self.connect)
         # A gateway that shows no late job has nothing of a run of which nothing was left.
         outcome.residues = [residue for residue in outcome.residues if not residue.is_void]
         if not self.dry_run:

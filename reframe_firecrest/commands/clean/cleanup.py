@@ -10,34 +10,32 @@ from reframe_firecrest.commands.clean.residue import RemoteResidue
 from reframe_firecrest.commands.clean.system_cleaner import SystemCleaner
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.registry import make_gateway
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.session import Connect
 
 PATIENCE = 600.0
 """Seconds for everything."""
 
 
-def clean_up(
-    residues: Sequence[RemoteResidue], *, dry_run: bool, open_gateway: MakeGateway = make_gateway
-) -> None:
+def clean_up(residues: Sequence[RemoteResidue], *, dry_run: bool, connect: Connect = connect) -> None:
     """Cancel the jobs of runs and remove the runs' directories; what came of it is noted in the leftovers.
 
     Args:
         residues: of runs that are over.
         dry_run: only look.
-        open_gateway: makes a gateway.
+        connect: makes the connection to a gateway.
     """
     # Not on this thread: Ctrl-C in the middle of a loop leaves a trail of tasks that complain.
     try:
-        reactor().run(_clean_up(residues, open_gateway, dry_run=dry_run), PATIENCE)
+        reactor().run(_clean_up(residues, connect, dry_run=dry_run), PATIENCE)
     except FuturesTimeoutError:
         for residue in residues:
             if not residue.removed:
                 residue.doubt(f"it was not done within {PATIENCE:.0f} s")
 
 
-async def _clean_up(residues: Sequence[RemoteResidue], open_gateway: MakeGateway, *, dry_run: bool) -> None:
-    systems = [SystemCleaner(mine, open_gateway) for mine in _by_system(residues)]
+async def _clean_up(residues: Sequence[RemoteResidue], connect: Connect, *, dry_run: bool) -> None:
+    systems = [SystemCleaner(mine, connect) for mine in _by_system(residues)]
     try:
         await asyncio.gather(*(system.connect() for system in systems))
         if dry_run:

@@ -24,7 +24,7 @@ from reframe_firecrest.model.run_names import NAME, start_time_of
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.session import Connect
 from reframe_firecrest.settings import Settings
 
 PATIENCE = 120.0
@@ -71,7 +71,7 @@ class RemoteRun:
         return 0.0 if moment is None else max(self.now - moment, 0.0)
 
 
-def list_remote_runs(settings: Settings, open_gateway: MakeGateway) -> list[RemoteRun]:
+def list_remote_runs(settings: Settings, connect: Connect) -> list[RemoteRun]:
     """Return the runs that have a directory or jobs on a system.
 
     Raises:
@@ -79,7 +79,7 @@ def list_remote_runs(settings: Settings, open_gateway: MakeGateway) -> list[Remo
     """
 
     async def ask() -> list[RemoteRun]:
-        gateway = connected_cleaner(settings, open_gateway)
+        gateway = await connected_cleaner(settings, connect)
         try:
             await gateway.connect()
             entries, jobs, now = await asyncio.gather(

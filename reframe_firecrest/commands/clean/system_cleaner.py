@@ -18,8 +18,8 @@ from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.session import MakeGateway
-from reframe_firecrest.session.watcher import Watcher, wait_for
+from reframe_firecrest.session.session import Connect
+from reframe_firecrest.session.watcher import Watcher
 from reframe_firecrest.settings import Settings
 
 OUTAGE = policy.EXHAUSTED_AFTER + policy.COOLDOWN + 60.0
@@ -39,12 +39,17 @@ LATE_OUTAGE = 10.0
 """The same where nothing is known to be left: the gateway may not exist any more."""
 
 
-def connected_cleaner(settings: Settings, open_gateway: MakeGateway, outage: float = OUTAGE) -> Gateway:
+async def connected_cleaner(settings: Settings, connect: Connect, outage: float = OUTAGE) -> Gateway:
     """Open a gateway outside of a session, on the loop."""
     settings = settings.model_copy(update={"retry_timeout": outage})
+    connection = connect(settings)
+    try:
+        gateway = await connection.open_gateway()
+    except BaseException:
+        await connection.close()
+        raise
     # What takes long, such as removing a large directory, is done by a job.
-    gateway = open_gateway(settings, lambda job_id: wait_for(watcher, job_id))
-    watcher = Watcher(gateway, settings, reactor())
+    gateway.follow_jobs_with(Watcher(gateway, settings, reactor()))
     return gateway
 
 
@@ -53,19 +58,21 @@ class SystemCleaner:
 
     Args:
         residues: what runs may have left there, at least one.
-        open_gateway: makes a gateway.
+        connect: makes the connection to a gateway.
     """
 
-    def __init__(self, residues: Sequence[RemoteResidue], open_gateway: MakeGateway) -> None:
+    def __init__(self, residues: Sequence[RemoteResidue], connect: Connect) -> None:
         self._leftovers = residues
-        outage = LATE_OUTAGE if all(residue.finished for residue in residues) else OUTAGE
-        self._gateway = connected_cleaner(residues[0].settings, open_gateway, outage)
+        self._connect = connect
+        self._gateway: Gateway
         self._scripts: dict[str, str] = {}
         self._places: dict[str, str] = {}
 
     async def connect(self) -> None:
         """Prove that the system is there."""
+        outage = LATE_OUTAGE if all(residue.finished for residue in self._leftovers) else OUTAGE
         try:
+            self._gateway = await connected_cleaner(self._leftovers[0].settings, self._connect, outage)
             await self._gateway.connect()
         except errors.GatewayError as error:
             for residue in self._leftovers:
@@ -76,7 +83,8 @@ class SystemCleaner:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._gateway.close()
+        if hasattr(self, "_gateway"):
+            await self._gateway.close()
 
     def _reached(self, *, again: bool = False) -> list[RemoteResidue]:
         return [one for one in self._leftovers if one.reached and (one.settled or one.cancelled or not again)]

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from reframe_firecrest.commands.detect.groups import NodeGroup, node_groups
 from reframe_firecrest.model.errors import DetectionError, TransientError
-from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.registry import make_gateway
-from reframe_firecrest.session.session import MakeGateway
+from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.session import Connect
 from reframe_firecrest.settings import Settings
 
 PATIENCE = 120.0
@@ -59,11 +58,7 @@ def make_survey(
     return Survey(system, groups, account, others)
 
 
-async def _no_transfers(job_id: str) -> Sequence[JobPart]:
-    raise AssertionError(f"a survey transfers nothing, yet job {job_id} should be waited for")
-
-
-def survey_system(settings: Settings, open_gateway: MakeGateway = make_gateway) -> Survey:
+def survey_system(settings: Settings, connect: Connect = connect) -> Survey:
     """Ask for the system, its nodes and partitions, and the user's accounts.
 
     Raises:
@@ -72,12 +67,13 @@ def survey_system(settings: Settings, open_gateway: MakeGateway = make_gateway) 
     """
 
     async def ask() -> Survey:
-        gateway = open_gateway(settings, _no_transfers)
+        connection = connect(settings)
         try:
+            gateway = await connection.open_gateway()
             system = await gateway.connect()
             cluster, accounts = await asyncio.gather(gateway.cluster(), gateway.accounts())
         finally:
-            await gateway.close()
+            await connection.close()
         return make_survey(system, cluster, accounts, settings.account)
 
     # Not on this thread: Ctrl-C in the middle of a loop leaves a trail of tasks that complain.

@@ -27,7 +27,7 @@ async def check_settings(context: CheckContext) -> Finding:
 
 async def check_token(context: CheckContext) -> Finding:
     """Get a token."""
-    lifetime = await context.gateway.authenticate()
+    lifetime = await context.connection.authenticate()
     if lifetime is None:
         return green("none is needed: an API key is sent as it is")
     if lifetime < BRIEF:
@@ -40,6 +40,7 @@ async def check_token(context: CheckContext) -> Finding:
 
 async def check_gateway(context: CheckContext) -> Finding:
     """Look at the gateway."""
+    await context.open_gateway()
     look = await context.gateway.status()
     context.looks.append(look)
     url = str(context.settings.url).rstrip("/")

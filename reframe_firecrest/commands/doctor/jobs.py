@@ -45,7 +45,9 @@ async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:
             begun = time.monotonic()
             job_id = await gateway.submit(there, place.path, account)
             try:
-                [part, *_] = await asyncio.wait_for(context.wait_for_job(job_id), context.timeout)
+                [part, *_] = await asyncio.wait_for(
+                    context.follower.wait_until_ended(job_id), context.timeout
+                )
             except asyncio.TimeoutError:
                 return await _late(context, job_id)
             except BaseException:

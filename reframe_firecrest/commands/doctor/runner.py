@@ -9,11 +9,12 @@ from reframe_firecrest.commands.doctor.checklist import Check, run_checks
 from reframe_firecrest.commands.doctor.context import CheckContext, DiagnosisTarget
 from reframe_firecrest.commands.doctor.findings import Finding
 from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.gateway.protocol import Gateway, GatewayConnection
+from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.registry import make_gateway
-from reframe_firecrest.session.session import MakeGateway
-from reframe_firecrest.session.watcher import Watcher, wait_for
+from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.session import Connect
+from reframe_firecrest.session.watcher import Watcher
 from reframe_firecrest.settings import Settings
 
 PATIENCE = RetryPolicy(first_contact=1.5, outage=5.0, refused=0.0)
@@ -23,8 +24,12 @@ END_PATIENCE = 15.0
 """Seconds for what has to be removed and cancelled when the user gives up."""
 
 
-def _open_gateway(settings: Settings, wait_for_job: WaitForJob) -> Gateway:
-    return make_gateway(settings, wait_for_job, PATIENCE)
+def _connect(settings: Settings) -> GatewayConnection:
+    return connect(settings, PATIENCE)
+
+
+def _follow_jobs(gateway: Gateway, settings: Settings) -> JobFollower:
+    return Watcher(gateway, settings, reactor())
 
 
 def diagnose(
@@ -33,7 +38,7 @@ def diagnose(
     *,
     timeout: float,
     notify: Callable[[str], None],
-    open_gateway: MakeGateway = _open_gateway,
+    connect: Connect = _connect,
 ) -> list[tuple[str, Finding]]:
     """Make the checks of one system; return the names of the checks and what each found.
 
@@ -42,18 +47,17 @@ def diagnose(
         checks: what to look at.
         timeout: seconds for which a job is waited for.
         notify: told of the check that is about to be made, on another thread.
-        open_gateway: makes the gateway.
+        connect: makes the connection to the gateway.
     """
     over = threading.Event()
 
     async def work() -> list[tuple[str, Finding]]:
-        gateway = open_gateway(target.settings, lambda job_id: wait_for(watcher, job_id))
-        watcher = Watcher(gateway, target.settings, reactor())
-        context = CheckContext(target, gateway, lambda job_id: wait_for(watcher, job_id), timeout)
+        connection = connect(target.settings)
+        context = CheckContext(target, connection, _follow_jobs, timeout)
         try:
             return await run_checks(context, checks, notify)
         finally:
-            await gateway.close()
+            await context.close()
             over.set()
 
     try:

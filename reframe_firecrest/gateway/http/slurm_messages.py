@@ -4,7 +4,8 @@ A gateway passes on what ``sbatch``, ``scancel``, ``squeue`` and ``sacct`` write
 statuses that differ between versions: FirecREST v2 sends 403 for limits of accounts and QOS and 500 for other
 refusals, FirecREST v1 sends 200 and a failed task. So Slurm's own words decide, whatever the status.
 
-Sources: ``slurm_errno.c``, ``sbatch.c`` and the names in ``job_reasons.c`` of Slurm 22.05 to 24.05.
+Sources: ``slurm_errno.c``, ``sbatch.c`` and the names in ``job_reasons.c`` of Slurm. The wording was checked
+against Debian's build of Slurm 22.05.8 (``strings libslurmfull.so``, the plugins, ``sbatch`` and ``sacct``).
 """
 
 from __future__ import annotations
@@ -56,13 +57,14 @@ MESSAGES = (
     Message(r"Message (send|receive) failure", AWAY, "SLURM_COMMUNICATIONS_*_ERROR"),
     Message(r"Insane message length", AWAY, "SLURM_PROTOCOL_INSANE_MSG_LENGTH"),
     Message(r"Slurm backup controller in standby mode", AWAY, "ESLURM_IN_STANDBY_MODE"),
+    Message(r"Controller is in standby mode", AWAY, "ESLURM_IN_STANDBY_USE_BACKUP"),
     # Credentials between Slurm's daemons: munged is away or the clocks differ.
     Message(r"Protocol authentication error", AWAY, "SLURM_PROTOCOL_AUTHENTICATION_ERROR"),
     Message(r"(Munge|If munged is up)", AWAY),
     # --- the accounting is away; Slurm's controller may be there ---
     Message(r"(slurm_persist_conn_open|failed to open persistent connection|Sending PersistInit)", UNKNOWN),
     Message(r"Unable to connect to database", UNKNOWN, "ESLURM_DB_CONNECTION"),
-    Message(r"Problem talking to the database", UNKNOWN),
+    Message(r"Problem talking to (the )?database", UNKNOWN),
     Message(r"Connection (refused|reset by peer)|Broken pipe|No route to host", UNKNOWN),
     # --- the job's end ---
     Message(r"Job/step already completing or completed", REFUSED, "ESLURM_ALREADY_DONE"),
@@ -85,8 +87,10 @@ MESSAGES = (
     Message(r"Requested reservation is invalid", REFUSED, "ESLURM_RESERVATION_INVALID"),
     Message(r"Requested node configuration is not available", REFUSED, "ESLURM_REQUESTED_NODE_CONFIG_*"),
     Message(r"Requested partition configuration not available", REFUSED, "ESLURM_REQUESTED_PART_CONFIG_*"),
-    Message(r"Requested nodes (not in this partition|are busy)", REFUSED, "ESLURM_NODES_BUSY"),
-    Message(r"Required (node|partition) not available", REFUSED, "ESLURM_NODE_NOT_AVAIL"),
+    Message(r"Requested nodes are busy", REFUSED, "ESLURM_NODES_BUSY"),
+    Message(r"Requested nodes not in this partition", REFUSED, "ESLURM_REQUESTED_NODES_NOT_IN_PARTITION"),
+    Message(r"Required node not available", REFUSED, "ESLURM_NODE_NOT_AVAIL"),
+    Message(r"Required partition not available", REFUSED, "ESLURM_PARTITION_NOT_AVAIL"),
     Message(r"Node count specification invalid", REFUSED, "ESLURM_INVALID_NODE_COUNT"),
     Message(r"More processors requested than permitted", REFUSED, "ESLURM_TOO_MANY_REQUESTED_CPUS"),
     Message(r"Requested time limit is invalid", REFUSED, "ESLURM_INVALID_TIME_LIMIT"),
@@ -94,8 +98,9 @@ MESSAGES = (
     Message(r"Memory (required by task|specification)", REFUSED, "ESLURM_INVALID_TASK_MEMORY"),
     Message(r"(CPU|GPU|Task|Core) count ", REFUSED),
     Message(r"Invalid (node name|feature|generic resource|job array)", REFUSED, "ESLURM_INVALID_*"),
-    Message(r"Job (array specification invalid|dependency problem)", REFUSED, "ESLURM_DEPENDENCY"),
-    Message(r"(Job|Batch) script (not specified|is empty)", REFUSED, "ESLURM_JOB_SCRIPT_MISSING"),
+    Message(r"Job dependency problem", REFUSED, "ESLURM_DEPENDENCY"),
+    Message(r"Job script not specified", REFUSED, "ESLURM_JOB_SCRIPT_MISSING"),
+    Message(r"Batch script (is empty|contains)", REFUSED),
     Message(
         r"Pathname of a file, directory or other parameter too long", REFUSED, "ESLURM_PATHNAME_TOO_LONG"
     ),

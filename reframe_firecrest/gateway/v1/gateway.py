@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reframe_firecrest.gateway.http.connection import Connection
-from reframe_firecrest.gateway.protocol import WaitForJob
 from reframe_firecrest.gateway.v1.client import Client
 from reframe_firecrest.gateway.v1.compute import Compute
 from reframe_firecrest.gateway.v1.error_mapping import V1
@@ -15,6 +14,7 @@ from reframe_firecrest.gateway.v1.submission_search import SubmissionSearch
 from reframe_firecrest.gateway.v1.tasks import Tasks
 from reframe_firecrest.gateway.v1.transfers import Transfers
 from reframe_firecrest.model.gateway_status import GatewayStatus
+from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 
@@ -24,15 +24,14 @@ class GatewayV1(Filesystem):
 
     Args:
         connection: the way there.
-        wait_for_job: follows a transfer job to its end.
     """
 
-    def __init__(self, connection: Connection, wait_for_job: WaitForJob) -> None:
+    def __init__(self, connection: Connection) -> None:
         connection.use_error_mapping(V1)
         client = Client(connection)
         tasks = Tasks(client, connection.call)
         compute = Compute(client, connection.call, tasks)
-        transfers = Transfers(connection, client, tasks=tasks, compute=compute, wait_for_job=wait_for_job)
+        transfers = Transfers(connection, client, tasks=tasks, compute=compute)
         super().__init__(client, connection.call, transfers)
         self._connection = connection
         self._tasks = tasks
@@ -42,10 +41,6 @@ class GatewayV1(Filesystem):
 
     # --- status -------------------------------------------------------------------------------------
 
-    async def authenticate(self) -> float | None:
-        """Get a token, if one is needed; see the protocol."""
-        return await self._connection.authenticate()
-
     async def status(self) -> GatewayStatus:
         """Ask for all that the gateway tells of itself."""
         return await self._status.status()
@@ -53,6 +48,10 @@ class GatewayV1(Filesystem):
     async def reach(self, url: str) -> int:
         """Ask a storage for anything at all."""
         return await self._connection.objects.reach(url)
+
+    def follow_jobs_with(self, follower: JobFollower) -> None:
+        """Set the follower that waits for transfer jobs."""
+        self._transfers.follower = follower
 
     async def connect(self) -> SystemInfo:
         """Ask for the gateway's version and limits; Slurm's version is not told."""

@@ -18,7 +18,7 @@ from reframe_firecrest.gateway.http import policy
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_translation import failure_in_log
 from reframe_firecrest.gateway.http.policy import TRANSFER_POLL_PAUSES
-from reframe_firecrest.gateway.protocol import Progress, WaitForJob
+from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.v1 import schemas
 from reframe_firecrest.gateway.v1.client import Client, Form
 from reframe_firecrest.gateway.v1.compute import Compute
@@ -28,6 +28,7 @@ from reframe_firecrest.gateway.v1.submission_search import days_before
 from reframe_firecrest.gateway.v1.tasks import Tasks, failure_of
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job_follower import JobFollower, NoFollower
 
 Result = TypeVar("Result")
 
@@ -80,7 +81,6 @@ class Transfers:
         client: makes single requests.
         tasks: waits for what they come to.
         compute: submits and cancels.
-        wait_for_job: follows a transfer job to its end.
     """
 
     def __init__(
@@ -90,7 +90,6 @@ class Transfers:
         *,
         tasks: Tasks,
         compute: Compute,
-        wait_for_job: WaitForJob,
     ) -> None:
         self._call = connection.call
         self._objects = connection.objects
@@ -98,7 +97,7 @@ class Transfers:
         self._client = client
         self._tasks = tasks
         self._compute = compute
-        self._wait_for_job = wait_for_job
+        self.follower: JobFollower = NoFollower()
         self.max_size: int | None = None
         self._doubtful: dict[str, set[str]] = {}
 
@@ -253,7 +252,7 @@ class Transfers:
         owner = "" if command == "rm" else accepted(about)
         job_id, log = await self._submit(command, form, owner)
         try:
-            parts = await self._wait_for_job(job_id)
+            parts = await self.follower.wait_until_ended(job_id)
         except BaseException as error:
             # Nobody would ever look at what it makes.
             if not isinstance(error, errors.JobLostError):

@@ -1,8 +1,10 @@
-"""pyfirecrest's asynchronous client with the calls that it has no public method for.
+"""pyfirecrest's asynchronous client, with the requests that it has no public method for.
 
-pyfirecrest's own `extract`, `compress` and `download` ask more than once, or fall back to a transfer job
-whose id they keep to themselves. Here each call is one request, and what comes back is the caller's to
-judge.
+pyfirecrest's own `extract`, `compress` and `download` send several requests, or fall back to a transfer job
+whose id they do not return. Here each method sends one request, and the caller judges the response.
+
+This is the only module that uses private members of pyfirecrest; `PRIVATE` lists them, and a test checks
+that they exist. pyfirecrest builds the URLs, the authorization and tracing headers, and raises the errors.
 """
 
 from __future__ import annotations
@@ -16,16 +18,27 @@ import httpx
 from reframe_firecrest.gateway.http.http_client import file_content
 from reframe_firecrest.gateway.http.limits import Limits, limited
 
+PRIVATE = {
+    "_get_request": ("endpoint", "params"),
+    "_post_request": ("endpoint", "params", "files", "json_data"),
+    "_delete_request": ("endpoint", "params"),
+    "_check_response": ("response", "expected_status_code", "return_json"),
+}
+"""The private methods of pyfirecrest that `Client` calls, each with the parameters that it passes."""
+
+ATTRIBUTES = ("_session", "num_retries_rate_limit", "disable_client_logging", "timeout")
+"""The attributes of pyfirecrest's client that are set here."""
+
 
 class Client(firecrest.v2.AsyncFirecrest):
     """One request per call."""
 
     def __init__(self, url: str, authorization: object, http: httpx.AsyncClient) -> None:
-        # verify=False spares the parent's own, never used session the loading of certificates.
+        # The parent makes a session that is never used; verify=False avoids loading certificates for it.
         super().__init__(url, authorization=authorization, verify=False)
         self._session = http
         self.num_retries_rate_limit = 0
-        # Its log lines name presigned URLs, which are secrets.
+        # Its log records contain presigned URLs, which are secrets.
         self.disable_client_logging = True
 
     async def get_json(self, endpoint: str, params: Mapping[str, object] | None = None) -> Any:
@@ -33,7 +46,7 @@ class Client(firecrest.v2.AsyncFirecrest):
         response = await self._get_request(endpoint=endpoint, params=params)
         return self._check_response(response, 200)
 
-    async def get_with_head(self, endpoint: str) -> tuple[Any, httpx.Headers]:
+    async def get_with_headers(self, endpoint: str) -> tuple[Any, httpx.Headers]:
         """GET an endpoint; return the decoded answer and its headers."""
         response = await self._get_request(endpoint=endpoint)
         return self._check_response(response, 200), response.headers
@@ -58,7 +71,7 @@ class Client(firecrest.v2.AsyncFirecrest):
         self._check_response(response, 204)
 
     async def download_direct(self, system: str, path: str, limits: Limits | None = None) -> bytes:
-        """Fetch a small file, by limits of its own if there are any."""
+        """Fetch a small file, with its own limits if any are given."""
         with limited(limits):
             response = await self._get_request(
                 endpoint=f"/filesystem/{system}/ops/download", params={"path": path}

@@ -19,14 +19,12 @@ from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.find_patterns import in_patterns, is_exact, patterns
+from reframe_firecrest.gateway.v2.systems import DEFAULT_DIRECT_UPLOAD
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.file_names import to_wire
 from reframe_firecrest.model.remote_file import Archive, RemoteFile
 from reframe_firecrest.settings import Settings
-
-DEFAULT_DIRECT_UPLOAD = 5_242_880
-"""Bytes; FirecREST's default where a gateway does not tell its own limit."""
 
 LOOKS = 3
 """Attempts to pack a file that is being written."""

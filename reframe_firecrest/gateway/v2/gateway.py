@@ -15,14 +15,15 @@ from reframe_firecrest.gateway.http import policy, slurm_messages
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_mapping import V2
 from reframe_firecrest.gateway.http.policy import Operation
-from reframe_firecrest.gateway.protocol import WaitForJob
-from reframe_firecrest.gateway.v2 import cluster_schemas, schemas, status_schemas
+from reframe_firecrest.gateway.v2 import cluster_schemas, schemas
 from reframe_firecrest.gateway.v2.client import Client
-from reframe_firecrest.gateway.v2.filesystem import DEFAULT_DIRECT_UPLOAD, Filesystem
+from reframe_firecrest.gateway.v2.filesystem import Filesystem
 from reframe_firecrest.gateway.v2.job_list import JobList
+from reframe_firecrest.gateway.v2.systems import System, gateway_status, parse_systems, system_info
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.gateway_status import GatewayStatus
+from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 
@@ -34,20 +35,17 @@ class GatewayV2(Filesystem):
 
     Args:
         connection: the way there.
-        wait_for_job: follows a transfer job to its end.
         systems: the gateway's answer to the question for its systems, if it has just been asked for.
     """
 
-    def __init__(
-        self, connection: Connection, wait_for_job: WaitForJob, systems: object | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, systems: object | None = None) -> None:
         settings, call = connection.settings, connection.call
         connection.use_error_mapping(V2)
         self._connection = connection
         self._systems = systems
         client = Client(connection.url, connection.authorization, connection.http)
         client.timeout = httpx.Timeout(30.0, connect=10.0)
-        transfers = Transfers(settings, client, call, connection.objects, wait_for_job)
+        transfers = Transfers(settings, client, call, connection.objects)
         super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
         self._job_list = JobList(self._jobs(), client, call, self.job)
@@ -55,17 +53,13 @@ class GatewayV2(Filesystem):
 
     # --- status -------------------------------------------------------------------------------------
 
-    async def authenticate(self) -> float | None:
-        """Get a token, if one is needed; see the protocol."""
-        return await self._connection.authenticate()
-
     async def status(self) -> GatewayStatus:
-        """Ask the gateway for its systems, and read the head of the answer too."""
+        """Ask the gateway for its systems, and read the headers of the answer too."""
 
         async def ask() -> GatewayStatus:
             sent, begun = time.time(), time.monotonic()
-            answer, head = await self._client.get_with_head("/status/systems")
-            return status_schemas.parse_gateway_status(answer, head, sent, time.monotonic() - begun)
+            answer, headers = await self._get_systems()
+            return gateway_status(answer, headers, sent, time.monotonic() - begun)
 
         return await self._first(ask)
 
@@ -73,27 +67,34 @@ class GatewayV2(Filesystem):
         """Ask a storage for anything at all."""
         return await self._connection.objects.reach(url)
 
+    def follow_jobs_with(self, follower: JobFollower) -> None:
+        """Set the follower that waits for transfer jobs."""
+        self._transfers.follower = follower
+
     async def connect(self) -> SystemInfo:
         """Ask the gateway for the system; see the protocol."""
 
-        async def ask() -> Sequence[schemas.System]:
+        async def ask() -> Sequence[System]:
             answer, self._systems = self._systems, None
             if answer is None:
-                answer = await self._client.get_json("/status/systems")
-            return schemas.parse_systems(answer)
+                answer, _ = await self._get_systems()
+            return parse_systems(answer)
 
         systems = await self._first(ask)
         for system in systems:
             if system.name == self._system:
-                limit = system.data_operation and system.data_operation.max_ops_file_size
-                self._max_direct = limit or DEFAULT_DIRECT_UPLOAD
-                self._longest_command = system.longest_command or policy.LONGEST_COMMAND
-                return SystemInfo(system.name, system.scheduler_version, self._max_direct)
+                info = system_info(system)
+                self._max_direct = info.max_direct_upload
+                self._longest_command = system.command_timeout or policy.LONGEST_COMMAND
+                return info
         known = ", ".join(sorted(system.name for system in systems)) or "none"
         raise errors.NotFoundError(
             f"the gateway {self._connection.url} has no system {self._system!r}; it has: {known}; "
             "check FIRECREST_SYSTEM"
         )
+
+    async def _get_systems(self) -> tuple[object, httpx.Headers]:
+        return await self._client.get_with_headers("/status/systems")
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Make a request that shows whether there is a FirecREST at all."""

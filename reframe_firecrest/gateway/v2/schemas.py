@@ -1,4 +1,4 @@
-"""The API's answers as plain data: jobs, files, transfers, systems.
+"""The API's answers as plain data: jobs, files and transfers.
 
 An answer that lacks a field or has one of a wrong type raises pydantic's `ValidationError`, which
 `error_translation.translate_error` turns into an error of ours.
@@ -6,21 +6,17 @@ An answer that lacks a field or has one of a wrong type raises pydantic's `Valid
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field, PositiveInt, SecretStr
 
 from reframe_firecrest.gateway.field_types import (
-    Bytes,
     Count,
     ExitCode,
     JobId,
     JobName,
     JobState,
     Line,
-    Name,
     NewJobId,
     NodeSet,
     Path,
@@ -206,51 +202,3 @@ class Transfer(BaseModel):
 def parse_transfer(answer: object) -> Transfer:
     """Turn the answer of ``/filesystem/{system}/transfer/...`` into a transfer."""
     return Transfer.model_validate(answer)
-
-
-# --- systems ----------------------------------------------------------------------------------------
-
-
-class _Scheduler(BaseModel):
-    version: Line | None = None
-
-
-class _DataOperation(BaseModel):
-    max_ops_file_size: Bytes | None = None
-
-
-class _SshTimeouts(BaseModel):
-    command: Annotated[float, Field(ge=0, le=3600)] | None = Field(default=None, alias="commandExecution")
-
-
-class _Ssh(BaseModel):
-    timeout: _SshTimeouts | None = None
-
-
-class System(BaseModel):
-    """One system of ``/status/systems``, as far as this package reads it."""
-
-    name: Name
-    scheduler: _Scheduler | None = None
-    data_operation: _DataOperation | None = Field(default=None, alias="dataOperation")
-    ssh: _Ssh | None = None
-
-    @property
-    def longest_command(self) -> float | None:
-        """Seconds after which commands on files are ended; None where that is not told."""
-        return self.ssh.timeout.command if self.ssh and self.ssh.timeout else None
-
-    @property
-    def scheduler_version(self) -> tuple[int, ...] | None:
-        """The scheduler's version as numbers."""
-        found = re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})*)", (self.scheduler and self.scheduler.version) or "")
-        return tuple(int(number) for number in found.group(1).split(".")) if found else None
-
-
-class _Systems(BaseModel):
-    systems: list[Any]
-
-
-def parse_systems(answer: object) -> Sequence[System]:
-    """Turn the answer of ``/status/systems`` into systems."""
-    return valid(System, _Systems.model_validate(answer).systems, "system")

@@ -13,11 +13,12 @@ from reframe_firecrest.gateway.http import error_translation, policy
 from reframe_firecrest.gateway.http.policy import TRANSFER_POLL_PAUSES, Operation
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.object_storage.object_storage import ObjectStorage
-from reframe_firecrest.gateway.protocol import Progress, WaitForJob
+from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.orphaned_jobs import OrphanedJobs
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.job_follower import JobFollower, NoFollower
 from reframe_firecrest.settings import Settings
 
 Result = TypeVar("Result")
@@ -35,7 +36,6 @@ class Transfers:
         client: makes single requests.
         call: repeats and translates them.
         objects: carries files to and from the storage.
-        wait_for_job: follows a transfer job to its end.
     """
 
     def __init__(
@@ -44,7 +44,6 @@ class Transfers:
         client: Client,
         call: RetryingClient,
         objects: ObjectStorage,
-        wait_for_job: WaitForJob,
     ) -> None:
         self._system = settings.system
         self._account = settings.account
@@ -52,7 +51,7 @@ class Transfers:
         self._client = client
         self._call = call
         self._objects = objects
-        self._wait_for_job = wait_for_job
+        self.follower: JobFollower = NoFollower()
         self._orphaned_jobs = OrphanedJobs(settings.system, client, call)
 
     async def upload(self, local: Path, paths: Iterator[str], progress: Progress | None = None) -> str:
@@ -222,7 +221,7 @@ class Transfers:
     async def _finish(self, transfer: schemas.Transfer, what: str) -> None:
         job = transfer.job.job_id
         try:
-            parts = await self._wait_for_job(job)
+            parts = await self.follower.wait_until_ended(job)
         except asyncio.CancelledError:
             self._orphaned_jobs.give_up(job)
             raise

@@ -13,7 +13,7 @@ import pytest
 
 from reframe_firecrest.commands.clean import residue, system_cleaner
 from reframe_firecrest.commands.clean.cleaner import Cleaner
-from reframe_firecrest.gateway.protocol import Gateway, WaitForJob
+from reframe_firecrest.gateway.protocol import GatewayConnection
 from reframe_firecrest.journal.events import Event, JobMoved, Opened
 from reframe_firecrest.journal.reader import SessionLog, read
 from reframe_firecrest.journal.writer import Journal
@@ -123,7 +123,7 @@ class World:
     def cleaner(
         self, *, dry_run: bool = False, forget: bool = False, offline: bool = False, force: bool = False
     ) -> Cleaner:
-        def open_gateway(settings: Settings, _wait: WaitForJob) -> Gateway:
+        def connect(settings: Settings) -> GatewayConnection:
             self.opened.append(settings)
             return self.system
 
@@ -134,7 +134,7 @@ class World:
             forget=forget,
             offline=offline,
             force=force,
-            open_gateway=open_gateway,
+            connect=connect,
         )
 
     def close(self) -> None:

@@ -25,8 +25,8 @@ Clean = Callable[..., Any]
 
 @pytest.fixture
 def clean(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clean]:
-    open_gateway = world.cleaner().open_gateway
-    monkeypatch.setattr(command, "Cleaner", functools.partial(Cleaner, open_gateway=open_gateway))
+    connect = world.cleaner().connect
+    monkeypatch.setattr(command, "Cleaner", functools.partial(Cleaner, connect=connect))
     world.environment["FIRECREST_JOURNAL_DIR"] = str(world.journals)
     handler = signal.getsignal(signal.SIGTERM)
     environment: dict[str, str | None] = {"FIRECREST_URL": None, "FIRECREST_BASEDIR": None}

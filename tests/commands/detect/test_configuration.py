@@ -121,7 +121,7 @@ def test_names_that_the_gateway_gives_stay_within_their_quotes(tmp_path: Path) -
 
 def test_a_survey_asks_once_and_closes_its_connections() -> None:
     gateway = FakeGateway()
-    found = survey_system(make_settings(), lambda _settings, _wait: gateway)
+    found = survey_system(make_settings(), lambda _settings: gateway)
     assert gateway.calls == {"connect": 1, "cluster": 1, "accounts": 1}
     assert gateway.closed
     assert found.account == "staff"
@@ -133,7 +133,7 @@ def test_a_survey_that_fails_closes_its_connections_too() -> None:
     gateway = FakeGateway()
     gateway.failures["cluster"] = [AuthError("no")]
     with pytest.raises(AuthError):
-        survey_system(make_settings(), lambda _settings, _wait: gateway)
+        survey_system(make_settings(), lambda _settings: gateway)
     assert gateway.closed
 
 
@@ -142,7 +142,7 @@ def test_a_gateway_that_keeps_silent_is_not_waited_for_without_end(monkeypatch: 
     gateway = FakeGateway()
     gateway.blocked["connect"] = asyncio.Event()
     with pytest.raises(TransientError, match="did not tell about 'daint'"):
-        survey_system(make_settings(), lambda _settings, _wait: gateway)
+        survey_system(make_settings(), lambda _settings: gateway)
 
 
 def test_a_system_without_partitions_is_an_error() -> None:

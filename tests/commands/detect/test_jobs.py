@@ -82,7 +82,7 @@ class Lab:
                 settings,
                 paths,
                 reactor(),
-                lambda _settings, _wait: self.gateway,
+                lambda _settings: self.gateway,
                 open_journal(settings, paths, "run"),
             )
             self._sessions[stage] = made

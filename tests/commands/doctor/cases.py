@@ -9,7 +9,7 @@ from pathlib import Path
 from reframe_firecrest.commands.doctor.context import CheckContext, DiagnosisTarget
 from reframe_firecrest.commands.doctor.findings import Finding
 from reframe_firecrest.model.slurm_job import JobPart
-from tests.gateway.helpers import make_settings, run
+from tests.gateway.helpers import Follower, make_settings, run
 from tests.session.fakes import FakeGateway
 
 
@@ -31,7 +31,9 @@ class Patient:
 
     def context(self) -> CheckContext:
         target = DiagnosisTarget(make_settings(**self.settings), self.partitions)
-        return CheckContext(target, self.gateway, self.waiting, self.timeout)
+        context = CheckContext(target, self.gateway, lambda *_: Follower(self.waiting), self.timeout)
+        context.gateway, context.follower = self.gateway, Follower(self.waiting)
+        return context
 
     def check(self, *checks: Callable[[CheckContext], Awaitable[Finding]]) -> Finding:
         """Make checks in a row; return what the last one found."""

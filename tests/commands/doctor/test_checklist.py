@@ -105,7 +105,7 @@ def test_the_table_says_it_without_colours_and_shows_no_control_sequence() -> No
 def test_a_diagnosis_closes_its_gateway(patient: Patient) -> None:
     target = patient.context().target
     found = diagnose(
-        target, CHECKS[:2], timeout=5, notify=lambda _: None, open_gateway=lambda *_: patient.gateway
+        target, CHECKS[:2], timeout=5, notify=lambda _: None, connect=lambda _settings: patient.gateway
     )
     assert [name for name, _ in found] == NAMES[:2]
     assert patient.gateway.closed

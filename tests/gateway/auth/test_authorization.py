@@ -25,7 +25,7 @@ from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
 from reframe_firecrest.settings import read_settings
-from tests.gateway.helpers import FAST, KEY, TOKEN, Api, answer, finished, make_gateway, run, token
+from tests.gateway.helpers import FAST, KEY, TOKEN, Api, answer, make_gateway, run, token
 
 LIST = "GET /compute/jobs"
 SUBMIT = "POST /compute/jobs"
@@ -175,7 +175,7 @@ def test_no_secret_is_in_any_log(
     environment["FIRECREST_TOKEN_COMMAND"] = token_command(sandbox) if right else f"echo {TOKEN}"
     if not right:
         environment |= {"FIRECREST_CLIENT_SECRET": "wr0ng-s3cret", "FIRECREST_API_KEY": KEY}
-    gateway = GatewayV2(Connection(read_settings([], environment), FAST), finished()[1])
+    gateway = GatewayV2(Connection(read_settings([], environment), FAST))
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.DEBUG):
         patch.setattr(authorization, "STALE_PATIENCE", 0.0)
         patch.setattr(type(authority), "issue", noting(type(authority).issue, issued))
@@ -223,8 +223,7 @@ def test_what_a_server_sets_in_its_answers_heads_is_in_no_log(caplog: pytest.Log
                 "FIRECREST_BASEDIR": "/scratch",
             }
             gateway = GatewayV2(
-                Connection(read_settings([], environment), dataclasses.replace(FAST, first_contact=0)),
-                finished()[1],
+                Connection(read_settings([], environment), dataclasses.replace(FAST, first_contact=0))
             )
             assert await outcome(gateway) is not None
 

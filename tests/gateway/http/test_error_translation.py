@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from reframe_firecrest.gateway import file_schemas
 from reframe_firecrest.gateway.http import error_translation, policy
 from reframe_firecrest.gateway.http.policy import Operation
-from reframe_firecrest.gateway.v2 import schemas
+from reframe_firecrest.gateway.v2 import schemas, systems
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import FileKind
 from reframe_firecrest.model.slurm_states import parts_of, summarise
@@ -435,11 +435,11 @@ class TestFiles:
 class TestSystems:
     @pytest.mark.parametrize("recording", recordings("systems*"))
     def test_every_recorded_system_is_understood(self, recording: Any) -> None:
-        (system,) = schemas.parse_systems(last_answer(recording))
+        (system,) = systems.parse_systems(last_answer(recording))
         assert system.name == "mycluster"
         assert system.scheduler_version == (22, 5, 8)
         assert system.data_operation is not None
-        assert system.data_operation.max_ops_file_size == 5_242_880
+        assert system.data_operation.max_direct_upload == 5_242_880
 
     @pytest.mark.parametrize(
         ("version", "numbers"),
@@ -449,7 +449,7 @@ class TestSystems:
         self, version: str | None, numbers: tuple[int, ...] | None
     ) -> None:
         body = {"systems": [{"name": "daint", "scheduler": {"version": version}}]}
-        assert schemas.parse_systems(body)[0].scheduler_version == numbers
+        assert systems.parse_systems(body)[0].scheduler_version == numbers
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ class TestSystems:
             schemas.parse_listing,
             [None, {"output": [{"name": "x"}]}, {"output": "x"}, {"output": [{"name": 3, "type": "-"}]}],
         ),
-        (schemas.parse_systems, [None, {}, {"systems": None}, {"systems": [{}]}]),
+        (systems.parse_systems, [None, {}, {"systems": None}, {"systems": [{}]}]),
         (schemas.parse_transfer, [None, {}, {"transferJob": None}, {"transferJob": {"jobId": None}}]),
         (schemas.parse_job_id, [None, [], {}, {"jobId": None}, {"jobId": ""}, {"jobId": "9_1"}]),
     ],
@@ -488,7 +488,7 @@ def test_no_answer_makes_a_translation_fail_in_another_way(body: object) -> None
     for translation in (
         schemas.parse_jobs,
         schemas.parse_listing,
-        schemas.parse_systems,
+        systems.parse_systems,
         schemas.parse_transfer,
     ):
         try:

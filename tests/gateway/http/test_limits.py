@@ -26,7 +26,7 @@ from reframe_firecrest.gateway.object_storage.upload_targets import UploadUrls
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
-from tests.gateway.helpers import finished, make_settings, run, token
+from tests.gateway.helpers import make_settings, run, token
 
 MB = 10**6
 ONCE = RetryPolicy(first_contact=0.0, outage=0.0, pause=0.0, pause_max=0.0)
@@ -195,7 +195,7 @@ def gateway_of(version: str, serve: Callable[[httpx.Request], Any]) -> GatewayV1
     settings = make_settings(max_response_size=MB, api_version=version)
     connection = Connection(settings, ONCE, httpx.MockTransport(answer))
     kind = GatewayV1 if version == "1" else GatewayV2
-    return kind(connection, finished()[1])
+    return kind(connection)
 
 
 def ask(version: str, serve: Callable[[httpx.Request], Any], what: str, *args: Any) -> errors.GatewayError:
@@ -213,7 +213,7 @@ def ask(version: str, serve: Callable[[httpx.Request], Any], what: str, *args: A
 
 @pytest.mark.parametrize("version", ["1", "2"])
 class TestGateways:
-    @pytest.mark.parametrize("what", ["connect", "look"])
+    @pytest.mark.parametrize("what", ["connect", "status"])
     def test_an_answer_without_end_is_final_after_one_request(self, version: str, what: str) -> None:
         asked = []
 
@@ -239,7 +239,7 @@ class TestGateways:
 
     def test_an_error_of_a_gigabyte_is_one_short_line(self, version: str) -> None:
         error = ask(
-            version, lambda _: httpx.Response(400, stream=Endless(b'{"message": "no', 3 * MB)), "look"
+            version, lambda _: httpx.Response(400, stream=Endless(b'{"message": "no', 3 * MB)), "status"
         )
         assert len(str(error)) < 1000
 

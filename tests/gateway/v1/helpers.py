@@ -13,10 +13,9 @@ import pytest
 
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.protocol import WaitForJob
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.model.slurm_job import JobPart
-from tests.gateway.helpers import FAST, Answer, Api, answer, finished, make_settings, run
+from tests.gateway.helpers import FAST, Answer, Api, Follower, answer, finished, following, make_settings, run
 
 RECORDINGS = Path(__file__).resolve().parents[4] / "shared" / "firecrest-api" / "recordings-v1"
 
@@ -174,12 +173,12 @@ def queued(job_id: str, state: str = "PENDING", **more: str) -> dict[str, str]:
 def make_gateway(
     api: Api,
     *parts: JobPart,
-    wait: WaitForJob | None = None,
+    wait: Follower | None = None,
     retry_policy: RetryPolicy = FAST,
     **changes: object,
 ) -> GatewayV1:
     connection = Connection(make_settings(**changes), retry_policy, httpx.MockTransport(api))
-    return GatewayV1(connection, wait or finished(*parts)[1])
+    return following(GatewayV1(connection), wait or finished(*parts)[1])
 
 
 def call(api: Api, *methods: Callable[[GatewayV1], Awaitable[Any]], **how: Any) -> Any:

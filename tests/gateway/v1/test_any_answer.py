@@ -19,7 +19,7 @@ from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.model import errors
 from tests.fuzzing import examples
 from tests.gateway.any_answers import HEADERS, LONG, NO_JSON, NO_OBJECT, STATUSES, Long, as_json, nearly_right
-from tests.gateway.helpers import finished, make_settings, run, token
+from tests.gateway.helpers import following, make_settings, run, token
 from tests.gateway.test_any_answer import IMPATIENT, Given, check_error, check_files, check_jobs
 from tests.gateway.v1.helpers import queued, row, task
 
@@ -109,7 +109,7 @@ async def carry_out(
         local, large = Path(directory, "local"), Path(directory, "large")
         local.write_bytes(b"0123456789")
         large.write_bytes(b"0123456789")
-        gateway = GatewayV1(Connection(make_settings(), IMPATIENT, httpx.MockTransport(serve)), finished()[1])
+        gateway = following(GatewayV1(Connection(make_settings(), IMPATIENT, httpx.MockTransport(serve))))
         if "S3" in operation:
             gateway.limit(4100)
         try:

@@ -13,7 +13,7 @@ from reframe_firecrest.gateway.v1 import transfers
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import Archive, FileKind
-from tests.gateway.helpers import SIGNATURE, answer, finished, page, part
+from tests.gateway.helpers import SIGNATURE, Follower, answer, finished, page, part
 from tests.gateway.v1.helpers import (
     ACCOUNTING,
     PARAMETERS,
@@ -405,7 +405,7 @@ class TestArchives:
         cancel = "DELETE /compute/jobs/77"
         api = ApiV1({RM: TOO_LONG, f"{BY_JOB}/rm": done({"jobid": "77"}, status=201), cancel: done()})
         with pytest.raises(errors.JobHeldError):
-            call(api, lambda gateway: gateway.remove("/scratch/run"), wait=held)
+            call(api, lambda gateway: gateway.remove("/scratch/run"), wait=Follower(held))
         assert api.count(cancel) == 1
 
     def test_a_job_without_an_answer_is_looked_for_before_another_is_queued(self) -> None:

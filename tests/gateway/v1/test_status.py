@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 
-from reframe_firecrest.gateway.factory import open_gateway
+from reframe_firecrest.gateway.factory import FirecrestConnection
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.gateway_status import ServiceHealth, Storage
-from tests.gateway.helpers import FAST, SYSTEM, Answer, answer, finished, make_settings, run
+from reframe_firecrest.model.system import SystemInfo
+from tests.gateway.helpers import FAST, SYSTEM, Answer, answer, make_settings, run
 from tests.gateway.v1.helpers import ACCOUNTING, PARAMETERS, ApiV1, call, done, exchanges, response_of, row
 
 SYSTEMS = "GET /status/systems"
@@ -100,15 +100,14 @@ class TestOpening:
         api = ApiV1({**table, ACCOUNTING: done([row("7")])})
 
         async def work() -> Any:
-            gateway: Gateway = open_gateway(
-                make_settings(**changes), finished()[1], FAST, httpx.MockTransport(api)
-            )
+            connection = FirecrestConnection(make_settings(**changes), FAST, httpx.MockTransport(api))
             try:
+                gateway: Gateway = await connection.open_gateway()
                 for name in names:
                     result = await getattr(gateway, name)()
             finally:
-                await gateway.close()
-            assert gateway.stats()["requests"] == len(api.seen) + api.tokens
+                await connection.close()
+            assert connection.stats()["requests"] == len(api.seen) + api.tokens
             return result
 
         return run(work()), api
@@ -136,24 +135,30 @@ class TestOpening:
         with pytest.raises(errors.ProtocolError, match="not what FirecREST promises; check FIRECREST_URL"):
             self.opened({SYSTEMS: given}, "connect")
 
-    def test_those_that_ask_at_the_same_time_are_told_the_same_at_once(self) -> None:
+    def test_a_gateway_that_could_not_be_opened_can_be_opened_later(self) -> None:
         api = ApiV1({SYSTEMS: [answer(404, "Not Found"), V2]})
 
-        async def work() -> list[Any]:
-            gateway = open_gateway(make_settings(), finished()[1], FAST, httpx.MockTransport(api))
-            both = await asyncio.gather(gateway.connect(), gateway.accounts(), return_exceptions=True)
+        async def work() -> SystemInfo:
+            connection = FirecrestConnection(make_settings(), FAST, httpx.MockTransport(api))
             try:
-                return [*both, await gateway.connect()]
+                with pytest.raises(errors.NotFoundError):
+                    await connection.open_gateway()
+                return await (await connection.open_gateway()).connect()
             finally:
-                await gateway.close()
+                await connection.close()
 
-        first, second, later = run(work())
-        assert isinstance(first, errors.NotFoundError)
-        assert first is second
-        assert later.name == SYSTEM
+        assert run(work()).name == SYSTEM
         assert api.seen == [SYSTEMS, SYSTEMS]
 
-    def test_a_token_and_a_storage_need_no_version(self) -> None:
-        lifetime, api = self.opened({}, "authenticate")
-        assert lifetime == 300
+    def test_a_token_needs_no_version(self) -> None:
+        api = ApiV1({})
+
+        async def work() -> float | None:
+            connection = FirecrestConnection(make_settings(), FAST, httpx.MockTransport(api))
+            try:
+                return await connection.authenticate()
+            finally:
+                await connection.close()
+
+        assert run(work()) == 300
         assert api.seen == []

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from importlib.metadata import version
 
+import firecrest.v2
 import httpx
 import pytest
 
 from reframe_firecrest.gateway.http.http_client import CountingClient, TrafficCounter
-from reframe_firecrest.gateway.v2.client import Client
+from reframe_firecrest.gateway.v2.client import ATTRIBUTES, PRIVATE, Client
 from tests.gateway.helpers import TOKEN, answer, run
 
 
@@ -80,3 +83,21 @@ def test_rate_limits_are_left_to_the_policy() -> None:
     with pytest.raises(Exception, match="429"):
         run(make_client(handler).get_json("/status/systems"))
     assert len(seen) == 1
+
+
+class TestPyfirecrest:
+    """The private members that the client uses, which a release of pyfirecrest may rename or remove."""
+
+    RELEASE = f"pyfirecrest {version('pyfirecrest')}"
+
+    @pytest.mark.parametrize("name", PRIVATE)
+    def test_it_has_each_private_method_with_its_parameters(self, name: str) -> None:
+        method = getattr(firecrest.v2.AsyncFirecrest, name, None)
+        assert callable(method), f"{self.RELEASE} has no {name}(): adapt gateway/v2/client.py"
+        missing = set(PRIVATE[name]) - inspect.signature(method).parameters.keys()
+        assert not missing, f"{name}() of {self.RELEASE} has no {missing}: adapt gateway/v2/client.py"
+
+    @pytest.mark.parametrize("name", ATTRIBUTES)
+    def test_it_has_each_attribute_that_is_set(self, name: str) -> None:
+        client = firecrest.v2.AsyncFirecrest("http://gateway.test", authorization=object(), verify=False)
+        assert hasattr(client, name), f"{self.RELEASE} has no attribute {name}: adapt gateway/v2/client.py"

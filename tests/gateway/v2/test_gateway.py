@@ -27,8 +27,10 @@ from tests.gateway.helpers import (
     TOKEN,
     Answer,
     Api,
+    Follower,
     answer,
     finished,
+    following,
     make_gateway,
     make_settings,
     never,
@@ -584,9 +586,9 @@ class TestUploading:
                 STAT: there(1001),
             }
         )
-        asked, wait_for_job = finished()
+        asked, follower = finished()
         settings = make_settings(account="g1")
-        gateway = GatewayV2(Connection(settings, FAST, httpx.MockTransport(api)), wait_for_job)
+        gateway = following(GatewayV2(Connection(settings, FAST, httpx.MockTransport(api))), follower)
         call(api, connect, self.upload(large), gateway=gateway)
         assert api.seen[1:] == ["POST /filesystem/transfer/upload", "PUT /part", "POST /complete", STAT]
         assert dict(api.requests[-1].url.params) == {"path": "/scratch/run/in.tgz"}
@@ -712,8 +714,8 @@ class TestDownloading:
 
     def test_what_is_known_to_be_large_is_not_even_tried_directly(self, tmp_path: Path) -> None:
         api = Api({"POST /filesystem/transfer/download": answer(201, TRANSFER), **S3})
-        asked, wait_for_job = finished()
-        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), wait_for_job)
+        asked, follower = finished()
+        gateway = following(GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api))), follower)
         call(api, self.download(tmp_path / "out", size_hint=100_000_000), gateway=gateway)
         assert api.count(DOWNLOAD) == 0
         assert asked == ["77"]
@@ -775,10 +777,9 @@ class TestArchives:
                 DOWNLOAD: httpx.Response(200, content=b""),
             }
         )
-        asked, wait_for_job = finished()
-        gateway = GatewayV2(
-            Connection(make_settings(account="g1"), FAST, httpx.MockTransport(api)), wait_for_job
-        )
+        asked, follower = finished()
+        connection = Connection(make_settings(account="g1"), FAST, httpx.MockTransport(api))
+        gateway = following(GatewayV2(connection), follower)
         call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert asked == ["77"]
         assert api.body(1)["account"] == "g1"
@@ -874,7 +875,8 @@ class TestArchives:
         async def held(_job_id: str) -> list[JobPart]:
             raise errors.JobHeldError("Slurm holds job 77")
 
-        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), held)
+        connection = Connection(make_settings(), FAST, httpx.MockTransport(api))
+        gateway = following(GatewayV2(connection), Follower(held))
         with pytest.raises(errors.JobHeldError):
             call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"), gateway=gateway)
         assert api.count(cancel) == 1
@@ -943,8 +945,8 @@ class TestFiles:
                 STAT: [answer(200, {"output": {"size": 4096}}), answer(404, "stat: No such file")],
             }
         )
-        asked, wait_for_job = finished()
-        gateway = GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api)), wait_for_job)
+        asked, follower = finished()
+        gateway = following(GatewayV2(Connection(make_settings(), FAST, httpx.MockTransport(api))), follower)
         call(api, lambda gateway: gateway.remove("/scratch/t"), gateway=gateway)
         assert asked == ["77"]
 

@@ -21,6 +21,7 @@ from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.settings import places_of, read_settings
+from tests.gateway.helpers import Follower
 
 PART = 100_000
 CONTENT = os.urandom(10 * PART + 7)
@@ -65,9 +66,8 @@ def call(sandbox: Sandbox, *methods: Callable[[GatewayV2], Awaitable[Any]]) -> N
     settings = read_settings(places_of("test", None, None), sandbox.environment())
 
     async def work() -> None:
-        gateway = GatewayV2(
-            Connection(settings, RetryPolicy(pause=0.01)), lambda job_id: ended(gateway, job_id)
-        )
+        gateway = GatewayV2(Connection(settings, RetryPolicy(pause=0.01)))
+        gateway.follow_jobs_with(Follower(lambda job_id: ended(gateway, job_id)))
         try:
             await gateway.connect()
             for method in methods:

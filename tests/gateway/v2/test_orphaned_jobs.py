@@ -18,6 +18,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
 from reframe_firecrest.settings import places_of, read_settings
+from tests.gateway.helpers import Follower, following
 
 CONTENT = os.urandom(20_000)
 UPLOAD = "POST /filesystem/{system}/transfer/upload"
@@ -42,8 +43,8 @@ def source(tmp_path: Path) -> Path:
 
 def connected(sandbox: Sandbox) -> GatewayV2:
     settings = read_settings(places_of("test", None, None), sandbox.environment())
-    gateway = GatewayV2(Connection(settings, RetryPolicy(pause=0.01)), lambda job_id: ended(gateway, job_id))
-    return gateway
+    gateway = GatewayV2(Connection(settings, RetryPolicy(pause=0.01)))
+    return following(gateway, Follower(lambda job_id: ended(gateway, job_id)))
 
 
 async def ended(gateway: GatewayV2, job_id: str) -> list[JobPart]:

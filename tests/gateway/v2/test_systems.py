@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.gateway_status import ServiceHealth, Storage, SystemHealth
-from tests.gateway.helpers import KEY, SYSTEM, Api, answer, make_gateway, recordings, token
+from tests.gateway.helpers import FAST, KEY, SYSTEM, Api, answer, make_settings, recordings, run, token
 from tests.gateway.v2.test_gateway import call
 
 LOOK = "GET /status/systems"
@@ -60,10 +61,23 @@ def test_where_there_is_no_firecrest_the_url_is_to_be_checked() -> None:
         call(Api({LOOK: answer(404, "Not Found")}), lambda gateway: gateway.status())
 
 
+def lifetime(api: Api, **changes: object) -> float | None:
+    """Authenticate; return the lifetime of what authenticates."""
+
+    async def work() -> float | None:
+        connection = Connection(make_settings(**changes), FAST, httpx.MockTransport(api))
+        try:
+            return await connection.authenticate()
+        finally:
+            await connection.close()
+
+    return run(work())
+
+
 @pytest.mark.parametrize("expires_in", [300, 45])
 def test_a_token_is_fetched_and_tells_its_lifetime(expires_in: int) -> None:
     api = Api({}, tokens=token(expires_in=expires_in))
-    assert call(api, lambda gateway: gateway.authenticate()) == expires_in
+    assert lifetime(api) == expires_in
     assert (api.tokens, api.seen) == (1, [])
 
 
@@ -76,8 +90,7 @@ def test_an_api_key_does_not_expire() -> None:
         "client_id": None,
         "client_secret": None,
     }
-    made = make_gateway(api, **given)
-    assert call(api, lambda gateway: gateway.authenticate(), gateway=made) is None
+    assert lifetime(api, **given) is None
     assert (api.tokens, api.seen) == (0, [])
 
 

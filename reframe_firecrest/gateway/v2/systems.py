@@ -1,0 +1,156 @@
+"""The answer of ``/status/systems``: what a session needs of it, and what a diagnosis reads beyond that.
+
+A session depends on few fields, so a malformed entry that only a diagnosis reads cannot make it fail.
+Source: FirecREST v2.5's own code, ``firecrest/config.py`` and ``lib/handlers/api_response_handler.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import httpx
+from pydantic import BaseModel, Field
+
+from reframe_firecrest.gateway.field_types import Bytes, Line, Name, Path, Seconds, line, valid
+from reframe_firecrest.gateway.http.dates import epoch_seconds, parse_date
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.system import SystemInfo
+
+DEFAULT_DIRECT_UPLOAD = 5 * 1024 * 1024
+"""Bytes of a direct upload where the gateway does not report its limit; FirecREST's own default."""
+
+
+class _Scheduler(BaseModel):
+    version: Line | None = None
+
+
+class _DataOperation(BaseModel):
+    max_direct_upload: Bytes | None = Field(default=None, alias="max_ops_file_size")
+
+
+class _SshTimeouts(BaseModel):
+    command: Annotated[float, Field(ge=0, le=3600)] | None = Field(default=None, alias="commandExecution")
+
+
+class _Ssh(BaseModel):
+    timeout: _SshTimeouts | None = None
+
+
+class System(BaseModel):
+    """The fields of a system that a session needs."""
+
+    name: Name
+    scheduler: _Scheduler | None = None
+    data_operation: _DataOperation | None = Field(default=None, alias="dataOperation")
+    ssh: _Ssh | None = None
+
+    @property
+    def command_timeout(self) -> float | None:
+        """Seconds after which the gateway ends a command on files; None if it does not report them."""
+        return self.ssh.timeout.command if self.ssh and self.ssh.timeout else None
+
+    @property
+    def max_direct_upload(self) -> int | None:
+        """Bytes that a direct upload may have; None if the gateway does not report them."""
+        return self.data_operation.max_direct_upload if self.data_operation else None
+
+    @property
+    def scheduler_version(self) -> tuple[int, ...] | None:
+        """The scheduler's version as numbers."""
+        match = re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})*)", (self.scheduler and self.scheduler.version) or "")
+        return tuple(int(number) for number in match.group(1).split(".")) if match else None
+
+
+class _Service(BaseModel):
+    kind: Line = Field(alias="serviceType")
+    healthy: bool = False
+    path: Path | None = None
+    message: Line | None = None
+
+
+class _Probing(BaseModel):
+    interval: Seconds = Field(default=None, alias="intervalCheck")
+
+
+class _FileSystem(BaseModel):
+    path: Path
+
+
+class _DataTransfer(BaseModel):
+    kind: Line | None = Field(default=None, alias="serviceType")
+    url: Path | None = Field(default=None, alias="publicUrl")
+
+
+class _DataOperationDetails(_DataOperation):
+    data_transfer: _DataTransfer | None = None
+
+
+class _SystemDetails(System):
+    """The fields of a system that only a diagnosis reads as well."""
+
+    services: list[_Service] | None = Field(default=None, alias="servicesHealth")
+    checked: datetime | None = Field(default=None, alias="lastHealthCheck")
+    probing: _Probing | None = None
+    file_systems: list[_FileSystem] | None = Field(default=None, alias="fileSystems")
+    data_operation: _DataOperationDetails | None = Field(default=None, alias="dataOperation")
+
+
+class _Systems(BaseModel):
+    systems: list[Any]
+
+
+def parse_systems(answer: object) -> Sequence[System]:
+    """Return the systems in an answer.
+
+    Raises:
+        ValueError: the answer is not what FirecREST promises.
+    """
+    return valid(System, _Systems.model_validate(answer).systems, "system")
+
+
+def system_info(system: System) -> SystemInfo:
+    """Return a system as the session sees it."""
+    return SystemInfo(
+        system.name, system.scheduler_version, system.max_direct_upload or DEFAULT_DIRECT_UPLOAD
+    )
+
+
+def gateway_status(answer: object, headers: httpx.Headers, sent: float, seconds: float) -> GatewayStatus:
+    """Return the state of the gateway and of its systems that an answer shows.
+
+    Args:
+        answer: the decoded body.
+        headers: of the answer.
+        sent: time of the request, in seconds since the epoch.
+        seconds: time until the answer arrived.
+
+    Raises:
+        ValueError: the answer is not what FirecREST promises.
+    """
+    systems = valid(_SystemDetails, _Systems.model_validate(answer).systems, "system")
+    version = headers.get("f7t-appversion")
+    return GatewayStatus(
+        version and line(version),
+        {system.name: _health(system) for system in systems},
+        sent,
+        seconds,
+        parse_date(headers.get("date", "")),
+    )
+
+
+def _health(system: _SystemDetails) -> SystemHealth:
+    storage = system.data_operation.data_transfer if system.data_operation else None
+    return SystemHealth(
+        services=[
+            ServiceHealth(service.kind, service.healthy, service.path, service.message)
+            for service in system.services or []
+        ],
+        checked=None if system.checked is None else epoch_seconds(system.checked),
+        interval=system.probing.interval if system.probing else None,
+        file_systems=[entry.path for entry in system.file_systems or []],
+        max_direct_upload=system.max_direct_upload,
+        storage=Storage(storage.kind, storage.url) if storage and storage.kind else None,
+    )

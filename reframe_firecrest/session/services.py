@@ -1,0 +1,120 @@
+"""Everything that a session needs a gateway for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model import errors
+from reframe_firecrest.model.job import JobHandle
+from reframe_firecrest.model.system import SystemInfo
+from reframe_firecrest.session.cancel_queue import CancelQueue
+from reframe_firecrest.session.context import SessionContext, claims_directory
+from reframe_firecrest.session.duplicates import Duplicates
+from reframe_firecrest.session.reactor import Reactor
+from reframe_firecrest.session.remote_cleanup import RemoteCleanup
+from reframe_firecrest.session.session_record import SessionRecord
+from reframe_firecrest.session.stage_directory import StageDirectories
+from reframe_firecrest.session.stage_in import StageIn
+from reframe_firecrest.session.stage_out import StageOut
+from reframe_firecrest.session.submission import Submitter
+from reframe_firecrest.session.watcher import Watcher
+from reframe_firecrest.settings import Settings
+from reframe_firecrest.staging.paths import PathMap
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the jobs of a connected session share.
+
+    Attributes:
+        context: gateway, paths and record.
+        settings: the partition's settings.
+        directories: the session's stage directories.
+        stage_in: sends stage directories.
+        submitter: submits jobs.
+        watcher: follows jobs.
+        stage_out: lists and fetches results.
+        cancel_queue: cancels jobs.
+        duplicates: cancels what uncertain submissions have left.
+        remote_cleanup: removes remote directories.
+    """
+
+    context: SessionContext
+    settings: Settings
+    directories: StageDirectories
+    stage_in: StageIn
+    submitter: Submitter
+    watcher: Watcher
+    stage_out: StageOut
+    cancel_queue: CancelQueue
+    duplicates: Duplicates
+    remote_cleanup: RemoteCleanup
+
+
+def make_services(
+    context: SessionContext, settings: Settings, reactor: Reactor, running: Collection[JobHandle]
+) -> Services:
+    """Make the services of a connected session.
+
+    Args:
+        context: gateway, paths and record.
+        settings: the partition's settings.
+        reactor: the event loop.
+        running: the jobs that have not ended.
+    """
+    gateway = context.gateway
+    directories = StageDirectories(context.paths)
+    cancel_queue = CancelQueue(gateway, reactor)
+    watcher = Watcher(gateway, settings, reactor, lambda: len(running))
+    gateway.follow_jobs_with(watcher)
+    return Services(
+        context,
+        settings,
+        directories,
+        StageIn(context, directories, running),
+        Submitter(gateway, settings.retry_timeout),
+        watcher,
+        StageOut(context),
+        cancel_queue,
+        Duplicates(gateway, context.claims, cancel_queue),
+        RemoteCleanup(context, reactor),
+    )
+
+
+async def check_system(
+    gateway: Gateway, paths: PathMap, settings: Settings, record: SessionRecord
+) -> SystemInfo:
+    """Check the system and create the run's directory, both in one round trip.
+
+    Raises:
+        GatewayError: the gateway, the credentials, the system or the base directory can't be used.
+    """
+    record.prepared("asked")
+    system, created = await asyncio.gather(
+        gateway.connect(), gateway.make_directory(claims_directory(paths)), return_exceptions=True
+    )
+    if not isinstance(created, BaseException):
+        record.prepared("made")
+    elif _proves_nothing_created(created):
+        record.prepared("refused")
+    if isinstance(system, BaseException):
+        # It is the cause of the other error, too.
+        raise system
+    if isinstance(created, (errors.ForbiddenError, errors.RejectedError, errors.NotFoundError)):
+        raise errors.ForbiddenError(
+            f"the base directory {settings.basedir} can't be written on {settings.system!r}; "
+            f"check FIRECREST_BASEDIR ({created})"
+        )
+    if isinstance(created, BaseException):
+        raise created
+    return system
+
+
+def _proves_nothing_created(error: BaseException) -> bool:
+    """Return true if an error of a request to create something proves that nothing was created."""
+    return isinstance(error, errors.TransientError) or (
+        isinstance(error, errors.FinalError) and not isinstance(error, errors.OperationTimeoutError)
+    )
