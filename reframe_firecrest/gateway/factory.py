@@ -62,6 +62,10 @@ class _Undecided:
         """Ask a storage for anything at all."""
         return await self._connection.objects.reach(url)
 
+    def unsettled(self) -> float:
+        """Return how long closing takes; see the protocol."""
+        return self._gateway.unsettled() if self._gateway else 0.0
+
     async def close(self) -> None:
         """Close everything."""
         if self._deciding is not None:

@@ -127,11 +127,12 @@ class Session:
         Jobs that go on by then are cancelled: nobody would ever look at what they make.
 
         Args:
-            patience: seconds that it may take.
+            patience: seconds that it may take; more where something may still be carried out late.
         """
         self.cancel([*self._handles])
+        late = max(self._duplicates.unsettled(), self._gateway.unsettled()) if patience else 0.0
         try:
-            self._reactor.run(self._close(), patience)
+            self._reactor.run(self._close(), patience + late)
         except (FuturesTimeoutError, KeyboardInterrupt):
             self._warn(
                 f"the end was not waited for; {self._paths.remote} may still be on the system; "
