@@ -22,6 +22,12 @@ It is called for every MiB or so on the event loop's thread, so it must be quick
 again are taken back: the first number can fall.
 """
 
+LATEST_EFFECT = 11.0
+"""Seconds for which a gateway may still carry out a request that was cut off.
+
+It gives a Slurm command 10 s. Source: FirecREST v2's setting ``timeout`` of a scheduler.
+"""
+
 
 class JobGateway(Protocol):
     """One system behind one gateway: the operations that jobs need.
@@ -178,8 +184,12 @@ class JobGateway(Protocol):
         """Cancel a job; fine if it has ended."""
         ...
 
+    def unsettled(self) -> float:
+        """Return the seconds for which `close` must wait for what may still be carried out."""
+        ...
+
     async def close(self) -> None:
-        """Close all connections."""
+        """Cancel transfer jobs that nothing waits for, and close all connections."""
         ...
 
     def stats(self) -> dict[str, int]:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Collection, Iterable
 
-from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.gateway.protocol import LATEST_EFFECT, Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED, PENDING
@@ -19,12 +19,6 @@ from reframe_firecrest.session.submission import Submission
 from reframe_firecrest.staging.markers import Markers, read_claims
 
 _LOGGER = logging.getLogger(__name__)
-
-LATE = 11.0
-"""Seconds for which a gateway may still carry out a submission that was cut off.
-
-It gives a Slurm command 10 s. Source: FirecREST v2's setting ``timeout`` of a scheduler.
-"""
 
 
 class Duplicates:
@@ -66,12 +60,16 @@ class Duplicates:
         except errors.GatewayError:
             await self._cancel_holder(submission)
 
+    def unsettled(self) -> float:
+        """Return the seconds for which a job of a doubtful submission may still be queued."""
+        last = max((submission.last for submission in tuple(self._doubtful)), default=-LATEST_EFFECT)
+        return max(last + LATEST_EFFECT - time.monotonic(), 0.0)
+
     async def finish(self) -> None:
         """Cancel all jobs of doubtful submissions that have not ended, since the session does."""
         if not self._doubtful:
             return
-        last = max(submission.last for submission in self._doubtful)
-        await asyncio.sleep(max(last + LATE - time.monotonic(), 0.0))
+        await asyncio.sleep(self.unsettled())
         await self._sweep(self._doubtful)
 
     async def _cancel_holder(self, submission: Submission) -> None:

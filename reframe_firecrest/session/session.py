@@ -104,11 +104,11 @@ class Session:
         """Cancel all jobs, remove what is no longer needed and close the connections.
 
         Args:
-            timeout: seconds that this may take.
+            timeout: seconds that this may take; more if requests may still be carried out late.
         """
         self.cancel([*self._running])
         try:
-            self._reactor.run(self._close(), timeout)
+            self._reactor.run(self._close(), timeout + (self._unsettled() if timeout else 0.0))
         except (FuturesTimeoutError, KeyboardInterrupt):
             _LOGGER.warning(
                 "shutdown timed out; %s may still exist on the system; "
@@ -119,6 +119,11 @@ class Session:
         finally:
             self._reactor.run(self._close_record(), 1.0)
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _unsettled(self) -> float:
+        """Return the seconds for which requests may still be carried out late."""
+        duplicates = self._services.duplicates.unsettled() if self._services else 0.0
+        return max(duplicates, self._gateway.unsettled() if self._gateway else 0.0)
 
     # --- on the event loop --------------------------------------------------------------------------
 

@@ -363,6 +363,9 @@ class FakeGateway:
         await self._enter("cancel")
         self.cancelled.append(job_id)
 
+    def unsettled(self) -> float:
+        return 0.0
+
     async def close(self) -> None:
         self.closed = True
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
 from reframe_firecrest.model.selection import Selection
+from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.staging.markers import PREFIX
 from tests.session.conftest import Stage, eventually
 
@@ -19,7 +22,7 @@ CUT = errors.UncertainError("cut")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
-    monkeypatch.setattr("reframe_firecrest.session.duplicates.LATE", 0.1)
+    monkeypatch.setattr("reframe_firecrest.session.duplicates.LATEST_EFFECT", 0.1)
 
 
 def submit_cut(stage: Stage, name: str = "a") -> tuple[JobHandle, str]:
@@ -34,6 +37,25 @@ def late_job(stage: Stage, name: str = "a") -> str:
     """Have the gateway carry out the submission that was cut off."""
     directory = str(stage.remote / name)
     return stage.gateway.start(f"{directory}/job.sh", directory)
+
+
+def test_the_end_has_more_time_where_a_job_may_still_come(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle, followed = submit_cut(stage)
+    stage.gateway.finish(followed)
+    assert handle.ended.wait(10)
+    times: list[float] = []
+
+    def note(work: Coroutine[Any, Any, None], patience: float) -> None:
+        work.close()
+        times.append(patience)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("reframe_firecrest.session.duplicates.LATEST_EFFECT", 300.0)
+        patch.setattr(reactor(), "run", note)
+        stage.session.shutdown(15.0)
+    assert 15.0 < max(times) <= 315.0
 
 
 class TestExactlyOnce:

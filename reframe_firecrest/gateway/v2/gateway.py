@@ -215,6 +215,10 @@ class GatewayV2(Filesystem):
 
     # --- the end ------------------------------------------------------------------------------------
 
+    def unsettled(self) -> float:
+        """Return how long closing takes; see the protocol."""
+        return self._transfers.unsettled()
+
     async def close(self) -> None:
         """Cancel what nobody waits for, and close all connections."""
         await self._transfers.close()

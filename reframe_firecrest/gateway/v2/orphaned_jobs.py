@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 
 from reframe_firecrest.gateway.http import policy, slurm_messages
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
+from reframe_firecrest.gateway.protocol import LATEST_EFFECT
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.job_list import JobList
@@ -44,6 +46,7 @@ class OrphanedJobs:
         self._client = client
         self._call = call
         self._suspected: set[str] = set()
+        self._suspected_at = 0.0
         self._followed: set[str] = set()
         self._given_up: set[str] = set()
 
@@ -58,6 +61,17 @@ class OrphanedJobs:
     def suspect(self, *paths: str) -> None:
         """Note that there may be jobs whose scripts name paths that no other run's do."""
         self._suspected.update(paths)
+        self._suspected_at = time.monotonic()
+
+    def unsettled(self) -> float:
+        """Return the seconds for which a job of a request without an answer may still be queued."""
+        left = self._suspected_at + LATEST_EFFECT - time.monotonic()
+        return max(left, 0.0) if self._suspected else 0.0
+
+    async def finish(self) -> None:
+        """Cancel the strays, once none can come any more."""
+        await asyncio.sleep(self.unsettled())
+        await self.cancel()
 
     async def rule_out(self, path: str) -> None:
         """Cancel the jobs whose scripts name a path, if there may be any.

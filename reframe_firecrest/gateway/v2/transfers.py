@@ -176,9 +176,13 @@ class Transfers:
         await self._finish(transfer, what)
         await self._expect_gone(transfer, what, path)
 
+    def unsettled(self) -> float:
+        """Return the seconds for which a job of a request without an answer may still be queued."""
+        return self._orphaned_jobs.unsettled()
+
     async def close(self) -> None:
         """Leave no job behind that nobody waits for."""
-        await self._orphaned_jobs.cancel()
+        await self._orphaned_jobs.finish()
 
     async def _open(
         self,

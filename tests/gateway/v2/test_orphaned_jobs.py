@@ -13,6 +13,7 @@ from firecrest_sandbox import Sandbox, SandboxConfig
 from firecrest_sandbox.fault_injection.faults import FaultKind, FaultRule
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.v2 import orphaned_jobs
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
@@ -32,6 +33,12 @@ def sandbox() -> Iterator[Sandbox]:
     )
     with Sandbox(config) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing act late, so that no end of a run waits for it."""
+    monkeypatch.setattr(orphaned_jobs, "LATEST_EFFECT", 0.0)
 
 
 @pytest.fixture
@@ -97,6 +104,19 @@ def test_the_job_of_a_request_whose_answer_was_lost_is_cancelled(
     sandbox.faults.add(FaultRule(shape=UPLOAD, kind=kind, status=502))
     assert asyncio.run(_upload(sandbox, source)).read_bytes() == CONTENT
     assert asyncio.run(states(sandbox, settle=2)) == ["CANCELLED", "COMPLETED"]
+
+
+def test_a_job_that_is_queued_after_the_last_request_is_cancelled(
+    sandbox: Sandbox, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphaned_jobs, "LATEST_EFFECT", 4.0)
+    sandbox.faults.add(FaultRule(shape=UPLOAD, kind=FaultKind.ACTS_LATE, seconds=1.5))
+    assert asyncio.run(_upload(sandbox, source)).read_bytes() == CONTENT
+
+    async def ended() -> list[str]:
+        return await asyncio.wait_for(states(sandbox, settle=2), 10)
+
+    assert sorted(asyncio.run(ended())) == ["CANCELLED", "COMPLETED"]
 
 
 def test_jobs_of_others_are_left_alone(sandbox: Sandbox, source: Path) -> None:
