@@ -1,6 +1,6 @@
 #!/bin/bash
 # A small real Slurm on one Debian machine, for the end-to-end tests over the
-# sandbox's Slurm runner: four nodes of four pretended CPUs on loopback, with
+# sandbox's Slurm runner: four nodes of 16 pretended CPUs on loopback, with
 # accounting through slurmdbd and MariaDB.
 #
 #   slurm.sh start   install what is missing, configure, start (idempotent; root)
@@ -120,7 +120,7 @@ EOF
     local i
     for i in "${!nodes[@]}"; do
         echo "NodeName=${nodes[i]} NodeHostname=localhost NodeAddr=127.0.0.1 Port=$((first_node_port + i))" \
-            "CPUs=4 RealMemory=4000"
+            "CPUs=16 RealMemory=4000"
     done
 }
 
