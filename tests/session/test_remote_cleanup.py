@@ -57,7 +57,7 @@ def test_what_reframe_keeps_here_is_kept_there_and_named(stage: Stage) -> None:
 def test_a_large_stage_directory_goes_as_soon_as_reframe_has_removed_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_cleanup, "GONE_EVERY", 0.05)
+    monkeypatch.setattr(remote_cleanup, "CHECK_INTERVAL", 0.05)
     # Larger than any job script.
     monkeypatch.setattr(remote_cleanup, "LARGE", 20_000)
     small, large = stage.submit("small"), stage.submit("large")

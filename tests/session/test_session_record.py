@@ -199,7 +199,7 @@ def test_sizes_are_written_for_people(size: float, text: str) -> None:
 def test_a_transfer_that_takes_long_tells_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch, logs: LogQueue
 ) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    monkeypatch.setattr(progress, "INTERVAL", 0.01)
     told: list[str] = []
 
     async def transfer() -> None:
