@@ -9,6 +9,7 @@ from pathlib import Path
 from posixpath import dirname, normpath
 
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.units import format_count
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.reactor import Reactor
 
@@ -76,11 +77,19 @@ class RemoteCleanup:
         going = removable([also, *directories.values()], kept)
         failures = [error for error in await asyncio.gather(*map(self._remove, going)) if error]
         if failures:
-            _LOGGER.warning("%s directories below %s remain: %s", len(failures), self._root, failures[0])
+            _LOGGER.warning(
+                "%s below %s could not be removed: %s",
+                format_count(len(failures), "directory", "directories"),
+                self._root,
+                failures[0],
+            )
         if kept:
             named = ", ".join(sorted(kept)[:NAMED]) + (", ..." if len(kept) > NAMED else "")
             _LOGGER.info(
-                "%s stage directories are kept on the system, below %s: %s", len(kept), self._root, named
+                "%s kept on the system, below %s: %s",
+                format_count(len(kept), "stage directory", "stage directories"),
+                self._root,
+                named,
             )
 
     async def _remove(self, path: str) -> str | None:

@@ -15,7 +15,7 @@ from reframe_firecrest.journal.writer import Journal
 from reframe_firecrest.model.clock import EPOCH, clock
 from reframe_firecrest.model.job import FINAL, JobHandle
 from reframe_firecrest.model.job_times import JobTimes, breakdown, job_times_of, summary_line
-from reframe_firecrest.model.units import format_size
+from reframe_firecrest.model.units import format_count, format_size
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
 
@@ -98,9 +98,9 @@ class SessionRecord:
             Transferred(time=clock(), way="sent", files=files, jobs=jobs, size=size, seconds=seconds)
         )
         _LOGGER.debug(
-            "sent %d files of %d stage directories, %s packed, in %.1f s",
-            files,
-            jobs,
+            "sent %s of %s, %s packed, in %.1f s",
+            format_count(files, "file"),
+            format_count(jobs, "stage directory", "stage directories"),
             format_size(size),
             seconds,
         )
@@ -111,7 +111,11 @@ class SessionRecord:
             Transferred(time=clock(), way="fetched", files=files, jobs=jobs, size=size, seconds=seconds)
         )
         _LOGGER.debug(
-            "fetched %d files of %d jobs, %s unpacked, in %.1f s", files, jobs, format_size(size), seconds
+            "fetched %s of %s, %s unpacked, in %.1f s",
+            format_count(files, "file"),
+            format_count(jobs, "job"),
+            format_size(size),
+            seconds,
         )
 
     def prepared(self, outcome: Literal["asked", "made", "refused"]) -> None:

@@ -50,7 +50,7 @@ def test_what_reframe_keeps_here_is_kept_there_and_named(stage: Stage) -> None:
     shutil.rmtree(stage.local / "a")
     stage.close()
     assert [path.name for path in stage.remote.iterdir()] == ["b"]
-    kept = f"1 stage directories are kept on the system, below {stage.remote}: b"
+    kept = f"1 stage directory kept on the system, below {stage.remote}: b"
     assert (logging.INFO, kept) in stage.said()
 
 
@@ -84,4 +84,4 @@ def test_what_can_not_be_removed_is_told(stage: Stage) -> None:
     shutil.rmtree(stage.local / "a")
     stage.gateway.failures["remove"] = [errors.ForbiddenError("Permission denied")]
     stage.close()
-    assert any("remain: Permission denied" in text for _, text in stage.said())
+    assert any("could not be removed: Permission denied" in text for _, text in stage.said())

@@ -54,8 +54,8 @@ def test_a_job_goes_there_runs_and_comes_back(stage: Stage) -> None:
     assert (stage.local / "a/result.txt").read_text() == "made"
     assert (stage.local / "a/job.out").read_text() == "out"
     told = " ".join(text for _level, text in stage.said())
-    assert "sent 2 files of 1 stage directories" in told
-    assert "fetched 3 files of 1 jobs" in told
+    assert "sent 2 files of 1 stage directory" in told
+    assert "fetched 3 files of 1 job," in told
     # The local script stays as ReFrame wrote it: it was translated in the archive only.
     assert str(stage.local) in (stage.local / "a/job.sh").read_text()
 

@@ -140,11 +140,11 @@ def test_a_summary_ends_the_session(stage: Stage) -> None:
     stage.close()
     said = stage.said()
     summary = [text for level, text in said if level == logging.INFO][-1]
-    assert summary.startswith("'fake': 1 jobs in ")
+    assert summary.startswith("'fake': 1 job in ")
     assert " requests (" in summary
     details = [text for level, text in said if level == logging.DEBUG]
     assert any(text.startswith("slowest in retrieval: rfm_a ") for text in details)
-    assert any(text.startswith("sent 1 files of 1 stage directories") for text in details)
+    assert any(text.startswith("sent 1 file of 1 stage directory") for text in details)
     assert any(text.startswith("fetched ") for text in details)
 
 
