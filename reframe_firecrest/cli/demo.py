@@ -14,8 +14,8 @@ from reframe_firecrest.commands.report.match_run import find_run
 from reframe_firecrest.commands.report.model import report_of
 from reframe_firecrest.commands.report.page import render
 from reframe_firecrest.commands.report.reframe_report import ReframeReport, read_reframe_report
-from reframe_firecrest.journal.atomic import atomic_write
 from reframe_firecrest.journal.runs import Run
+from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import FirecrestError, RunError, one_line
 
 DEFAULT_DIRECTORY = Path("reframe-firecrest-demo")

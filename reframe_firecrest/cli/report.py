@@ -17,8 +17,8 @@ from reframe_firecrest.commands.report.match_run import find_run
 from reframe_firecrest.commands.report.model import Report, report_of
 from reframe_firecrest.commands.report.page import render
 from reframe_firecrest.commands.report.reframe_report import ReframeReport, read_reframe_report
-from reframe_firecrest.journal.atomic import atomic_write
 from reframe_firecrest.journal.runs import Run, newest_run, pick, runs_in
+from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import FirecrestError, RunError
 from reframe_firecrest.model.units import format_size
 from reframe_firecrest.settings import journal_directory

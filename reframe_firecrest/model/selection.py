@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from posixpath import basename
@@ -63,6 +63,19 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+
+def is_output(path: str, outputs: Iterable[str]) -> bool:
+    """Return whether a file is standard output or error, of a job or of one task of an array.
+
+    Args:
+        path: relative to the stage directory.
+        outputs: names of the files for standard output and error.
+    """
+    return any(
+        path == name or (path.startswith(f"{name}_") and path[len(name) + 1 :].isdecimal())
+        for name in outputs
+    )
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:

@@ -11,10 +11,11 @@ from reframe_firecrest.session.retrieval import RetrievalRequest
 from reframe_firecrest.session.stage_directory import StageDirectory
 from reframe_firecrest.staging.local_sync import place_link, relative_target, remove_deleted
 from reframe_firecrest.staging.manifest import scan
-from reframe_firecrest.staging.placeholder import create_placeholder, forget, place_closed_directory
+from reframe_firecrest.staging.placeholder import create_placeholder, place_closed_directory
 from reframe_firecrest.staging.placeholder_index import Index
+from reframe_firecrest.staging.read_guard import forget
 from reframe_firecrest.staging.retrieval_plan import Plan, remember
-from reframe_firecrest.staging.unpack import safe_directory
+from reframe_firecrest.staging.safe_paths import safe_directory
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reframe_firecrest.model.directives import names_account
+from reframe_firecrest.model.selection import is_output
 from reframe_firecrest.session.stage_directory import StageDirectory
 from reframe_firecrest.staging.file_translation import Rewrite, Translator
 from reframe_firecrest.staging.manifest import Kind, changed, scan
-from reframe_firecrest.staging.outputs import is_output
 from reframe_firecrest.staging.pack import ArchivePart
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.shared_inputs import SHARED_FROM, InputContent

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 
 from reframe_firecrest.model.job import JobSpec
 from reframe_firecrest.model.remote_file import RemoteFile
+from reframe_firecrest.model.selection import is_output
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import tasks_that_ran
 from reframe_firecrest.session.stage_directory import StageDirectory
 from reframe_firecrest.session.submission import Submission
 from reframe_firecrest.staging.markers import Changes, Markers, read_claims, read_stage, without_markers
-from reframe_firecrest.staging.outputs import is_output
-from reframe_firecrest.staging.readability import described, is_doubtful
-from reframe_firecrest.staging.retrieval_plan import NO_CHANGES, Plan, make_plan
+from reframe_firecrest.staging.retrieval_plan import NO_CHANGES, Plan, described, is_doubtful, make_plan
 from reframe_firecrest.staging.unpack import Destination
 
 MAX_REASON = 400

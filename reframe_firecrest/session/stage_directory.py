@@ -10,7 +10,7 @@ from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.pack import SentStat
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.retrieval_plan import RemoteStat
-from reframe_firecrest.staging.translation import names_path
+from reframe_firecrest.staging.text_translation import names_path
 
 Fingerprint = tuple[object, ...]
 """Local attributes of an entry; they change when the entry does. See `staging.manifest`."""

@@ -17,9 +17,10 @@ from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.input_plan import InputPlan, SharedInputs
 from reframe_firecrest.session.preparation import Preparation, PreparedDirectory, Script
 from reframe_firecrest.session.stage_directory import StageDirectories, StageDirectory
+from reframe_firecrest.staging.inspection import digest_of
 from reframe_firecrest.staging.pack import ArchivePart, SentStat, sent_stat_of
 from reframe_firecrest.staging.prologue import Prologue, with_prologue
-from reframe_firecrest.staging.shared_inputs import InputContent, digest_of
+from reframe_firecrest.staging.shared_inputs import InputContent
 
 STORE = "inputs"
 """Directory for files that several tests have, below the transfer directory."""

@@ -13,7 +13,7 @@ from reframe_firecrest.model.errors import StagingError
 from reframe_firecrest.staging.inspection import CHUNK, Inspection, Needles, inspect, is_text
 from reframe_firecrest.staging.manifest import Entry, Kind
 from reframe_firecrest.staging.paths import PathMap
-from reframe_firecrest.staging.translation import Translation
+from reframe_firecrest.staging.text_translation import Translation
 
 IN_MEMORY = 65_536
 """Bytes up to which a translated text is kept in memory; a larger one lies in a file until it is sent."""

@@ -13,6 +13,7 @@ from reframe_firecrest.model.file_names import to_wire
 from reframe_firecrest.staging.placeholder_index import mark_of
 
 CHUNK = 1 << 20
+"""Bytes of a file that are read at a time."""
 
 _CONTROL = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 """Control characters that no text has. Bell, tab, line ends, backspace and escape occur in logs."""
@@ -94,6 +95,19 @@ def inspect(path: str, needles: Needles, *, digest: bool = False) -> Inspection:
             binary = binary or b"\0" in block
             carried = data[max(len(data) - kept, 0) :]
     return Inspection(named, escaped, binary, reason, found.hexdigest() if found else None)
+
+
+def digest_of(path: str) -> str:
+    """Return the SHA-256 digest of a file's content, in hexadecimal.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    found = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(CHUNK):
+            found.update(block)
+    return found.hexdigest()
 
 
 def is_text(path: str) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import secrets
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from reframe_firecrest.model.atomic import partial_path
 from reframe_firecrest.model.errors import StagingError
 from reframe_firecrest.staging.read_guard import forget
-from reframe_firecrest.staging.unpack import is_inside, safe_directory
+from reframe_firecrest.staging.safe_paths import is_inside, safe_directory
 
 
 def place_link(directory: str, path: str, target: str) -> bool:
@@ -36,7 +36,7 @@ def place_link(directory: str, path: str, target: str) -> bool:
         link = parent / name
         if not is_inside(directory, parent / target) or (link.is_dir() and not link.is_symlink()):
             return False
-        partial = parent / f".{secrets.token_hex(8)}.part"
+        partial = partial_path(link)
         try:
             partial.symlink_to(target)
             # A file that was sent may have been replaced by a link there.

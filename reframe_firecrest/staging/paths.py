@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from reframe_firecrest.model.file_names import from_wire, to_wire
-from reframe_firecrest.staging.translation import Rules, Translation
+from reframe_firecrest.staging.text_translation import Rules, Translation
 
 OUTSIDE = "_outside"
 """Directory for what lies outside the stage prefix, such as ReFrame's own detection job."""

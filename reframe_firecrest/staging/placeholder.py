@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from pathlib import Path
 
+from reframe_firecrest.model.atomic import atomic_file
 from reframe_firecrest.model.errors import HostileArchiveError, StagingError, one_line
 from reframe_firecrest.staging.placeholder_index import INDEX, Index, content_of
-from reframe_firecrest.staging.read_guard import forget, protect
-from reframe_firecrest.staging.unpack import safe_directory
-
-__all__ = ["create_placeholder", "forget", "place_closed_directory"]
+from reframe_firecrest.staging.read_guard import protect
+from reframe_firecrest.staging.safe_paths import safe_directory
 
 _NO_PLACE = {
     errno.EBUSY,
@@ -52,16 +50,11 @@ def create_placeholder(directory: str, path: str, size: int, reason: str, index:
     try:
         parent = safe_directory(directory, parent_path)
         target = parent / name
-        partial = parent / f".{secrets.token_hex(8)}.part"
-        try:
-            with partial.open("xb") as file:
-                file.write(content_of(reason, size))
-                file.truncate(size)
-                # Keeps other programs from reading it, unless they are root's.
-                os.fchmod(file.fileno(), 0)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic_file(target) as file:
+            file.write(content_of(reason, size))
+            file.truncate(size)
+            # Other programs can't read it, unless they run as root.
+            os.fchmod(file.fileno(), 0)
     except (OverflowError, UnicodeEncodeError):
         raise HostileArchiveError(f"{path!r} with {size} bytes is no file that there can be here") from None
     except OSError as error:

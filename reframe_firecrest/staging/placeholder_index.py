@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reframe_firecrest.journal.atomic import atomic_write
+from reframe_firecrest.model.atomic import atomic_write
 
 INDEX = ".reframe-firecrest-placeholders.json"
 """Name of the index, in the stage directory. It is neither sent nor fetched."""

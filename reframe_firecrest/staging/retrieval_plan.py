@@ -207,3 +207,27 @@ def _seconds(mtime: str) -> float:
     except ValueError:
         # A time that can't be read never equals one that was sent: the file is fetched.
         return float("inf")
+
+
+def is_doubtful(entry: RemoteFile, owner: str) -> bool:
+    """Return whether a file is probably unreadable for its owner or for the gateway's user.
+
+    An access control list grants at most what the group's permissions show (acl(5)), so a file that its group
+    may read is never doubtful.
+
+    Args:
+        entry: the file.
+        owner: the user that the job ran as; empty if unknown.
+    """
+    permissions = entry.permissions
+    if len(permissions) < 9:
+        return False
+    if entry.owner and entry.owner == owner:
+        return permissions[0] != "r"
+    may_be_ours = not owner and permissions[0] == "r"
+    return not may_be_ours and permissions[3] != "r" and permissions[6] != "r"
+
+
+def described(entry: RemoteFile) -> str:
+    """Describe a file's owner and permissions."""
+    return f"its permissions are {entry.permissions} and its owner is {entry.owner or 'not known'}"

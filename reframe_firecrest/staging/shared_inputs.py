@@ -5,22 +5,17 @@ No two jobs ever share a file: each has a copy of its own, and the one that they
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from posixpath import dirname
 
 from reframe_firecrest.staging.pack import SentStat
 
 SHARED_FROM = 4096
 """Bytes; what is smaller is sent with each test, since naming it in a script takes nearly as much."""
-
-CHUNK = 1 << 20
-"""Bytes of a file that are read at a time."""
 
 FILES_A_COMMAND = 100
 """Files that one command of the script names."""
@@ -47,19 +42,6 @@ class InputContent:
     def place(self) -> str:
         """Where it lies below the store."""
         return f"{self.directory}/{self.name}"
-
-
-def digest_of(path: str) -> str:
-    """Return the digest of a file's content.
-
-    Raises:
-        OSError: it can't be read.
-    """
-    found = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(CHUNK):
-            found.update(block)
-    return found.hexdigest()
 
 
 def copying(store: str, directory: str, shared: Mapping[str, tuple[InputContent, SentStat]]) -> Iterator[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import secrets
 import shutil
 import tarfile
 import zlib
@@ -17,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from reframe_firecrest.model.atomic import KeepTarget, atomic_file
 from reframe_firecrest.model.errors import DamagedArchiveError, HostileArchiveError, StagingError
 from reframe_firecrest.model.file_names import from_wire
+from reframe_firecrest.staging.inspection import CHUNK, digest_of
 from reframe_firecrest.staging.read_guard import forget
-from reframe_firecrest.staging.shared_inputs import digest_of
+from reframe_firecrest.staging.safe_paths import safe_directory
 
 _DAMAGED = (
     tarfile.TarError,
@@ -47,8 +48,6 @@ UNASKED_MEMBERS = 100_000
 
 HEADER_BYTES = 1 << 20
 """Bytes that may stand between two files; tarfile holds all of them. A name has 4096 at most."""
-
-_PIECE = 1 << 20
 
 
 @dataclass
@@ -147,7 +146,7 @@ def _verify(archive: Path, wanted: Iterable[Destination]) -> None:
     listed = sum(goal.size for goal in wanted)
     left = 2 * listed + UNASKED_BYTES
     with gzip.open(archive) as plain:
-        while piece := plain.read(_PIECE):
+        while piece := plain.read(CHUNK):
             left -= len(piece)
             if left < 0:
                 raise HostileArchiveError(
@@ -174,7 +173,7 @@ def _unpack_member(
             result.refused.pop(name, None)
     # Read here what was not taken, so that tarfile finds nothing but headers before the next member. The
     # holes of a sparse file are not in the archive, and reading them may never end.
-    while content is not None and not member.issparse() and content.read(_PIECE):
+    while content is not None and not member.issparse() and content.read(CHUNK):
         pass
 
 
@@ -209,23 +208,16 @@ def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> No
     path = PurePosixPath(goal.path)
     if path.name in ("", ".."):
         raise HostileArchiveError(f"{goal.path!r} is no name of a file")
-    parent = safe_directory(goal.directory, str(path.parent))
-    target = parent / path.name
+    target = safe_directory(goal.directory, str(path.parent)) / path.name
     _clear_directory(target)
-    partial = parent / f".{secrets.token_hex(8)}.part"
-    try:
-        # O_EXCL follows no link either, so none that a job left behind decides where the bytes go.
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as out:
-            shutil.copyfileobj(content, out, _PIECE)
-            os.fchmod(out.fileno(), (member.mode & PERMISSIONS) | 0o600)
-        if goal.suspect and digest_of(str(partial)) == (goal.sent or _digest_of(target)):
-            return
-        _date(partial, member)
-        partial.replace(target)
-        forget(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(target, 0o600) as out:
+        shutil.copyfileobj(content, out, CHUNK)
+        out.flush()
+        if goal.suspect and digest_of(out.name) == (goal.sent or _digest_of(target)):
+            raise KeepTarget
+        os.fchmod(out.fileno(), (member.mode & PERMISSIONS) | 0o600)
+        _date(out.fileno(), member)
+    forget(target)
 
 
 def place_file(source: Path, goal: Destination) -> None:
@@ -260,9 +252,9 @@ def _digest_of(path: Path) -> str | None:
         return None
 
 
-def _date(path: Path, member: tarfile.TarInfo) -> None:
+def _date(descriptor: int, member: tarfile.TarInfo) -> None:
     try:
-        os.utime(path, (member.mtime, member.mtime))
+        os.utime(descriptor, (member.mtime, member.mtime))
     except (ValueError, OverflowError):
         raise HostileArchiveError(f"{member.name} has an impossible modification time") from None
 
@@ -270,43 +262,3 @@ def _date(path: Path, member: tarfile.TarInfo) -> None:
 def _clear_directory(target: Path) -> None:
     if target.is_dir() and not target.is_symlink():
         raise StagingError(f"{target} is a directory here and a file on the remote side")
-
-
-def safe_directory(root: str, relative: str) -> Path:
-    """Create a directory below a stage directory, without ever following a link out of it.
-
-    Args:
-        root: the stage directory, absolute.
-        relative: path below it.
-
-    Raises:
-        HostileArchiveError: the path leaves the stage directory, or is none.
-        FileExistsError: a file is in its place.
-        StagingError: it can't be made.
-    """
-    current = Path(root)
-    try:
-        os.fsencode(relative)
-        for part in PurePosixPath(relative).parts:
-            # Two slashes at the beginning are a root of their own.
-            if part == ".." or part.startswith("/") or "\0" in part:
-                raise HostileArchiveError(f"{relative!r} leads out of the stage directory")
-            current /= part
-            if current.is_symlink():
-                if not is_inside(root, current):
-                    raise HostileArchiveError(f"{current} is a link that leads out of the stage directory")
-            elif not current.is_dir():
-                current.mkdir()
-    except UnicodeEncodeError:
-        raise HostileArchiveError(f"{relative!r} is no name that a file here can have") from None
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise StagingError(f"{current} can't be made: {error.strerror or error}") from None
-    return current
-
-
-def is_inside(root: str, path: Path) -> bool:
-    """Tell whether a path, with all links followed, lies in a directory."""
-    real_root = os.path.realpath(root)
-    return os.path.commonpath([real_root, os.path.realpath(path)]) == real_root

@@ -25,7 +25,8 @@ from reframe_firecrest.staging.local_sync import place_link, remove_deleted
 from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.placeholder import create_placeholder
 from reframe_firecrest.staging.read_guard import forget
-from reframe_firecrest.staging.unpack import GROWTH, Destination, safe_directory
+from reframe_firecrest.staging.safe_paths import safe_directory
+from reframe_firecrest.staging.unpack import GROWTH, Destination
 from tests.fuzzing import examples
 from tests.staging.world import World, entries
 

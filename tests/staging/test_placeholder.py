@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest.model.errors import HostileArchiveError
-from reframe_firecrest.staging.placeholder import create_placeholder, forget
+from reframe_firecrest.staging.placeholder import create_placeholder
+from reframe_firecrest.staging.read_guard import forget
 
 REASON = "it has 99 bytes, and 'max_file_size' is 10"
 

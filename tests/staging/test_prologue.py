@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest.model.remote_file import FileKind, RemoteFile
+from reframe_firecrest.staging.inspection import digest_of
 from reframe_firecrest.staging.markers import UNKNOWN, Changes, Markers, read_claims, read_stage
 from reframe_firecrest.staging.pack import SentStat
 from reframe_firecrest.staging.prologue import BY_HAND, Prologue, with_prologue
-from reframe_firecrest.staging.shared_inputs import InputContent, digest_of
+from reframe_firecrest.staging.shared_inputs import InputContent
 
 TOKEN = "0123456789abcdef" * 2
 OLD = 1_600_000_000

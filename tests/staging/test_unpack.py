@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from reframe_firecrest.model.errors import HostileArchiveError, StagingError
 from reframe_firecrest.staging.local_sync import place_link
-from reframe_firecrest.staging.unpack import Destination, safe_directory, unpack
+from reframe_firecrest.staging.safe_paths import safe_directory
+from reframe_firecrest.staging.unpack import Destination, unpack
 from tests.staging.world import World
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.atomic import atomic_file
 
 RESERVE = 256 << 20
 """Bytes that are left free on a disk, where that is no more than a part of it: a full disk harms others."""
@@ -145,17 +145,16 @@ def arriving(target: Path) -> Iterator[OpenFile]:
     Raises:
         FinalError: no file can be made there.
     """
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
-        raise errors.FinalError(f"{target} on this machine: {error.strerror}") from None
-    file = OpenFile(descriptor, target)
-    try:
-        yield file
+    with ExitStack() as stack:
+        try:
+            written = stack.enter_context(atomic_file(target, 0o600))
+        except OSError as error:
+            raise errors.FinalError(f"{target} on this machine: {error.strerror}") from None
+        file = OpenFile(os.dup(written.fileno()), target)
+        try:
+            yield file
+        except BaseException:
+            with suppress(errors.FinalError):
+                file.close()
+            raise
         file.close()
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(errors.FinalError):
-            file.close()
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest.staging import translation
+from reframe_firecrest.staging import text_translation
 from reframe_firecrest.staging.paths import PathMap
-from reframe_firecrest.staging.translation import names_path
+from reframe_firecrest.staging.text_translation import names_path
 
 LOCAL, REMOTE = "/home/me/stage", "/scratch/me/run"
 OWN = f"{LOCAL}/daint/gpu/gnu/test"
@@ -73,7 +73,7 @@ def test_it_does_not_matter_where_a_text_is_cut(pieces: list[str], cuts: list[in
     expected = whole.feed(text) + whole.finish()
     with pytest.MonkeyPatch.context() as patch:
         # Longer than what is looked at behind a root here, so that small texts show what large ones do.
-        patch.setattr(translation, "HELD_BACK", 250)
+        patch.setattr(text_translation, "HELD_BACK", 250)
         cut = MAP.translation(OWN)
         out, at = [], 0
         for end in [*sorted(cuts), len(text)]:
