@@ -9,7 +9,7 @@ import pytest
 
 from reframe_firecrest.model.errors import SettingsError
 from reframe_firecrest.model.selection import Selection
-from reframe_firecrest.plugin.scheduler import _selection
+from reframe_firecrest.plugin.job_spec import _selection
 from reframe_firecrest.settings import Place, Settings, read_settings
 from tests.settings.test_settings import ENVIRONMENT
 
@@ -20,7 +20,7 @@ def settings(**keys: Any) -> Settings:
 
 def selection(of_partition: dict[str, Any], **of_test: Any) -> Selection:
     unsaid = dict.fromkeys(("retrieve", "exclude", "max_file_size", "max_total_size", "max_files"))
-    return _selection(settings(**of_partition), SimpleNamespace(**{**unsaid, **of_test}))  # type: ignore[arg-type]  # all that is read of a job
+    return _selection(SimpleNamespace(**{**unsaid, **of_test}), settings(**of_partition))  # type: ignore[arg-type]  # all that is read of a job
 
 
 def test_they_are_there_even_if_nothing_is_said() -> None:

@@ -1,4 +1,4 @@
-"""The phases of a job, what may follow what, and what ReFrame's thread gets to see."""
+"""Jobs: their specification, their phases, and the state that threads share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reframe_firecrest.model.selection import EVERYTHING, Selection
 
 
 class Phase(str, Enum):
-    """Where a job is on its way; see docs/architecture.md."""
+    """Phase of a job in this plugin; see docs/architecture.md."""
 
     QUEUED = "queued"
     STAGING = "staging"
@@ -28,19 +28,20 @@ class Phase(str, Enum):
 
 
 FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELLED})
+"""Phases that no other follows."""
 
 _NEXT: Mapping[Phase, tuple[Phase, ...]] = {
     Phase.QUEUED: (Phase.STAGING,),
     Phase.STAGING: (Phase.SUBMITTING,),
     Phase.SUBMITTING: (Phase.SUBMITTED,),
     Phase.SUBMITTED: (Phase.RETRIEVING,),
-    # What the job has left may show that it is another job that runs the script.
+    # The job's results may show that another job runs its script.
     Phase.RETRIEVING: (Phase.DONE, Phase.SUBMITTED),
 }
 
 
 def may_follow(before: Phase, after: Phase) -> bool:
-    """Tell whether a job may go from one phase to another."""
+    """Return true if a job may change from one phase to another."""
     if before in FINAL:
         return False
     return after in (*_NEXT[before], Phase.FAILED, Phase.CANCELLED)
@@ -48,19 +49,22 @@ def may_follow(before: Phase, after: Phase) -> bool:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What ReFrame's thread hands over: plain data, read while that thread could still vouch for it.
+    """A job as ReFrame submits it.
+
+    It is plain data, copied on ReFrame's thread, because ReFrame may change its own objects later.
 
     Attributes:
         name: the job's name, as in ``--job-name``.
-        directory: the stage directory, absolute.
-        script: the script's name in it.
+        directory: absolute path of the stage directory.
+        script: name of the script in it.
         outputs: names of the files for standard output and error.
         account: account to charge.
-        selection: what is brought back of what the job makes.
-        resubmit_on: regular expressions; a refusal that one of them matches is only for now.
-        cpus_per_task: what the launcher's ``srun`` asks for where it could not know Slurm's version.
-        shape: the parts that the job must have.
-        numbered: each task of an array has outputs of its own, whose names end in its index.
+        selection: results to retrieve.
+        resubmit_on: regular expressions; a submission whose error one of them matches is repeated.
+        cpus_per_task: value of this option in the launcher's ``srun`` lines, if they were written before
+            Slurm's version was known.
+        shape: the expected parts of the job.
+        numbered: each task of an array has its own outputs, whose names end in its index.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""The parts that a job must have: its tasks, if it is an array, or its components. Pure functions.
+"""Shape of a job: the tasks of an array, or the components of a heterogeneous job. Pure functions.
 
-The submission defines them. What Slurm lists says nothing about their number: the accounting reports tasks
-seconds late, and running tasks appear under ids of their own (measured on Slurm 22.05).
+The submission defines it. Slurm's lists do not show the number of parts: the accounting reports tasks some
+seconds late, and running tasks appear under raw ids (measured on Slurm 22.05).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 LARGEST_INDEX = 4_000_000
-"""Slurm's own limit for an index (``MaxArraySize`` in slurm.conf(5))."""
+"""Largest index that Slurm allows (``MaxArraySize`` in slurm.conf(5))."""
 
 SHOWN_INDICES = 10
-"""Indices that a message names."""
+"""Number of indices that a message names."""
 
 _INDICES = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?::([0-9]{1,9}))?)?")
 _NOT_SHOWN = "..."
-"""Ends a list of indices that Slurm has shortened (``SLURM_BITSTR_LEN`` in sacct(1) and squeue(1))."""
+"""End of a list of indices that Slurm has shortened (``SLURM_BITSTR_LEN`` in sacct(1) and squeue(1))."""
 
 
 @dataclass(frozen=True)
 class JobShape:
-    """The parts of a job, as its submission defines them.
+    """Parts of a job, as its submission defines them.
 
     Attributes:
         tasks: indices of an array's tasks; empty for a job that is no array.
@@ -35,25 +35,25 @@ class JobShape:
 
     @property
     def is_array(self) -> bool:
-        """Whether the script runs several times in the same directory."""
+        """True if the script runs once for each task, in the same directory."""
         return bool(self.tasks)
 
     @property
     def several(self) -> bool:
-        """Whether there is more than one part, or a part with an index."""
+        """True if there is more than one part, or a part with an index."""
         return self.is_array or self.components > 1
 
     def missing(self, job_ids: Iterable[str]) -> frozenset[int]:
-        """Return the indices of those parts that none of some ids stands for.
+        """Return the indices of the parts that are not among some ids.
 
         Args:
-            job_ids: as Slurm prints them, such as ``408_3``, ``408_[4-9%2]`` or ``123+0``.
+            job_ids: ids as Slurm prints them, such as ``408_3``, ``408_[4-9%2]`` or ``123+0``.
         """
         if not self.several:
             return frozenset()
-        mark = "_" if self.is_array else "+"
+        separator = "_" if self.is_array else "+"
         expected = self.tasks or frozenset(range(self.components))
-        listed = [job_id.partition(mark)[2] for job_id in job_ids]
+        listed = [job_id.partition(separator)[2] for job_id in job_ids]
         left = expected - {int(index) for index in listed if _is_index(index)}
         for indices in listed:
             if left and indices.startswith("["):
@@ -62,18 +62,18 @@ class JobShape:
 
 
 SINGLE = JobShape()
-"""A job that is neither an array nor heterogeneous."""
+"""Shape of a job that is neither an array nor heterogeneous."""
 
 
 def in_words(indices: Iterable[int]) -> str:
-    """Write some indices for a message, the first ones if there are many."""
+    """Return indices as text for a message, shortened if there are many."""
     ordered = sorted(indices)
     more = len(ordered) - SHOWN_INDICES
     return ", ".join(map(str, ordered[:SHOWN_INDICES])) + (f" and {more} more" if more > 0 else "")
 
 
 def index_of(job_id: str) -> int | None:
-    """Return the index in the id of a single task; None if there is none."""
+    """Return the index in the id of a single task; None if the id has no single index."""
     index = job_id.partition("_")[2]
     return int(index) if _is_index(index) else None
 
@@ -83,7 +83,7 @@ def _is_index(text: str) -> bool:
 
 
 def _covers(indices: str, index: int) -> bool:
-    """Tell whether an index is in brackets such as ``[0-8:2,11%2]``; nothing is expanded."""
+    """Return true if brackets such as ``[0-8:2,11%2]`` contain an index; they are not expanded."""
     last_shown = -1
     items = indices.strip("[]").partition("%")[0].split(",")
     for item in items:

@@ -1,4 +1,4 @@
-"""Where the time of jobs went, and how the summary of a run says so. Pure functions."""
+"""Time that jobs spent in staging, queue, run and retrieval, and the summary of a session. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from statistics import median
 
 from reframe_firecrest.model.job import JobHandle, Phase
-from reframe_firecrest.model.units import format_size
+from reframe_firecrest.model.units import format_count, format_size
 
 SLOWEST = 3
-"""Jobs that the summary names for each part of their time."""
+"""Number of jobs that the summary names for each part."""
 
 PARTS = ("staging", "queue", "run", "retrieval")
+"""Parts of a job's time, in their order."""
 
 
 @dataclass(frozen=True)
 class JobTimes:
-    """Where the time of one job went, in seconds.
+    """Time that one job spent in each part, in seconds.
 
     Attributes:
-        name: the job's.
-        staging: from ReFrame's handing it over until Slurm had it.
-        queue: until it ran, and until its end was noticed.
-        run: as Slurm counts it.
+        name: the job's name.
+        staging: from the submission by ReFrame until Slurm had the job.
+        queue: until it ran. It includes the delay with which its end was noticed.
+        run: run time that Slurm reports.
         retrieval: until its outputs were local.
     """
 
@@ -36,12 +37,12 @@ class JobTimes:
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a job's life.
+    """Time span of one part.
 
     Attributes:
         part: one of `PARTS`.
-        begin: seconds since the epoch.
-        end: the same.
+        begin: start, in seconds since the epoch.
+        end: end, in seconds since the epoch.
     """
 
     part: str
@@ -50,18 +51,18 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Duration in seconds."""
         return self.end - self.begin
 
 
 def time_spans(at: Mapping[Phase, float], elapsed: float, until: float) -> list[Span]:
-    """Tell where the time of a job went, or goes, one part after the other.
+    """Return the consecutive parts of a job's time.
 
     Args:
-        at: when each phase began, in seconds since the epoch; it has been queued at least.
-        elapsed: seconds for which it has run, as Slurm counts them. They are put in front of the moment at
-            which its end was noticed, since nothing tells when it began.
-        until: when it came to its end; now, if it has not.
+        at: start of each phase that the job has reached, in seconds since the epoch.
+        elapsed: run time that Slurm reports, in seconds. The run is assumed to end when its end was noticed,
+            since its start is not reported.
+        until: end of the job, in seconds since the epoch; the current time if it has not ended.
     """
     submitted, retrieving = at.get(Phase.SUBMITTED), at.get(Phase.RETRIEVING)
     if submitted is None:
@@ -77,7 +78,7 @@ def time_spans(at: Mapping[Phase, float], elapsed: float, until: float) -> list[
 
 
 def job_times_of(handle: JobHandle) -> JobTimes | None:
-    """Return where the time of a job went that is done, None for others."""
+    """Return the times of a job in phase DONE, None for any other."""
     at = handle.moments
     if Phase.DONE not in at:
         return None
@@ -86,18 +87,26 @@ def job_times_of(handle: JobHandle) -> JobTimes | None:
 
 
 def summary_line(system: str, jobs: int, seconds: float, counts: Mapping[str, int]) -> str:
-    """Say what a session cost, in one line."""
+    """Return the summary of a session in one line.
+
+    Args:
+        system: the system's name.
+        jobs: number of jobs.
+        seconds: duration of the session.
+        counts: its traffic.
+    """
     requests = counts.get("requests", 0)
     each = requests / max(jobs, 1)
     return (
-        f"{system!r}: {jobs} jobs in {seconds:.0f} s, {requests} requests ({each:.1f} a job), "
+        f"{system!r}: {format_count(jobs, 'job')} in {seconds:.0f} s, "
+        f"{format_count(requests, 'request')} ({each:.1f} a job), "
         f"{format_size(counts.get('bytes_sent', 0))} sent, "
         f"{format_size(counts.get('bytes_received', 0))} received"
     )
 
 
 def breakdown(times: Sequence[JobTimes]) -> list[str]:
-    """Say where the time of jobs went: one line for all, and one for each part with its slowest jobs."""
+    """Return the median time of each part in one line, and a line for each part with its slowest jobs."""
     if not times:
         return []
     middle = ", ".join(f"{part} {median(getattr(job, part) for job in times):.1f} s" for part in PARTS)

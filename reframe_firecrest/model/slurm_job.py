@@ -7,19 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class JobPart:
-    """One entry of Slurm's list: a job, a task of an array or a part of a heterogeneous job.
+    """One entry of Slurm's list: a job, a task of an array or a component of a heterogeneous job.
 
     Attributes:
-        job_id: as Slurm prints it, such as ``12``, ``12_3``, ``12_[4-7]`` or ``12+1``.
-        state: Slurm's state, without decoration such as ``by 1001``.
-        reason: why it is pending, as Slurm says.
-        exit_code: None while unknown.
+        job_id: id as Slurm prints it, such as ``12``, ``12_3``, ``12_[4-7]`` or ``12+1``.
+        name: the job's name.
+        state: Slurm's state, without additions such as ``by 1001``.
+        reason: Slurm's reason for keeping it pending.
+        exit_code: its exit code; None while unknown.
         nodes: node set in Slurm's notation.
-        end: seconds since the epoch, None while running.
-        working_directory: as reported by Slurm; empty where that is not told, or not all of it.
-        node_count: how many nodes it has; 0 where that is not told.
-        elapsed: seconds for which it has run.
-        limit: seconds for which it may run; None where that is not told.
+        submitted: time of submission, in seconds since the epoch; None if unknown.
+        end: time of its end, in seconds since the epoch; None while it is active.
+        working_directory: as Slurm reports it; empty if it is not reported, or shortened.
+        node_count: number of nodes; 0 if it is not reported.
+        elapsed: run time in seconds.
+        limit: time limit in seconds; None if it is not reported.
     """
 
     job_id: str
@@ -37,5 +39,5 @@ class JobPart:
 
     @property
     def base_id(self) -> str:
-        """The id that was submitted: without array index or component number."""
+        """Id of the submitted job: without array index or component number."""
         return self.job_id.partition("_")[0].partition("+")[0]

@@ -1,4 +1,4 @@
-"""What Slurm's states mean, and how the parts of a job add up to one. Pure functions."""
+"""Slurm's job states, and the combination of a job's parts. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ENDED = frozenset(
         "TIMEOUT",
     }
 )
-"""States after which a job does nothing more; the same as in ReFrame's `slurm` backend."""
+"""Final states; the same as in ReFrame's `slurm` backend."""
 
 PREEMPTED = "PREEMPTED"
-"""A job had to make way for another. ReFrame takes it for one that waits, and so it is where Slurm queues it
-again; elsewhere (PreemptMode=CANCEL) it is over, and this is its last state. Source: slurm.conf(5)."""
+"""State of a job that was preempted. ReFrame counts it as pending. That is right if Slurm requeues the job;
+with PreemptMode=CANCEL, it is the final state. Source: slurm.conf(5)."""
 
 PENDING = frozenset(
     {
@@ -44,8 +44,8 @@ PENDING = frozenset(
 """States in which a job waits for resources."""
 
 HELD_FOR_GOOD = frozenset({"launch failed requeued held", "launch_failed_requeued_held", "JobHoldMaxRequeue"})
-"""Reasons for which a job waits that Slurm gives itself and never takes back: after launches that failed, it
-requeues a job and holds it until somebody who may do so releases it."""
+"""Reasons of pending jobs that Slurm never clears by itself: after failed launches it requeues a job and
+holds it until an administrator or its owner releases it."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +77,20 @@ class Observation:
 
 
 def parts_of(job_id: str, listed: Sequence[JobPart], task_ids: Collection[str] = ()) -> list[JobPart]:
-    """Pick a job's parts out of a list, each once.
+    """Return a job's parts from a list, each once.
 
-    While an array runs, the list has each task twice: as ``408_1``, once the accounting knows it, and under
-    the raw id that the task has for itself. Raw ids count only for what goes on, and only where all numbered
-    tasks have ended: then there are some that only the queue knows.
+    While an array runs, the list may have a task twice: as ``408_1``, once the accounting knows it, and under
+    its raw id. Raw ids count only for active tasks, and only if all tasks with an index have ended: then the
+    queue has tasks that the accounting lacks.
 
     Args:
-        job_id: the id that was submitted.
+        job_id: id of the submitted job.
         listed: parts, possibly of other jobs too.
-        task_ids: raw ids of tasks of the job, as far as they are known.
+        task_ids: raw ids of the job's tasks, as far as they are known.
     """
-    mine = {part.job_id: part for part in listed if part.base_id == job_id or part.job_id in task_ids}
-    numbered = [part for part in mine.values() if part.job_id != part.base_id]
-    raw = [part for part in mine.values() if part.job_id == part.base_id]
+    own = {part.job_id: part for part in listed if part.base_id == job_id or part.job_id in task_ids}
+    numbered = [part for part in own.values() if part.job_id != part.base_id]
+    raw = [part for part in own.values() if part.job_id == part.base_id]
     if not numbered:
         return raw
     return [*numbered, *(part for part in raw if part.state not in ENDED and _all_ended(numbered))]
@@ -110,7 +110,7 @@ def summarise(parts: Sequence[JobPart], shape: JobShape = SINGLE) -> Observation
     return Observation(
         _state_of(parts, ended=ended),
         ended=ended,
-        settled=ended and len(ends) == len(parts) and all(_all_nodes_told(part) for part in parts),
+        settled=ended and len(ends) == len(parts) and all(_all_nodes_reported(part) for part in parts),
         preempted=not silent and all(part.state in ENDED or part.state == PREEMPTED for part in parts),
         several=shape.several or len(parts) > 1 or any(part.job_id != part.base_id for part in parts),
         remaining=_remaining(parts),
@@ -132,15 +132,15 @@ def _state_of(parts: Sequence[JobPart], *, ended: bool) -> JobState:
 
 
 def tasks_that_ran(parts: Iterable[JobPart]) -> list[int]:
-    """Return the indices of those tasks of an array that must have outputs."""
+    """Return the indices of the tasks of an array that must have outputs."""
     ran = [index_of(part.job_id) for part in parts if part.nodes and part.state != "CANCELLED"]
     return [index for index in ran if index is not None]
 
 
 def _missing(parts: Sequence[JobPart], shape: JobShape) -> frozenset[int]:
-    """Return the indices of the parts that a job must have and that are not listed.
+    """Return the indices of expected parts that are not listed.
 
-    A job that ended before it started can be listed as a whole, without any part.
+    A job that ended before it started may be listed without parts.
     """
     if all(part.job_id == part.base_id and not part.nodes and part.state in ENDED for part in parts):
         return frozenset()
@@ -161,7 +161,7 @@ def _remaining(parts: Sequence[JobPart]) -> float | None:
     return max(left, default=0.0)
 
 
-def _all_nodes_told(part: JobPart) -> bool:
+def _all_nodes_reported(part: JobPart) -> bool:
     try:
         # A job that never started has no nodes, however many it asked for.
         return not part.nodes or len(expand_nodes(part.nodes)) >= part.node_count

@@ -24,3 +24,8 @@ def format_duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def format_count(number: int, singular: str, plural: str = "") -> str:
+    """Write a number of things; the plural adds an "s" by default."""
+    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"

@@ -1,6 +1,7 @@
-"""The shell commands that bring an environment about, emitted here and run on the node only.
+"""Shell commands that set up an environment on the compute node.
 
-ReFrame's own way of emitting them loads modules and expands ``$(command)`` on the machine that it runs on.
+ReFrame (4.10) emits them in ``prepare`` of its jobs, and in doing so loads modules and expands ``$(command)``
+on the local machine. `plugin.job` overrides that method and uses this module instead.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from typing import Any
 
 
 def emit_environment(environs: Iterable[Any], modules_system: Any) -> list[str]:
-    """Return the commands for some of ReFrame's environments, in ReFrame's order.
+    """Return the commands for environments, in ReFrame's order.
 
     Args:
-        environs: ReFrame's `Environment` objects.
-        modules_system: ReFrame's modules system; only asked how a load is written.
+        environs: `Environment` objects of ReFrame.
+        modules_system: modules system of ReFrame; it only formats the load commands.
     """
     commands: list[str] = []
     for environ in environs:

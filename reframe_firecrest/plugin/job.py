@@ -1,6 +1,11 @@
-"""ReFrame's job descriptor for jobs that run elsewhere.
+"""ReFrame's job descriptor for jobs on a remote system.
 
-ReFrame re-imports this module when it restores a session, so nothing is registered here.
+ReFrame imports this module again when it restores a session (4.10), so the backends are not registered here.
+
+Private names of ReFrame that are used, as of 4.10: the class ``_SlurmJob``, which has Slurm's options and the
+script's preamble, and its attribute ``_nodespec``, from which ``nodelist`` would run ``scontrol``. Public
+methods that are overridden: ``prepare``, since ReFrame's loads modules locally; ``nodelist``; ``__eq__`` and
+``__hash__``.
 """
 
 from __future__ import annotations
@@ -20,19 +25,20 @@ _numbers = itertools.count(1)
 
 
 class FirecrestJob(_SlurmJob):
-    """A job behind a gateway.
+    """A job on a remote system.
 
-    A test may say what it wants back, in a hook after its setup, as ``self.job.exclude = ["*.img"]``.
+    A test may select the results to retrieve in a hook after its setup, such as
+    ``self.job.exclude = ["*.img"]``.
 
     Attributes:
-        retrieve: patterns of files to bring back; None leaves it to the partition's settings.
-        exclude: patterns of files to leave there.
-        max_file_size: bytes; larger files are left there.
-        max_total_size: bytes of all files together; the largest are left there.
-        max_files: how many files; the largest are left there.
+        retrieve: patterns of files to retrieve; None uses the partition's settings, here and below.
+        exclude: patterns of files to leave on the system.
+        max_file_size: largest size of a file, in bytes; larger files are left.
+        max_total_size: size of all files together, in bytes; the largest files are left.
+        max_files: number of files; the largest files are left.
 
-    Its id changes from a provisional one to Slurm's, so its identity is a number of its own: ReFrame keeps
-    jobs in sets.
+    The id changes from a provisional one to Slurm's. ReFrame keeps jobs in sets, so their identity is a
+    separate number.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -54,20 +60,20 @@ class FirecrestJob(_SlurmJob):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        """Write the job script; what belongs to the environment is written, never run here."""
+        """Write the job script; the commands of the environment are written to it, not run locally."""
         emitted = emit_environment(environs or (), rt.runtime().modules_system)
         super().prepare(commands, [], [*(prepare_cmds or ()), *emitted], *args, **kwargs)
 
     @property
     def remotedir(self) -> str | None:
-        """The remote stage directory, once the job has been handed over."""
+        """Remote path of the stage directory; None until the job is submitted."""
         return self._remotedir
 
     @property
     def nodelist(self) -> list[str]:
-        """The names of the job's nodes; expanded here, no Slurm command is needed.
+        """Names of the job's nodes, expanded without a Slurm command.
 
-        There are none where what the gateway tells of them is no node set.
+        It is empty if the gateway reports no valid node set.
         """
         if not self._nodelist and self._nodespec:
             with suppress(ValueError):

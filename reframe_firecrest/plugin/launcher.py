@@ -1,4 +1,8 @@
-"""The launcher `firecrest-srun`: an `srun` command line, without an `srun` here."""
+"""The launcher `firecrest-srun`: it writes `srun` command lines without a local `srun`.
+
+ReFrame's own `SrunLauncher` (4.10) runs ``srun --version`` on the local machine, so this class does not
+derive from it. It overrides public methods only.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,10 @@ from reframe_firecrest.session.srun_command import needs_cpus_per_task
 
 
 class FirecrestSrun(JobLauncher):
-    """Writes what ReFrame's `srun` launcher writes, for the Slurm version that the gateway reports.
+    """Writes the command line of ReFrame's `srun` launcher for the Slurm version that the gateway reports.
 
     Attributes:
-        use_cpus_per_task: write ``--cpus-per-task``; a test may turn it off, as with ReFrame's own launcher.
+        use_cpus_per_task: write ``--cpus-per-task``. A test may set it to false, as with ReFrame's launcher.
     """
 
     def __init__(self) -> None:

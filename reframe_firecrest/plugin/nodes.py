@@ -1,7 +1,7 @@
-"""Nodes as ReFrame's `slurm` backend knows them, made of what the gateway tells. Pure functions.
+"""Descriptions of nodes that ReFrame's `slurm` backend can parse. Pure functions.
 
-ReFrame reads nodes out of ``scontrol``'s one-line descriptions. The gateway tells ``sinfo``'s states, reduced
-to a few words; here they become the combinations that ``scontrol`` would show.
+ReFrame parses the one-line descriptions of ``scontrol``. The gateway reports the states of ``sinfo``, reduced
+to a few words. They are converted to the combinations that ``scontrol`` shows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from reframe_firecrest.model.node_sets import expand_nodes
 from reframe_firecrest.model.system import NodeInfo, PartitionInfo
 
 _IN_USE = {
-    # What sinfo shows in one word is a state and a flag in scontrol's notation.
+    # sinfo shows one word for what is a state and a flag in scontrol's notation.
     "DRAIN": "DRAIN",
     "OFFLINE": "MAINTENANCE",
     "RESERVED": "RESERVED",
@@ -22,7 +22,7 @@ _IN_USE = {
 
 
 _BASES = frozenset({"ALLOCATED", "DOWN", "ERROR", "IDLE", "MIXED"})
-"""States of which a node has one, beside any flags."""
+"""Base states. A node has one of them, and any number of flags."""
 
 
 def scontrol_states(node: NodeInfo) -> str:
@@ -30,22 +30,22 @@ def scontrol_states(node: NodeInfo) -> str:
     base = "IDLE"
     if node.allocated:
         base = "MIXED" if node.idle else "ALLOCATED"
-    # Some gateways tell them as scontrol does.
+    # Some gateways report base states, like scontrol.
     bases = [] if _BASES.intersection(node.states) else [base]
-    found: list[str] = []
+    states: list[str] = []
     for state in node.states:
         if state in _IN_USE:
-            found += [*bases, _IN_USE[state]]
+            states += [*bases, _IN_USE[state]]
         elif state == "UNKNOWN" and node.idle:
-            # The gateway has no word for sinfo's "planned"; a node that is really unknown has no idle CPUs.
-            found += ["IDLE", "PLANNED"]
+            # The gateway has no word for sinfo's "planned"; a node whose state is unknown has no idle CPUs.
+            states += ["IDLE", "PLANNED"]
         else:
-            found.append(state)
-    return "+".join(dict.fromkeys(found))
+            states.append(state)
+    return "+".join(dict.fromkeys(states))
 
 
 def describe(node: NodeInfo) -> str:
-    """Return a node's description as ``scontrol -o show nodes`` prints it, as far as ReFrame reads it."""
+    """Return the fields of ``scontrol -o show nodes`` that ReFrame parses."""
     words = [f"NodeName={node.name}", f"State={scontrol_states(node)}"]
     if node.features:
         words.append(f"ActiveFeatures={','.join(node.features)}")
@@ -55,21 +55,21 @@ def describe(node: NodeInfo) -> str:
 
 
 def select(nodes: Iterable[NodeInfo], nodespec: str) -> list[NodeInfo]:
-    """Return the nodes that a node set names.
+    """Return the nodes in a node set.
 
     Raises:
-        ValueError: it is no node set.
+        ValueError: the text is not a node set.
     """
-    wanted = set(expand_nodes(nodespec))
-    return [node for node in nodes if node.name in wanted]
+    names = set(expand_nodes(nodespec))
+    return [node for node in nodes if node.name in names]
 
 
 def default_partition(partitions: Sequence[PartitionInfo], configured: str | None) -> str | None:
-    """Return the partition that a job without one goes to, None where that can't be told.
+    """Return the partition of jobs that name none; None if it is unknown.
 
     Args:
-        partitions: the system's; FirecREST does not tell which of them is the default.
-        configured: what the settings say.
+        partitions: the system's partitions; FirecREST does not report which one is the default.
+        configured: the default partition in the settings.
     """
     if configured is not None:
         return configured

@@ -1,7 +1,7 @@
-"""Names the backends to ReFrame. Importing the package imports this, once.
+"""Registration of the backends, and application of the patches; the package imports this module once.
 
-ReFrame refuses a name that is registered twice, and re-imports the job's module when it restores a session;
-that is why the names are given here and not beside the classes.
+ReFrame refuses a name that is registered twice, and imports the module of the job class again when it
+restores a session (4.10). So the backends are not registered in the modules of their classes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
 register_scheduler("firecrest-scheduler")(FirecrestScheduler)
 register_launcher("firecrest-srun")(FirecrestSrun)
-# Public suites branch on the launcher being called "srun".
+# Public test suites check for a launcher named "srun".
 FirecrestSrun.registered_name = ConstantField("srun")
 build_remotely_by_default()
 warn_only_where_seen()

@@ -1,8 +1,11 @@
-"""Makes remote builds the default for partitions that are reached through FirecREST.
+"""Patch of ReFrame: build remotely by default on partitions that are reached through FirecREST.
 
-ReFrame's ``build_locally`` is True unless a test says otherwise, which would compile on the laptop. Here "not
-said" gets a value of its own, so that an explicit True is still honoured, and other partitions keep
-ReFrame's default. ReFrame (4.10) has no hook for this, so a default and one private method are replaced.
+Patched: the default of the test variable ``build_locally`` (``_rfm_var_space``, and the types of its field),
+and ``RegressionTest._setup_build_job``, as of ReFrame 4.10.
+
+Reason: ``build_locally`` is True unless a test sets it, so tests would be compiled on the user's machine.
+ReFrame has no hook to change that per partition. A special default value distinguishes "not set" from an
+explicit True, which is still honoured. Other partitions keep ReFrame's default.
 """
 
 from __future__ import annotations
@@ -17,18 +20,18 @@ VARIABLE = "build_locally"
 
 
 class Unset(int):
-    """ReFrame's default, recognisable as such: true, like the default.
+    """Default of ``build_locally``: true, like ReFrame's, but distinguishable from an explicit True.
 
-    A number, because ReFrame copies defaults from class to class and into each test, by means of its own that
-    trip over objects with a ``__deepcopy__``.
+    It is a number because ReFrame's way of copying defaults into classes and tests fails for objects with a
+    ``__deepcopy__``.
     """
 
 
 def build_remotely_by_default() -> None:
-    """Have tests whose ``build_locally`` was never set build where their partition is."""
+    """Build tests that do not set ``build_locally`` on the system of their partition."""
     for test in (RegressionTest, CompileOnlyRegressionTest, RunOnlyRegressionTest):
         variable = test._rfm_var_space[VARIABLE]
-        # ReFrame checks the types of what tests say; "not said" is a type more.
+        # ReFrame checks the types of values; `Unset` is an additional one.
         variable.field._types = (*variable.field.valid_types, Unset)
         variable.define(Unset(1))
     original = RegressionTest._setup_build_job

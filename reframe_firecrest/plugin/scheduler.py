@@ -1,11 +1,21 @@
-"""The scheduler that ReFrame calls. Nothing here blocks on the network."""
+"""The scheduler that ReFrame calls. Only methods about nodes wait for the network.
+
+Private names of ReFrame that are used, as of 4.10:
+
+- ``_get_default_partition``, ``_get_actual_partition``, ``_get_reservation_nodes`` and
+  ``_get_nodes_by_name`` are overridden, because they run ``scontrol`` and ``srun`` locally.
+- ``_multi_clusters``, ``_resubmit_on_errors``, ``_cancel_reasons`` and ``_config_prefix`` are options of the
+  `slurm` backend; ``_sched_access_in_submit`` is switched off.
+- ``_merge_files`` joins the outputs of an array. ``_SlurmNode`` parses the description of a node.
+- Attributes of jobs are set, because jobs have no setters: ``_jobid``, ``_submit_time``, ``_nodespec``,
+  ``_state``, ``_exitcode``, ``_completion_time``, ``_exception`` and ``_is_cancelling``.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import reframe.core.runtime as rt
@@ -19,15 +29,13 @@ from reframe.core.exceptions import (
 from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
 
 from reframe_firecrest.model.clock import clock
-from reframe_firecrest.model.directives import shape_of
 from reframe_firecrest.model.errors import FirecrestError, SettingsError
-from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
-from reframe_firecrest.model.job_shape import SINGLE, JobShape
+from reframe_firecrest.model.job import JobHandle, JobState, Phase
 from reframe_firecrest.model.run_names import PROVISIONAL
-from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.model.slurm_states import PENDING
 from reframe_firecrest.model.system import Cluster, NodeInfo
 from reframe_firecrest.plugin.job import FirecrestJob
+from reframe_firecrest.plugin.job_spec import job_spec
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.nodes import default_partition, describe, select
 from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
@@ -40,15 +48,15 @@ from reframe_firecrest.settings.local_paths import started_in
 from reframe_firecrest.staging import read_guard
 
 WAIT_STEP = 1.0
-"""Seconds after which `wait` looks at its job again, so that messages are shown and limits are kept."""
+"""Seconds between the checks of `wait`, which log messages and enforce limits."""
 
-BLOCKED = 60.0
-"""Seconds for which a reason must have blocked a job until it is cancelled: when Slurm's controller was
-restarted, no node is available for a moment."""
+BLOCKED_TIMEOUT = 60.0
+"""Seconds for which a reason must have blocked a job before it is cancelled: after a restart of Slurm's
+controller, no node is available for a moment."""
 
 
 class FirecrestScheduler(SlurmJobScheduler):
-    """Runs jobs on a Slurm system that is reached only through FirecREST."""
+    """Runs jobs on a Slurm system that is reached through FirecREST."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,18 +65,18 @@ class FirecrestScheduler(SlurmJobScheduler):
                 "'slurm_multi_cluster_mode' does not work with firecrest-scheduler: FirecREST knows one "
                 "cluster per system; define a system for each"
             )
-        # FirecREST's submit takes no options, so they stand in the script.
+        # FirecREST's submission takes no options, so they have to be in the script.
         self._sched_access_in_submit = False
         self._opened: tuple[Settings, Session] | None = None
         self._handles: dict[FirecrestJob, JobHandle] = {}
         self._blocked: dict[FirecrestJob, float] = {}
-        # A restored session has placeholders of the process that it restores.
+        # A restored session may read placeholders of an earlier process.
         read_guard.arm()
-        # ReFrame is in a stage directory by the time that the settings are read.
+        # When the settings are read, ReFrame has changed to a stage directory.
         started_in()
 
     def _open(self) -> tuple[Settings, Session]:
-        """Read the settings and start the session on first use: listing tests needs neither.
+        """Read the settings and start the session on first use; listing tests needs neither.
 
         Raises:
             ConfigError: a setting is missing or wrong.
@@ -94,7 +102,7 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:
-        """Slurm's version on the system, None while the gateway has not told."""
+        """Slurm's version on the system; None while it is unknown."""
         return self._opened[1].scheduler_version if self._opened else None
 
     def make_job(self, *args: Any, **kwargs: Any) -> FirecrestJob:
@@ -102,49 +110,39 @@ class FirecrestScheduler(SlurmJobScheduler):
         return FirecrestJob(*args, **kwargs)
 
     def submit(self, job: FirecrestJob) -> None:
-        """Hand a job over to the session."""
+        """Submit a job to the session."""
         settings, session = self._open()
-        directory = os.path.abspath(job.workdir)  # noqa: PTH100 - links must stay as ReFrame wrote them
-        job._remotedir = session.remote_directory(directory)
-        self._handles[job] = handle = session.submit(
-            JobSpec(
-                name=job.name,
-                directory=directory,
-                script=job.script_filename,
-                outputs=(job.stdout, job.stderr),
-                account=settings.account,
-                selection=_selection(settings, job),
-                resubmit_on=tuple(self._resubmit_on_errors or ()),
-                cpus_per_task=self._assumed_cpus(job),
-                shape=_shape_of(directory, job),
-                numbered=bool(job.is_array),
-            )
+        spec = job_spec(
+            job, settings, assumed_cpus=self._assumed_cpus(job), resubmit_on=self._resubmit_on_errors or ()
         )
+        job._remotedir = session.remote_directory(spec.directory)
+        self._handles[job] = handle = session.submit(spec)
         job._jobid = f"{PROVISIONAL}{handle.number}"
         job._submit_time = handle.submitted
 
     def _assumed_cpus(self, job: FirecrestJob) -> int | None:
+        """Return the value of ``--cpus-per-task`` that was written before Slurm's version was known."""
         if self.scheduler_version is None and isinstance(job.launcher, FirecrestSrun):
             cpus: int | None = job.num_cpus_per_task
             return cpus
         return None
 
-    # --- what is known ------------------------------------------------------------------------------
+    # --- state of jobs ------------------------------------------------------------------------------
 
     def poll(self, *jobs: FirecrestJob | None) -> None:
-        """Copy what the session knows; never waits.
+        """Update jobs from the session; never waits.
 
         Raises:
             ConfigError: a setting is missing or wrong. ReFrame polls once before the first test starts and
-                ends the run with this line.
-            ForceExitError: ReFrame was told to end and did not notice. Nothing else is raised: it would end
-                the run without a report.
+                ends the run with this message.
+            ForceExitError: ReFrame has lost a signal to end. No other error is raised, because it would
+                end the run without a report.
         """
         if exit_was_requested():
-            raise ForceExitError("a signal to end was lost on its way")
-        self._look(*jobs)
+            raise ForceExitError("a signal to end was lost")
+        self._update(*jobs)
 
-    def _look(self, *jobs: FirecrestJob | None) -> None:
+    def _update(self, *jobs: FirecrestJob | None) -> None:
         self._open()
         flush_logs()
         waiting = [job for job in jobs if job is not None]
@@ -160,7 +158,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         if state.job_id is not None:
             job._jobid = state.job_id
         job._nodespec = state.nodes
-        # Slurm's final states reach ReFrame together with the outputs, never before.
+        # ReFrame must not see a final state of Slurm before the outputs are local.
         if state.phase in (Phase.SUBMITTED, Phase.RETRIEVING):
             job._state = "COMPLETING" if state.phase is Phase.RETRIEVING else state.state
         elif handle.ended.is_set():
@@ -174,7 +172,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         return state
 
     def finished(self, job: FirecrestJob) -> bool:
-        """Tell whether a job has ended and its outputs are local."""
+        """Return true if a job has ended and its outputs are local."""
         handle = self._handles.get(job)
         if handle is None:
             return True
@@ -186,7 +184,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         handle = self._handles.get(job)
         while handle is not None and not handle.ended.wait(WAIT_STEP):
             self.poll(job)
-        self._look(job)
+        self._update(job)
         if handle is not None and job.is_array and handle.state.phase is Phase.DONE:
             self._merge_files(job)
 
@@ -201,7 +199,7 @@ class FirecrestScheduler(SlurmJobScheduler):
             self._open()[1].cancel([self._handles[job] for job in cancelled])
 
     def _cancel_hopeless(self, jobs: Sequence[FirecrestJob]) -> None:
-        """Cancel what has been pending for too long, or is blocked for one of the configured reasons."""
+        """Cancel jobs that have been pending for too long, or are blocked for a configured reason."""
         now = clock()
         for job in jobs:
             handle = self._handles.get(job)
@@ -213,9 +211,9 @@ class FirecrestScheduler(SlurmJobScheduler):
             )
             if not pending:
                 continue
-            # A reason can go on after a comma: "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]".
+            # Details may follow the reason: "ReqNodeNotAvail, UnavailableNodes:nid00[1-3]".
             reason = (state.reason or "").partition(",")[0].strip()
-            if self._blocked_for(job, reason) > BLOCKED:
+            if self._blocked_for(job, reason) > BLOCKED_TIMEOUT:
                 self.cancel_many([job])
                 job._exception = JobBlockedError(
                     f"job cancelled because it was blocked due to reason: {state.reason}", jobid=job.jobid
@@ -245,13 +243,13 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def _get_default_partition(self) -> str | None:
         configured = self._open()[0].default_partition
-        found = default_partition(self._cluster().partitions, configured)
-        if found is None:
-            self.log("no partition is given, so nodes of all partitions count; see 'default_partition'")
-        return found
+        partition = default_partition(self._cluster().partitions, configured)
+        if partition is None:
+            self.log("no partition set, so nodes of all partitions count; see 'default_partition'")
+        return partition
 
     def _get_actual_partition(self, options: Sequence[str]) -> str | None:  # noqa: ARG002 - ReFrame's
-        # ReFrame asks srun, which is not here.
+        # ReFrame would run srun, which is not installed locally.
         return None
 
     def _get_reservation_nodes(self, resv: str) -> set[Any]:
@@ -270,38 +268,6 @@ class FirecrestScheduler(SlurmJobScheduler):
             return _slurm_nodes(select(cluster.nodes, nodespec))
         except ValueError as error:
             raise JobSchedulerError(str(error)) from None
-
-
-def _shape_of(directory: str, job: FirecrestJob) -> JobShape:
-    """Return the parts that a job must have, from the script as ReFrame has written it.
-
-    Raises:
-        JobError: its option ``--array`` is not one that Slurm takes.
-    """
-    script = Path(directory, job.script_filename)
-    try:
-        return shape_of(script.read_text(encoding="utf-8", errors="surrogateescape"))
-    except OSError:
-        # Staging reports that a script can't be read.
-        return SINGLE
-    except ValueError as error:
-        raise JobError(f"option --array in {script}: {error}") from None
-
-
-def _selection(settings: Settings, job: FirecrestJob) -> Selection:
-    """What a test says of what it wants back, or else its partition."""
-    return Selection(
-        retrieve=tuple(settings.retrieve if job.retrieve is None else job.retrieve),
-        exclude=tuple(settings.exclude if job.exclude is None else job.exclude),
-        max_file_size=_limit(job.max_file_size, settings.max_file_size),
-        max_total_size=_limit(job.max_total_size, settings.max_total_size),
-        max_files=_limit(job.max_files, settings.max_files),
-    )
-
-
-def _limit(of_job: int | None, of_partition: int | None) -> int | None:
-    limit = of_partition if of_job is None else of_job
-    return None if limit is None else int(limit)
 
 
 def _slurm_nodes(nodes: Iterable[NodeInfo]) -> set[Any]:

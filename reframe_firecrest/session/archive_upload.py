@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from reframe_firecrest.model.errors import UncertainError
-from reframe_firecrest.model.units import format_size
+from reframe_firecrest.model.units import format_count, format_size
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.progress import reported
 from reframe_firecrest.staging.pack import ArchivePart, SentStat, pack
@@ -54,7 +54,8 @@ class ArchiveUpload:
         try:
             sent = await asyncio.to_thread(pack, parts, local)
             size = (await asyncio.to_thread(local.stat)).st_size
-            what = f"sending {format_size(size)} of {len(directories)} stage directories"
+            count = format_count(len(directories), "stage directory", "stage directories")
+            what = f"sending {format_size(size)} of {count}"
             await self._upload_and_extract(local, what, [part.prefix for part in parts])
         finally:
             await asyncio.to_thread(local.unlink, missing_ok=True)

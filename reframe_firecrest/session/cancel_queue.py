@@ -1,4 +1,4 @@
-"""Cancels jobs on the system, all at the same time, and remembers which may still be there."""
+"""Cancellation of jobs on the system, concurrently, and the jobs that may still exist afterwards."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from reframe_firecrest.session.reactor import Reactor
 _LOGGER = logging.getLogger(__name__)
 
 NO_TIME = "there was no time to cancel it"
-"""Why a job may still be there, until its cancel has been answered."""
+"""Reason for which a job may still exist until its cancellation is answered."""
 
 
 class CancelQueue:
-    """The cancels of one session.
+    """The cancellations of one session.
 
     Args:
-        gateway: the way there.
-        reactor: runs them.
+        gateway: the gateway.
+        reactor: the event loop.
     """
 
     def __init__(self, gateway: Gateway, reactor: Reactor) -> None:
@@ -31,7 +31,7 @@ class CancelQueue:
 
     @property
     def left(self) -> list[str]:
-        """The ids of jobs that have to go, and may still be there."""
+        """Ids of jobs that were to be cancelled but may still exist."""
         return sorted(self._left)
 
     def start(self, job_id: str) -> None:
@@ -42,7 +42,7 @@ class CancelQueue:
         task.add_done_callback(self._tasks.discard)
 
     async def cancel(self, job_id: str) -> None:
-        """Cancel a job; a failure is kept for `report`."""
+        """Cancel a job; `report` warns if that fails."""
         self._left[job_id] = NO_TIME
         try:
             await self._gateway.cancel(job_id)
@@ -52,11 +52,11 @@ class CancelQueue:
             del self._left[job_id]
 
     async def finish(self) -> None:
-        """Wait until all of them have gone through, or failed."""
+        """Wait until all background cancellations have ended."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def report(self) -> None:
-        """Name the jobs that may still be there."""
+        """Warn about the jobs that may still exist."""
         if not self._left:
             return
         ids = " ".join(self.left)

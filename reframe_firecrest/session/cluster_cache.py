@@ -1,4 +1,8 @@
-"""What the system consists of: the one question that ReFrame's thread waits for."""
+"""Cache of the system's nodes, partitions and reservations.
+
+This is the only request that ReFrame's thread waits for: ReFrame chooses nodes for flexible tests during
+their setup.
+"""
 
 from __future__ import annotations
 
@@ -11,44 +15,42 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.system import Cluster
 from reframe_firecrest.session.reactor import Reactor
 
-AGE = 30.0
-"""Seconds for which nodes count as known: long enough for the setup of many tests."""
+MAX_AGE = 30.0
+"""Seconds after which nodes are requested again: enough for the setup of many tests."""
 
-PATIENCE = 60.0
-"""Seconds that a flexible test's setup waits for the nodes."""
+TIMEOUT = 60.0
+"""Seconds that the setup of a flexible test waits for the nodes."""
 
 
 class ClusterCache:
-    """Asks for the nodes, and remembers them for a while.
-
-    ReFrame chooses nodes for flexible tests in the middle of their setup, so it has to wait.
+    """Requests the nodes, and keeps them for `MAX_AGE` seconds.
 
     Args:
         system: the system's name.
-        reactor: runs the question.
-        ask: asks the gateway.
+        reactor: the event loop.
+        request: requests the nodes from the gateway.
     """
 
     def __init__(
-        self, system: str, reactor: Reactor, ask: Callable[[], Coroutine[Any, Any, Cluster]]
+        self, system: str, reactor: Reactor, request: Callable[[], Coroutine[Any, Any, Cluster]]
     ) -> None:
         self._system = system
         self._reactor = reactor
-        self._ask = ask
+        self._request = request
         self._known: tuple[float, Cluster] | None = None
 
     def get(self) -> Cluster:
-        """Return the system's nodes, partitions and reservations, `AGE` seconds old at most.
+        """Return the system's nodes, partitions and reservations, at most `MAX_AGE` seconds old.
 
         Raises:
-            FirecrestError: the gateway did not tell within `PATIENCE` seconds.
+            FirecrestError: the gateway did not report them within `TIMEOUT` seconds.
         """
         if self._known is None or time.monotonic() > self._known[0]:
             try:
-                found = self._reactor.run(self._ask(), PATIENCE)
+                cluster = self._reactor.run(self._request(), TIMEOUT)
             except FuturesTimeoutError:
                 raise errors.TransientError(
-                    f"{self._system!r} did not tell its nodes within {PATIENCE:.0f} s"
+                    f"{self._system!r} did not report its nodes within {TIMEOUT:.0f} s"
                 ) from None
-            self._known = time.monotonic() + AGE, found
+            self._known = time.monotonic() + MAX_AGE, cluster
         return self._known[1]

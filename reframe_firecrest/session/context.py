@@ -1,4 +1,4 @@
-"""What the stages of a job share within one session."""
+"""Context of a connected session: gateway, directories and record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which inputs the system has already: what a session has sent is not sent again for another test."""
+"""Inputs that several tests share: each is sent once in a session, and jobs copy it on the system."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from reframe_firecrest.staging.shared_inputs import InputContent
 
 @dataclass(frozen=True)
 class InputPlan:
-    """What one archive does about the inputs of the tests that it is for.
+    """Shared inputs of the tests in one archive.
 
     Attributes:
-        copied: contents that jobs copy from the store, those of this archive included.
-        added: what this archive adds to the store, with a file that has that content.
-        elsewhere: what other archives are just bringing there.
+        copied: contents that jobs copy from the store, including those that this archive adds.
+        added: contents that this archive adds to the store, with a file that has the content.
+        arriving: contents that other archives are adding at the moment.
     """
 
     copied: frozenset[InputContent] = frozenset()
     added: Mapping[InputContent, Entry] = field(default_factory=dict)
-    elsewhere: frozenset[asyncio.Future[None]] = frozenset()
+    arriving: frozenset[asyncio.Future[None]] = frozenset()
 
     def archive_parts(self, store: str) -> list[ArchivePart]:
-        """What to pack for the store.
+        """Return the parts of the archive that fill the store.
 
         Args:
-            store: its directory, relative to where the archive is extracted.
+            store: the store's directory, relative to where the archive is extracted.
         """
         return [
             ArchivePart(
@@ -44,60 +44,65 @@ class InputPlan:
 
 
 class SharedInputs:
-    """Remembers what has been sent, and decides what goes into the store.
+    """The store of shared inputs on the system.
 
-    A content that only one test has is sent with that test and costs nothing more. When it is met again, it
-    goes into the store.
+    Content that only one test has is sent in its stage directory. When a second test has the same, it is
+    added to the store.
     """
 
     def __init__(self) -> None:
-        self._met: set[InputContent] = set()
+        self._seen: set[InputContent] = set()
         self._store: dict[InputContent, asyncio.Future[None]] = {}
 
     def has(self, content: InputContent) -> bool:
-        """Tell whether the store has a content, or is about to."""
+        """Return true if the store has a content, or will have it soon."""
         return content in self._store
 
     def plan(self, tests: Iterable[Mapping[InputContent, Entry]]) -> InputPlan:
-        """Decide what an archive is to bring; `settle` has to follow.
+        """Plan the shared inputs of an archive. `settle` must be called afterwards.
 
         Args:
-            tests: for each test, what it has that may be shared.
+            tests: for each test, the contents that may be shared, with a file that has them.
         """
         files = list(tests)
         counts = Counter(content for found in files for content in found)
         sources = {content: entry for found in files for content, entry in found.items()}
-        copied, added, elsewhere = set(), {}, set()
+        copied, added, arriving = set(), {}, set()
         for content, count in counts.items():
             if content in self._store:
                 copied.add(content)
-                elsewhere.add(self._store[content])
-            elif count > 1 or content in self._met:
+                arriving.add(self._store[content])
+            elif count > 1 or content in self._seen:
                 copied.add(content)
                 added[content] = sources[content]
-        self._met.update(counts)
-        arriving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Nobody may be waiting for what fails.
-        arriving.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self._store.update(dict.fromkeys(added, arriving))
-        return InputPlan(frozenset(copied), added, frozenset(elsewhere))
+        self._seen.update(counts)
+        arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # If it fails, no other archive may be waiting for it.
+        arrival.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._store.update(dict.fromkeys(added, arrival))
+        return InputPlan(frozenset(copied), added, frozenset(arriving))
 
     def settle(self, input_plan: InputPlan, error: BaseException | None = None) -> None:
-        """Note that an archive has arrived, or why not."""
+        """Note the outcome of an archive.
+
+        Args:
+            input_plan: its plan.
+            error: the error if it did not arrive.
+        """
         for content in input_plan.added:
-            arriving = self._store[content]
-            if error is None and not arriving.done():
-                arriving.set_result(None)
+            arrival = self._store[content]
+            if error is None and not arrival.done():
+                arrival.set_result(None)
             if error is not None:
                 del self._store[content]
-                if not arriving.done():
+                if not arrival.done():
                     reason = error if isinstance(error, FirecrestError) else UncertainError(str(error))
-                    arriving.set_exception(reason)
+                    arrival.set_exception(reason)
 
     async def arrived(self, input_plan: InputPlan) -> None:
-        """Wait for what other archives bring.
+        """Wait for contents that other archives add.
 
         Raises:
-            FirecrestError: one of them did not arrive.
+            FirecrestError: one of these archives did not arrive.
         """
-        await asyncio.gather(*(asyncio.shield(future) for future in input_plan.elsewhere))
+        await asyncio.gather(*(asyncio.shield(future) for future in input_plan.arriving))

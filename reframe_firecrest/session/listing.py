@@ -1,4 +1,4 @@
-"""Listings of stage directories: of many together, and level by level where something can't be listed."""
+"""Listings of stage directories, level by level where a directory can't be listed as a whole."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ REFUSALS = (
     errors.RejectedError,
     errors.TooLargeError,
 )
-"""Answers to a listing that something in the directory may cause.
+"""Errors of a listing that the content of the directory may cause.
 
-``ls`` fails as a whole if it can't look into one directory, or if something vanishes meanwhile; the gateway
-also limits its time and length.
+``ls`` fails as a whole if it can't read one directory, or if an entry is removed meanwhile. The gateway also
+limits its duration and the length of its output.
 """
 
-LISTINGS = 100
-"""Requests for one stage directory; what is not listed by then counts as not readable."""
+MAX_LISTINGS = 100
+"""Requests for one stage directory; directories that remain count as not readable."""
 
 
 @dataclass
 class Tree:
-    """What lies below a directory.
+    """Content of a directory.
 
     Attributes:
-        entries: with paths relative to it.
-        closed: directories whose entries are not known, with the reason.
+        entries: all entries below it, with relative paths.
+        closed: directories whose entries are unknown, with the reason.
     """
 
     entries: Sequence[RemoteFile]
@@ -44,49 +44,49 @@ class _Explorer:
     """Lists one stage directory.
 
     Args:
-        gateway: the way there.
+        gateway: the gateway.
         top: the stage directory's remote path.
     """
 
     def __init__(self, gateway: Gateway, top: str) -> None:
         self._gateway = gateway
         self._top = top
-        self._left = LISTINGS
+        self._left = MAX_LISTINGS
         self._entries: list[RemoteFile] = []
         self._closed: dict[str, str] = {}
 
     async def explore(self) -> Tree:
-        """List the directory itself and what lies in each of its directories."""
-        await self._level("")
+        """List the directory itself, and each of its directories."""
+        await self._list_level("")
         return Tree(self._entries, self._closed)
 
-    async def _level(self, path: str) -> None:
+    async def _list_level(self, path: str) -> None:
         listing = await self._gateway.list_directory(f"{self._top}/{path}".rstrip("/"))
         found = [_below(path, entry) for entry in listing]
         self._entries += found
         directories = [entry.path for entry in found if entry.kind is FileKind.DIRECTORY]
-        await asyncio.gather(*(self._look_into(directory) for directory in directories))
+        await asyncio.gather(*(self._list_below(directory) for directory in directories))
 
-    async def _look_into(self, path: str) -> None:
+    async def _list_below(self, path: str) -> None:
         try:
-            if not self._take():
-                self._closed[path] = f"it was not listed: that takes more than {LISTINGS} requests"
+            if not self._may_list():
+                self._closed[path] = f"it was not listed: that takes more than {MAX_LISTINGS} requests"
                 return
             listing = await self._gateway.list_tree(f"{self._top}/{path}")
             self._entries += [_below(path, entry) for entry in listing]
         except REFUSALS as error:
-            await self._look_closer(path, error)
+            await self._list_below_by_level(path, error)
 
-    async def _look_closer(self, path: str, error: errors.GatewayError) -> None:
+    async def _list_below_by_level(self, path: str, error: errors.GatewayError) -> None:
         try:
-            if not self._take():
+            if not self._may_list():
                 raise error
-            await self._level(path)
+            await self._list_level(path)
         except REFUSALS as refusal:
             denied = isinstance(refusal, errors.ForbiddenError)
             self._closed[path] = f"it can't be listed: {'permission denied' if denied else refusal}"
 
-    def _take(self) -> bool:
+    def _may_list(self) -> bool:
         self._left -= 1
         return self._left >= 0
 
@@ -96,14 +96,14 @@ def _below(directory: str, entry: RemoteFile) -> RemoteFile:
 
 
 async def list_completely(gateway: Gateway, path: str) -> Tree:
-    """List a stage directory: all of it in one request if possible, level by level if not.
+    """List a stage directory, in one request if possible, otherwise level by level.
 
     Args:
-        gateway: the way there.
+        gateway: the gateway.
         path: the stage directory's remote path.
 
     Raises:
-        GatewayError: not even the directory itself can be listed.
+        GatewayError: the directory itself can't be listed.
     """
     try:
         return Tree(await gateway.list_tree(path))
@@ -112,11 +112,11 @@ async def list_completely(gateway: Gateway, path: str) -> Tree:
 
 
 def split(listing: Sequence[RemoteFile], directories: Sequence[str]) -> list[list[RemoteFile]]:
-    """Sort the entries of one listing into the directories that they are in.
+    """Distribute the entries of one listing to the directories that contain them.
 
     Args:
-        listing: of something that contains all the directories.
-        directories: relative to what was listed; none contains another.
+        listing: listing of a directory that contains all the directories.
+        directories: directories relative to it; none contains another.
     """
     found: dict[str, list[RemoteFile]] = {directory: [] for directory in directories}
     depths = sorted({directory.count("/") + 1 for directory in directories})

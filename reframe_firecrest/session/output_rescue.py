@@ -1,4 +1,4 @@
-"""Standard output and error by themselves, where the rest of what a job made can't be fetched."""
+"""Fetch standard output and error alone if the other results of a job can't be fetched."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class OutputRescue:
     """Downloads outputs without an archive.
 
     Args:
-        gateway: the way there.
+        gateway: the gateway.
         root: the run's remote directory.
-        scratch: local directory for what is under way.
+        scratch: local directory for files in transit.
     """
 
     def __init__(self, gateway: Gateway, root: str, scratch: Path) -> None:
@@ -28,10 +28,10 @@ class OutputRescue:
         self._numbers = itertools.count(1)
 
     async def rescue(self, request: RetrievalRequest, error: errors.FirecrestError) -> None:
-        """Fetch the output after everything together has failed; the other files stay on the system.
+        """Fetch the outputs after the job's results could not be fetched together; other files stay there.
 
         Raises:
-            FirecrestError: the output can't be fetched either, or the failure is not that of single files.
+            FirecrestError: the outputs can't be fetched either, or the error does not concern single files.
         """
         if isinstance(error, errors.AuthError):
             raise error

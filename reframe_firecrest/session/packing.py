@@ -1,4 +1,4 @@
-"""Packing of what jobs made, with what probably can't be read by itself."""
+"""Packing of results on the system; files that can probably not be read are packed separately."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Packer:
     """Packs files on the system.
 
     Args:
-        gateway: the way there.
+        gateway: the gateway.
         root: the run's remote directory.
-        target: returns the remote path of another archive, without its ending.
+        target: returns the remote path of a new archive, without its suffix.
     """
 
     def __init__(self, gateway: Gateway, root: str, target: Callable[[], str]) -> None:
@@ -24,26 +24,26 @@ class Packer:
         self._target = target
 
     async def pack(
-        self, names: Sequence[str], doubtful: Mapping[str, str]
+        self, names: Sequence[str], unreadable: Mapping[str, str]
     ) -> tuple[list[Archive], dict[str, str]]:
-        """Pack files; return the archives, and what could not be packed, with the reason.
+        """Pack files; return the archives, and the files that could not be packed, with the reason.
 
         Args:
             names: the files, relative to the run's directory.
-            doubtful: those that probably can't be read, with the reason. They are tried by themselves, so
-                that the others need not be tried again without them.
+            unreadable: files that can probably not be read, with the reason. They are packed separately, so
+                that a failure does not affect the others.
 
         Raises:
-            GatewayError: nothing could be packed of what can be read.
+            GatewayError: the readable files could not be packed.
         """
-        sure = [name for name in names if name not in doubtful]
-        made = [*await self._gateway.archive(self._root, sure, self._target())] if sure else []
+        readable = [name for name in names if name not in unreadable]
+        archives = [*await self._gateway.archive(self._root, readable, self._target())] if readable else []
         refused: dict[str, str] = {}
-        if doubtful:
+        if unreadable:
             try:
-                made += await self._gateway.archive(self._root, list(doubtful), self._target())
+                archives += await self._gateway.archive(self._root, list(unreadable), self._target())
             except REFUSALS:
-                refused.update(doubtful)
-        for archive in made:
+                refused.update(unreadable)
+        for archive in archives:
             refused.update(archive.refused)
-        return made, {name: doubtful.get(name, reason) for name, reason in refused.items()}
+        return archives, {name: unreadable.get(name, reason) for name, reason in refused.items()}

@@ -1,4 +1,4 @@
-"""Tells how far a transfer is when it takes long."""
+"""Log the progress of long transfers."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from reframe_firecrest.model.units import format_size
 
 _LOGGER = logging.getLogger(__name__)
 
-PATIENCE = 5.0
-"""Seconds until a transfer is told of for the first time, and between two times."""
+INTERVAL = 5.0
+"""Seconds until the first progress message, and between two messages."""
 
 
 @asynccontextmanager
 async def reported(what: str) -> AsyncIterator[Progress]:
-    """Follow a transfer; gives what has to be called as it goes on.
+    """Log the progress of a transfer; yields the callback that the transfer has to call.
 
     Args:
-        what: what travels, such as "sending 3 stage directories".
+        what: the transfer, such as "sending 3 stage directories".
     """
     begun = time.monotonic()
-    so_far = in_all = 0
+    transferred = total = 0
 
-    def note(done: int, whole: int) -> None:
-        nonlocal so_far, in_all
-        so_far, in_all = done, whole
+    def note(done: int, size: int) -> None:
+        nonlocal transferred, total
+        transferred, total = done, size
 
     async def report() -> None:
         while True:
-            await asyncio.sleep(PATIENCE)
-            whole = f" of {format_size(in_all)}" if in_all else ""
-            _LOGGER.debug("%s: %s%s after %.0f s", what, format_size(so_far), whole, time.monotonic() - begun)
+            await asyncio.sleep(INTERVAL)
+            of_total = f" of {format_size(total)}" if total else ""
+            _LOGGER.debug(
+                "%s: %s%s after %.0f s", what, format_size(transferred), of_total, time.monotonic() - begun
+            )
 
     reporter = asyncio.get_running_loop().create_task(report())
     try:

@@ -1,7 +1,7 @@
-"""The one thread that owns the event loop, and the workers for what would hold it.
+"""The thread of the event loop, and the workers for blocking calls.
 
-Python's stock executor refuses work once the interpreter is on its way out, which is just when the last
-cancels have to be delivered; so the workers are threads of our own.
+Python's default executor refuses work once the interpreter shuts down. That is when the last cancellations
+are sent, so the workers are threads of our own.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 WORKERS = 3
-"""Enough to pack, unpack and resolve a name at the same time; more would only compete for the processor."""
+"""Number of workers: enough to pack, unpack and resolve a name at the same time. More would compete for the
+CPU."""
 
 
 class Workers(ThreadPoolExecutor):
-    """Daemon threads, started at once, that serve until the process is gone."""
+    """Daemon threads, started at once, that work until the process ends."""
 
     def __init__(self) -> None:
         super().__init__(max_workers=1)
@@ -43,7 +44,7 @@ class Workers(ThreadPoolExecutor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - it is the caller's, who gets it with the future
+            except BaseException as error:  # noqa: BLE001 - raised where the future's result is used
                 future.set_exception(error)
 
         self._tasks.put(run)
@@ -51,7 +52,7 @@ class Workers(ThreadPoolExecutor):
 
 
 class Reactor:
-    """An event loop on a thread of its own."""
+    """An event loop on its own thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -65,11 +66,11 @@ class Reactor:
         self._loop.run_forever()
 
     def call(self, function: Callable[..., object], *args: Any) -> None:
-        """Have the loop call a function soon; returns at once."""
+        """Call a function on the loop soon; return at once."""
         self._loop.call_soon_threadsafe(function, *args)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start a task, on the loop's thread only; it is kept from being collected while it runs."""
+        """Start a task; to be called on the loop's thread. A reference is kept while it runs."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,4 @@
-"""Which session serves which partition: one per gateway and system in a process."""
+"""The sessions of this process: one per gateway and system, shared by partitions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _run: list[str] = []
 
 
 def run_name() -> str:
-    """Return the name of this run: the same for the whole process, different for any other."""
+    """Return the name of this run, which is unique to the process."""
     if not _run:
         _run.append(new_name())
     return _run[0]

@@ -1,4 +1,4 @@
-"""Removes on the system, when a session ends, all but the stage directories that ReFrame keeps here."""
+"""Removal of remote directories at the end of a session, except for stage directories that ReFrame keeps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from posixpath import dirname, normpath
 
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.units import format_count
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.remote_removal import remove_tree
@@ -16,26 +17,24 @@ from reframe_firecrest.session.remote_removal import remove_tree
 _LOGGER = logging.getLogger(__name__)
 
 LARGE = 100_000_000
-"""Bytes from which on a stage directory is removed as soon as ReFrame has removed it, not at the end only."""
+"""Size in bytes from which a stage directory is removed as soon as ReFrame has removed the local one."""
 
-GONE_EVERY = 5.0
-"""Seconds between two looks whether ReFrame has removed a large stage directory."""
+CHECK_INTERVAL = 5.0
+"""Seconds between two checks whether ReFrame has removed a large stage directory."""
 
 NAMED = 5
-"""Kept stage directories that are named."""
+"""Kept stage directories that a message names."""
 
 ENTIRE_RUN = "."
 """The run's directory itself."""
 
 
 class RemoteCleanup:
-    """What one session removes.
+    """Removes the remote directories of one session.
 
     Args:
-        gateway: the way there.
-        root: the run's directory on the system.
-        reactor: runs what goes on in the background.
-        record: keeps what was removed.
+        context: the session.
+        reactor: the event loop.
     """
 
     def __init__(self, context: SessionContext, reactor: Reactor) -> None:
@@ -46,32 +45,31 @@ class RemoteCleanup:
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
     def note_size(self, local: str, relative: str, size: int) -> None:
-        """Have a stage directory removed as soon as ReFrame has removed it, if it is a large one.
+        """Remove a large stage directory as soon as ReFrame has removed the local one.
 
-        ReFrame does so when its test and all tests that depend on it have passed.
+        ReFrame removes it when its test and all dependent tests have passed.
 
         Args:
-            local: the stage directory here.
-            relative: the same there, relative to the run's directory.
+            local: absolute local path.
+            relative: path below the run's remote directory.
             size: bytes in it.
         """
         if size >= LARGE and local not in self._waiting:
             self._waiting[local] = self._reactor.spawn(self._remove_when_gone(local, relative))
 
     async def _remove_when_gone(self, local: str, relative: str) -> None:
-        while await asyncio.to_thread(_existing, [local]):  # noqa: ASYNC110 - ReFrame tells nobody
-            await asyncio.sleep(GONE_EVERY)
+        while await asyncio.to_thread(_existing, [local]):  # noqa: ASYNC110 - ReFrame has no event for it
+            await asyncio.sleep(CHECK_INTERVAL)
         error = await self._remove(relative)
         if error is not None:
             _LOGGER.debug("will be removed at the end: %s/%s: %s", self._root, relative, error)
 
     async def finish(self, directories: Mapping[str, str], also: str) -> None:
-        """Remove what ReFrame has removed here; failures are told, not raised.
+        """Remove the stage directories that ReFrame has removed locally; failures are logged, not raised.
 
         Args:
-            directories: the stage directories that were sent: where they are relative to the run's directory,
-                by local path.
-            also: what else goes, relative to the run's directory.
+            directories: paths of stage directories below the run's directory, by local path.
+            also: another directory to remove, relative to the run's directory.
         """
         for task in self._waiting.values():
             task.cancel()
@@ -80,15 +78,23 @@ class RemoteCleanup:
         going = removable([also, *directories.values()], kept)
         failures = [error for error in await asyncio.gather(*map(self._remove, going)) if error]
         if failures:
-            _LOGGER.warning("%s directories below %s remain: %s", len(failures), self._root, failures[0])
+            _LOGGER.warning(
+                "%s below %s could not be removed: %s",
+                format_count(len(failures), "directory", "directories"),
+                self._root,
+                failures[0],
+            )
         if kept:
             named = ", ".join(sorted(kept)[:NAMED]) + (", ..." if len(kept) > NAMED else "")
             _LOGGER.info(
-                "%s stage directories are kept on the system, below %s: %s", len(kept), self._root, named
+                "%s kept on the system, below %s: %s",
+                format_count(len(kept), "stage directory", "stage directories"),
+                self._root,
+                named,
             )
 
     async def _remove(self, path: str) -> str | None:
-        """Remove a directory, relative to the run's; return what went wrong."""
+        """Remove a directory below the run's; return the error message, or None."""
         try:
             await remove_tree(self._gateway, normpath(f"{self._root}/{path}"))
         except errors.GatewayError as error:
@@ -102,11 +108,11 @@ def _existing(paths: Iterable[str]) -> list[str]:
 
 
 def removable(gone: Iterable[str], kept: Iterable[str]) -> list[str]:
-    """Return the fewest directories that hold what is to go and nothing that is to stay.
+    """Return the fewest directories that contain all directories to remove and none to keep.
 
     Args:
         gone: directories to remove, relative to the run's.
-        kept: directories that stay with all that is in them.
+        kept: directories to keep with their content.
     """
     staying = set(kept)
     if not staying:
@@ -121,6 +127,6 @@ def removable(gone: Iterable[str], kept: Iterable[str]) -> list[str]:
 
 
 def _above(path: str) -> Iterator[str]:
-    """Yield what a path lies in, from the inside out."""
+    """Yield the directories that contain a path, innermost first."""
     while path := dirname(path):
         yield path

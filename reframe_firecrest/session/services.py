@@ -1,4 +1,4 @@
-"""Everything that a session needs a gateway for."""
+"""Services of a connected session, and the check of the system when it connects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from reframe_firecrest.staging.paths import PathMap
 
 @dataclass(frozen=True)
 class Services:
-    """What the jobs of a connected session share.
+    """Services that the jobs of a connected session share.
 
     Attributes:
         context: gateway, paths and record.

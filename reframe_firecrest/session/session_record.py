@@ -1,4 +1,4 @@
-"""Keeps what a session does: in its journal, in ReFrame's log and for the summary. Used on the loop only."""
+"""Record of a session: its journal, progress messages and summary. Used on the event loop only."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from reframe_firecrest.journal.writer import Journal
 from reframe_firecrest.model.clock import EPOCH, clock
 from reframe_firecrest.model.job import FINAL, JobHandle
 from reframe_firecrest.model.job_times import JobTimes, breakdown, job_times_of, summary_line
-from reframe_firecrest.model.units import format_size
+from reframe_firecrest.model.units import format_count, format_size
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
 
-TRAFFIC_EVERY = 2.0
-"""Seconds between two notes of what went over the wire, while something happens."""
+TRAFFIC_INTERVAL = 2.0
+"""Seconds between two records of the traffic while jobs change."""
 
 HEARTBEAT_INTERVAL = 60.0
-"""Seconds between two notes when nothing does: who reads them sees that the session goes on."""
+"""Seconds between two records when nothing happens: they show that the session is alive."""
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class SessionRecord:
-    """What happened so far.
+    """Record of one session.
 
     Args:
         system: the system's name.
-        journal: where it is written to.
-        counts: tells what went over the wire so far.
+        journal: the session's journal.
+        counts: returns the traffic so far.
     """
 
     def __init__(self, system: str, journal: Journal, counts: Callable[[], Mapping[str, int]]) -> None:
@@ -47,7 +47,7 @@ class SessionRecord:
         self._times: list[JobTimes] = []
 
     def moved(self, handle: JobHandle) -> None:
-        """Note that a job has gone on."""
+        """Record the state of a job."""
         state = handle.state
         self._journal.write(
             JobMoved(
@@ -65,7 +65,7 @@ class SessionRecord:
                 error=state.error,
             )
         )
-        if clock() - self._traffic_at > TRAFFIC_EVERY:
+        if clock() - self._traffic_at > TRAFFIC_INTERVAL:
             self._note_traffic()
         if state.phase in FINAL:
             self._jobs += 1
@@ -74,7 +74,7 @@ class SessionRecord:
                 self._times.append(times)
 
     async def heartbeat(self) -> None:
-        """Give signs of life, until cancelled."""
+        """Record that the session is alive, until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL)
             self._journal.touch()
@@ -93,40 +93,44 @@ class SessionRecord:
         )
 
     def sent(self, files: int, jobs: int, size: int, seconds: float) -> None:
-        """Note that stage directories have been sent together; `size` is that of their archive."""
+        """Record that stage directories were sent in an archive of `size` bytes."""
         self._journal.write(
             Transferred(time=clock(), way="sent", files=files, jobs=jobs, size=size, seconds=seconds)
         )
         _LOGGER.debug(
-            "sent %d files of %d stage directories, %s packed, in %.1f s",
-            files,
-            jobs,
+            "sent %s of %s, %s packed, in %.1f s",
+            format_count(files, "file"),
+            format_count(jobs, "stage directory", "stage directories"),
             format_size(size),
             seconds,
         )
 
     def fetched(self, files: int, jobs: int, size: int, seconds: float) -> None:
-        """Note that files of jobs have been fetched together; `size` is that of the files."""
+        """Record that files of jobs were fetched, `size` bytes in total."""
         self._journal.write(
             Transferred(time=clock(), way="fetched", files=files, jobs=jobs, size=size, seconds=seconds)
         )
         _LOGGER.debug(
-            "fetched %d files of %d jobs, %s unpacked, in %.1f s", files, jobs, format_size(size), seconds
+            "fetched %s of %s, %s unpacked, in %.1f s",
+            format_count(files, "file"),
+            format_count(jobs, "job"),
+            format_size(size),
+            seconds,
         )
 
     def prepared(self, outcome: Literal["asked", "made", "refused"]) -> None:
-        """Note what is known of the run's directory on the system."""
+        """Record the outcome of creating the run's remote directory."""
         self._journal.write(Prepared(time=clock(), outcome=outcome))
 
     def removed(self, path: str) -> None:
-        """Note that a directory has been removed on the system."""
+        """Record that a remote directory was removed."""
         self._journal.write(Removed(time=clock(), path=path))
 
     def close(self, left: list[str]) -> None:
-        """Note the end, and say what all of it came to.
+        """Record the end of the session, and log a summary.
 
         Args:
-            left: ids of jobs that may still be there.
+            left: ids of jobs that may still exist.
         """
         self._note_traffic()
         self._journal.write(Closed(time=clock(), left=tuple(left)))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
-INHERITS_NO_LONGER = (22, 5)
-"""From Slurm 22.05 on, `srun` does not take ``--cpus-per-task`` over from the job; ReFrame writes it out."""
+INHERITANCE_REMOVED = (22, 5)
+"""Version since which `srun` does not inherit ``--cpus-per-task`` from the job (release notes of Slurm
+22.05). ReFrame's `srun` launcher writes the option out."""
 
 
 def needs_cpus_per_task(scheduler_version: tuple[int, ...] | None) -> bool:
-    """Tell whether `srun` has to be given ``--cpus-per-task``; where the version is not known, it is."""
-    return scheduler_version is None or scheduler_version[:2] >= INHERITS_NO_LONGER
+    """Return true if `srun` needs the option ``--cpus-per-task``; an unknown version counts as a new one."""
+    return scheduler_version is None or scheduler_version[:2] >= INHERITANCE_REMOVED
 
 
 def without_cpus_per_task(script: str, cpus: int, scheduler_version: tuple[int, ...] | None) -> str:
-    """Take ``--cpus-per-task`` out of a script whose `srun` lines were written before the version was known.
+    """Remove ``--cpus-per-task`` from a script whose `srun` lines were written before the version was known.
 
     Args:
         script: the job script.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import Archive
-from reframe_firecrest.model.units import format_size
+from reframe_firecrest.model.units import format_count, format_size
 from reframe_firecrest.session.batcher import Batcher, BatchPolicy
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.local_results import apply_results
@@ -92,7 +92,7 @@ class StageOut:
         begun = time.monotonic()
         unreadable = {name: reason for request in requests for name, reason in request.unreadable.items()}
         archives, refused = await self._packer.pack(list(wanted), unreadable)
-        what = f"fetching {format_size(size)} of {len(requests)} jobs"
+        what = f"fetching {format_size(size)} of {format_count(len(requests), 'job')}"
         unpacked = await self._fetch_archives(archives, wanted, what)
         self._context.record.fetched(len(unpacked.placed), len(requests), size, time.monotonic() - begun)
         for name in unpacked.placed:

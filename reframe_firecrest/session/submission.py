@@ -1,8 +1,8 @@
-"""Submits a job exactly once in effect, also when the answer is lost.
+"""Submission of a job, effectively once even if the answer is lost.
 
-The script on the system runs for one job only (see `staging.prologue`), so it may be submitted again whenever
-it is open whether a submission took effect. What is left is to find out which job that is, and to remove the
-others: `session.duplicates`.
+The script on the system runs for one job only (see `staging.prologue`), so it may be submitted again when it
+is unknown whether a submission took effect. It remains to find the job that runs it, and to cancel the others
+(see `session.duplicates`).
 """
 
 from __future__ import annotations
@@ -22,28 +22,31 @@ from reframe_firecrest.model.clock import clock
 _LOGGER = logging.getLogger(__name__)
 
 SEARCH_PAUSES = (1.0, 2.0, 4.0)
-"""Seconds before each look for a job whose submission is uncertain."""
+"""Seconds before each search for a job whose submission is uncertain."""
 
 RESUBMIT_PAUSES = (1.0, 2.0, 3.0)
-"""Seconds before a refused submission is repeated, over and over."""
+"""Seconds before a refused submission is repeated; the pauses are repeated as well."""
+
+SEARCH_RETRY_PAUSE = 5.0
+"""Seconds before a failed search is repeated."""
 
 ATTEMPTS = 3
-"""Submissions of one job, each of which was found to have left nothing, outages not counted."""
+"""Number of submissions after which a job fails if none of them has left a job, without those in outages."""
 
 
 @dataclass(eq=False)
 class Submission:
-    """One script that is submitted, and the jobs that came from it.
+    """A script that is submitted, and the jobs that result from it.
 
     Attributes:
-        token: its name, which the script has too.
-        script: path of the script.
-        directory: its job's working directory.
-        name: its job's name.
-        doubtful: seconds since the epoch of the first request that may have queued a job unseen; None as long
-            as there is none.
-        last: the same of the last one, by the monotonic clock.
-        jobs: ids of jobs that are known to come from it.
+        token: token of the submission; the script contains it.
+        script: remote path of the script.
+        directory: the job's working directory.
+        name: the job's name.
+        doubtful: time of the first request that may have queued an unknown job, in seconds since the epoch;
+            None if all outcomes are known.
+        last_doubt: time of the last such request, by the monotonic clock.
+        jobs: ids of jobs that are known to result from it.
     """
 
     token: str
@@ -51,45 +54,45 @@ class Submission:
     directory: str
     name: str
     doubtful: float | None = None
-    last: float = 0.0
+    last_doubt: float = 0.0
     jobs: set[str] = field(default_factory=set)
 
-    def doubt(self, asked: float) -> None:
+    def doubt(self, requested: float) -> None:
         """Note that a request may have queued a job.
 
         Args:
-            asked: when it was made, in seconds since the epoch.
+            requested: time of the request, in seconds since the epoch.
         """
         if self.doubtful is None:
-            self.doubtful = asked
-        self.last = time.monotonic()
+            self.doubtful = requested
+        self.last_doubt = time.monotonic()
 
 
 class Submitter:
-    """Submits jobs and remembers their ids.
+    """Submits jobs.
 
     Args:
-        gateway: where to.
-        outage: seconds for which a gateway that can't tell is asked again.
+        gateway: the gateway.
+        retry_timeout: seconds for which failed searches and submissions are repeated.
     """
 
-    def __init__(self, gateway: Gateway, outage: float) -> None:
+    def __init__(self, gateway: Gateway, retry_timeout: float) -> None:
         self._gateway = gateway
-        self._outage = outage
-        # An id alone is not enough: a controller that forgets jobs gives theirs to others.
+        self._retry_timeout = retry_timeout
+        # Ids alone are not unique: a controller that has lost its state gives them to other jobs.
         self._known: set[tuple[str, str]] = set()
 
     async def submit(
         self, submission: Submission, account: str | None, resubmit_on: Sequence[str] = ()
     ) -> str:
-        """Submit a script; returns the job's id.
+        """Submit a script; return the job's id.
 
-        A refusal that one of the expressions in `resubmit_on` matches is repeated until it is not, like
-        ReFrame's `slurm` backend does with ``resubmit_on_errors``.
+        A submission that is refused with an error that `resubmit_on` matches is repeated until it succeeds,
+        like in ReFrame's `slurm` backend (``resubmit_on_errors``).
 
         Raises:
-            GatewayError: it was refused, or nothing came of it. If the submission is doubtful, there may be a
-                job all the same.
+            GatewayError: it was refused, or left no job. If the submission is doubtful, a job may still
+            exist.
         """
         for pause in itertools.cycle(RESUBMIT_PAUSES):
             try:
@@ -97,17 +100,17 @@ class Submitter:
             except errors.RejectedError as error:
                 if not any(re.search(pattern, error.detail) for pattern in resubmit_on):
                     raise
-                _LOGGER.warning("will submit again in %.0f s: %s", pause, error)
+                _LOGGER.warning("submission refused; retrying in %.0f s: %s", pause, error)
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the cycle has no end")
 
     async def find(self, submission: Submission) -> str | None:
-        """Look for a job of a doubtful submission that is not known yet; returns its id."""
+        """Search for an unknown job of a doubtful submission; return its id, or None."""
         for pause in SEARCH_PAUSES:
             await asyncio.sleep(pause)
             found = [
                 job_id
-                for job_id in await self._look(submission) or ()
+                for job_id in await self._search(submission) or ()
                 if (job_id, submission.directory) not in self._known
             ]
             for job_id in found:
@@ -117,36 +120,36 @@ class Submitter:
         return None
 
     def note(self, submission: Submission, job_id: str) -> None:
-        """Note that a job comes from a submission, and so from no other one."""
+        """Note that a job results from a submission, and so from no other one."""
         submission.jobs.add(job_id)
         self._known.add((job_id, submission.directory))
 
     async def _submit_once(self, submission: Submission, account: str | None) -> str:
-        """Submit a script, once in effect.
+        """Submit a script, effectively once.
 
-        When the answer is uncertain, the job is looked for, by its script or its working directory, which no
-        other run uses. If none shows, the script is submitted again: of two jobs only one runs it.
+        If the outcome is uncertain, the job is searched for by its script or its working directory, which no
+        other run uses. If none is found, the script is submitted again: only one of the jobs runs it.
         """
         begun, attempts = time.monotonic(), 0
         while True:
-            asked = clock()
+            requested = clock()
             try:
                 job_id = await self._gateway.submit(submission.script, submission.directory, account)
             except errors.UncertainError as error:
-                submission.doubt(asked)
+                submission.doubt(requested)
                 _LOGGER.warning(
                     "the answer to a submission was lost; looking for the job in %s: %s",
                     submission.directory,
                     error,
                 )
-                # While Slurm's controller is away, each attempt leaves nothing.
+                # While Slurm's controller is down, no attempt leaves a job.
                 attempts += not isinstance(error, errors.OutageError)
-                enough = attempts == ATTEMPTS or time.monotonic() - begun > self._outage
-                failure: errors.GatewayError | None = error if enough else None
+                give_up = attempts == ATTEMPTS or time.monotonic() - begun > self._retry_timeout
+                failure: errors.GatewayError | None = error if give_up else None
             except errors.RejectedError as error:
                 if submission.doubtful is None:
                     raise
-                # An earlier request may have queued a job, and that may be why this one is refused.
+                # An earlier request may have queued a job, which may be the reason for this refusal.
                 failure = error
             else:
                 self.note(submission, job_id)
@@ -157,8 +160,8 @@ class Submitter:
             if failure is not None:
                 raise failure
 
-    async def _look(self, submission: Submission) -> Sequence[str] | None:
-        """Look for jobs, until the gateway answers."""
+    async def _search(self, submission: Submission) -> Sequence[str] | None:
+        """Search for the jobs of a submission until the gateway answers."""
         begun = time.monotonic()
         while True:
             try:
@@ -171,6 +174,6 @@ class Submitter:
             except errors.FinalError:
                 raise
             except errors.GatewayError:
-                if time.monotonic() - begun > self._outage:
+                if time.monotonic() - begun > self._retry_timeout:
                     raise
-                await asyncio.sleep(5.0)
+                await asyncio.sleep(SEARCH_RETRY_PAUSE)

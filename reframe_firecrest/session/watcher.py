@@ -1,11 +1,11 @@
-"""One request answers for all jobs; decides when to ask next.
+"""Follows jobs to their end: one request lists all of them, and decides when to ask next.
 
-Facts about the list (measured on FirecREST v2): a job that has just ended can be missing from it for about
-a second, longer where the accounting is busy; a question for a single job is answered rightly from the first
-instant; pending and running jobs are always in it, whatever the time window.
+Facts about lists (measured on FirecREST v2): a job that has just ended can be missing for about a second,
+longer if the accounting is busy. Pending and running jobs are always listed, whatever the time window. A
+query for a single job is answered correctly from the first moment.
 
-Where a list leaves a job unclear, or is not to be relied on, that job is asked for singly, beside the lists:
-an answer that fails or takes long concerns no other job. Where no list can be had, all jobs are.
+So a job that a list leaves unclear, or whose listed state is not reliable, is queried singly. If lists are
+not available, all jobs are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reframe_firecrest.gateway.http.policy import LIST_JOBS
 from reframe_firecrest.gateway.protocol import Gateway
@@ -24,30 +24,26 @@ from reframe_firecrest.model.job_shape import SINGLE, JobShape
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import summarise
 from reframe_firecrest.session import poll_interval
-from reframe_firecrest.session.followed import MISSES, Followed, shown
+from reframe_firecrest.session.followed_job import MAX_MISSES, FollowedId, FollowedJob, summary_of
+from reframe_firecrest.session.part_matcher import PartMatcher
 from reframe_firecrest.session.reactor import Reactor
+from reframe_firecrest.session.single_queries import Intervals, SingleQueries
 from reframe_firecrest.session.verdicts import Verdicts
 from reframe_firecrest.settings import Settings
 
-SINGLES = 3
-"""Jobs that are asked for singly in one look: each question costs the gateway as much as a whole list."""
-
-ALONE = 10
-"""Jobs that are asked for singly in one look where no list can be had."""
-
 INTERRUPTED = LIST_JOBS.timeout
-"""Seconds from which on a list has not come at the first attempt: there was an outage meanwhile."""
+"""Seconds after which the first attempt of a list has failed: a list that takes longer met an outage."""
 
 
 class Watcher:
     """Follows jobs to their end.
 
     Args:
-        gateway: where to ask.
-        settings: `poll_interval_min`, `poll_interval_max`, `retry_timeout` and `job_lost_timeout`.
-        reactor: runs the watch.
-        running_jobs: tells how many jobs there are, on whatever part of their way; by default, those that are
-            followed.
+        gateway: the gateway.
+        settings: `poll_interval_min`, `poll_interval_max`, `retry_timeout` and `job_lost_timeout` are used.
+        reactor: the event loop.
+        running_jobs: returns the number of jobs that have not ended, in any phase; by default, that of the
+            followed ones.
     """
 
     def __init__(
@@ -60,16 +56,15 @@ class Watcher:
         self._gateway = gateway
         self._settings = settings
         self._reactor = reactor
-        self._verdicts = Verdicts(settings)
         self._running_jobs = running_jobs or (lambda: len(self._followed))
-        self._followed: set[Followed] = set()
-        self._directories: set[str] = set()
-        self._news = asyncio.Event()
+        self._verdicts = Verdicts(settings)
+        self._matcher = PartMatcher(self._verdicts)
+        self._queries = SingleQueries(gateway, reactor, self._matcher, self._verdicts)
+        self._followed: set[FollowedJob] = set()
+        self._job_added = asyncio.Event()
         self._watching = False
-        self._by_name = True
-        self._listless = False
-        self._answered = time.monotonic()
-        self._rest = 0.0
+        self._answered_at = time.monotonic()
+        self._rest_until = 0.0
 
     async def follow(
         self,
@@ -79,246 +74,174 @@ class Watcher:
         directory: str | None = None,
         shape: JobShape = SINGLE,
     ) -> list[JobPart]:
-        """Follow a job; returns its parts when it has ended.
+        """Follow a job; return its parts when it has ended.
 
         Args:
             job_id: Slurm's id.
-            notify: called with whatever a look shows.
-            name: the job's name, if it is known: a list of few jobs by name is quicker than one of all.
-            directory: its working directory, if no other job has that at the same time.
-            shape: the parts that it must have; the accounting may learn of some later than of others.
+            notify: called with each new state.
+            name: the job's name if it is known: a list by name is quicker than one of all jobs.
+            directory: its working directory, if no other job has it at the same time.
+            shape: the expected parts; the accounting may learn of some later than of others.
 
         Raises:
-            JobLostError: Slurm has not known it, or some of its parts, for `job_lost_timeout` seconds, has
-                given its id to another job, or shows it as running for long after its time limit; or the
+            JobLostError: Slurm has not known the job, or some of its parts, for `job_lost_timeout` seconds,
+                has given its id to another job, or shows it as running long after its time limit; or the
                 gateway has failed to report this one job for `retry_timeout` seconds.
-            JobHeldError: Slurm holds it for good, or has preempted it and not queued it again.
-            GatewayError: the gateway refuses to tell, or could not be reached for `retry_timeout` seconds.
+            JobHeldError: Slurm holds it permanently, or has preempted it and not requeued it.
+            GatewayError: the gateway refuses the request, or was unreachable for `retry_timeout` seconds.
         """
         ended: asyncio.Future[list[JobPart]] = asyncio.get_running_loop().create_future()
-        followed = Followed(job_id, name, directory, notify, shape, ended)
-        self._followed.add(followed)
-        if directory:
-            self._directories.add(directory)
-        self._news.set()
+        job = FollowedJob(FollowedId(job_id, name, directory, shape), notify, ended)
+        self._followed.add(job)
+        self._matcher.add_directory(directory)
+        self._job_added.set()
         if not self._watching:
             self._watching = True
-            self._answered = time.monotonic()
+            self._answered_at = time.monotonic()
             self._reactor.spawn(self._watch())
         try:
-            return await followed.ended
+            return await job.ended
         finally:
-            self._followed.discard(followed)
-            if followed.question is not None:
-                followed.question.cancel()
+            self._followed.discard(job)
+            if job.query is not None:
+                job.query.cancel()
 
     async def wait_until_ended(self, job_id: str) -> Sequence[JobPart]:
         """Wait for the end of a job that is not ReFrame's, such as a transfer job; return its parts."""
         return await self.follow(job_id, ignore)
 
+    # --- the loop -----------------------------------------------------------------------------------
+
     async def _watch(self) -> None:
         try:
             while self._followed:
-                await self._wait()
-                if not self._followed:
-                    break
-                begun = time.monotonic()
-                try:
-                    await self._look()
-                except errors.GatewayError as error:
-                    self._bear(error)
-                now = time.monotonic()
-                # An outage may be among that.
-                rest = min(poll_interval.REST * (now - begun), self._settings.poll_interval_max)
-                self._rest = now + (max(rest, self._settings.poll_interval_min) if self._listless else rest)
-        except Exception as error:  # noqa: BLE001 - handed to everybody who waits for an answer
-            self._fail(error)
+                await self._wait_until_due()
+                if self._followed:
+                    await self._check_and_rest()
+        except Exception as error:  # noqa: BLE001 - raised in `follow`
+            self._end_all(error)
         finally:
             self._watching = False
 
-    def _pauses(self) -> tuple[float, float]:
-        """Return the shortest and the longest pause between looks at a job, in seconds."""
-        longest = self._settings.poll_interval_max
-        return min(
-            poll_interval.scaled(self._running_jobs(), self._settings.poll_interval_min), longest
-        ), longest
-
-    async def _wait(self) -> None:
-        """Wait until the first job is due; a new job may be due before those that were there."""
+    async def _wait_until_due(self) -> None:
+        """Wait until the first job is due; a job that is added meanwhile may be due sooner."""
         while self._followed:
-            pauses = self._pauses()
-            due = max(min(job.due(*pauses) for job in self._followed), self._rest)
+            intervals = self._intervals()
+            due = max(min(job.due(*intervals) for job in self._followed), self._rest_until)
             pause = due - time.monotonic()
             if pause <= 0:
                 return
-            self._news.clear()
+            self._job_added.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), pause)
+                await asyncio.wait_for(self._job_added.wait(), pause)
             except asyncio.TimeoutError:
                 return
 
-    # --- all jobs -----------------------------------------------------------------------------------
-
-    async def _look(self) -> None:
-        followed, now = list(self._followed), clock()
+    async def _check_and_rest(self) -> None:
+        """Check all jobs, and let the gateway rest in proportion to the time that it needed."""
+        begun = time.monotonic()
         try:
-            listed = await self._list(followed)
+            await self._check()
+        except errors.GatewayError as error:
+            self._list_failed(error)
+        now = time.monotonic()
+        # That time may include an outage.
+        rest = min(poll_interval.REST * (now - begun), self._settings.poll_interval_max)
+        if self._queries.lists_fail:
+            rest = max(rest, self._settings.poll_interval_min)
+        self._rest_until = now + rest
+
+    def _intervals(self) -> Intervals:
+        shortest, longest = self._settings.poll_interval_min, self._settings.poll_interval_max
+        return min(poll_interval.scaled(self._running_jobs(), shortest), longest), longest
+
+    # --- lists --------------------------------------------------------------------------------------
+
+    async def _check(self) -> None:
+        jobs, now = list(self._followed), clock()
+        try:
+            listed = await self._list(jobs)
         except errors.UnlistableError:
-            # Single jobs can be asked for, and each has a clock of its own.
-            self._listless, self._answered = True, time.monotonic()
-            self._ask_alone(followed)
+            # Single queries may work; each job has its own timeout.
+            self._queries.lists_fail, self._answered_at = True, time.monotonic()
+            self._queries.start_without_lists(jobs, self._intervals())
             return
-        self._listless = False
-        unclear = [job for job in followed if not self._is_clear(job, listed, now)]
+        self._queries.lists_fail = False
+        unclear = [job for job in jobs if not self._take(job, listed, now)]
         for job in unclear:
-            job.unclear = time.monotonic() if job.unclear is None else job.unclear
-        self._ask_some(unclear, SINGLES)
-        doubted = [job for job in followed if job.unclear is None and job.is_to_be_confirmed()]
-        self._ask_some(doubted, SINGLES)
+            job.unclear_since = time.monotonic() if job.unclear_since is None else job.unclear_since
+        self._queries.start(unclear, self._intervals())
+        unconfirmed = [job for job in jobs if job.unclear_since is None and job.needs_confirmation()]
+        self._queries.start(unconfirmed, self._intervals())
 
-    async def _list(self, followed: Sequence[Followed]) -> Mapping[str, Sequence[JobPart]]:
-        asked = time.monotonic()
-        listed = await self._gateway.jobs(
-            min(job.seen for job in followed), self._names(followed), [job.job_id for job in followed]
+    async def _list(self, jobs: Sequence[FollowedJob]) -> Mapping[str, Sequence[JobPart]]:
+        begun = time.monotonic()
+        parts = await self._gateway.jobs(
+            min(job.seen_at for job in jobs), self._names(jobs), [job.job_id for job in jobs]
         )
-        self._answered = time.monotonic()
-        for job in followed:
-            job.looked = asked
-        if self._answered - asked > INTERRUPTED:
-            self._begin_anew(self._answered - asked)
-        return _by_job(listed)
+        self._answered_at = time.monotonic()
+        for job in jobs:
+            job.checked_at = begun
+        if self._answered_at - begun > INTERRUPTED:
+            self._forgive(self._answered_at - begun)
+        return _by_job(parts)
 
-    def _is_clear(self, job: Followed, listed: Mapping[str, Sequence[JobPart]], now: float) -> bool:
-        """Take what a list shows of a job; tell whether that settles how it stands for now."""
+    def _take(self, job: FollowedJob, listed: Mapping[str, Sequence[JobPart]], now: float) -> bool:
+        """Take a job's parts from a list; return true if they settle its state for now."""
         rows = [part for job_id in (job.job_id, *job.task_ids) for part in listed.get(job_id, ())]
-        parts = self._parts_of(job, rows)
-        job.listed = shown(parts)
+        parts = self._matcher.parts_of(job, rows)
+        job.listed = summary_of(parts)
         if not parts:
             job.misses += 1
-            return job.misses < MISSES
+            return job.misses < MAX_MISSES
         job.misses = 0
         observation = summarise(parts, job.shape)
-        if job.listed == job.refuted or (observation.silent and not job.is_whole(parts, observation)):
+        if job.listed == job.refuted:
             return False
-        job.clear(observation)
-        self._verdicts.note(job, parts, observation, now)
+        if observation.silent and not job.shows_all_parts(parts, observation):
+            return False
+        job.settle(observation)
+        self._verdicts.observed(job, parts, observation, now)
         return True
 
-    def _parts_of(self, job: Followed, listed: Collection[JobPart]) -> list[JobPart]:
-        """Pick a job's parts from those that have its id; it is lost if another job has that now."""
-        mine, others = [], set()
-        for part in listed:
-            if self._is_its(job, part):
-                mine.append(part)
-            else:
-                others.add(part.working_directory)
-        # As long as it was not met, a directory that is not its own may be its own by another name.
-        if others and (job.met or job.directory is None or not others.isdisjoint(self._directories)):
-            self._verdicts.lose(
-                job, f"Slurm has forgotten job {job.job_id} and given its number to another one"
-            )
-        return job.parts_in(mine)
-
-    def _is_its(self, job: Followed, part: JobPart) -> bool:
-        if job.directory is None:
-            # Where it works is not known; where others do is.
-            return part.working_directory not in self._directories
-        return job.is_its(part)
-
-    def _names(self, followed: Iterable[Followed]) -> list[str]:
-        """The names by which a list of these jobs can be asked for, none if it has to be one of all."""
-        names = [job.name for job in followed]
+    def _names(self, jobs: Iterable[FollowedJob]) -> list[str]:
+        """Return names by which these jobs can be listed; none if all jobs have to be listed."""
+        names = [job.identity.name for job in jobs]
         known = [name for name in names if name]
-        return known if self._by_name and len(known) == len(names) else []
+        return known if self._queries.lists_by_name and len(known) == len(names) else []
 
-    # --- single jobs --------------------------------------------------------------------------------
+    # --- failures -----------------------------------------------------------------------------------
 
-    def _ask_some(self, jobs: Iterable[Followed], most: int) -> None:
-        """Ask for some jobs singly, the least recently asked for first; nothing waits for the answers."""
-        now, pauses = time.monotonic(), self._pauses()
-        wanted = sorted((job for job in jobs if job.may_ask(now, *pauses)), key=lambda job: job.asked)
-        for job in wanted[:most]:
-            job.asked = now
-            job.question = self._reactor.spawn(self._ask(job))
-
-    def _ask_alone(self, followed: Iterable[Followed]) -> None:
-        """Ask for the jobs that are due, where no list can be had."""
-        now, pauses = time.monotonic(), self._pauses()
-        due = [job for job in followed if job.due(*pauses) <= now and job.may_ask(now, *pauses)]
-        room = max(ALONE - sum(job.is_asked_for for job in followed), 0)
-        for job in due:
-            job.listed = frozenset()
-        self._ask_some(due, room)
-        for job in followed:
-            if job.asked == now or job.is_asked_for:
-                job.looked = now
-
-    async def _ask(self, job: Followed) -> None:
-        """Ask for one job; whatever goes wrong concerns only this one."""
-        now = clock()
-        try:
-            answer = await self._gateway.job(job.job_id)
-            job.answered()
-            self._take(job, answer, now)
-        except errors.GatewayError as error:
-            if self._listless and job.unclear is None:
-                job.unclear = job.asked
-            self._verdicts.bear_for(job, error)
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits for this job
-            self._verdicts.end(job, error)
-
-    def _take(self, job: Followed, answer: Sequence[JobPart], now: float) -> None:
-        """Take an answer for one job."""
-        if job.ended.done():
-            return
-        job.learn_tasks(answer)
-        parts = self._parts_of(job, answer)
-        if not parts:
-            self._verdicts.miss(job)
-            return
-        if job.misses >= MISSES:
-            # The list should have had it: a cancelled job loses its name, and not all filter alike.
-            self._by_name = False
-        if self._listless:
-            job.unclear = None
-        else:
-            job.refuted = job.listed if shown(parts) != job.listed else None
-        observation = summarise(parts, job.shape)
-        if observation.silent and observation.missing:
-            self._verdicts.wait_for_missing(job, observation)
-        else:
-            self._verdicts.note(job, parts, observation, now)
-
-    def _bear(self, error: errors.GatewayError) -> None:
-        """Go on in spite of an error, unless it is final or has lasted too long."""
-        lasted = time.monotonic() - self._answered
+    def _list_failed(self, error: errors.GatewayError) -> None:
+        """Continue after a failed list, unless the error is final or the outage too long."""
+        outage = time.monotonic() - self._answered_at
         for job in self._followed:
-            job.looked = time.monotonic()
-        self._begin_anew()
-        if isinstance(error, errors.FinalError) or lasted > self._settings.retry_timeout:
-            self._fail(error)
+            job.checked_at = time.monotonic()
+        self._forgive()
+        if isinstance(error, errors.FinalError) or outage > self._settings.retry_timeout:
+            self._end_all(error)
 
-    def _begin_anew(self, seconds: float = 0.0) -> None:
-        """Call no job lost soon after an outage: Slurm's accounting lags behind for minutes then.
+    def _forgive(self, outage: float = 0.0) -> None:
+        """Restart the timeouts of lost jobs: after an outage, Slurm's accounting lags behind for minutes.
 
         Args:
-            seconds: for which it has lasted.
+            outage: its duration in seconds.
         """
         for job in self._followed:
-            job.forgive(seconds)
+            job.forgive(outage)
 
-    def _fail(self, error: Exception) -> None:
+    def _end_all(self, error: Exception) -> None:
         for job in list(self._followed):
             self._verdicts.end(job, error)
 
 
-def _by_job(listed: Iterable[JobPart]) -> Mapping[str, Sequence[JobPart]]:
-    """Sort the parts in a list by the jobs that they belong to."""
-    found: dict[str, list[JobPart]] = defaultdict(list)
-    for part in listed:
-        found[part.base_id].append(part)
-    return found
+def _by_job(parts: Iterable[JobPart]) -> Mapping[str, Sequence[JobPart]]:
+    """Group the parts in a list by job."""
+    jobs: dict[str, list[JobPart]] = defaultdict(list)
+    for part in parts:
+        jobs[part.base_id].append(part)
+    return jobs
 
 
 def ignore(_state: JobState) -> None:
-    """For those who only wait for the end."""
+    """Ignore new states, for callers that only wait for the end."""

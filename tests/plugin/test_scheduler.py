@@ -288,7 +288,7 @@ def test_a_blocked_job_is_cancelled_for_the_reasons_that_are_configured(
     make_job: Any, session: FakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, waiting = make_job(), make_job()
-    monkeypatch.setattr("reframe_firecrest.plugin.scheduler.BLOCKED", 0.0)
+    monkeypatch.setattr("reframe_firecrest.plugin.scheduler.BLOCKED_TIMEOUT", 0.0)
     job.submit()
     waiting.submit()
     job.scheduler._cancel_reasons = ["ReqNodeNotAvail"]

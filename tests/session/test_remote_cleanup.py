@@ -50,14 +50,14 @@ def test_what_reframe_keeps_here_is_kept_there_and_named(stage: Stage) -> None:
     shutil.rmtree(stage.local / "a")
     stage.close()
     assert [path.name for path in stage.remote.iterdir()] == ["b"]
-    kept = f"1 stage directories are kept on the system, below {stage.remote}: b"
+    kept = f"1 stage directory kept on the system, below {stage.remote}: b"
     assert (logging.INFO, kept) in stage.said()
 
 
 def test_a_large_stage_directory_goes_as_soon_as_reframe_has_removed_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_cleanup, "GONE_EVERY", 0.05)
+    monkeypatch.setattr(remote_cleanup, "CHECK_INTERVAL", 0.05)
     # Larger than any job script.
     monkeypatch.setattr(remote_cleanup, "LARGE", 20_000)
     small, large = stage.submit("small"), stage.submit("large")
@@ -84,4 +84,4 @@ def test_what_can_not_be_removed_is_told(stage: Stage) -> None:
     shutil.rmtree(stage.local / "a")
     stage.gateway.failures["remove"] = [errors.ForbiddenError("Permission denied")]
     stage.close()
-    assert any("remain: Permission denied" in text for _, text in stage.said())
+    assert any("could not be removed: Permission denied" in text for _, text in stage.said())

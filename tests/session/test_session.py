@@ -15,9 +15,9 @@ from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobSpec, JobState, Phase
 from reframe_firecrest.model.selection import Selection
-from reframe_firecrest.session.followed import MISSES
+from reframe_firecrest.session.followed_job import MAX_MISSES
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.watcher import SINGLES
+from reframe_firecrest.session.single_queries import BATCH
 from reframe_firecrest.staging import paths
 from tests.session.conftest import Stage, eventually
 from tests.session.fakes import END
@@ -54,8 +54,8 @@ def test_a_job_goes_there_runs_and_comes_back(stage: Stage) -> None:
     assert (stage.local / "a/result.txt").read_text() == "made"
     assert (stage.local / "a/job.out").read_text() == "out"
     told = " ".join(text for _level, text in stage.said())
-    assert "sent 2 files of 1 stage directories" in told
-    assert "fetched 3 files of 1 jobs" in told
+    assert "sent 2 files of 1 stage directory" in told
+    assert "fetched 3 files of 1 job," in told
     # The local script stays as ReFrame wrote it: it was translated in the archive only.
     assert str(stage.local) in (stage.local / "a/job.sh").read_text()
 
@@ -307,7 +307,7 @@ def test_many_jobs_missing_from_the_list_are_not_all_asked_for_at_once(stage: St
     eventually(lambda: stage.gateway.calls["job"] > 0, "a question for a single job")
     eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
     lists = stage.gateway.calls["jobs"]
-    assert len(ids) <= stage.gateway.calls["job"] <= SINGLES * (lists - MISSES + 1)
+    assert len(ids) <= stage.gateway.calls["job"] <= BATCH * (lists - MAX_MISSES + 1)
 
 
 def test_a_job_that_nobody_knows_is_lost_not_completed(stage: Stage) -> None:

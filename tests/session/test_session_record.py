@@ -140,11 +140,11 @@ def test_a_summary_ends_the_session(stage: Stage) -> None:
     stage.close()
     said = stage.said()
     summary = [text for level, text in said if level == logging.INFO][-1]
-    assert summary.startswith("'fake': 1 jobs in ")
+    assert summary.startswith("'fake': 1 job in ")
     assert " requests (" in summary
     details = [text for level, text in said if level == logging.DEBUG]
     assert any(text.startswith("slowest in retrieval: rfm_a ") for text in details)
-    assert any(text.startswith("sent 1 files of 1 stage directories") for text in details)
+    assert any(text.startswith("sent 1 file of 1 stage directory") for text in details)
     assert any(text.startswith("fetched ") for text in details)
 
 
@@ -199,7 +199,7 @@ def test_sizes_are_written_for_people(size: float, text: str) -> None:
 def test_a_transfer_that_takes_long_tells_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch, logs: LogQueue
 ) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    monkeypatch.setattr(progress, "INTERVAL", 0.01)
     told: list[str] = []
 
     async def transfer() -> None:

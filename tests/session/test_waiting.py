@@ -12,7 +12,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
 from reframe_firecrest.model.job_shape import JobShape
 from reframe_firecrest.model.slurm_job import JobPart
-from reframe_firecrest.session.watcher import ALONE
+from reframe_firecrest.session.single_queries import BATCH_WITHOUT_LISTS
 from tests.session.conftest import Stage, eventually
 
 TEN = JobShape(frozenset(range(10)))
@@ -216,7 +216,7 @@ class TestStaleLists:
 class TestWithoutLists:
     def test_all_jobs_end_although_no_list_can_be_had(self, stage: Stage) -> None:
         stage.gateway.unlistable = True
-        handles = [stage.submit(f"t{number}") for number in range(2 * ALONE)]
+        handles = [stage.submit(f"t{number}") for number in range(2 * BATCH_WITHOUT_LISTS)]
         for job_id in stage.submitted(*handles):
             stage.gateway.finish(job_id)
         assert all(handle.ended.wait(20) for handle in handles)

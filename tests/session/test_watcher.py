@@ -185,7 +185,7 @@ def test_a_preempted_job_that_is_queued_again_goes_on(stage: Stage) -> None:
 def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reframe_firecrest.session.verdicts.PREEMPTED", 0.05)
+    monkeypatch.setattr("reframe_firecrest.session.verdicts.PREEMPTED_TIMEOUT", 0.05)
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
     [part] = stage.gateway.parts[job_id]
