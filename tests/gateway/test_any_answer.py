@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_translation import translate_error
 from reframe_firecrest.gateway.http.policy import RetryPolicy
@@ -255,4 +255,4 @@ def test_a_refusal_in_any_words_becomes_an_error_of_ours(
         status, content=content_of(body), headers=sent, request=httpx.Request("GET", "http://x")
     )
     error = httpx.HTTPStatusError("no", request=response.request, response=response)
-    check_error(translate_error(policy.SUBMIT, error, "'daint' at http://x"))
+    check_error(translate_error(operations.SUBMIT, error, "'daint' at http://x"))

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 import httpx
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.http.http_client import is_html
 from reframe_firecrest.gateway.http.limits import deadline, limited
 from reframe_firecrest.gateway.object_storage import storage_requests
@@ -106,13 +106,13 @@ class MultipartUpload:
                 raise
 
         with departing(local) as file:
-            await self._store.repeat(policy.UPLOAD, ask)
+            await self._store.repeat(operations.UPLOAD, ask)
 
     def _expect_taken(self, answer: httpx.Response) -> None:
         if not answer.is_success:
-            raise error_translation.translate_storage_error(policy.UPLOAD, answer, self._store.where)
+            raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
         if is_html(answer) and answer.content:
-            raise self._store.not_s3(policy.UPLOAD, INTERCEPTED)
+            raise self._store.not_s3(operations.UPLOAD, INTERCEPTED)
 
     async def _put_part(self, span: Span, file: OpenFile, url: str, meter: ProgressMeter) -> str:
         """Send one part; returns the store's name for its content."""
@@ -126,7 +126,7 @@ class MultipartUpload:
                 meter.add(span.at - sent.at)
                 raise
 
-        return await self._store.repeat(policy.UPLOAD, ask)
+        return await self._store.repeat(operations.UPLOAD, ask)
 
     async def _put_chunks(self, span: Span, file: OpenFile, url: str, meter: ProgressMeter) -> httpx.Response:
         headers = {"Content-Length": str(span.end - span.at)}
@@ -137,10 +137,10 @@ class MultipartUpload:
 
     def _tag_of(self, answer: httpx.Response) -> str:
         if not answer.is_success:
-            raise error_translation.translate_storage_error(policy.UPLOAD, answer, self._store.where)
+            raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
         tag: str = answer.headers.get("ETag", "")
         if not tag:
-            raise self._store.not_s3(policy.UPLOAD, "takes a part and names no ETag for it")
+            raise self._store.not_s3(operations.UPLOAD, "takes a part and names no ETag for it")
         return tag if tag.startswith('"') else f'"{tag}"'
 
     async def _complete(self, url: str, tags: Iterable[str]) -> None:
@@ -165,11 +165,11 @@ class MultipartUpload:
                 return
             # S3 can find out after it has begun its answer with 200 that it won't work.
             if not answer.is_success or "<Error>" in answer.text:
-                raise error_translation.translate_storage_error(policy.UPLOAD, answer, self._store.where)
+                raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
             if "CompleteMultipartUploadResult" not in answer.text:
-                raise self._store.not_s3(policy.UPLOAD, "does not say that the parts are together")
+                raise self._store.not_s3(operations.UPLOAD, "does not say that the parts are together")
 
-        await self._store.repeat(policy.UPLOAD, ask)
+        await self._store.repeat(operations.UPLOAD, ask)
 
 
 def _form_around(fields: Mapping[str, str], name: str) -> tuple[bytes, bytes, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.http.limits import Limits, deadline
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.object_storage.multipart_upload import MultipartUpload
@@ -71,12 +71,12 @@ class ObjectStorage:
         Raises:
             GatewayError: nothing answers there.
         """
-        timeout = policy.REACH_STORAGE.timeout
+        timeout = operations.REACH_STORAGE.timeout
         try:
             with deadline(timeout):
                 answer = await self._store.http.head(url, timeout=timeout)
         except Exception as problem:  # noqa: BLE001 - translated
             raise error_translation.translate_error(
-                policy.REACH_STORAGE, problem, self._store.where
+                operations.REACH_STORAGE, problem, self._store.where
             ) from None
         return answer.status_code

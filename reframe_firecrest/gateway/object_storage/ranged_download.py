@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.http.http_client import is_html
 from reframe_firecrest.gateway.http.limits import TooMuchError, current, for_file, limited
 from reframe_firecrest.gateway.object_storage import storage_requests
@@ -83,15 +83,15 @@ class RangedDownload:
                 await self._agree(span, answer, file, meter)
                 await self._receive(span, answer, file, meter)
 
-        await self._store.repeat(policy.DOWNLOAD, ask, lambda: span.at)
+        await self._store.repeat(operations.DOWNLOAD, ask, lambda: span.at)
 
     async def _agree(self, span: Span, answer: httpx.Response, file: OpenFile, meter: ProgressMeter) -> None:
         """Learn from an answer's head which bytes will follow."""
         if answer.status_code not in (200, 206):
             await answer.aread()
-            raise error_translation.translate_storage_error(policy.DOWNLOAD, answer, self._store.where)
+            raise error_translation.translate_storage_error(operations.DOWNLOAD, answer, self._store.where)
         if is_html(answer):
-            raise self._store.not_s3(policy.DOWNLOAD, INTERCEPTED)
+            raise self._store.not_s3(operations.DOWNLOAD, INTERCEPTED)
         if answer.status_code == 200 and span.begin == 0:
             # No ranges here: all of it, from its beginning, each time.
             meter.add(-span.at)
@@ -103,7 +103,7 @@ class RangedDownload:
         found = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
         begin, size = (int(found[1]), int(found[2])) if found else (_UNKNOWN, 0)
         if begin != span.at or meter.total not in (0, size):
-            raise self._store.not_s3(policy.DOWNLOAD, "gives other bytes than it was asked for")
+            raise self._store.not_s3(operations.DOWNLOAD, "gives other bytes than it was asked for")
         self._expect_allowed(size)
         meter.total, span.end = size, min(span.end, size)
 
@@ -129,7 +129,7 @@ class RangedDownload:
         try:
             async for piece in answer.aiter_raw():
                 if span.end != _UNKNOWN and span.at + len(held) + len(piece) > span.end:
-                    raise self._store.not_s3(policy.DOWNLOAD, "sends more bytes than it announced")
+                    raise self._store.not_s3(operations.DOWNLOAD, "sends more bytes than it announced")
                 held += piece
                 if len(held) >= storage_requests.CHUNK:
                     await place()
@@ -142,6 +142,6 @@ class RangedDownload:
             span.end = span.at
         if span.at != span.end:
             raise errors.UncertainError(
-                f"{policy.DOWNLOAD.name} on {self._store.where} failed: {span.at} bytes came where the S3 "
-                f"storage promised {span.end}"
+                f"{operations.DOWNLOAD.name} on {self._store.where} failed: {span.at} bytes came where "
+                f"the S3 storage promised {span.end}"
             )

@@ -16,8 +16,10 @@ import httpx
 
 from reframe_firecrest.gateway.http import error_translation
 from reframe_firecrest.gateway.http.limits import Advance, Limits
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.outage_log import OutageLog
-from reframe_firecrest.gateway.http.policy import Operation, RetryPolicy
+from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.http.retry import retry
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
 
@@ -39,6 +41,74 @@ INTERCEPTED = "answers with a web page; is a proxy between it and here?"
 """What a storage seems to do where something else answers in its place."""
 
 
+@dataclass
+class _StorageState:
+    """State that all requests to one storage share.
+
+    Attributes:
+        rate: bytes a second that count as progress.
+        answered: the storage has answered at least once.
+    """
+
+    where: str
+    rate: int
+    retry_policy: RetryPolicy
+    outage_log: OutageLog
+    answered: bool = False
+
+
+class _StorageAttempts:
+    """State of one request to a storage over its attempts; progress resets it.
+
+    Args:
+        storage: the state that all requests share.
+        operation: the purpose of the request.
+        position: returns the bytes transferred so far.
+    """
+
+    def __init__(self, storage: _StorageState, operation: Operation, position: Callable[[], int]) -> None:
+        self._storage = storage
+        self._operation = operation
+        self._position = position
+        self._advance = Advance(storage.rate, position())
+        self._reached = position()
+        self._number = self._broken = 0
+        self._failing_since = 0.0
+
+    def succeeded(self) -> None:
+        """Record the success, or enough progress."""
+        self._storage.answered = True
+        self._storage.outage_log.succeeded(self._operation)
+
+    def pause_after(self, problem: Exception) -> float:
+        """Return the seconds until the next attempt; see `retry.Attempts`."""
+        storage = self._storage
+        error = error_translation.translate_error(self._operation, problem, storage.where)
+        self._note_progress()
+        storage.outage_log.failed(self._operation, error)
+        storage.answered = storage.answered or error.status is not None
+        self._number += 1
+        self._broken += isinstance(error, errors.UncertainError)
+        now = time.monotonic()
+        if self._number == 1:
+            self._failing_since = now
+        pause = storage.retry_policy.pause_before(self._number, error.retry_after)
+        is_final = isinstance(error, errors.FinalError) or self._broken > REPEATS
+        if is_final or now + pause - self._failing_since > self._time_limit():
+            raise error
+        return pause
+
+    def _note_progress(self) -> None:
+        before, self._reached = self._reached, self._position()
+        if self._reached > before and self._advance.counts(self._reached):
+            self._number = self._broken = 0
+            self.succeeded()
+
+    def _time_limit(self) -> float:
+        retry_policy = self._storage.retry_policy
+        return retry_policy.outage if self._storage.answered else retry_policy.first_contact
+
+
 class StorageClient:
     """The way to object stores.
 
@@ -58,11 +128,10 @@ class StorageClient:
     ) -> None:
         self.http = http
         self.limits = limits
-        self._retry_policy = retry_policy
         self.where = where
         self.slots = asyncio.Semaphore(PARALLEL)
-        self._outage_log = OutageLog(where, retry_policy.outage)
-        self._answered = False
+        outage_log = OutageLog(where, retry_policy.outage)
+        self._storage = _StorageState(where, limits.rate, retry_policy, outage_log)
 
     def not_s3(self, operation: Operation, what: str) -> errors.ProtocolError:
         """Say that what answers is no S3 storage."""
@@ -84,37 +153,7 @@ class StorageClient:
         Raises:
             GatewayError: it failed for good, or for longer than patience lasts.
         """
-        attempt = broken = 0
-        advance = Advance(self.limits.rate, position())
-        reached, since = position(), 0.0
-        while True:
-            try:
-                result = await ask()
-            except Exception as problem:  # noqa: BLE001 - translated and raised or repeated below
-                error = error_translation.translate_error(operation, problem, self.where)
-            else:
-                self._answered = True
-                self._outage_log.succeeded(operation)
-                return result
-            before, reached = reached, position()
-            if reached > before and advance.counts(reached):
-                attempt = broken = 0
-                self._answered = True
-                self._outage_log.succeeded(operation)
-            self._outage_log.failed(operation, error)
-            self._answered = self._answered or error.status is not None
-            attempt += 1
-            broken += isinstance(error, errors.UncertainError)
-            since = time.monotonic() if attempt == 1 else since
-            limit = self._retry_policy.outage if self._answered else self._retry_policy.first_contact
-            pause = self._retry_policy.pause_before(attempt, error.retry_after)
-            if (
-                isinstance(error, errors.FinalError)
-                or broken > REPEATS
-                or time.monotonic() + pause - since > limit
-            ):
-                raise error
-            await asyncio.sleep(pause)
+        return await retry(ask, _StorageAttempts(self._storage, operation, position))
 
 
 @dataclass

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from posixpath import dirname
 from typing import TypeVar
 
-from reframe_firecrest.gateway.http import policy, slurm_messages
+from reframe_firecrest.gateway.http import operations, slurm_messages
 from reframe_firecrest.gateway.http.limits import TooMuchError
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v1 import job_schemas, system_schemas
 from reframe_firecrest.gateway.v1.client import Client, Form
@@ -86,9 +86,9 @@ class Compute:
         """Ask for nodes, partitions and reservations at the same time."""
         return Cluster(
             *await asyncio.gather(
-                self._ask(policy.STATUS, "nodes", {}, system_schemas.parse_nodes),
-                self._ask(policy.STATUS, "partitions", {}, system_schemas.parse_partitions),
-                self._ask(policy.STATUS, "reservations", {}, system_schemas.parse_reservations),
+                self._ask(operations.STATUS, "nodes", {}, system_schemas.parse_nodes),
+                self._ask(operations.STATUS, "partitions", {}, system_schemas.parse_partitions),
+                self._ask(operations.STATUS, "reservations", {}, system_schemas.parse_reservations),
             )
         )
 
@@ -101,7 +101,7 @@ class Compute:
                 f"FirecREST v1 runs a job where its script lies, so {script} can't run in {directory}"
             )
         form = {"targetPath": accepted(script), **({"account": account} if account else {})}
-        submitted = await self.begin(policy.SUBMIT, "/compute/jobs/path", form)
+        submitted = await self.begin(operations.SUBMIT, "/compute/jobs/path", form)
         return submitted.job_id or ""
 
     async def begin(self, operation: Operation, endpoint: str, form: Form) -> job_schemas.Submitted:
@@ -187,13 +187,13 @@ class Compute:
 
         async def ask() -> None:
             task_id = await self._call(
-                policy.CANCEL,
-                lambda: self._begun(policy.CANCEL, self._client.delete(f"/compute/jobs/{job_id}")),
+                operations.CANCEL,
+                lambda: self._begun(operations.CANCEL, self._client.delete(f"/compute/jobs/{job_id}")),
             )
-            await self._tasks.reach(policy.CANCEL, task_id, QUERY)
+            await self._tasks.reach(operations.CANCEL, task_id, QUERY)
 
         try:
-            await self._call.multi_request(policy.CANCEL, ask)
+            await self._call.multi_request(operations.CANCEL, ask)
         except errors.GatewayError as error:
             if not re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
                 raise
@@ -253,17 +253,17 @@ class Compute:
         return [part_of_accounted(row, self._clock) for row in rows if row.is_stub or row.name in instead]
 
     async def _account(self, params: Form) -> list[Accounted]:
-        return await self._ask(policy.LIST_JOBS, "acct", params, job_schemas.parse_accounted)
+        return await self._ask(operations.LIST_JOBS, "acct", params, job_schemas.parse_accounted)
 
     async def queue(self) -> list[Queued]:
         """Ask Slurm's queue for all of the user's jobs, with their scripts."""
-        return await self._ask(policy.LIST_JOBS, "jobs", {}, job_schemas.parse_queued, QUEUE_QUERY)
+        return await self._ask(operations.LIST_JOBS, "jobs", {}, job_schemas.parse_queued, QUEUE_QUERY)
 
     async def _queue_of(self, ids: Sequence[str], *, scripts: bool = False) -> list[Queued]:
         """Ask Slurm's queue for some jobs, with or without their scripts, which are a command for each."""
         params = {"jobs": ",".join(ids[:AT_ONCE]), **({} if scripts else {"userJobs": "false"})}
         try:
-            return await self._ask(policy.LIST_JOBS, "jobs", params, job_schemas.parse_queued)
+            return await self._ask(operations.LIST_JOBS, "jobs", params, job_schemas.parse_queued)
         except errors.GatewayError as error:
             if re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
                 return []

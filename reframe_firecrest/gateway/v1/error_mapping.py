@@ -58,7 +58,7 @@ def meaning_of(text: str) -> type[errors.GatewayError] | None:
     return of_slurm or next((kind for pattern, kind in WORDS if pattern.search(text)), None)
 
 
-def _told(response: httpx.Response) -> str:
+def _text(response: httpx.Response) -> str:
     texts = texts_in(response, ("message", "description", "error"))
     texts += [response.headers[name] for name in HEADERS if name in response.headers]
     told = list(dict.fromkeys(texts))
@@ -89,7 +89,7 @@ def _classify(response: httpx.Response, text: str) -> type[errors.GatewayError]:
 
 V1 = ErrorMapping(
     api="FirecREST v1",
-    told=_told,
+    text=_text,
     is_own=_is_own,
     classify=_classify,
     # Each of its services works on one request at a time.

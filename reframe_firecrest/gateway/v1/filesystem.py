@@ -10,9 +10,9 @@ from posixpath import basename, dirname
 
 from reframe_firecrest.gateway import direct_transfer
 from reframe_firecrest.gateway.attempt_names import attempts
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations, policy
 from reframe_firecrest.gateway.http.limits import in_memory
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.partial_packing import is_culprits, with_refused
 from reframe_firecrest.gateway.protocol import Progress
@@ -74,7 +74,7 @@ class Filesystem:
         """Tell whether there is anything under a path."""
         try:
             await self._call(
-                policy.STAT, lambda: self._client.get("/utilities/stat", {"targetPath": accepted(path)})
+                operations.STAT, lambda: self._client.get("/utilities/stat", {"targetPath": accepted(path)})
             )
         except errors.NotFoundError:
             return False
@@ -101,7 +101,7 @@ class Filesystem:
 
         for left in reversed(range(LOOKS)):
             try:
-                return await self._call(policy.LIST_FILES, ask)
+                return await self._call(operations.LIST_FILES, ask)
             except errors.NotFoundError as error:
                 if _is_about(path, error):
                     raise
@@ -121,7 +121,7 @@ class Filesystem:
                 await self._client.post_file("/utilities/upload", form, basename(path), content)
                 return path
 
-            return await self._call(policy.UPLOAD, ask)
+            return await self._call(operations.UPLOAD, ask)
 
         return await direct_transfer.upload(
             local, self.max_upload, direct, lambda: self._transfers.upload(local, paths, progress)
@@ -136,7 +136,7 @@ class Filesystem:
 
         async def direct() -> bytes:
             return await self._call(
-                policy.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params, bounds)
+                operations.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params, bounds)
             )
 
         # An archive is smaller than what is in it.
@@ -152,14 +152,14 @@ class Filesystem:
 
     async def make_directory(self, path: str) -> None:
         """Create a directory and its parents."""
-        await self._post(policy.MKDIR, "mkdir", {"targetPath": accepted(path), "p": "true"})
+        await self._post(operations.MKDIR, "mkdir", {"targetPath": accepted(path), "p": "true"})
 
     async def remove(self, path: str) -> None:
         """Remove a file or a tree."""
         form = {"targetPath": accepted(path)}
         for left in reversed(range(LOOKS)):
             try:
-                await self._call(policy.REMOVE, lambda: self._client.delete("/utilities/rm", form))
+                await self._call(operations.REMOVE, lambda: self._client.delete("/utilities/rm", form))
             except errors.NotFoundError as error:
                 if not _is_about(path, error) and left:
                     # Something in it has vanished meanwhile, and what comes behind that may still be there.
@@ -172,7 +172,7 @@ class Filesystem:
         """Unpack a gzipped tar archive into an existing directory; see the protocol."""
         form = {"sourcePath": accepted(archive), "targetPath": accepted(directory), "type": ".tgz"}
         try:
-            await self._post(policy.EXTRACT, "extract", form)
+            await self._post(operations.EXTRACT, "extract", form)
         except errors.OperationTimeoutError:
             # Unpacking again over what is there already is harmless: the archive holds the same files. But
             # what was cut off must have ended before anything is changed there.
@@ -227,7 +227,7 @@ class Filesystem:
             return path
 
         try:
-            archive = await self._call(policy.ARCHIVE, ask)
+            archive = await self._call(operations.ARCHIVE, ask)
         except errors.OperationTimeoutError:
             # What lies under that name is incomplete; it is never looked at again.
             archive = await self._transfers.compress(

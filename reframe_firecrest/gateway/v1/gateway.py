@@ -27,17 +27,17 @@ class GatewayV1(Filesystem):
     """
 
     def __init__(self, connection: Connection) -> None:
-        connection.use_error_mapping(V1)
+        call = connection.client(V1)
         client = Client(connection)
-        tasks = Tasks(client, connection.call)
-        compute = Compute(client, connection.call, tasks)
-        transfers = Transfers(connection, client, tasks=tasks, compute=compute)
-        super().__init__(client, connection.call, transfers)
+        tasks = Tasks(client, call)
+        compute = Compute(client, call, tasks)
+        transfers = Transfers(connection, client, call, tasks=tasks, compute=compute)
+        super().__init__(client, call, transfers)
         self._connection = connection
         self._tasks = tasks
         self._compute = compute
         self._search = SubmissionSearch(compute, tasks)
-        self._status = Status(connection, client)
+        self._status = Status(connection, client, call)
 
     # --- status -------------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.dates import parse_date
+from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v1 import system_schemas
 from reframe_firecrest.gateway.v1.client import Client
 from reframe_firecrest.gateway.v1.system_schemas import Parameters
@@ -30,10 +31,12 @@ class Status:
     Args:
         connection: the way there.
         client: makes single requests.
+        call: retries them.
     """
 
-    def __init__(self, connection: Connection, client: Client) -> None:
+    def __init__(self, connection: Connection, client: Client, call: RetryingClient) -> None:
         self._connection = connection
+        self._call = call
         self._client = client
         self._asked: Any = None
 
@@ -102,6 +105,6 @@ class Status:
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Make a request that shows whether there is a FirecREST at all."""
         try:
-            return await self._connection.call(policy.CONNECT, ask)
+            return await self._call(operations.CONNECT, ask)
         except errors.NotFoundError as error:
-            raise self._connection.not_there(error) from None
+            raise self._connection.not_found(self._call.api, error) from None

@@ -18,7 +18,7 @@ from functools import partial
 import anyio
 
 from reframe_firecrest.gateway.http.error_translation import explained, shortened
-from reframe_firecrest.gateway.http.policy import TASK, Operation
+from reframe_firecrest.gateway.http.operations import TASK, Operation
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v1 import schemas
 from reframe_firecrest.gateway.v1.client import Client

@@ -14,10 +14,11 @@ from posixpath import basename
 from typing import Generic, TypeVar
 
 from reframe_firecrest.gateway.file_schemas import parse_size
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_translation import failure_in_log
 from reframe_firecrest.gateway.http.policy import TRANSFER_POLL_PAUSES
+from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.v1 import schemas
 from reframe_firecrest.gateway.v1.client import Client, Form
@@ -87,11 +88,12 @@ class Transfers:
         self,
         connection: Connection,
         client: Client,
+        call: RetryingClient,
         *,
         tasks: Tasks,
         compute: Compute,
     ) -> None:
-        self._call = connection.call
+        self._call = call
         self._objects = connection.objects
         self._account = connection.settings.account
         self._client = client
@@ -134,7 +136,7 @@ class Transfers:
             else:
                 break
         within = INTERVAL + size / SLOWEST
-        await self._tasks.reach(policy.UPLOAD, task_id, within, (ARRIVED,))
+        await self._tasks.reach(operations.UPLOAD, task_id, within, (ARRIVED,))
         await self._expect_size(remote, size)
         return remote
 
@@ -171,15 +173,15 @@ class Transfers:
 
         async def ask() -> tuple[str, Result]:
             task_id = await self._call(
-                policy.OPEN, lambda: self._task_id(f"/storage/xfer-external/{way.endpoint}", form)
+                operations.OPEN, lambda: self._task_id(f"/storage/xfer-external/{way.endpoint}", form)
             )
-            task = await self._tasks.reach(policy.OPEN, task_id, within, (way.ready, NOT_READY))
+            task = await self._tasks.reach(operations.OPEN, task_id, within, (way.ready, NOT_READY))
             if task.status == NOT_READY:
-                raise failure_of(policy.OPEN, task, self._call.where)
+                raise failure_of(operations.OPEN, task, self._call.where)
             return task_id, way.wanted(task.data)
 
         # A transfer that nobody goes on with leaves nothing on the system.
-        return await self._call.multi_request(policy.OPEN, ask)
+        return await self._call.multi_request(operations.OPEN, ask)
 
     async def _task_id(self, endpoint: str, form: Form) -> str:
         return schemas.parse_task_id(await self._client.post(endpoint, form))
@@ -188,7 +190,7 @@ class Transfers:
         async def ask() -> int:
             return parse_size(await self._client.get("/utilities/stat", {"targetPath": remote}))
 
-        there = await self._call(policy.STAT, ask)
+        there = await self._call(operations.STAT, ask)
         if there != size:
             raise errors.RejectedError(
                 f"uploading {size} bytes on {self._call.where} failed: {remote} has {there} bytes, although "
@@ -279,7 +281,7 @@ class Transfers:
             name = f"{TRANSFER_NAME}{owner}#{secrets.token_hex(6)}"
             try:
                 submitted = await self._compute.begin(
-                    policy.QUEUE, f"/storage/xfer-internal/{command}", {**form, "jobName": name}
+                    operations.QUEUE, f"/storage/xfer-internal/{command}", {**form, "jobName": name}
                 )
             except errors.UncertainError:
                 self._doubtful.setdefault(owner, set()).add(name)
@@ -315,7 +317,7 @@ class Transfers:
         for pause in TRANSFER_POLL_PAUSES:
             await asyncio.sleep(pause)
             try:
-                text = (await self._call(policy.READ_LOG, ask)).decode("utf-8", "replace")
+                text = (await self._call(operations.READ_LOG, ask)).decode("utf-8", "replace")
             except errors.NotFoundError:
                 continue
             failure = failure_in_log(f"{what} on {self._call.where} failed", text)

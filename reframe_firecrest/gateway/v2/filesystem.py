@@ -11,7 +11,7 @@ from posixpath import basename, dirname
 
 from reframe_firecrest.gateway import direct_transfer
 from reframe_firecrest.gateway.attempt_names import attempts
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations, policy
 from reframe_firecrest.gateway.http.limits import in_memory, usual
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.partial_packing import pack_what_can_be
@@ -61,7 +61,7 @@ class Filesystem:
     async def make_directory(self, path: str) -> None:
         """Create a directory and its parents."""
         body = {"sourcePath": path, "parent": True}
-        await self._call(policy.MKDIR, lambda: self._client.post_json(self._fs("ops/mkdir"), body, 201))
+        await self._call(operations.MKDIR, lambda: self._client.post_json(self._fs("ops/mkdir"), body, 201))
 
     async def exists(self, path: str) -> bool:
         """Tell whether there is anything under a path."""
@@ -70,7 +70,7 @@ class Filesystem:
             return await self._client.get_json(self._fs("ops/stat"), {"path": path})
 
         try:
-            await self._call(policy.STAT, ask)
+            await self._call(operations.STAT, ask)
         except errors.NotFoundError:
             return False
         return True
@@ -94,7 +94,7 @@ class Filesystem:
         async def ask() -> list[RemoteFile]:
             return schemas.parse_listing(await self._client.get_json(self._fs("ops/ls"), params))
 
-        return await self._call(policy.LIST_FILES, ask)
+        return await self._call(operations.LIST_FILES, ask)
 
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
         """Bring a local file to a remote path; see the protocol."""
@@ -106,7 +106,7 @@ class Filesystem:
                 await self._client.upload_direct(self._system, content, dirname(path), basename(path))
                 return path
 
-            return await self._call(policy.UPLOAD, ask)
+            return await self._call(operations.UPLOAD, ask)
 
         return await direct_transfer.upload(
             local, self._max_direct, direct, lambda: self._transfers.upload(local, paths, progress)
@@ -120,7 +120,7 @@ class Filesystem:
 
         async def direct() -> bytes:
             return await self._call(
-                policy.DOWNLOAD,
+                operations.DOWNLOAD,
                 lambda: self._client.download_direct(self._system, to_wire(remote), bounds),
             )
 
@@ -138,7 +138,7 @@ class Filesystem:
         body: dict[str, object] = {"source_path": archive, "target_path": directory, "compression": "gzip"}
         try:
             await self._call(
-                policy.EXTRACT, lambda: self._client.post_json(self._fs("ops/extract"), body, 204)
+                operations.EXTRACT, lambda: self._client.post_json(self._fs("ops/extract"), body, 204)
             )
         except errors.OperationTimeoutError:
             # Unpacking again over what is there already is harmless: the archive holds the same files. But
@@ -197,7 +197,7 @@ class Filesystem:
             return path
 
         try:
-            return await self._call(policy.ARCHIVE, ask)
+            return await self._call(operations.ARCHIVE, ask)
         except errors.OperationTimeoutError:
             # What lies under that name is incomplete; it is never looked at again.
             return await self._transfers.compress(attempts(archive.removesuffix(".tgz") + "-job.tgz"), body)
@@ -206,7 +206,7 @@ class Filesystem:
         """Remove a file or a tree."""
         try:
             await self._call(
-                policy.REMOVE, lambda: self._client.delete(self._fs("ops/rm"), {"path": path}, 204)
+                operations.REMOVE, lambda: self._client.delete(self._fs("ops/rm"), {"path": path}, 204)
             )
         except errors.NotFoundError:
             return

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import httpx
 
-from reframe_firecrest.gateway.http import policy, slurm_messages
+from reframe_firecrest.gateway.http import operations, policy, slurm_messages
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_mapping import V2
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.v2 import cluster_schemas, schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.filesystem import Filesystem
@@ -39,8 +39,7 @@ class GatewayV2(Filesystem):
     """
 
     def __init__(self, connection: Connection, systems: object | None = None) -> None:
-        settings, call = connection.settings, connection.call
-        connection.use_error_mapping(V2)
+        settings, call = connection.settings, connection.client(V2)
         self._connection = connection
         self._systems = systems
         client = Client(connection.url, connection.authorization, connection.http)
@@ -99,9 +98,9 @@ class GatewayV2(Filesystem):
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Make a request that shows whether there is a FirecREST at all."""
         try:
-            return await self._call(policy.CONNECT, ask)
+            return await self._call(operations.CONNECT, ask)
         except errors.NotFoundError as error:
-            raise self._connection.not_there(error) from None
+            raise self._connection.not_found(self._call.api, error) from None
 
     async def cluster(self) -> Cluster:
         """Ask for nodes, partitions and reservations at the same time."""
@@ -115,10 +114,10 @@ class GatewayV2(Filesystem):
 
     async def accounts(self) -> list[AccountInfo]:
         """Ask for the user's accounts."""
-        return await self._status("userinfo", cluster_schemas.parse_accounts, policy.USER)
+        return await self._status("userinfo", cluster_schemas.parse_accounts, operations.USER)
 
     async def _status(
-        self, what: str, translation: Callable[[object], Result], operation: Operation = policy.STATUS
+        self, what: str, translation: Callable[[object], Result], operation: Operation = operations.STATUS
     ) -> Result:
         async def ask() -> Result:
             return translation(await self._client.get_json(f"/status/{self._system}/{what}"))
@@ -142,10 +141,10 @@ class GatewayV2(Filesystem):
             except (ValueError, RecursionError):
                 # Accepted, but not in a way that can be read: the job may be there.
                 raise errors.UncertainError(
-                    f"{policy.SUBMIT.name} on {self._where} failed: no job id in the answer"
+                    f"{operations.SUBMIT.name} on {self._where} failed: no job id in the answer"
                 ) from None
 
-        return await self._call(policy.SUBMIT, ask)
+        return await self._call(operations.SUBMIT, ask)
 
     async def jobs(
         self,
@@ -182,7 +181,7 @@ class GatewayV2(Filesystem):
 
         try:
             async with self._single_slots:
-                return await self._call(policy.ASK_JOB, ask)
+                return await self._call(operations.ASK_JOB, ask)
         except errors.NotFoundError:
             return []
 
@@ -201,14 +200,14 @@ class GatewayV2(Filesystem):
             return translation(await self._client.get_json(f"{self._jobs(job_id)}/metadata"))
 
         try:
-            return await self._call(policy.LIST_JOBS, ask)
+            return await self._call(operations.LIST_JOBS, ask)
         except errors.NotFoundError:
             return nothing
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job."""
         try:
-            await self._call(policy.CANCEL, lambda: self._client.delete(self._jobs(job_id), None, 204))
+            await self._call(operations.CANCEL, lambda: self._client.delete(self._jobs(job_id), None, 204))
         except errors.RejectedError as error:
             if not re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
                 raise

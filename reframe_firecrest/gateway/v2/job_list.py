@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
@@ -88,7 +88,7 @@ class JobList:
         async def ask() -> list[JobPart]:
             return await self._in_some_form(window, names, ids, instead)
 
-        return await self._call.multi_request(policy.LIST_JOBS, ask)
+        return await self._call.multi_request(operations.LIST_JOBS, ask)
 
     async def _in_some_form(
         self, window: str, names: Sequence[str], ids: Sequence[str], instead: Sequence[str]
@@ -117,7 +117,9 @@ class JobList:
                 self._give_up("some jobs by name", error)
                 failure = failure or error
         if ids:
-            raise errors.UnlistableError(f"{policy.LIST_JOBS.name} on {self._call.where} fails in every form")
+            raise errors.UnlistableError(
+                f"{operations.LIST_JOBS.name} on {self._call.where} fails in every form"
+            )
         if failure is not None:
             raise failure
         return await self._request(form, window, wanted)
@@ -129,7 +131,7 @@ class JobList:
             return schemas.parse_jobs(await self._client.get_json(self._path, params))
 
         # It is repeated with the choice of its form.
-        found = await self._call(replace(policy.LIST_JOBS, retry_policy=0.0), ask)
+        found = await self._call(replace(operations.LIST_JOBS, retry_timeout=0.0), ask)
         self._failures.pop(form, None)
         self._broken.pop(form, None)
         return found

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 
-from reframe_firecrest.gateway.http import policy, slurm_messages
+from reframe_firecrest.gateway.http import operations, slurm_messages
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
@@ -99,14 +99,16 @@ class OrphanedJobs:
             return schemas.parse_scripts(await self._client.get_json(f"{self._jobs}/{part.base_id}/metadata"))
 
         try:
-            scripts = await self._call(policy.LIST_JOBS, ask)
+            scripts = await self._call(operations.LIST_JOBS, ask)
         except errors.NotFoundError:
             return False
         return any(path in script for path in self._suspected for script in scripts)
 
     async def _cancel(self, job_id: str) -> None:
         try:
-            await self._call(policy.CANCEL, lambda: self._client.delete(f"{self._jobs}/{job_id}", None, 204))
+            await self._call(
+                operations.CANCEL, lambda: self._client.delete(f"{self._jobs}/{job_id}", None, 204)
+            )
         except errors.RejectedError as error:
             if not re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
                 raise

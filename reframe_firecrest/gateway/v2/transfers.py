@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from reframe_firecrest.gateway import file_schemas
-from reframe_firecrest.gateway.http import error_translation, policy
-from reframe_firecrest.gateway.http.policy import TRANSFER_POLL_PAUSES, Operation
+from reframe_firecrest.gateway.http import error_translation, operations
+from reframe_firecrest.gateway.http.operations import Operation
+from reframe_firecrest.gateway.http.policy import TRANSFER_POLL_PAUSES
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.object_storage.object_storage import ObjectStorage
 from reframe_firecrest.gateway.protocol import Progress
@@ -129,7 +130,7 @@ class Transfers:
             UncertainError: there may be a job that unpacks it or will; see `rule_out`.
             GatewayError: it was not unpacked.
         """
-        transfer, _, _ = await self._open("extract", repeat((archive, body)), _nothing, policy.UNPACK)
+        transfer, _, _ = await self._open("extract", repeat((archive, body)), _nothing, operations.UNPACK)
         try:
             await self._finish_command(transfer, "unpacking a large archive")
         except errors.UncertainError:
@@ -172,7 +173,7 @@ class Transfers:
             return schemas.parse_transfer(await self._client.delete(endpoint, {"path": path}, 200))
 
         what = "removing a large directory"
-        transfer = await self._call(policy.TRANSFER, ask)
+        transfer = await self._call(operations.TRANSFER, ask)
         await self._finish(transfer, what)
         await self._expect_gone(transfer, what, path)
 
@@ -185,7 +186,7 @@ class Transfers:
         endpoint: str,
         bodies: Iterator[tuple[str, dict[str, object]]],
         wanted: Callable[[schemas.Transfer], Result],
-        operation: Operation = policy.TRANSFER,
+        operation: Operation = operations.TRANSFER,
     ) -> tuple[schemas.Transfer, Result, str]:
         """Open a transfer; returns it, what is wanted of it, without which it is of no use, and its path.
 
@@ -251,7 +252,7 @@ class Transfers:
             await asyncio.sleep(pause)
             try:
                 content = await self._call(
-                    policy.READ_LOG, lambda: self._client.download_direct(self._system, path)
+                    operations.READ_LOG, lambda: self._client.download_direct(self._system, path)
                 )
             except errors.NotFoundError as error:
                 missing = error
@@ -295,7 +296,7 @@ class Transfers:
             return file_schemas.parse_size(await self._client.get_json(endpoint, {"path": remote}))
 
         try:
-            return await self._call(policy.STAT, ask)
+            return await self._call(operations.STAT, ask)
         except errors.NotFoundError:
             return None
 

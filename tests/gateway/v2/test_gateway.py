@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations, policy
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.v2 import transfers
@@ -228,8 +228,8 @@ class TestConnecting:
     def test_a_gateway_that_takes_a_request_and_never_answers_is_told_soon_too(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert policy.CONNECT.timeout < 15
-        monkeypatch.setattr(policy, "CONNECT", dataclasses.replace(policy.CONNECT, timeout=1.1))
+        assert operations.CONNECT.timeout < 15
+        monkeypatch.setattr(operations, "CONNECT", dataclasses.replace(operations.CONNECT, timeout=1.1))
         api = Api({CONNECT: never})
         assert "no answer within" in fails(errors.UncertainError, api, connect)
         assert api.count(CONNECT) == 1
@@ -317,7 +317,7 @@ class TestOutages:
     def test_a_request_that_is_never_answered_is_given_up_and_repeated(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(policy, "LIST_JOBS", dataclasses.replace(policy.LIST_JOBS, timeout=0.05))
+        monkeypatch.setattr(operations, "LIST_JOBS", dataclasses.replace(operations.LIST_JOBS, timeout=0.05))
         api = Api({CONNECT: answer(200, SYSTEMS), LIST: [never, answer(200, JOBS)]})
         assert len(call(api, connect, list_jobs)) == 1
         assert api.count(LIST) == 2
@@ -432,7 +432,7 @@ class TestSubmitting:
         assert api.count(SUBMIT) == 1
 
     def test_a_submit_without_an_answer_is_uncertain(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(policy, "SUBMIT", dataclasses.replace(policy.SUBMIT, timeout=0.05))
+        monkeypatch.setattr(operations, "SUBMIT", dataclasses.replace(operations.SUBMIT, timeout=0.05))
         api = Api({SUBMIT: never})
         assert "no answer within" in fails(errors.UncertainError, api, submit)
         assert api.count(SUBMIT) == 1
