@@ -22,7 +22,7 @@ from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_translation import translate_error
 from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.v2 import transfers
+from reframe_firecrest.gateway.v2 import transfer_jobs
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.node_sets import MOST_NODES, expand_nodes
@@ -129,7 +129,7 @@ async def carry_out(
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", AT_ONCE)
+    monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", AT_ONCE)
 
 
 @given(

@@ -165,7 +165,7 @@ class Filesystem:
                     # Something in it has vanished meanwhile, and what comes behind that may still be there.
                     continue
             except errors.OperationTimeoutError:
-                await self._transfers.remove(path)
+                await self._transfers.jobs.remove(path)
             return
 
     async def extract(self, archive: str, directory: str) -> None:
@@ -177,14 +177,14 @@ class Filesystem:
             # Unpacking again over what is there already is harmless: the archive holds the same files. But
             # what was cut off must have ended before anything is changed there.
             await asyncio.gather(
-                self._transfers.run("extract", form, archive, "unpacking a large archive"),
+                self._transfers.jobs.run("extract", form, archive, "unpacking a large archive"),
                 self._command_over(),
             )
 
     async def withdraw(self, archive: str) -> None:
         """Make sure that nothing unpacks an archive any more; see the protocol."""
         await self.remove(archive)
-        await self._transfers.rule_out(archive)
+        await self._transfers.jobs.rule_out(archive)
         await self._command_over()
 
     async def _command_over(self) -> None:
@@ -230,7 +230,7 @@ class Filesystem:
             archive = await self._call(operations.ARCHIVE, ask)
         except errors.OperationTimeoutError:
             # What lies under that name is incomplete; it is never looked at again.
-            archive = await self._transfers.compress(
+            archive = await self._transfers.jobs.compress(
                 form, attempts(f"{target}-{next(self._numbers)}-job.tgz")
             )
         except (errors.ForbiddenError, errors.NotFoundError, errors.RejectedError):

@@ -51,7 +51,7 @@ class GatewayV1(Filesystem):
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Set the follower that waits for transfer jobs."""
-        self._transfers.follower = follower
+        self._transfers.jobs.follower = follower
 
     async def connect(self) -> SystemInfo:
         """Ask for the gateway's version and limits; Slurm's version is not told."""

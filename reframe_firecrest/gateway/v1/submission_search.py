@@ -92,7 +92,7 @@ class SubmissionSearch:
     def __init__(self, compute: Compute, tasks: Tasks) -> None:
         self._compute = compute
         self._tasks = tasks
-        self._queue = _Shared(compute.queue)
+        self._queue = _Shared(compute.queries.queue)
         self._history: dict[str, _Shared[tuple[list[Accounted] | None, list[Task]]]] = {}
 
     async def find(self, script: str, name: str, since: float) -> list[str] | None:
@@ -136,7 +136,7 @@ class SubmissionSearch:
         # Tasks last: what is in the accounting not yet must not be under way in the gateway either.
         accounting: list[Accounted] | None = None
         with suppress(*UNREADABLE):
-            accounting = await self._compute.accounting(since=date)
+            accounting = await self._compute.queries.accounting(since=date)
         return accounting, await self._tasks.all()
 
 

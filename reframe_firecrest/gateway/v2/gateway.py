@@ -68,7 +68,7 @@ class GatewayV2(Filesystem):
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Set the follower that waits for transfer jobs."""
-        self._transfers.follower = follower
+        self._transfers.jobs.follower = follower
 
     async def connect(self) -> SystemInfo:
         """Ask the gateway for the system; see the protocol."""

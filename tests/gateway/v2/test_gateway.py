@@ -14,7 +14,7 @@ import pytest
 from reframe_firecrest.gateway.http import error_translation, operations, policy
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.v2 import transfers
+from reframe_firecrest.gateway.v2 import transfer_jobs, transfers
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.gateway.v2.job_list import time_window
 from reframe_firecrest.model import errors
@@ -650,7 +650,7 @@ class TestUploading:
     def test_a_job_that_claims_to_have_written_the_file_is_not_believed(
         self, large: Path, monkeypatch: pytest.MonkeyPatch, found: httpx.Response, said: str
     ) -> None:
-        monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.001))
+        monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.001))
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: found}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
         line = fails(errors.RejectedError, api, connect, self.upload(large))
@@ -661,7 +661,7 @@ class TestUploading:
     def test_a_file_that_is_seen_a_little_later_is_there(
         self, large: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.001, 0.001))
+        monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.001, 0.001))
         looks = [answer(404, "No such file or directory"), there(10), there(1001)]
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: looks}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
@@ -844,7 +844,7 @@ class TestArchives:
     def test_a_transfer_job_of_which_no_log_tells_anything_is_not_believed(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
+        monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
         api = Api(
             {
                 EXTRACT: TOO_LONG,
@@ -953,7 +953,7 @@ class TestFiles:
     def test_what_is_still_there_was_not_removed_whatever_the_job_reports(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
+        monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
         api = Api(
             {
                 "DELETE /filesystem/ops/rm": TOO_LONG,
