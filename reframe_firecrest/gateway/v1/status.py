@@ -1,4 +1,4 @@
-"""FirecREST v1's word on itself: version, limits, systems and services."""
+"""Status of a FirecREST v1 gateway: version, limits, systems and services."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth,
 Result = TypeVar("Result")
 
 OLDEST = (1, 16)
-"""The version from which on archives can be packed and unpacked, and directories listed with all below
-them."""
+"""Oldest version that can pack and unpack archives, and list directories recursively."""
 
 
 class Status:
     """The API's section ``/status``.
 
     Args:
-        connection: the way there.
+        connection: to the gateway.
         client: makes single requests.
         call: retries them.
     """
@@ -41,11 +40,11 @@ class Status:
         self._asked: Any = None
 
     async def parameters(self) -> Parameters:
-        """Ask for the gateway's version and limits; see whether it has the system.
+        """Query the gateway's version and limits, and check that it has the system.
 
         Raises:
-            NotFoundError: there is no FirecREST v1, or it has no such system.
-            RejectedError: it is too old.
+            NotFoundError: there is no FirecREST v1, or it does not have the system.
+            RejectedError: the version is too old.
         """
 
         async def ask() -> Parameters:
@@ -67,26 +66,28 @@ class Status:
         return found
 
     async def status(self) -> GatewayStatus:
-        """Ask for all that the gateway tells of itself."""
+        """Query the gateway's version, limits and health."""
 
         async def ask() -> GatewayStatus:
             sent, begun = time.time(), time.monotonic()
-            told, head = await self._client.get_fresh("/status/parameters")
+            answer, headers = await self._client.get_fresh("/status/parameters")
             seconds = time.monotonic() - begun
-            parameters = system_schemas.parse_parameters(told)
+            parameters = system_schemas.parse_parameters(answer)
             health = await self._health(parameters)
-            return GatewayStatus(parameters.version, health, sent, seconds, parse_date(head.get("date", "")))
+            return GatewayStatus(
+                parameters.version, health, sent, seconds, parse_date(headers.get("date", ""))
+            )
 
         return await self._first(ask)
 
-    async def _health(self, told: Parameters) -> dict[str, SystemHealth]:
-        """Ask for the health of services and systems, once: it costs the gateway a command on each system."""
+    async def _health(self, parameters: Parameters) -> dict[str, SystemHealth]:
+        """Query the health of services and systems, once: it costs the gateway a command on each system."""
         if self._asked is None:
             self._asked = await asyncio.gather(
                 self._client.get_fresh("/status/services"), self._client.get_fresh("/status/systems")
             )
         (services, _), (systems, _) = self._asked
-        kind = told.object_storage
+        kind = parameters.object_storage
         storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
         own = [
             ServiceHealth(name, problem is None, message=problem)
@@ -95,15 +96,15 @@ class Status:
         return {
             name: SystemHealth(
                 services=[*own, ServiceHealth("system", problem is None, message=problem)],
-                file_systems=told.file_systems.get(name, ()),
-                max_direct_upload=told.max_direct,
+                file_systems=parameters.file_systems.get(name, ()),
+                max_direct_upload=parameters.max_direct,
                 storage=storage,
             )
             for name, problem in system_schemas.parse_unavailable_services(systems).items()
         }
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Make a request that shows whether there is a FirecREST at all."""
+        """Make a first request, which shows whether the address is that of a FirecREST."""
         try:
             return await self._call(operations.CONNECT, ask)
         except errors.NotFoundError as error:
