@@ -1,4 +1,4 @@
-"""Sending files to an object store: in parts side by side or in one piece, straight from disk.
+"""Upload of files to an object storage: in concurrent parts or in one piece, directly from disk.
 
 Sources: Amazon S3's API reference, "UploadPart", "CompleteMultipartUpload" and "POST Object"; the recording
 ``upload_big_s3_multipart`` of a real gateway.
@@ -32,28 +32,28 @@ from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
 
 PUT_TOGETHER = 900.0
-"""Seconds that a storage may take to put parts together; Amazon's documentation speaks of several minutes."""
+"""Seconds that a storage may take to complete an upload; several minutes, as Amazon's documentation says."""
 
 _XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class MultipartUpload:
-    """Sends files.
+    """Uploads files.
 
     Args:
-        way: to the store.
+        store: makes the requests.
     """
 
-    def __init__(self, way: StorageClient) -> None:
-        self._store = way
+    def __init__(self, store: StorageClient) -> None:
+        self._store = store
 
     async def in_parts(
         self, local: Path, size: int, urls: UploadUrls, progress: Progress | None = None
     ) -> None:
-        """Send a file of `size` bytes in parts and have them put together.
+        """Upload a file of `size` bytes in parts.
 
         Raises:
-            GatewayError: it failed for good, or for longer than patience lasts.
+            GatewayError: it has failed for good, or for longer than the retry timeout.
         """
         meter = ProgressMeter(progress, size)
         with departing(local) as file:
@@ -68,10 +68,10 @@ class MultipartUpload:
     async def as_form(
         self, local: Path, size: int, form: UploadForm, progress: Progress | None = None
     ) -> None:
-        """Send a file of `size` bytes in one piece, behind the fields of a form that the gateway has made.
+        """Upload a file of `size` bytes in one piece, with a form of the gateway's.
 
         Raises:
-            GatewayError: it failed for good, or for longer than patience lasts.
+            GatewayError: it has failed for good, or for longer than the retry timeout.
         """
         head, tail, content_type = _form_around(form.fields, local.name)
         headers = {
@@ -88,7 +88,7 @@ class MultipartUpload:
             yield tail
 
         async def ask() -> None:
-            # All of it, from its beginning, each time.
+            # Each attempt uploads the whole file.
             meter = ProgressMeter(progress, size)
             span = Span(0, size)
             try:
@@ -115,7 +115,7 @@ class MultipartUpload:
             raise self._store.not_s3(operations.UPLOAD, INTERCEPTED)
 
     async def _put_part(self, span: Span, file: OpenFile, url: str, meter: ProgressMeter) -> str:
-        """Send one part; returns the store's name for its content."""
+        """Upload one part; return its ETag."""
 
         async def ask() -> str:
             sent = Span(span.at, span.end)
@@ -155,15 +155,15 @@ class MultipartUpload:
         async def ask() -> None:
             nonlocal perhaps_done
             before, perhaps_done = perhaps_done, True
-            # Storages send blanks, one at a time, while they put large parts together.
+            # Storages send single blanks while they complete a large upload.
             with deadline(PUT_TOGETHER), limited(replace(self._store.limits, rate=0)):
                 answer = await self._store.http.post(
                     url, content=content, headers=headers, timeout=storage_requests.TIMEOUT
                 )
             if answer.status_code == 404 and before:
-                # A request whose answer was lost has ended it; the file's size will show whether well.
+                # An earlier request, whose answer was lost, has completed it; the size is checked later.
                 return
-            # S3 can find out after it has begun its answer with 200 that it won't work.
+            # S3 can fail after it has begun its answer with status 200.
             if not answer.is_success or "<Error>" in answer.text:
                 raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
             if "CompleteMultipartUploadResult" not in answer.text:
@@ -173,7 +173,7 @@ class MultipartUpload:
 
 
 def _form_around(fields: Mapping[str, str], name: str) -> tuple[bytes, bytes, str]:
-    """Return what stands before and behind a file in a form, and the form's content type; see RFC 7578."""
+    """Return the bytes before and after a file in a form, and the form's content type; see RFC 7578."""
     boundary = secrets.token_hex(16)
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'

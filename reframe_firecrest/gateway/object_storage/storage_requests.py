@@ -1,7 +1,7 @@
-"""Requests to an object store, repeated where they break, a few at a time.
+"""Requests to an object storage: retried, and a few at a time.
 
-The gateway hands out presigned URLs; with them, data goes to and comes from the site's S3 storage without
-passing the gateway.
+The gateway returns presigned URLs, with which files are transferred to and from the site's S3 storage
+without passing through the gateway.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from reframe_firecrest.model import errors
 Result = TypeVar("Result")
 
 PARALLEL = 4
-"""Parts under way at a time, whatever the number of files."""
+"""Parts that are transferred at a time, for all files together."""
 
 CHUNK = 1 << 20
-"""Bytes of each of them that are held in memory."""
+"""Bytes of each part that are in memory."""
 
 REPEATS = 4
-"""Times that a request may break in a row before it has failed; a store out of reach is waited for."""
+"""Consecutive uncertain failures of a request that are retried; an unreachable storage is retried longer."""
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=120.0)
-"""Seconds without any progress; a store takes its time to put parts together."""
+"""Seconds without progress; a storage takes long to complete an upload."""
 
 INTERCEPTED = "answers with a web page; is a proxy between it and here?"
-"""What a storage seems to do where something else answers in its place."""
+"""Message for a storage in whose place something else answers."""
 
 
 @dataclass
@@ -110,17 +110,17 @@ class _StorageAttempts:
 
 
 class StorageClient:
-    """The way to object stores.
+    """Client of object storages.
 
     Args:
-        http: makes the requests; it must add no credentials of the gateway's.
-        retry_policy: how long failures are ridden out.
+        http: makes the requests; it must not add the gateway's credentials.
+        retry_policy: for how long failures are retried.
         where: the gateway and system, as the user knows them.
-        limits: the usual ones.
+        limits: of responses, unless others are set.
 
     Attributes:
         http, where, limits: as above.
-        slots: one of them is taken by each part that is under way.
+        slots: one for each part that is transferred at a time.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class StorageClient:
         self._storage = _StorageState(where, limits.rate, retry_policy, outage_log)
 
     def not_s3(self, operation: Operation, what: str) -> errors.ProtocolError:
-        """Say that what answers is no S3 storage."""
+        """Return the error for a server that does not behave like an S3 storage."""
         return errors.ProtocolError(f"{operation.name} on {self.where} failed: the S3 storage {what}")
 
     async def repeat(
@@ -143,15 +143,15 @@ class StorageClient:
         ask: Callable[[], Awaitable[Result]],
         position: Callable[[], int] = lambda: 0,
     ) -> Result:
-        """Make a request, again if need be.
+        """Make a request, with retries.
 
         Args:
-            operation: what for.
+            operation: the purpose of the request.
             ask: makes it.
-            position: how far it has come; as long as that grows fast enough, failures do not add up.
+            position: returns the bytes transferred so far; enough progress resets the count of failures.
 
         Raises:
-            GatewayError: it failed for good, or for longer than patience lasts.
+            GatewayError: it has failed for good, or for longer than the retry timeout.
         """
         return await retry(ask, _StorageAttempts(self._storage, operation, position))
 
@@ -161,9 +161,9 @@ class Span:
     """A range of a file.
 
     Attributes:
-        at: how far it has come.
-        end: behind the last byte.
-        begin: where it began.
+        at: position of the next byte to transfer.
+        end: position after the last byte.
+        begin: position of the first byte.
     """
 
     at: int
@@ -175,7 +175,7 @@ class Span:
 
 
 class ProgressMeter:
-    """Counts the bytes of a transfer for whoever wants to know."""
+    """Counts the bytes of a transfer for a progress callback."""
 
     def __init__(self, progress: Progress | None, total: int = 0) -> None:
         self.total = total
@@ -183,15 +183,15 @@ class ProgressMeter:
         self._progress = progress
 
     def add(self, size: int) -> None:
-        """Count more bytes, or fewer, for those that have to go again."""
+        """Add bytes; negative for those that have to be transferred again."""
         self._done += size
         if self._progress is not None:
             self._progress(self._done, self.total)
 
 
 async def run_concurrently(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Do things at the same time; when one fails, the others are given up before it is raised."""
-    tasks = [asyncio.create_task(one) for one in work]
+    """Run coroutines concurrently; if one fails, cancel the others before raising its error."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
     try:
         return await asyncio.gather(*tasks)
     finally:

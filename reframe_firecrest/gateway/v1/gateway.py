@@ -93,7 +93,7 @@ class GatewayV1(Filesystem):
         return await self._compute.job(job_id)
 
     async def script(self, job_id: str) -> str:  # noqa: ARG002
-        """Return an empty script, since FirecREST v1 reports none; our transfer jobs' names have their paths."""
+        """Return no script: FirecREST v1 reports none. Our transfer jobs have their paths in their names."""
         return ""
 
     async def directory(self, job_id: str) -> str:

@@ -1,4 +1,4 @@
-"""FirecREST v2 behind the gateway's protocol."""
+"""Implementation of the gateway protocol for FirecREST v2."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class GatewayV2(Filesystem):
     """One system behind one FirecREST v2 gateway.
 
     Args:
-        connection: the way there.
-        systems: the gateway's answer to the question for its systems, if it has just been asked for.
+        connection: to the gateway.
+        systems: the gateway's answer for its systems, if it has just been requested.
     """
 
     def __init__(self, connection: Connection, systems: object | None = None) -> None:
@@ -48,12 +48,12 @@ class GatewayV2(Filesystem):
         super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
         self._job_list = JobList(self._jobs(), client, call, self.job)
-        self._places: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
 
     # --- status -------------------------------------------------------------------------------------
 
     async def status(self) -> GatewayStatus:
-        """Ask the gateway for its systems, and read the headers of the answer too."""
+        """Query the gateway's version, its systems and their health."""
 
         async def ask() -> GatewayStatus:
             sent, begun = time.time(), time.monotonic()
@@ -63,7 +63,7 @@ class GatewayV2(Filesystem):
         return await self._first(ask)
 
     async def reach(self, url: str) -> int:
-        """Ask a storage for anything at all."""
+        """Send one request to a storage; see the protocol."""
         return await self._connection.objects.reach(url)
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
@@ -71,7 +71,7 @@ class GatewayV2(Filesystem):
         self._transfers.jobs.follower = follower
 
     async def connect(self) -> SystemInfo:
-        """Ask the gateway for the system; see the protocol."""
+        """Query the system; see the protocol."""
 
         async def ask() -> Sequence[System]:
             answer, self._systems = self._systems, None
@@ -96,14 +96,14 @@ class GatewayV2(Filesystem):
         return await self._client.get_with_headers("/status/systems")
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Make a request that shows whether there is a FirecREST at all."""
+        """Make a first request, which shows whether the address is that of a FirecREST."""
         try:
             return await self._call(operations.CONNECT, ask)
         except errors.NotFoundError as error:
             raise self._connection.not_found(self._call.api, error) from None
 
     async def cluster(self) -> Cluster:
-        """Ask for nodes, partitions and reservations at the same time."""
+        """Query nodes, partitions and reservations concurrently."""
         return Cluster(
             *await asyncio.gather(
                 self._status("nodes", cluster_schemas.parse_nodes),
@@ -113,7 +113,7 @@ class GatewayV2(Filesystem):
         )
 
     async def accounts(self) -> list[AccountInfo]:
-        """Ask for the user's accounts."""
+        """Query the user's accounts."""
         return await self._status("userinfo", cluster_schemas.parse_accounts, operations.USER)
 
     async def _status(
@@ -130,7 +130,7 @@ class GatewayV2(Filesystem):
         return f"/compute/{self._system}/jobs" + (f"/{job_id}" if job_id else "")
 
     async def submit(self, script: str, directory: str, account: str | None) -> str:
-        """Submit a script that lies on the system."""
+        """Submit a script on the system."""
         job: dict[str, object] = {"working_directory": directory, "scriptPath": script}
         if account:
             job["account"] = account
@@ -139,7 +139,7 @@ class GatewayV2(Filesystem):
             try:
                 return schemas.parse_job_id(await self._client.post_json(self._jobs(), {"job": job}, 201))
             except (ValueError, RecursionError):
-                # Accepted, but not in a way that can be read: the job may be there.
+                # The answer is unreadable, but the job may exist.
                 raise errors.UncertainError(
                     f"{operations.SUBMIT.name} on {self._where} failed: no job id in the answer"
                 ) from None
@@ -153,28 +153,28 @@ class GatewayV2(Filesystem):
         ids: Sequence[str] = (),
         instead: Sequence[str] = (),
     ) -> list[JobPart]:
-        """List the user's jobs; ids only matter where no list can be had."""
+        """List the user's jobs; ids only matter if the gateway fails to list them."""
         return await self._job_list.get(seen_since, names, ids, instead)
 
     async def find(
         self,
-        script: str,  # noqa: ARG002 - Slurm tells the directory, which has one job at a time
+        script: str,  # noqa: ARG002 - the directory identifies the job, since it has one at a time
         directory: str,
         name: str,
         since: float,
     ) -> list[str]:
-        """Look for jobs by their working directory."""
+        """Find jobs by their working directory."""
         found = []
         for part in await self.jobs(since, instead=[name]):
-            place = part.working_directory or self._places.get(part.base_id, "")
-            if not place:
-                place = self._places[part.base_id] = await self.directory(part.base_id)
-            if place == directory:
+            working_directory = part.working_directory or self._directories.get(part.base_id, "")
+            if not working_directory:
+                working_directory = self._directories[part.base_id] = await self.directory(part.base_id)
+            if working_directory == directory:
                 found.append(part.base_id)
         return found
 
     async def job(self, job_id: str) -> list[JobPart]:
-        """Ask for one job."""
+        """Query one job."""
 
         async def ask() -> list[JobPart]:
             return schemas.parse_jobs(await self._client.get_json(self._jobs(job_id)))
@@ -186,11 +186,11 @@ class GatewayV2(Filesystem):
             return []
 
     async def script(self, job_id: str) -> str:
-        """Ask for a job's script."""
+        """Query a job's script."""
         return "\n".join(await self._metadata(job_id, schemas.parse_scripts, []))
 
     async def directory(self, job_id: str) -> str:
-        """Ask where a job's output goes; see the protocol."""
+        """Query the directory of a job's output; see the protocol."""
         return posixpath.dirname(await self._metadata(job_id, schemas.parse_output, ""))
 
     async def _metadata(
@@ -215,10 +215,10 @@ class GatewayV2(Filesystem):
     # --- the end ------------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Cancel what nobody waits for, and close all connections."""
+        """Cancel orphaned jobs, and close all connections."""
         await self._transfers.close()
         await self._connection.close()
 
     def stats(self) -> dict[str, int]:
-        """Count what went over the wire."""
+        """Count the requests, the bytes sent and received, and the most requests in flight."""
         return self._connection.stats()
