@@ -1,4 +1,4 @@
-"""The gateway room: a small protocol with an implementation per API version.
+"""Access to FirecREST: one protocol, with an implementation for each version of the API.
 
-The only room that imports `firecrest` or `httpx`.
+This is the only package that imports `firecrest` or `httpx`.
 """

@@ -1,7 +1,7 @@
-"""Names for the attempts to write one remote file.
+"""Names of the attempts to write one remote file.
 
-An attempt whose answer is lost may act late. Under a name of its own it can neither truncate nor rewrite what
-a later attempt has written and others are reading.
+An attempt whose answer is lost may act late. Each attempt has its own name, so a late one neither truncates
+nor rewrites the file of a later attempt, which may be in use.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 
 def attempts(path: str) -> Iterator[str]:
-    """Yield a remote path, and then without end others like it in the same directory."""
+    """Yield a remote path, then an endless series of similar paths in the same directory."""
     stem, suffix = posixpath.splitext(path)
     yield path
     for number in itertools.count(2):

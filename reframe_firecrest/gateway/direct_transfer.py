@@ -1,4 +1,4 @@
-"""Files through a gateway at once where it takes them, and by its storage where not."""
+"""Transfer of files, directly through the gateway if it accepts them, otherwise through its storage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reframe_firecrest.gateway.object_storage.local_file import arriving
 from reframe_firecrest.model import errors
 
 TOO_LARGE_FOR_DIRECT = (errors.TooLargeError, errors.OperationTimeoutError)
-"""A proxy's limit can be lower than the gateway's, and a slow file system takes more than 5 s."""
+"""Errors after which the storage is used: a proxy's limit, or a file system that takes more than 5 s."""
 
 
 async def upload(
@@ -19,17 +19,17 @@ async def upload(
     direct: Callable[[bytes], Awaitable[str]],
     via_storage: Callable[[], Awaitable[str]],
 ) -> str:
-    """Bring a local file there; return its remote path.
+    """Upload a file; return its remote path.
 
     Args:
         local: the file.
-        at_most: bytes that it may have to be tried at once.
-        direct: sends its content; returns where it is then.
-        via_storage: sends it the long way; returns the same. It must be another path: what was cut off may
-            still be writing.
+        at_most: bytes up to which the direct way is tried.
+        direct: sends the content; returns the remote path.
+        via_storage: sends the file through the storage; returns the remote path. This must be another path,
+            since a direct upload that was cut off may still be writing.
 
     Raises:
-        GatewayError: it did not arrive.
+        GatewayError: both ways failed.
     """
     if (await asyncio.to_thread(local.stat)).st_size <= at_most:
         content = await asyncio.to_thread(local.read_bytes)
@@ -47,17 +47,17 @@ async def download(
     direct: Callable[[], Awaitable[bytes]],
     via_storage: Callable[[], Awaitable[None]],
 ) -> None:
-    """Bring a remote file here.
+    """Download a file.
 
     Args:
-        local: where it appears when all of it is here.
-        size_hint: about how many bytes it has.
-        at_most: bytes that it may seem to have to be tried at once.
-        direct: returns its content.
-        via_storage: brings it the long way.
+        local: the local path; the file appears when it is complete.
+        size_hint: approximate bytes of the file.
+        at_most: bytes up to which the direct way is tried.
+        direct: returns the content.
+        via_storage: fetches the file through the storage.
 
     Raises:
-        GatewayError: it did not come.
+        GatewayError: both ways failed.
     """
     if size_hint <= at_most:
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.connection import Connection
+from reframe_firecrest.gateway.http.error_mapping import ANY
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
@@ -30,14 +31,14 @@ class FirecrestConnection(Connection):
 
     async def _request_systems(self) -> dict[str, object]:
         try:
-            return await self.call(policy.CONNECT, self._get_systems)
+            return await self.client(ANY)(operations.CONNECT, self._get_systems)
         except errors.NotFoundError as error:
-            raise self.not_there(error) from None
+            raise self.not_found(ANY.api, error) from None
 
     async def _get_systems(self) -> dict[str, object]:
         headers = await self.authorization.auth_headers()
         response = await self.http.get(
-            f"{self.url}/status/systems", headers=headers, timeout=policy.CONNECT.timeout
+            f"{self.url}/status/systems", headers=headers, timeout=operations.CONNECT.timeout
         )
         response.raise_for_status()
         answer = response.json()

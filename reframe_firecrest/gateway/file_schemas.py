@@ -16,7 +16,7 @@ _IfText = Annotated[str, BeforeValidator(lambda value: value if isinstance(value
 
 
 class File(BaseModel):
-    """An entry of a listing; FirecREST v1 spells some of it otherwise."""
+    """An entry of a listing; FirecREST v1 has other names for some fields."""
 
     name: str
     type: str
@@ -33,11 +33,11 @@ _ESCAPED_DIRECTORY = re.compile(r"\\([0-7]{3}|[abfnrtv\"\\:])")
 
 
 def unquote_c(path: str) -> str:
-    """Undo the C quoting with which ``ls`` prints names, as far as the gateway left it in place.
+    """Undo the C quoting of names that ``ls`` prints, as far as the gateway has not undone it.
 
-    Of the last part, the gateway itself removes the backslash before a quote or a backslash, so that a name
-    with a backslash of its own is ambiguous; control characters and everything beyond ASCII remain as
-    escapes. The directories before it keep all escapes, and ``:`` is one of them (measured).
+    In the last part of a path, the gateway removes the backslash before a quote or a backslash, so a name
+    that contains a backslash is ambiguous; control and non-ASCII characters remain escaped. In the
+    directories before it, all escapes remain, and ``:`` is one of them (measured).
     """
     if "\\" not in path:
         return path
@@ -59,7 +59,7 @@ def _unescape(text: str, escaped: re.Pattern[str]) -> str:
 
 
 def to_remote_files(files: Iterable[File]) -> list[RemoteFile]:
-    """Turn what a listing tells into entries."""
+    """Convert the entries of a listing."""
     kinds = {kind.value: kind for kind in FileKind}
     return [
         RemoteFile(
@@ -84,5 +84,5 @@ class _StatAnswer(BaseModel):
 
 
 def parse_size(answer: object) -> int:
-    """Turn the answer of ``ops/stat`` into the file's size in bytes."""
+    """Return the file's size in bytes from the answer of ``ops/stat``."""
     return _StatAnswer.model_validate(answer).output.size

@@ -1,8 +1,7 @@
-"""Packing of what can be packed where one file makes the gateway refuse all: found by halving.
+"""Packing of files of which some make the gateway refuse all: those are found by bisection.
 
-Only archives of which the remote ``tar`` says that they are complete count. One that failed may still have
-left an archive, but what could not be read stands in it as zeros (GNU tar's manual, "Solving Problems with
-Reading").
+An archive counts only if the remote ``tar`` succeeded. A failed one may have left an archive, in which
+unreadable data is replaced by zeros (GNU tar's manual, "Solving Problems with Reading").
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import Archive
 
 ATTEMPTS = 64
-"""Archives that are tried for one set of files; what is still unclear then is not packed."""
+"""Archives to attempt for one set of files; files that are undecided after that are not packed."""
 
 CULPRITS = (errors.ForbiddenError, errors.NotFoundError, errors.RejectedError)
 """Errors that one of many files may cause."""
@@ -25,14 +24,14 @@ Pack = Callable[[Sequence[str]], Awaitable[Archive]]
 
 
 async def pack_what_can_be(chunks: Sequence[Sequence[str]], pack: Pack) -> list[Archive]:
-    """Pack files; those that can't be packed are named by the first archive.
+    """Pack files; the first archive lists those that could not be packed.
 
     Args:
-        chunks: files that are packed together at first.
+        chunks: the files, in groups to try first.
         pack: packs files together.
 
     Raises:
-        GatewayError: nothing could be packed, or for another reason than one of the files.
+        GatewayError: no file could be packed, or the reason was not one of the files.
     """
     made: list[Archive] = []
     refused: dict[str, str] = {}
@@ -57,7 +56,7 @@ async def pack_what_can_be(chunks: Sequence[Sequence[str]], pack: Pack) -> list[
 
 
 def with_refused(made: Sequence[Archive], refused: dict[str, str]) -> list[Archive]:
-    """Return archives, the first of which names what could not be packed; there is one if anything was."""
+    """Return archives, the first of which lists the refused files; there is one if any file was packed."""
     if not refused:
         return list(made)
     return [replace(made[0], refused={**made[0].refused, **refused}), *made[1:]]
@@ -75,5 +74,5 @@ async def _all(chunks: Sequence[Sequence[str]], pack: Pack) -> list[Archive | er
 
 
 def is_culprits(error: BaseException) -> TypeGuard[errors.GatewayError]:
-    """Tell whether one of many files may have caused an error; a full disk is not a file's fault."""
+    """Report whether one of many files may have caused an error; a full disk does not count."""
     return isinstance(error, CULPRITS) and not isinstance(error, errors.NoSpaceError)

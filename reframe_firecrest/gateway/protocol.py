@@ -16,10 +16,10 @@ from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 
 Progress = Callable[[int, int], None]
-"""Is told how far a transfer is: bytes so far, and bytes in all, 0 while that is unknown.
+"""Callback for the progress of a transfer: bytes so far, and bytes in total, 0 while the total is unknown.
 
-It is called for every MiB or so on the event loop's thread, so it must be quick. Bytes that have to travel
-again are taken back: the first number can fall.
+It is called for about every MiB on the event loop's thread, so it must be quick. The first number falls when
+bytes have to be transferred again.
 """
 
 LATEST_EFFECT = 11.0
@@ -41,7 +41,7 @@ class JobGateway(Protocol):
         ...
 
     async def connect(self) -> SystemInfo:
-        """Return what the gateway says of the system; proves URL, credentials and system name."""
+        """Return the system as the gateway describes it; this checks URL, credentials and system name."""
         ...
 
     async def cluster(self) -> Cluster:
@@ -49,11 +49,11 @@ class JobGateway(Protocol):
         ...
 
     async def make_directory(self, path: str) -> None:
-        """Create a directory and its parents; fine if it exists."""
+        """Create a directory and its parents; it may exist."""
         ...
 
     async def exists(self, path: str) -> bool:
-        """Tell whether there is anything under a path."""
+        """Report whether a path exists."""
         ...
 
     async def list_tree(self, path: str) -> list[RemoteFile]:
@@ -61,32 +61,32 @@ class JobGateway(Protocol):
         ...
 
     async def list_directory(self, path: str) -> list[RemoteFile]:
-        """List what lies in a directory itself, hidden entries included."""
+        """List the entries of a directory itself, hidden ones included."""
         ...
 
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
-        """Bring a local file to a remote path, of any size; return where it is.
+        """Upload a file of any size; return its remote path.
 
-        That is another path in the same directory, derived from `remote`, where it took more than one
-        attempt: an attempt that acts late writes where nobody reads.
+        After more than one attempt, that is another path in the same directory, derived from `remote`: a
+        late attempt then writes to a path that is not used.
 
         Args:
-            local: what to send; it must not change meanwhile.
-            remote: the path of the file to make.
-            progress: told of a large file's way.
+            local: the file; it must not change meanwhile.
+            remote: the remote path to create.
+            progress: called for large files.
         """
         ...
 
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
-        """Bring a remote file to a local path, of any size.
+        """Download a file of any size.
 
         Args:
-            remote: the path of the file.
-            local: where it appears when all of it is here.
-            size_hint: about how many bytes it has.
-            progress: told of a large file's way.
+            remote: the remote path.
+            local: the local path; the file appears when it is complete.
+            size_hint: approximate bytes of the file.
+            progress: called for large files.
         """
         ...
 
@@ -94,27 +94,27 @@ class JobGateway(Protocol):
         """Unpack a gzipped tar archive into an existing directory.
 
         Raises:
-            UncertainError: it may have been unpacked, or may be later. It is not repeated here, since a late
-                one would overwrite what was written meanwhile: see `withdraw`.
+            UncertainError: it may have been unpacked, or may be later. This is not retried here, since a late
+                attempt would overwrite what was written meanwhile; see `withdraw`.
         """
         ...
 
     async def withdraw(self, archive: str) -> None:
-        """Make sure that nothing unpacks an archive any more, whatever was asked for before.
+        """Ensure that no earlier request unpacks an archive any more.
 
-        It removes the archive, so that what begins late finds nothing, and returns when what had begun must
-        have ended.
+        This removes the archive, so that a late request finds nothing, and returns when requests that had
+        begun must have ended.
 
         Raises:
-            GatewayError: that is not sure.
+            GatewayError: that could not be ensured.
         """
         ...
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack regular files, named relative to `directory`, into gzipped tar archives.
 
-        Returns the archives, under `target` or names derived from it; together they hold all the files that
-        could be packed, and possibly others. An error is raised only if none could be.
+        Return the archives, under `target` or names derived from it. Together they contain all files that
+        could be packed, and possibly others. An error is raised only if no file could be packed.
         """
         ...
 
@@ -128,11 +128,11 @@ class JobGateway(Protocol):
         ...
 
     async def remove(self, path: str) -> None:
-        """Remove a file or a tree; fine if there is none."""
+        """Remove a file or a tree; it may be missing."""
         ...
 
     async def submit(self, script: str, directory: str, account: str | None) -> str:
-        """Submit a script that lies on the system; returns the job id.
+        """Submit a script on the system; return the job id.
 
         Raises:
             UncertainError: the job may or may not have been queued.
@@ -148,40 +148,40 @@ class JobGateway(Protocol):
     ) -> list[JobPart]:
         """List the user's jobs.
 
-        Which jobs are in it: those with the given ids; without ids, at least those that go on. A gateway may
-        narrow them down by what it is told, or list more.
+        The list contains the jobs with the given ids; without ids, at least those that have not ended. A
+        gateway may use the arguments to shorten the list, or ignore them.
 
         Args:
-            seen_since: seconds since the epoch; what has ended before that need not be in the list.
-            names: job names that are enough; none stands for all.
-            ids: ids, as submissions return them, that are enough; none stands for all.
-            instead: names of the jobs that are listed where no list of all can be had.
+            seen_since: seconds since the epoch; jobs that ended before may be missing.
+            names: names of the jobs that are needed; empty for all.
+            ids: ids of the jobs that are needed, as submissions return them; empty for all.
+            instead: names of the jobs to list if the gateway fails to list all.
 
         Raises:
-            UnlistableError: no list can be had, but the jobs with the given ids can be asked for singly.
+            UnlistableError: the gateway fails to list jobs; those with the given ids can be requested singly.
         """
         ...
 
     async def find(self, script: str, directory: str, name: str, since: float) -> Sequence[str] | None:
-        """Look for what a submission without an answer has left.
+        """Find the jobs of a submission that was not answered.
 
-        Returns the ids of jobs that come from it, those of earlier submissions of the same script perhaps
-        among them; None as long as it can't be told which, if any.
+        Return their ids, possibly with those of earlier submissions of the same script; None while it is
+        unknown whether there are any.
 
         Args:
             script: the submitted script.
-            directory: its job's working directory.
-            name: its job's name.
-            since: when it was submitted, in seconds since the epoch.
+            directory: the job's working directory.
+            name: the job's name.
+            since: time of the submission, in seconds since the epoch.
         """
         ...
 
     async def job(self, job_id: str) -> list[JobPart]:
-        """Ask for one job; returns its parts, none if Slurm does not know it."""
+        """Return the parts of one job, none if Slurm does not know it."""
         ...
 
     async def cancel(self, job_id: str) -> None:
-        """Cancel a job; fine if it has ended."""
+        """Cancel a job; it may have ended."""
         ...
 
     def unsettled(self) -> float:
@@ -193,7 +193,7 @@ class JobGateway(Protocol):
         ...
 
     def stats(self) -> dict[str, int]:
-        """Count what went over the wire: requests, bytes, most in flight."""
+        """Count the requests, the bytes sent and received, and the most requests in flight."""
         ...
 
 
@@ -205,19 +205,19 @@ class Diagnostics(Protocol):
         ...
 
     async def reach(self, url: str) -> int:
-        """Ask a storage for anything at all, once and without credentials; return its HTTP status."""
+        """Send one request without credentials to a storage; return its HTTP status."""
         ...
 
     async def accounts(self) -> Sequence[AccountInfo]:
-        """Return the accounts that the user may charge, none where the system keeps no account of them."""
+        """Return the accounts that the user may charge; none if the gateway does not report them."""
         ...
 
     async def script(self, job_id: str) -> str:
-        """Return the script of a job that goes on; an empty one if Slurm does not know it any more."""
+        """Return the script of a job that has not ended; empty if Slurm no longer knows it."""
         ...
 
     async def directory(self, job_id: str) -> str:
-        """Return where a job that goes on writes its output; empty if Slurm does not know it any more."""
+        """Return the directory of the output of a job that has not ended; empty if it is unknown."""
         ...
 
 

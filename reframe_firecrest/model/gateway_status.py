@@ -1,4 +1,4 @@
-"""What a look at a gateway shows, in plain data: versions, health, limits, clock."""
+"""State of a gateway in plain data: version, health, limits and clock."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ServiceHealth:
-    """What the gateway's own health check found of one service of a system.
+    """Result of the gateway's own health check for one service of a system.
 
     Attributes:
         kind: such as ``scheduler``, ``ssh``, ``filesystem`` or ``s3``.
         path: of a file system; None for other services.
-        message: what was wrong, as the gateway says.
+        message: the gateway's reason, if the service is unhealthy.
     """
 
     kind: str
@@ -24,11 +24,11 @@ class ServiceHealth:
 
 @dataclass(frozen=True)
 class Storage:
-    """Where large files pass between here and a system.
+    """Storage through which large files reach a system.
 
     Attributes:
         kind: such as ``s3``.
-        url: under which it is reached from here; None where that is not told.
+        url: its public address; None if the gateway does not report it.
     """
 
     kind: str
@@ -37,13 +37,13 @@ class Storage:
 
 @dataclass(frozen=True)
 class SystemHealth:
-    """How a system is set up and how it does, as far as its gateway tells.
+    """Configuration and health of a system, as far as its gateway reports them.
 
     Attributes:
-        services: what the gateway looks at from time to time.
-        checked: when it looked last, in seconds since the epoch by the gateway's clock.
-        interval: seconds between its looks.
-        file_systems: paths below which files can be reached.
+        services: those that the gateway checks regularly.
+        checked: time of the last check, in seconds since the epoch by the gateway's clock.
+        interval: seconds between two checks.
+        file_systems: paths of the file systems that the gateway serves.
         max_direct_upload: bytes that a direct upload may have.
         storage: for larger files.
     """
@@ -58,14 +58,14 @@ class SystemHealth:
 
 @dataclass(frozen=True)
 class GatewayStatus:
-    """One look at a gateway: its answer to a request that costs it next to nothing.
+    """The answer of a gateway to a request that costs it next to nothing.
 
     Attributes:
-        version: as the gateway gives it.
-        systems: all of its systems by name.
-        sent: when it was asked, in seconds since the epoch by this machine's clock.
-        seconds: until the answer was here.
-        date: when it answered, in whole seconds since the epoch by the gateway's clock.
+        version: as the gateway reports it.
+        systems: all of its systems, by name.
+        sent: time of the request, in seconds since the epoch by this machine's clock.
+        seconds: time until the answer arrived.
+        date: time of the answer, in whole seconds since the epoch by the gateway's clock.
     """
 
     version: str | None

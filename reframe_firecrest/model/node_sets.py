@@ -1,7 +1,7 @@
 """Node sets in Slurm's notation, such as ``nid[001-003,007],login1``. Pure functions.
 
-The grammar is that of Slurm's host lists and no more: ClusterShell, which reads them too, also takes blanks,
-signs, digits of other scripts, steps, wildcards and the names of node groups, for which it runs commands.
+The grammar is that of Slurm's host lists. ClusterShell reads them too, but it also accepts blanks, signs,
+non-ASCII digits, steps, wildcards and the names of node groups, for which it runs commands.
 Source: scontrol(1), "show hostnames".
 """
 
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 MOST_NODES = 100_000
-"""Nodes that a set may have: ten times the largest systems."""
+"""Nodes that a set may have: ten times as many as the largest systems."""
 
 LONGEST_NAME = 255
 """Characters of a host name; see hostname(7)."""
@@ -35,7 +35,7 @@ class _Numbers:
     """The numbers between two brackets.
 
     Attributes:
-        count: how many there are.
+        count: of the numbers.
     """
 
     def __init__(self, text: str) -> None:
@@ -61,10 +61,10 @@ _Name = list["str | _Numbers"]
 
 
 def check_node_set(nodes: str) -> None:
-    """Check a node set, without expanding it.
+    """Check a node set without expanding it.
 
     Raises:
-        ValueError: it is no node set, or has too many nodes.
+        ValueError: it is not a node set, or has too many nodes.
     """
     _parse(nodes)
 
@@ -73,7 +73,7 @@ def expand_nodes(nodes: str) -> list[str]:
     """Expand a node set into names, each once, in order.
 
     Raises:
-        ValueError: it is no node set, or has too many nodes.
+        ValueError: it is not a node set, or has too many nodes.
     """
     names = {
         "".join(parts)
@@ -87,7 +87,7 @@ def numbers_in(text: str) -> set[int]:
     """Return the numbers that a text such as ``0-3,8`` lists, as Linux does for processors.
 
     Raises:
-        ValueError: it is no such list, or has too many numbers.
+        ValueError: it is not such a list, or has too many numbers.
     """
     if len(text) > LONGEST_SET or not _NUMBERS.fullmatch(text):
         raise ValueError("no list of numbers")
@@ -95,7 +95,7 @@ def numbers_in(text: str) -> set[int]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    # Text and numbers take turns, so that like is compared with like.
+    # Text and numbers alternate, so that text is compared with text and numbers with numbers.
     return [(int(part) if number % 2 else 0, part) for number, part in enumerate(_DIGITS.split(name))]
 
 
@@ -130,15 +130,15 @@ def _names(nodes: str) -> list[_Name]:
 
 
 def _count(name: _Name) -> int:
-    """Return how many nodes a name stands for.
+    """Return the number of nodes that a name with ranges stands for.
 
     Raises:
-        ValueError: it is no name.
+        ValueError: it is not a name.
     """
     if not name:
         raise ValueError("a name is missing")
     if isinstance(name[0], str) and name[0].startswith("-"):
-        # Any command would take it for an option.
+        # Commands would read it as an option.
         raise ValueError("a name begins with '-'")
     if sum(len(part) if isinstance(part, str) else LONGEST_NUMBER for part in name) > LONGEST_NAME:
         raise ValueError("a name is too long")

@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class FileKind(str, Enum):
-    """The kinds of directory entries that matter here."""
+    """Kind of a directory entry, by the first character that ``ls -l`` prints."""
 
     FILE = "-"
     DIRECTORY = "d"
@@ -21,13 +21,13 @@ class RemoteFile:
     """One entry of a listing.
 
     Attributes:
-        path: relative to the directory that was listed.
+        path: relative to the listed directory.
         size: bytes.
         mtime: modification time as the gateway prints it, to the second; only compared for equality
             and order, never with a local clock.
-        target: where a link points to.
-        permissions: as ``ls`` prints them, such as ``rw-r-----``; empty where they are not told.
-        owner: name or number of the user who owns it; empty where that is not told.
+        target: of a symbolic link.
+        permissions: as ``ls`` prints them, such as ``rw-r-----``; empty if they are unknown.
+        owner: name or number of the owner; empty if it is unknown.
     """
 
     path: str
@@ -44,10 +44,10 @@ class Archive:
     """A gzipped tar archive on the system.
 
     Attributes:
-        path: where it lies.
-        below: what the names in it are relative to: a path relative to the directory that was packed from.
-        refused: files that could not be packed, with the reasons; they are in none of the archives that were
-            made together with this one.
+        path: of the archive, absolute.
+        below: directory to which the names in it are relative, itself relative to the packed directory.
+        refused: files that could not be packed, with the reasons; none of the archives that were made
+            together with this one contains them.
     """
 
     path: str

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SystemInfo:
-    """What the gateway says of a system.
+    """A system as its gateway describes it.
 
     Attributes:
         name: the system's name, as in the API's paths.
-        scheduler_version: the scheduler's version, such as ``22.05.8``; None where it is not told.
+        scheduler_version: such as ``(22, 5, 8)``; None if the gateway does not report it.
         max_direct_upload: bytes that a direct upload may have.
     """
 
@@ -26,7 +26,8 @@ class NodeInfo:
     """A node, with the numbers of its CPUs.
 
     Attributes:
-        states: in the gateway's words, upper case.
+        states: as the gateway names them, in upper case.
+        cpus: all CPUs; `allocated` and `idle` are parts of them.
     """
 
     name: str
@@ -60,7 +61,7 @@ class AccountInfo:
     """An account that the user may charge.
 
     Attributes:
-        default: it is charged where a job names none.
+        default: Slurm charges it if a job names no account.
     """
 
     name: str
@@ -69,7 +70,7 @@ class AccountInfo:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a system consists of, as its scheduler sees it."""
+    """Nodes, partitions and reservations of a system, as its scheduler reports them."""
 
     nodes: Sequence[NodeInfo]
     partitions: Sequence[PartitionInfo]

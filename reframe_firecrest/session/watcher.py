@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from reframe_firecrest.gateway.http.policy import LIST_JOBS
+from reframe_firecrest.gateway.http.operations import LIST_JOBS
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock

@@ -5,19 +5,20 @@ import os
 import httpx
 
 import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.object_storage import storage_requests
-from reframe_firecrest.gateway.v1 import compute, submission_search, transfers
+from reframe_firecrest.gateway.v1 import compute, job_queries, submission_search, transfers
 
 if "FAULTS_TIMEOUT" in os.environ:
     # What is shown is that the client gives up waiting, not that it takes two minutes to.
-    for operation in vars(policy).values():
-        if isinstance(operation, policy.Operation):
+    for operation in vars(operations).values():
+        if isinstance(operation, operations.Operation):
             timeout = min(operation.timeout, float(os.environ["FAULTS_TIMEOUT"]))
             # In place, for those who have it as a default already.
             object.__setattr__(operation, "timeout", timeout)
     for module, names in (
-        (compute, ("QUERY", "QUEUE_QUERY", "SUBMISSION")),
+        (job_queries, ("QUERY", "QUEUE_QUERY")),
+        (compute, ("SUBMISSION",)),
         (transfers, ("PREPARATION", "INTERVAL")),
     ):
         for name in names:

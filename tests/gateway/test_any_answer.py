@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_translation import translate_error
 from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.v2 import transfers
+from reframe_firecrest.gateway.v2 import transfer_jobs
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.node_sets import MOST_NODES, expand_nodes
@@ -130,7 +130,7 @@ async def carry_out(
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", AT_ONCE)
+    monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", AT_ONCE)
 
 
 @given(
@@ -256,4 +256,4 @@ def test_a_refusal_in_any_words_becomes_an_error_of_ours(
         status, content=content_of(body), headers=sent, request=httpx.Request("GET", "http://x")
     )
     error = httpx.HTTPStatusError("no", request=response.request, response=response)
-    check_error(translate_error(policy.SUBMIT, error, "'daint' at http://x"))
+    check_error(translate_error(operations.SUBMIT, error, "'daint' at http://x"))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reframe_firecrest.gateway.attempt_names import attempts
 from reframe_firecrest.gateway.http import policy
-from reframe_firecrest.gateway.v1 import tasks, transfers
+from reframe_firecrest.gateway.v1 import tasks, transfer_jobs
 from reframe_firecrest.model import errors
 from tests.gateway.helpers import Answer, Api, answer, finished, make_gateway, run
 from tests.gateway.v1.helpers import QUEUE, ApiV1, Begun, done, queued
@@ -48,8 +48,8 @@ LOST: list[Answer] = [
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at v1's tasks and jobs at once."""
     monkeypatch.setattr(tasks, "FIRST_LOOK", 0.001)
-    monkeypatch.setattr(transfers, "LOOKS", (0.0, 0.0))
-    monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(transfer_jobs, "LOOKS", (0.0, 0.0))
+    monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
 
 
 Method = Callable[[Any], Awaitable[Any]]

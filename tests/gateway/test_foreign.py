@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations, policy
 from reframe_firecrest.gateway.http.error_mapping import ANY, V2, ErrorMapping
 from reframe_firecrest.gateway.v1.error_mapping import V1
 from reframe_firecrest.model import errors
@@ -43,7 +43,7 @@ DIALECTS = {"v1": V1, "v2": V2, "any": ANY}
 OWN = answer(503, "The scheduler service for the requested system (daint) is unhealthy.")
 
 
-def meaning(operation: policy.Operation, response: httpx.Response, error_mapping: ErrorMapping) -> Any:
+def meaning(operation: operations.Operation, response: httpx.Response, error_mapping: ErrorMapping) -> Any:
     response.request = httpx.Request("POST", "http://gateway.test")
     problem = httpx.HTTPStatusError("no", request=response.request, response=response)
     error = error_translation.translate_error(operation, problem, "'daint'", error_mapping=error_mapping)
@@ -60,14 +60,15 @@ def test_a_submission_is_uncertain_after_any_answer_that_is_not_firecrests(
 ) -> None:
     if body == BODIES["error"] and status < 500 and error_mapping is not V2:
         pytest.skip("FirecREST v1 does answer like this")
-    found = meaning(policy.SUBMIT, httpx.Response(status, content=body), error_mapping)
+    found = meaning(operations.SUBMIT, httpx.Response(status, content=body), error_mapping)
     assert found is errors.UncertainError
 
 
 @given(st.sampled_from([*range(500, 600)]), st.binary(max_size=60), st.sampled_from([*DIALECTS.values()]))
 def test_no_body_makes_a_5xx_certain(status: int, body: bytes, error_mapping: ErrorMapping) -> None:
     assert (
-        meaning(policy.SUBMIT, httpx.Response(status, content=body), error_mapping) is errors.UncertainError
+        meaning(operations.SUBMIT, httpx.Response(status, content=body), error_mapping)
+        is errors.UncertainError
     )
 
 
@@ -80,17 +81,17 @@ def test_no_body_makes_a_5xx_certain(status: int, body: bytes, error_mapping: Er
 def test_what_is_refused_at_the_door_did_not_get_in(
     error_mapping: ErrorMapping, body: bytes, status: int, kind: type[errors.GatewayError]
 ) -> None:
-    assert meaning(policy.SUBMIT, httpx.Response(status, content=body), error_mapping) is kind
+    assert meaning(operations.SUBMIT, httpx.Response(status, content=body), error_mapping) is kind
 
 
 def test_firecrests_own_answer_says_that_nothing_was_done() -> None:
-    assert meaning(policy.SUBMIT, OWN, V2) is errors.TransientError
-    assert meaning(policy.SUBMIT, OWN, ANY) is errors.TransientError
+    assert meaning(operations.SUBMIT, OWN, V2) is errors.TransientError
+    assert meaning(operations.SUBMIT, OWN, ANY) is errors.TransientError
 
 
 def test_v1_has_no_5xx_that_says_so() -> None:
     own = httpx.Response(503, json={"description": "Failed to submit job", "error": "no"})
-    assert meaning(policy.SUBMIT, own, V1) is errors.UncertainError
+    assert meaning(operations.SUBMIT, own, V1) is errors.UncertainError
 
 
 @pytest.mark.parametrize("missing", ["errorType", "message", "data", "user"])
@@ -102,8 +103,10 @@ def test_a_body_that_lacks_something_is_not_firecrests(missing: str) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 424, 500, 502, 503, 504])
-@pytest.mark.parametrize("operation", [policy.LIST_JOBS, policy.UPLOAD, policy.CANCEL, policy.REMOVE])
-def test_what_may_be_done_twice_is_simply_done_again(operation: policy.Operation, status: int) -> None:
+@pytest.mark.parametrize(
+    "operation", [operations.LIST_JOBS, operations.UPLOAD, operations.CANCEL, operations.REMOVE]
+)
+def test_what_may_be_done_twice_is_simply_done_again(operation: operations.Operation, status: int) -> None:
     error = errors.UncertainError("x", status=status, own=False)
     assert policy.may_repeat(operation, error, 1)
 

@@ -1,7 +1,7 @@
-"""What authenticates a request: a key, or tokens that are fetched once for all and renewed in time.
+"""Authorization of requests: an API key, or a token that all requests share and that is renewed in time.
 
 FirecREST refuses tokens that have less than 30 s left ("expires too soon"), and identity providers
-commonly issue them for 300 s, so a run of any length meets renewal.
+commonly issue them for 300 s, so most runs need a renewal.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from reframe_firecrest.settings.credentials import ApiKey, ClientSecret, Credent
 RENEW_BEFORE = 60.0
 """Seconds of validity below which a token is renewed: the server's 30 s and time for slow requests."""
 SHORT_RENEW_BEFORE = 35.0
-"""The same where tokens live so briefly that the wider margin would use most of them up."""
+"""The same for tokens whose lifetime is short."""
 LEAST_USE = 5.0
-"""Seconds for which a token is used in any case, so that none is asked for with every request."""
+"""Seconds for which any token is used, so that not every request fetches one."""
 STALE_PATIENCE = 60.0
-"""Seconds for which a source may go on giving a token that the gateway refuses. One that keeps tokens until
-they have expired does so for the last 30 s of each."""
+"""Seconds for which a source may repeat a token that the gateway refuses. A source that caches tokens until
+they expire does so for the last 30 s of each."""
 
 
 class Authorization:
-    """What authenticates a request. This one has nothing to renew and nothing to learn.
+    """Authorization of requests; the base class has nothing to renew.
 
     Attributes:
-        remedy: what a user can check when the gateway refuses it.
-        renewable: whether it may be another one after it was refused.
-        lifetime: seconds for which it was good when it was got; None if it does not expire.
+        remedy: advice to the user if the gateway refuses it.
+        renewable: it can be renewed after a refusal.
+        lifetime: seconds of validity when it was fetched; None if it does not expire.
     """
 
     remedy: str
@@ -43,31 +43,31 @@ class Authorization:
     lifetime: float | None = None
 
     async def auth_headers(self) -> dict[str, str]:
-        """Return the header that authenticates a request; pyfirecrest calls this for each.
+        """Return the header that authorizes a request; pyfirecrest calls this for each request.
 
         Raises:
-            AuthError: there is nothing that could authenticate it.
-            TransientError: not for now.
+            AuthError: the credentials are refused.
+            TransientError: no token can be had at present.
         """
         raise NotImplementedError
 
     async def notice(self, response: httpx.Response) -> None:
-        """Learn from an answer whether what authenticated the request is still good."""
+        """Note from an answer whether the authorization is still valid."""
 
     def is_stale(self) -> bool:
-        """Tell whether what was refused is still all that there is, but not for long."""
+        """Report whether the source has repeated the refused token, and not for long yet."""
         return False
 
     async def close(self) -> None:
-        """Stop what is under way."""
+        """Stop fetching."""
 
 
 def authorization(credentials: Credentials, client: httpx.AsyncClient) -> Authorization:
-    """Return what authenticates requests by these credentials.
+    """Return the authorization for these credentials.
 
     Args:
-        credentials: who we are.
-        client: what carries requests to an identity provider.
+        credentials: of the user.
+        client: sends requests to an identity provider.
     """
     if isinstance(credentials, ApiKey):
         return FixedKey(credentials)
@@ -77,7 +77,7 @@ def authorization(credentials: Credentials, client: httpx.AsyncClient) -> Author
 
 
 class FixedKey(Authorization):
-    """An API key, which is sent as it is and never expires."""
+    """An API key, which never expires."""
 
     remedy = "check the API key (FIRECREST_API_KEY) and what it may do there"
 
@@ -90,10 +90,10 @@ class FixedKey(Authorization):
 
 
 class Provider(Protocol):
-    """Where tokens come from.
+    """Source of tokens.
 
     Attributes:
-        remedy: what a user can check when the gateway refuses its tokens.
+        remedy: advice to the user if the gateway refuses its tokens.
     """
 
     remedy: str
@@ -102,9 +102,9 @@ class Provider(Protocol):
         """Get a token.
 
         Raises:
-            AuthError: not for these credentials.
-            ProtocolError: what was got is no token.
-            TransientError: not for now.
+            AuthError: the credentials are refused.
+            ProtocolError: the answer is not a token.
+            TransientError: no token can be had at present.
         """
 
 
@@ -124,8 +124,8 @@ class _Refusal:
     """A token that was refused.
 
     Attributes:
-        since: when.
-        repeated: the provider has given it again.
+        since: time of the refusal, by the monotonic clock.
+        repeated: the provider has returned it again.
     """
 
     value: str = field(repr=False)
@@ -134,7 +134,7 @@ class _Refusal:
 
 
 class TokenSource(Authorization):
-    """Tokens of a provider, one at a time for all requests."""
+    """Tokens of a provider; all requests share one."""
 
     renewable = True
 
@@ -146,18 +146,18 @@ class TokenSource(Authorization):
         self._fetching: asyncio.Task[_Token] | None = None
 
     async def auth_headers(self) -> dict[str, str]:
-        """Return the header with a token that is good for a while; see the base class."""
+        """Return the header with a token that is still valid for a while; see the base class."""
         token = self._token
         if token is None or time.monotonic() >= token.renew_at:
             if self._fetching is None:
                 self._fetching = asyncio.create_task(self._fetch())
                 self._fetching.add_done_callback(self._fetched)
-            # It is everybody's: whoever stops waiting must not end it for the others.
+            # All requests share the task: a cancelled request must not cancel it for the others.
             token = await asyncio.shield(self._fetching)
         return token.headers
 
     async def _fetch(self) -> _Token:
-        # A token's time runs from when it was made, which is before the answer was here.
+        # The lifetime begins when the token is issued, which is before the answer arrives.
         asked_at = time.monotonic()
         grant = await self._provider.fetch()
         margin = RENEW_BEFORE if grant.lifetime >= 2 * RENEW_BEFORE else SHORT_RENEW_BEFORE
@@ -172,13 +172,13 @@ class TokenSource(Authorization):
     def _fetched(self, task: asyncio.Task[_Token]) -> None:
         self._fetching = None
         if not task.cancelled():
-            # Whoever waits gets the error; where nobody does any more, it is nobody's concern.
+            # Mark the error as retrieved, in case no request waits for it any more.
             task.exception()
 
     async def notice(self, response: httpx.Response) -> None:
-        """Forget the token in use when the gateway refuses it.
+        """Drop the current token if the gateway refuses it.
 
-        Of many requests that are refused with one token, the first to say so brings a new one about.
+        Of many requests that are refused with one token, only the first causes a renewal.
         """
         token = self._token
         if token is None or response.request.headers.get("Authorization") != token.headers["Authorization"]:
@@ -189,12 +189,12 @@ class TokenSource(Authorization):
             self._refusal = _Refusal(token.value, time.monotonic())
             self._token = None
         elif self._refusal.value != token.value:
-            # Not the token is bad, but all are refused: many requests must not ask for one each.
+            # A renewed token is refused as well; not every request may fetch another.
             self._refusal = _Refusal(token.value, time.monotonic())
             self._token = replace(token, renew_at=min(token.renew_at, token.fetched_at + LEAST_USE))
 
     def is_stale(self) -> bool:
-        """Tell whether the provider gives the token again that was refused, but not for long yet."""
+        """Report whether the provider has repeated the refused token, and not for long yet."""
         refusal, token = self._refusal, self._token
         if refusal is None or token is None or refusal.value != token.value or not refusal.repeated:
             return False

@@ -1,4 +1,4 @@
-"""Asks an identity provider for tokens, by client credentials."""
+"""Tokens of an identity provider, by client credentials."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from urllib.parse import quote_plus
 import httpx
 
 from reframe_firecrest.gateway.auth.tokens import Grant, parse_token_response
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.http.limits import TooMuchError
 from reframe_firecrest.model import errors
 from reframe_firecrest.settings.credentials import ClientSecret
 
 
 def basic(name: str, secret: str) -> str:
-    """Return the header's value for basic authentication of a client.
+    """Return the header value for basic authentication of a client.
 
-    Both are form-encoded first, so that a colon in the name does no harm: RFC 6749 section 2.3.1.
+    Both are form-encoded first, so the name may contain a colon; see RFC 6749, section 2.3.1.
     """
     pair = f"{quote_plus(name)}:{quote_plus(secret)}"
     return "Basic " + base64.b64encode(pair.encode("ascii")).decode("ascii")
@@ -28,8 +28,8 @@ class IdentityProvider:
     """The token endpoint of one identity provider.
 
     Args:
-        credentials: the client's.
-        client: what carries the requests.
+        credentials: of the client.
+        client: sends the requests.
     """
 
     remedy = "check FIRECREST_CLIENT_ID and what this client may do there"
@@ -45,9 +45,9 @@ class IdentityProvider:
 
         Raises:
             AuthError: the credentials are refused.
-            ProtocolError: what is there is no token endpoint.
-            TransientError: it can't be reached, or has other troubles. A token endpoint that was one before
-                is having them as well when it answers like something else.
+            ProtocolError: the address is not that of a token endpoint.
+            TransientError: it cannot be reached or has a problem. So has an endpoint that has issued a token
+                before and then answers differently.
         """
         answer = await self._ask()
         status = answer.status_code
@@ -64,7 +64,7 @@ class IdentityProvider:
         try:
             grant = parse_token_response(answer.content if status == 200 else b"")
         except ValueError:
-            # The text is not shown: it may hold a token.
+            # The text is not shown, since it may contain a token.
             kind = errors.TransientError if self._has_given else errors.ProtocolError
             raise kind(
                 f"{self._name} does not answer with a token (HTTP {status}); check AUTH_TOKEN_URL"
@@ -81,9 +81,9 @@ class IdentityProvider:
             headers["Authorization"] = basic(credentials.client_id, secret)
         else:
             form |= {"client_id": credentials.client_id, "client_secret": secret}
-        timeout = policy.TOKEN.timeout
+        timeout = operations.TOKEN.timeout
         try:
-            # httpx counts each wait of its own; an answer that trickles would never be late by that.
+            # httpx limits the time between two bytes; an answer that trickles would never exceed that.
             return await asyncio.wait_for(
                 self._client.post(
                     str(credentials.token_url), data=form, headers=headers, timeout=httpx.Timeout(timeout)
@@ -92,7 +92,7 @@ class IdentityProvider:
             )
         except TooMuchError as error:
             raise errors.ProtocolError(f"{self._name} gives no token: {error}") from None
-        # No token is used up by asking, so asking again is always safe.
+        # A request for a token has no side effect, so a retry is always safe.
         except (asyncio.TimeoutError, httpx.ReadTimeout):
             raise errors.TransientError(
                 f"{self._name} gives no token: no answer within {timeout:.0f} s"

@@ -1,8 +1,8 @@
-"""Refusals of credentials that were good before: how long they are retried.
+"""Retries after a refusal of credentials that were accepted before.
 
-A gateway answers 401 for a while when its keys rotate, when it starts again or when the service that it asks
-about users is away; an identity provider that starts again answers 400 or 401. A credential that was never
-accepted is wrong, which a user should read within seconds.
+A gateway answers 401 for a while when its keys rotate, when it restarts, or when its authorization service is
+down; an identity provider that restarts answers 400 or 401. Credentials that were never accepted are wrong,
+and the user should learn that within seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Refusals:
     """The refusals by one gateway.
 
     Args:
-        timeout: seconds for which they are retried.
+        timeout: seconds for which refused requests are retried.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -42,14 +42,14 @@ class Refusals:
     def may_retry(self, error: GatewayError, since: float, pause: float, *, good: bool = False) -> bool:
         """Report whether a refused request may be sent again, and warn once.
 
-        Other requests may succeed meanwhile, so a request has a time of its own; and once nothing has been
-        accepted for long enough, requests that begin then have none.
+        The time limit applies to each request, since others may succeed meanwhile, and to all requests
+        together, so that later ones fail at once.
 
         Args:
             error: the refusal.
-            since: when the request was refused first, by the monotonic clock.
+            since: time of the request's first refusal, by the monotonic clock.
             pause: seconds until it would be sent again.
-            good: the credential is known to have been good, though not by a request that was accepted.
+            good: the credential is known to have been valid, though no request was accepted.
         """
         now = time.monotonic()
         if self._since is None or now - self._last > QUIET:

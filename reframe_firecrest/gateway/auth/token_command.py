@@ -1,4 +1,4 @@
-"""Runs the user's command that prints a token."""
+"""Tokens from a command of the user's."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from reframe_firecrest.gateway.auth.tokens import Grant, parse_command_output
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.model import errors
 from reframe_firecrest.settings import local_paths
 from reframe_firecrest.settings.credentials import TokenCommand
 
 MAX_OUTPUT = 65536
-"""Bytes that a token may have: some carry long lists of groups, but none is near this."""
+"""Bytes that a token may have; those with long lists of groups are far smaller."""
 
 LAST_READ = 1.0
-"""Seconds for which the pipes of a killed command are read to their end."""
+"""Seconds for reading the rest of the pipes of a killed command."""
 
 MAX_COMPLAINT = 200
-"""Characters of the command's complaint that are shown."""
+"""Characters of the command's error message that are shown."""
 
 _NO_RESOURCES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
@@ -43,21 +43,24 @@ class CommandSource:
         self._has_given = False
 
     async def fetch(self) -> Grant:
-        """Run it.
+        """Run the command.
 
         Raises:
-            AuthError: there is no such command.
-            ProtocolError: what it prints is no token.
-            TransientError: it failed: it can't tell an outage from a mistake. So is anything else that goes
-                wrong with a command that has given a token before.
+            AuthError: the command does not exist.
+            ProtocolError: its output is not a token.
+            TransientError: it failed, since its exit code does not distinguish an outage from a mistake; or
+                anything else went wrong with a command that has printed a token before.
         """
+        timeout = operations.TOKEN_COMMAND.timeout
         process = await self._start()
         try:
-            output, complaint, code = await asyncio.wait_for(_result(process), policy.TOKEN_COMMAND.timeout)
+            output, complaint, code = await asyncio.wait_for(
+                _result(process), operations.TOKEN_COMMAND.timeout
+            )
         except asyncio.TimeoutError:
             await _end(process)
             raise errors.TransientError(
-                f"{self._name} gives no token: it has not ended within {policy.TOKEN_COMMAND.timeout:.0f} s"
+                f"{self._name} gives no token: it has not ended within {timeout:.0f} s"
             ) from None
         except asyncio.CancelledError:
             await _end(process)
@@ -69,7 +72,7 @@ class CommandSource:
         try:
             grant = parse_command_output(output if len(output) <= MAX_OUTPUT else b"")
         except ValueError:
-            # What it printed is not shown: there may be a token in it.
+            # The output is not shown, since it may contain a token.
             kind = errors.TransientError if self._has_given else errors.ProtocolError
             raise kind(
                 f"{self._name} prints no token; it has to print a token and nothing else, "
@@ -80,8 +83,8 @@ class CommandSource:
 
     async def _start(self) -> asyncio.subprocess.Process:
         try:
-            # A session of its own: Ctrl-C must not reach the command, since cancelling jobs needs a token,
-            # and ReFrame, which waits for any child of its process group, must not take its exit code away.
+            # In its own session, so that Ctrl-C does not reach it, since cancelling jobs needs a token, and
+            # ReFrame, which waits for any child of its process group, does not reap it.
             return await asyncio.create_subprocess_exec(
                 *self._words,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -99,7 +102,7 @@ class CommandSource:
 
 
 async def _read(stream: asyncio.StreamReader | None, *, last: bool = False) -> bytes:
-    """Read to the end, but keep no more than tells that it is too much: of the beginning or of the end."""
+    """Read to the end; keep one byte more than is allowed, of the beginning or of the end."""
     kept = bytearray()
     while stream is not None and (chunk := await stream.read(MAX_OUTPUT)):
         kept += chunk
@@ -120,7 +123,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _secrets_in(output: bytes) -> list[str]:
-    """Return what may be a token in the output of a command that failed all the same."""
+    """Return what may be a token in the output of a failed command."""
     return re.findall(r"[^\s\"',:{}]{8,}", output.decode(errors="replace"))
 
 

@@ -1,4 +1,4 @@
-"""What was given as an access token, and for how long it is good."""
+"""Access tokens, and for how long they are valid."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ REFUSED_BELOW = 30.0
 """Seconds of validity below which FirecREST v2 refuses a token ("expires too soon")."""
 
 UNKNOWN_LIFETIME = 120.0
-"""Seconds for which a token is good that doesn't tell; most live longer."""
+"""Seconds for which a token without an expiry counts as valid; most live longer."""
 
 _PLAIN = r"^[!#-\[\]-~]+$"
-"""What goes through a header: printable ASCII without blanks, and without quotes, which come from JSON."""
+"""Characters allowed in a token: printable ASCII without blanks, and without quotes, which come from JSON."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A token as it was given.
+    """A token and its lifetime.
 
     Attributes:
-        value: never printed.
-        lifetime: seconds from when it was asked for.
+        value: the token; it is never printed.
+        lifetime: seconds from the request for it.
     """
 
     value: str = field(repr=False)
@@ -42,10 +42,10 @@ class _Answer(BaseModel):
 
 
 def parse_token_response(content: bytes) -> Grant:
-    """Read a token endpoint's answer, RFC 6749 section 5.1.
+    """Parse the answer of a token endpoint; see RFC 6749, section 5.1.
 
     Raises:
-        ValueError: it is none; the text of the error may hold what was read.
+        ValueError: it contains no token; the text of the error may contain the answer.
     """
     answer = _Answer.model_validate_json(content)
     if answer.expires_in is not None and answer.expires_in > 0:
@@ -54,13 +54,13 @@ def parse_token_response(content: bytes) -> Grant:
 
 
 def parse_command_output(content: bytes) -> Grant:
-    """Read what a command printed: a token, or an object like a token endpoint's answer.
+    """Parse the output of a command: a token, or an object like the answer of a token endpoint.
 
     Raises:
-        ValueError: it is neither; the text of the error may hold what was read.
+        ValueError: it is neither; the text of the error may contain the output.
     """
     text = content.decode().strip()
-    # "null" is what jq prints for a token that isn't there.
+    # jq prints "null" for a missing token.
     if text.startswith("{") or text == "null":
         return parse_token_response(content)
     if not re.match(_PLAIN, text):
@@ -69,10 +69,10 @@ def parse_command_output(content: bytes) -> Grant:
 
 
 def _lifetime_by_claims(token: str) -> float:
-    """Read off a JWT how long it is good; its signature is the gateway's concern.
+    """Return the lifetime of a JWT by its claims; the gateway checks its signature.
 
-    The times in it are another clock's than ours, which may be wrong. By a clock that is behind, the token
-    seems to live longer than from its making to its end; by one that is ahead, it seems to be dead.
+    The claims are times of another clock. If this machine's clock is behind, the token seems to live longer
+    than from its issue to its expiry; if it is ahead, the token seems to have expired.
     """
     claims = _claims(token)
     end, made = _instant(claims, "exp"), _instant(claims, "iat")

@@ -1,6 +1,6 @@
-"""Bodies of requests and answers, kept within limits. Every byte of a remote side passes here.
+"""Bodies of requests and answers, kept within limits; every received byte passes through here.
 
-What exceeds a limit is noticed piece by piece, before it is in memory: decompression stops at the limit too.
+The limits are checked for each piece, before it is in memory. Decompression stops at the limit too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_DEPTH = 100
 """Levels that a JSON answer may be nested; FirecREST's have fewer than ten."""
 
 MOST_VALUES = 5_000_000
-"""Values that a JSON answer may have: each takes some 60 bytes of memory, however short it is written."""
+"""Values that a JSON answer may have: each takes about 60 bytes of memory."""
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _OPENING, _CLOSING = b"[{", b"]}"
@@ -34,13 +34,13 @@ _STEPS = {**dict.fromkeys(_OPENING, 1), **dict.fromkeys(_CLOSING, -1)}
 
 
 class Received(httpx.AsyncByteStream):
-    """The body of an answer, decompressed as it comes.
+    """The body of an answer, decompressed while it is received.
 
     Args:
         stream: the body as it was sent.
         bounds: its limits.
-        gzipped: it is compressed.
-        cut: end it at the limit instead of raising an error.
+        gzipped: the body is compressed.
+        cut: truncate the body at the limit instead of raising an error.
         count: called with the bytes of each piece that is received.
     """
 
@@ -97,7 +97,7 @@ class Received(httpx.AsyncByteStream):
         return TooMuchError(f"the answer has more than {bounds.size} bytes, the limit {bounds.reason}")
 
     async def aclose(self) -> None:
-        """Close the connection, or leave it to others if all was read."""
+        """Close the connection, or return it to the pool if the body was read."""
         await self._stream.aclose()
 
 
@@ -112,7 +112,7 @@ class _Identity:
 
 
 class _Gunzip:
-    """A gzipped body, decompressed no further than it is read."""
+    """A gzipped body, decompressed piece by piece."""
 
     def __init__(self) -> None:
         self._state = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -130,18 +130,18 @@ class _Gunzip:
                 yield piece
 
     def end(self) -> None:
-        """Refuse an end in the middle."""
+        """Refuse a truncated body."""
         if self._begun and not self._state.eof:
             raise httpx.DecodingError("gzip data without an end")
 
 
 class Sent(httpx.AsyncByteStream):
-    """The body of a request, in pieces that must be taken at the minimum rate.
+    """The body of a request, in pieces that the server must accept at the minimum rate.
 
     Args:
         stream: the body.
-        pace: watches it.
-        scope: its deadline follows what is sent; behind the body, it is that of the answer's head.
+        pace: watches the rate.
+        scope: its deadline is extended with each piece; after the body, it is that for the answer's headers.
     """
 
     def __init__(self, stream: httpx.AsyncByteStream, pace: Pace, scope: anyio.CancelScope) -> None:
@@ -150,7 +150,7 @@ class Sent(httpx.AsyncByteStream):
         self._scope = scope
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        # Reading from this machine's disk may take its time.
+        # Reading from this machine's disk may be slow.
         self._allow(None)
         async for part in self._stream:
             for at in range(0, len(part), PIECE):
@@ -171,22 +171,22 @@ class Sent(httpx.AsyncByteStream):
 
 
 def receive(response: httpx.Response, usual: Limits, count: Callable[[int], None]) -> httpx.Response:
-    """Return an answer whose body keeps within limits.
+    """Return an answer whose body is kept within limits.
 
     Args:
-        response: the answer; nothing of its body must have been read.
+        response: the answer; its body must not have been read.
         usual: the limits, if none are set for this request.
         count: called with the bytes of each piece that is received.
 
     Raises:
-        DecodingError: it is compressed in a way that was not asked for.
+        DecodingError: its compression was not requested.
     """
     bounds = limits.current(usual)
     failed = response.status_code >= 400
     if failed:
         bounds = replace(bounds, size=min(bounds.size, ERROR_SIZE))
     gzipped = _is_gzipped(response)
-    # httpx would decompress whole pieces, whatever they become.
+    # httpx would decompress each piece at once, regardless of the resulting size.
     headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
     stream = cast("httpx.AsyncByteStream", response.stream)
     return httpx.Response(
@@ -200,7 +200,7 @@ def receive(response: httpx.Response, usual: Limits, count: Callable[[int], None
 
 def _is_gzipped(response: httpx.Response) -> bool:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    # Without it, an object that is stored compressed comes as it is stored.
+    # An object that is stored compressed is returned as it is stored.
     if encoding == "identity" or response.request.headers.get("Accept-Encoding") == "identity":
         return False
     if encoding not in ("gzip", "x-gzip"):
@@ -209,7 +209,7 @@ def _is_gzipped(response: httpx.Response) -> bool:
 
 
 def check_json(content: bytes) -> None:
-    """Refuse what would take far more memory as Python's values than as JSON.
+    """Refuse JSON that would take far more memory as Python values.
 
     Raises:
         TooMuchError: it has too many levels or values.
@@ -227,5 +227,5 @@ def check_json(content: bytes) -> None:
 
 
 def _values_in(content: bytes) -> int:
-    """Return how many values JSON has at most."""
+    """Return an upper bound of the number of values in JSON."""
     return content.count(b",") + content.count(b"[") + content.count(b"{")

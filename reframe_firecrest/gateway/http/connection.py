@@ -1,4 +1,4 @@
-"""What leads to one system behind one gateway, whatever the version of its API."""
+"""Connection to one system behind one gateway, for all versions of the API."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import ssl
 import httpx
 
 from reframe_firecrest.gateway.auth.authorization import authorization
-from reframe_firecrest.gateway.http.error_mapping import ANY, ErrorMapping
+from reframe_firecrest.gateway.http.error_mapping import ErrorMapping
 from reframe_firecrest.gateway.http.http_client import CountingClient, TrafficCounter
 from reframe_firecrest.gateway.http.limits import usual
 from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.http.request_attempts import GatewayState
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
+from reframe_firecrest.gateway.http.throttle import Throttle
 from reframe_firecrest.gateway.object_storage.object_storage import ObjectStorage
 from reframe_firecrest.model import errors
 from reframe_firecrest.settings import Settings
 
 
 class Connection:
-    """HTTP, who we are, how requests are repeated, and the way to the object store.
+    """HTTP client, authorization, retries and object storage of one gateway.
 
     Args:
-        settings: where the gateway is and who we are.
-        retry_policy: how long failures are ridden out.
-        transport: what carries the requests, if not the network.
+        settings: the gateway's address, the credentials and the system.
+        retry_policy: for how long failures are retried.
+        transport: carries the requests instead of the network, in tests.
     """
 
     def __init__(
@@ -41,32 +43,39 @@ class Connection:
         self.http = CountingClient(self._traffic, limits, verify=trusted, transport=transport)
         self.authorization = authorization(settings.credentials, self.http)
         self.http.event_hooks = {"response": [self.authorization.notice]}
-        self.call = RetryingClient(self.where, self.authorization, retry_policy, settings.max_in_flight, ANY)
+        self._state = GatewayState(
+            self.where, self.authorization, retry_policy, Throttle(settings.max_in_flight)
+        )
         self.objects = ObjectStorage(self.http, retry_policy, self.where, limits)
 
-    def use_error_mapping(self, error_mapping: ErrorMapping) -> None:
-        """Note which version of the API is spoken from now on."""
-        self.call.use_error_mapping(error_mapping)
+    def client(self, error_mapping: ErrorMapping) -> RetryingClient:
+        """Return a client for requests in one version of the API."""
+        return RetryingClient(self._state, error_mapping)
 
-    def not_there(self, error: errors.NotFoundError) -> errors.NotFoundError:
-        """Say that the gateway knows nothing of what every FirecREST of this version has."""
+    def not_found(self, api: str, error: errors.NotFoundError) -> errors.NotFoundError:
+        """Return the error for an address that lacks an endpoint which every FirecREST has.
+
+        Args:
+            api: the user's name of the API version.
+            error: the gateway's answer.
+        """
         return errors.NotFoundError(
-            f"there is no {self.call.api} at {self.url} (HTTP {error.status}); check FIRECREST_URL",
+            f"there is no {api} at {self.url} (HTTP {error.status}); check FIRECREST_URL",
             status=error.status,
         )
 
     async def authenticate(self) -> float | None:
-        """Get what authenticates requests; see the protocol."""
+        """Get a token, if one is needed; see `GatewayConnection`."""
         await self.authorization.auth_headers()
         return self.authorization.lifetime
 
     async def close(self) -> None:
-        """Close everything."""
+        """Close all connections."""
         await self.authorization.close()
         await self.http.aclose()
 
     def stats(self) -> dict[str, int]:
-        """Count what went over the wire."""
+        """Count the requests, the bytes sent and received, and the most requests in flight."""
         return {
             "requests": self._traffic.requests,
             "bytes_sent": self._traffic.bytes_sent,

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 
 def parse_date(text: str) -> float | None:
-    """Read the header that tells when an answer was made: seconds since the epoch, None if it is none."""
+    """Parse the header; return seconds since the epoch, None if it is invalid."""
     try:
         return epoch_seconds(parsedate_to_datetime(text))
     except (ValueError, TypeError, OverflowError):
@@ -16,5 +16,5 @@ def parse_date(text: str) -> float | None:
 
 def epoch_seconds(moment: datetime) -> float:
     """Return a time in seconds since the epoch."""
-    # One without a zone is meant to be in universal time.
+    # A time without a zone is in UTC.
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

@@ -1,4 +1,4 @@
-"""How a version of the API puts what went wrong: the part of the policy in which versions differ, as data."""
+"""Errors of each API version, mapped to ours: the part of the policy in which versions differ, as data."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from reframe_firecrest.gateway.http import policy, throttle
 from reframe_firecrest.model import errors
 
 MAX_TEXT = 10_000
-"""Characters of an error's text that are searched for its meaning: the time for some patterns grows with the
-square of it."""
+"""Characters of an error's text that are searched: the time of some patterns grows with the square."""
 
 MAX_TEXTS = 20
-"""Texts in one answer that are looked at."""
+"""Texts of one answer that are searched."""
 
 _LONG_IDS = re.compile(r"\s*\[X-(Request|Correlation)-ID[^\]]*\]")
 
 
 @dataclass(frozen=True)
 class ErrorMapping:
-    """One version's way to say things.
+    """The errors of one version of the API, and the load that its gateways bear.
 
     Attributes:
-        api: what users call the API.
-        told: takes out of an answer what it says of an error.
-        is_own: reports whether an answer is the gateway's own, not one of a proxy in front of it.
-        classify: the class of error that an answer of its own means, by itself and what it says.
-        at_first: requests that may be open at a time until more has proved to be fine.
+        api: the user's name of the API version.
+        text: extracts the description of an error from an answer.
+        is_own: reports whether an answer is the gateway's own, not that of a proxy in front of it.
+        classify: returns the class of error of the gateway's own answer with such a text.
+        at_first: open requests that are allowed initially.
         inside: requests that may be inside the gateway at a time, by estimate.
     """
 
     api: str
-    told: Callable[[httpx.Response], str]
+    text: Callable[[httpx.Response], str]
     is_own: Callable[[httpx.Response], bool]
     classify: Callable[[httpx.Response, str], type[errors.GatewayError]]
     at_first: int = throttle.AT_FIRST
@@ -43,17 +42,17 @@ class ErrorMapping:
 
     @property
     def broken(self) -> str:
-        """What users are told of an answer that does not keep to the API."""
+        """The message for an answer that does not conform to the API."""
         return f"the answer is not what {self.api} promises; check FIRECREST_URL"
 
 
 def texts_in(response: httpx.Response, keys: Sequence[str], lists: Sequence[str] = ()) -> list[str]:
-    """Return what an answer's body says, each text once.
+    """Return the texts in the body of an answer, each once.
 
     Args:
         response: the answer.
-        keys: of the body, under which there is a text.
-        lists: keys under which there are several.
+        keys: keys of the body that have one text.
+        lists: keys of the body that have several texts.
     """
     body = _object_in(response)
     found = [body.get(key) for key in keys]
@@ -78,7 +77,7 @@ def _object_in(response: httpx.Response) -> Mapping[str, object]:
 def is_of_v2(response: httpx.Response) -> bool:
     """Recognise an error body of FirecREST v2; source: ``ApiResponseError`` in its code.
 
-    A proxy's own answers have other keys (Kong ``message``, AWS ``errorMessage``), or are no JSON at all.
+    The answers of proxies have other keys (Kong ``message``, AWS ``errorMessage``) or are not JSON.
     """
     body = _object_in(response)
     typical = {"errorType", "message", "data", "user"} <= body.keys()
@@ -91,8 +90,8 @@ _KEYS_OF_V1 = {"description", "error", "status_code", "success", "task_id", "tas
 def is_of_v1(response: httpx.Response) -> bool:
     """Recognise an error body of FirecREST v1, whose keys are few; source: recordings of a real gateway.
 
-    It describes what it could not do; only its answers about tasks have an `error` alone, and none from 500
-    on do. Others use that key too.
+    It has a description. Only answers about tasks have an `error` alone, and only below status 500; other
+    servers use that key as well.
     """
     body = _object_in(response)
     if body.keys() - _KEYS_OF_V1:
@@ -101,18 +100,18 @@ def is_of_v1(response: httpx.Response) -> bool:
     return described or (isinstance(body.get("error"), str) and response.status_code < 500)
 
 
-def _told(response: httpx.Response) -> str:
-    told = " ".join(texts_in(response, ("message", "description", "error"), ("causedBy",)))
-    return _LONG_IDS.sub("", told[:MAX_TEXT])
+def _text(response: httpx.Response) -> str:
+    text = " ".join(texts_in(response, ("message", "description", "error"), ("causedBy",)))
+    return _LONG_IDS.sub("", text[:MAX_TEXT])
 
 
 ANY = ErrorMapping(
     api="FirecREST",
-    told=_told,
+    text=_text,
     is_own=lambda response: is_of_v2(response) or is_of_v1(response),
     classify=lambda response, text: policy.classify(response.status_code, text),
 )
-"""For as long as the version is not known."""
+"""The mapping while the version is unknown."""
 
 V2 = replace(ANY, api="FirecREST v2", is_own=is_of_v2)
-"""FirecREST v2 gives the cause beside the message."""
+"""FirecREST v2; its errors have a cause beside the message."""

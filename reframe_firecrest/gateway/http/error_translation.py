@@ -1,4 +1,4 @@
-"""Translates what httpx, pyfirecrest and the API say went wrong into this package's errors. Once."""
+"""Translation of the errors of httpx, pyfirecrest and the API into ours, in one place."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from reframe_firecrest.gateway.http import policy
 from reframe_firecrest.gateway.http.error_mapping import ANY, MAX_TEXT, ErrorMapping
 from reframe_firecrest.gateway.http.http_client import HtmlPageError
 from reframe_firecrest.gateway.http.limits import StalledError, TooMuchError
-from reframe_firecrest.gateway.http.policy import NO_SPACE, Operation
+from reframe_firecrest.gateway.http.operations import Operation
+from reframe_firecrest.gateway.http.policy import NO_SPACE
 from reframe_firecrest.model import errors
 
 MAX_MESSAGE = 400
-"""Characters of the remote side's words that are shown."""
+"""Characters of a remote message that are shown."""
 
 FULL = (
     "the disk is full there, or your quota is used up; "
@@ -26,7 +27,7 @@ FULL = (
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
-"""What follows the question mark of a presigned URL is a secret."""
+"""The query of a presigned URL is a secret."""
 _STORAGE_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _FAILED_COMMAND = re.compile(r"Unable to \w+ files exit code|srun: error:")
 
@@ -34,14 +35,14 @@ _FAILED_COMMAND = re.compile(r"Unable to \w+ files exit code|srun: error:")
 def translate_error(
     operation: Operation, error: Exception, where: str, remedy: str = "", error_mapping: ErrorMapping = ANY
 ) -> errors.GatewayError:
-    """Translate an exception of the layers below.
+    """Translate an exception of httpx, pyfirecrest or the JSON decoder.
 
     Args:
-        operation: what was asked.
-        error: what httpx, pyfirecrest or the JSON decoder raised.
+        operation: the requested operation.
+        error: the exception.
         where: the gateway and system, as the user knows them.
-        remedy: what the user can check when it refuses who we are.
-        error_mapping: how the version of the API that is spoken puts things.
+        remedy: advice to the user if the credentials are refused.
+        error_mapping: of the API version in use.
     """
     what = f"{operation.name} on {where} failed"
     if isinstance(error, errors.GatewayError):
@@ -58,13 +59,13 @@ def translate_error(
         setting = "FIRECREST_URL" if _host(error) in where else None
         return errors.TransientError(f"{what}: {unreachable(error, setting)}")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | httpx.LocalProtocolError):
-        # A URL that the gateway named is none.
+        # The gateway named an invalid URL.
         return errors.ProtocolError(f"{what}: {error_mapping.broken}")
     if isinstance(error, httpx.HTTPError):
         return errors.UncertainError(f"{what}: the connection broke ({type(error).__name__})")
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | HtmlPageError):
         return errors.ForeignAnswerError(f"{what}: {error_mapping.broken}")
-    # Numbers and depths that Python refuses are among them.
+    # This includes numbers and nesting depths that Python refuses.
     if isinstance(error, ValueError | LookupError | TypeError | ArithmeticError | RecursionError):
         return errors.ProtocolError(f"{what}: {error_mapping.broken}")
     if isinstance(error, OSError):
@@ -80,11 +81,11 @@ def _host(error: httpx.HTTPError) -> str:
 
 
 def unreachable(error: httpx.HTTPError, setting: str | None) -> str:
-    """Say which host did not answer and what to do about it.
+    """Describe a host that did not answer, with advice to the user.
 
     Args:
-        error: what httpx raised.
-        setting: the environment variable that names the host; None for one that the gateway named.
+        error: of httpx.
+        setting: the environment variable for the host; None if the gateway named the host.
     """
     host = _host(error)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -98,14 +99,14 @@ def unreachable(error: httpx.HTTPError, setting: str | None) -> str:
 def translate_storage_error(
     operation: Operation, response: httpx.Response, where: str
 ) -> errors.GatewayError:
-    """Translate what an object store answers to a request that it does not grant.
+    """Translate an error of an object storage.
 
-    Of its text only the code is shown: the rest names the object, whose presigned URL is a secret.
+    Of its text only the code is shown, since the rest names the object, whose presigned URL is a secret.
     Source for the codes: Amazon S3's API reference, "Error responses".
 
     Args:
-        operation: what was asked.
-        response: the answer, whole.
+        operation: the requested operation.
+        response: the answer with its body.
         where: the gateway and system, as the user knows them.
     """
     status = response.status_code
@@ -127,7 +128,7 @@ def translate_storage_error(
 def _of_response(
     what: str, response: httpx.Response, remedy: str, error_mapping: ErrorMapping
 ) -> errors.GatewayError:
-    text = error_mapping.told(response)
+    text = error_mapping.text(response)
     own = error_mapping.is_own(response)
     kind = error_mapping.classify(response, text) if own else policy.classify_foreign(response.status_code)
     if kind is errors.ForeignAnswerError:
@@ -148,16 +149,16 @@ def _of_response(
 
 
 def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
-    """Return the failure that the error log of a transfer job tells; None if it tells none.
+    """Return the failure in the error log of a transfer job, None if there is none.
 
-    The job itself reports success all the same. Sources: FirecREST v2's ``job_extract.sh`` and
-    ``job_compress.sh``, which end with the exit code of an ``echo``, seen with a full disk; the recording
-    ``submit_compress_job_missing`` of FirecREST v1, whose scripts end with one too, and run the command by
-    srun.
+    The job itself reports success even then. Sources: FirecREST v2's ``job_extract.sh`` and
+    ``job_compress.sh``, which end with the exit code of an ``echo``, observed with a full disk; the recording
+    ``submit_compress_job_missing`` of FirecREST v1, whose scripts end with an ``echo`` too and run the
+    command with srun.
 
     Args:
         what: the beginning of the message.
-        log: what the job wrote to standard error.
+        log: the job's standard error.
     """
     if not _FAILED_COMMAND.search(log):
         return None
@@ -166,12 +167,12 @@ def failure_in_log(what: str, log: str) -> errors.RejectedError | None:
 
 
 def explained(kind: type[errors.GatewayError], brief: str) -> str:
-    """Begin with what to do, where what the remote side says does not tell: tar has a line for each file."""
+    """Prepend advice to a message that lacks it: tar prints a line for each file on a full disk."""
     return f"{FULL}: {brief}" if kind is errors.NoSpaceError else brief
 
 
 def shortened(text: str) -> str:
-    """Shorten what the remote side says to what a user can make use of; no secret stays in it."""
+    """Shorten a remote message to the part that is useful to the user, without secrets."""
     brief = re.sub(r"\s+", " ", _without_queries(text[:MAX_TEXT])).strip()[:MAX_MESSAGE]
     brief = re.sub(r"^Remote process failed with exit status:\d+ and error message:", "", brief)
     return re.sub(r"^Unexpected Slurm command response\. exit_status:\d+ std_err:", "", brief)
@@ -182,7 +183,7 @@ def _without_queries(text: str) -> str:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds after which a server wants to be asked again, None if it does not say."""
+    """Return the seconds that a server asks to wait before a retry, None if it does not."""
     for header in ("retry-after", "ratelimit-reset"):
         try:
             # A date is possible too, but FirecREST's gateways send seconds.

@@ -1,8 +1,10 @@
-"""HTTP, counted, with nothing secret in the logs."""
+"""HTTP client that counts and limits its traffic, and keeps secrets out of the logs."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ from reframe_firecrest.gateway.http.limits import HEAD, Limits, Pace, StalledErr
 
 
 class _WithoutQueries(logging.Filter):
-    """Takes the queries out of the URLs that httpx logs: those of presigned URLs are secrets."""
+    """Removes the queries from URLs that httpx logs, since those of presigned URLs are secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -26,10 +28,10 @@ class _WithoutQueries(logging.Filter):
 
 
 class _WithoutHeads(logging.Filter):
-    """Takes the heads of answers out of what httpcore logs: a cookie in them stands for a session."""
+    """Removes the headers of answers from what httpcore logs, since they may contain a session cookie."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        # httpcore makes the whole text itself. Of requests it shows the method only.
+        # httpcore formats the text itself. Of requests it logs the method only.
         event, _, _ = str(record.msg).partition(" return_value=")
         if event == "receive_response_headers.complete":
             record.msg = event
@@ -42,16 +44,16 @@ for _name in ("http11", "http2"):
 
 
 class HtmlPageError(ValueError):
-    """A web page where there should be a file: something has come in between."""
+    """A web page instead of a file, from a proxy or a portal."""
 
 
 def file_content(response: httpx.Response) -> bytes:
-    """Return the file that an answer carries, which FirecREST sends as ``application/octet-stream``.
+    """Return the file in an answer, which FirecREST sends as ``application/octet-stream``.
 
     Source: the recordings ``download_small`` and ``simple_download`` of real gateways.
 
     Raises:
-        PageError: it is a page.
+        HtmlPageError: it is a web page.
     """
     if is_html(response):
         raise HtmlPageError("a web page")
@@ -59,14 +61,14 @@ def file_content(response: httpx.Response) -> bytes:
 
 
 def is_html(response: httpx.Response) -> bool:
-    """Tell whether an answer is a web page, such as a proxy's or a portal's."""
+    """Report whether an answer is a web page, such as that of a proxy or a portal."""
     kind: str = response.headers.get("Content-Type", "")
     return kind.startswith("text/html")
 
 
 @dataclass
 class TrafficCounter:
-    """What went over the wire, counted for the user's summary and for the benchmark."""
+    """Counts of requests and bytes, for the user's summary and the benchmark."""
 
     requests: int = 0
     bytes_sent: int = 0
@@ -76,20 +78,20 @@ class TrafficCounter:
 
 
 class CountingClient(httpx.AsyncClient):
-    """HTTP with a count and with limits for every request, wherever it comes from.
+    """HTTP client that counts and limits every request.
 
-    They are here and not in a transport, since a transport of one's own makes httpx ignore ``HTTPS_PROXY``.
+    This is not done in a transport, since with a custom transport httpx ignores ``HTTPS_PROXY``.
 
     Args:
-        traffic: takes the counts.
-        limits: of each exchange, unless others are set for it.
-        kwargs: those of httpx's client.
+        traffic: receives the counts.
+        limits: of each request, unless others are set for it.
+        kwargs: those of `httpx.AsyncClient`.
     """
 
     def __init__(self, traffic: TrafficCounter, limits: Limits | None = None, **kwargs: Any) -> None:
-        # A proxy can't reach what listens on this machine only.
+        # A proxy cannot reach servers on this machine's loopback interface.
         local = {f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")}
-        # Other compressions could not be undone piece by piece.
+        # Other compressions could not be decompressed piece by piece.
         super().__init__(mounts=local, headers={"Accept-Encoding": "gzip"}, **kwargs)
         self._traffic = traffic
         self._limits = limits or Limits()
@@ -102,7 +104,8 @@ class CountingClient(httpx.AsyncClient):
         traffic.in_flight += 1
         traffic.most_in_flight = max(traffic.most_in_flight, traffic.in_flight)
         try:
-            answer = await self._head_of(request, **kwargs)
+            with _head_limited(request, self._limits):
+                answer = await super().send(request, stream=True, **kwargs)
             try:
                 response = receive(answer, self._limits, self._received)
                 if not stream:
@@ -114,21 +117,28 @@ class CountingClient(httpx.AsyncClient):
         finally:
             traffic.in_flight -= 1
 
-    async def _head_of(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
-        """Send a request; return the answer, with its body still to come."""
-        with anyio.move_on_after(HEAD) as scope:
-            if isinstance(request.stream, httpx.AsyncByteStream):
-                request.stream = Sent(request.stream, Pace(current(self._limits).rate), scope)
-            return await super().send(request, stream=True, **kwargs)
-        raise StalledError("no answer, or only the beginning of one", request=request)
-
     def _received(self, size: int) -> None:
         self._traffic.bytes_received += size
 
 
+@contextmanager
+def _head_limited(request: httpx.Request, limits: Limits) -> Iterator[None]:
+    """Limit the time until the headers of an answer, and the rate at which a body is sent.
+
+    Raises:
+        StalledError: no answer has begun in time.
+    """
+    with anyio.move_on_after(HEAD) as scope:
+        if isinstance(request.stream, httpx.AsyncByteStream):
+            request.stream = Sent(request.stream, Pace(current(limits).rate), scope)
+        yield
+    if scope.cancelled_caught:
+        raise StalledError("no answer, or only the beginning of one", request=request)
+
+
 async def _read(response: httpx.Response) -> None:
     await response.aread()
-    # Whatever is in a file, nothing reads it as JSON.
+    # Files are never parsed as JSON.
     if not response.headers.get("Content-Type", "").startswith("application/octet-stream"):
         check_json(response.content)
 

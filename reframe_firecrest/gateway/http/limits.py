@@ -1,4 +1,4 @@
-"""Limits of what a remote side may send, and of how slowly it may be exchanged."""
+"""Limits of the size of responses, and of the rate of transfers."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ GROWTH = 1 << 20
 """The same for a file that must fit into memory: a log may have been written on since."""
 
 ERROR_SIZE = 1 << 20
-"""Bytes that are read of an answer that reports an error; the rest is not asked for."""
+"""Bytes that are read of an answer that reports an error."""
 
 RATE = 1000
-"""Bytes a second below which a transfer has stalled. Four parts of a file travel at a time, so this is less
-than half of a 9600 baud line's worth for each."""
+"""Bytes a second below which a transfer has stalled. Four parts of a file are transferred at a time, each
+with less than half the rate of a 9600 baud line."""
 
 WINDOW = 120.0
-"""Seconds of waiting over which the rate is averaged. A storage that is silent for that long has always been
-given up, so a minimum rate makes nothing fail that moves on."""
+"""Seconds of waiting over which the rate is averaged. That is also the timeout of a silent storage, so the
+minimum rate does not abort transfers that make progress."""
 
 HEAD = 200.0
-"""Seconds until the head of an answer must be complete: httpx waits for each of its bytes anew. It covers the
-60 s, 10 s and 120 s that a free connection, connecting and the first byte may take."""
+"""Seconds until the headers of an answer must be complete, since httpx only limits the time between two
+bytes. They cover the 60 s, 10 s and 120 s for a free connection, connecting and the first byte."""
 
 clock = time.monotonic
 
@@ -51,12 +51,12 @@ class StalledError(httpx.TransportError):
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits for one exchange.
+    """Limits for one request.
 
     Attributes:
         size: bytes that the answer may have, as received and decompressed.
         reason: the origin of that limit, for messages.
-        rate: bytes a second that must be moved on average; 0 for no minimum.
+        rate: average bytes a second that must be transferred; 0 for no minimum.
     """
 
     size: int = RESPONSE_SIZE
@@ -65,7 +65,7 @@ class Limits:
 
 
 def usual(settings: Settings) -> Limits:
-    """Return the limits for all exchanges that have none of their own."""
+    """Return the limits for requests without their own."""
     return Limits(size=settings.max_response_size, rate=settings.min_transfer_rate)
 
 
@@ -74,7 +74,7 @@ _CHANGES: ContextVar[Limits | None] = ContextVar("limits of the requests that fo
 
 @contextmanager
 def limited(limits: Limits | None) -> Iterator[None]:
-    """Replace the usual limits for the requests that are sent within, or keep to them for None."""
+    """Replace the usual limits in the context; None keeps them."""
     token = _CHANGES.set(limits)
     try:
         yield
@@ -91,8 +91,8 @@ def for_file(general: Limits, listed: int) -> Limits:
     """Return the limits for a file that is downloaded to the disk.
 
     Args:
-        general: the usual ones.
-        listed: bytes that the file, or what is packed in it, was listed with.
+        general: the usual limits.
+        listed: bytes of the file, or of the files packed in it, in the listing.
     """
     return replace(general, size=2 * listed + UNASKED, reason=_for(listed))
 
@@ -109,10 +109,10 @@ def _for(listed: int) -> str:
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Limit the time for all that is done within, however much is moved.
+    """Limit the time of the context, regardless of progress.
 
     Raises:
-        StalledError: it took longer.
+        StalledError: the time is over.
     """
     try:
         with anyio.fail_after(seconds):
@@ -122,9 +122,9 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 class Pace:
-    """Watch the rate of a transfer, over windows of time spent waiting for the other side.
+    """Monitor of a transfer's rate, over windows of time spent waiting for the server.
 
-    Time that this machine takes for its own disk does not count.
+    Time for this machine's own disk does not count.
 
     Args:
         rate: bytes a second; 0 for no minimum.
@@ -137,11 +137,11 @@ class Pace:
 
     @property
     def left(self) -> float | None:
-        """Seconds that may be waited for the next byte, None for any time."""
+        """Seconds to wait for the next byte, None for no limit."""
         return max(WINDOW - self._waited, 0.0) if self._rate else None
 
     def moved(self, size: int, waited: float) -> None:
-        """Count bytes, and the seconds that were waited for them.
+        """Count bytes, and the seconds spent waiting for them.
 
         Raises:
             StalledError: the rate over the last window is too low.
@@ -159,14 +159,14 @@ class Pace:
 
 
 class Advance:
-    """Judge whether a transfer that breaks again and again advances at the minimum rate.
+    """Monitor of the progress of a transfer that fails repeatedly.
 
-    Until the first window is over, any advance counts; after a window that was too slow, none does until
-    one was fast enough.
+    During the first window, any progress counts. After a window that was too slow, none counts until one was
+    fast enough.
 
     Args:
         rate: bytes a second; 0 for no minimum.
-        begin: the position at which it begins.
+        begin: the first position.
     """
 
     def __init__(self, rate: int, begin: int) -> None:
@@ -175,7 +175,7 @@ class Advance:
         self._fast = True
 
     def counts(self, position: int) -> bool:
-        """Report whether an advance to a position is fast enough to go on."""
+        """Report whether progress to a position is fast enough to continue."""
         elapsed = clock() - self._since
         if elapsed >= WINDOW:
             self._fast = position - self._begin >= self._rate * elapsed

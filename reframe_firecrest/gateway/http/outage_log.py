@@ -1,4 +1,4 @@
-"""Tells users what is repeated for long: a run that rides out an outage looks like one that hangs."""
+"""Warnings about prolonged retries: a run during an outage looks like one that hangs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 import time
 from dataclasses import dataclass
 
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.model.errors import FinalError, GatewayError
 
 WARN_AFTER = 15.0
-"""Seconds of failures after which a user is told: longer than what a busy gateway does now and then."""
+"""Seconds of failures before a warning; a busy gateway has shorter ones regularly."""
 
 QUIET = 30.0
-"""Seconds beyond its own timeout without a failure of an operation: the next is another trouble."""
+"""Seconds beyond an operation's timeout without a failure, after which the next one is a new outage."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -23,15 +23,15 @@ _LOGGER = logging.getLogger(__name__)
 class _Failing:
     since: float
     last: float
-    told: bool = False
+    warned: bool = False
 
 
 class OutageLog:
-    """The trouble that operations have at one place.
+    """Failures of operations at one gateway or storage.
 
     Args:
-        where: the place, as the user knows it.
-        outage: seconds for which operations are repeated there.
+        where: the gateway and system, as the user knows them.
+        outage: seconds for which operations are retried.
     """
 
     def __init__(self, where: str, outage: float) -> None:
@@ -41,7 +41,7 @@ class OutageLog:
         self._succeeded = -math.inf
 
     def failed(self, operation: Operation, error: GatewayError) -> None:
-        """Note that an operation failed; what can't pass is an answer, so there is no trouble to have it."""
+        """Note that an operation failed. A final error is an answer, so it does not count as a failure."""
         if isinstance(error, FinalError):
             self.succeeded(operation)
             return
@@ -50,11 +50,11 @@ class OutageLog:
         if failing is None or now - failing.last > operation.timeout + QUIET:
             self._failing[operation.name] = failing = _Failing(now, now)
         failing.last = now
-        if failing.told or now - failing.since < WARN_AFTER:
+        if failing.warned or now - failing.since < WARN_AFTER:
             return
-        # As long as nothing works, one line says it for all operations.
-        if self._succeeded > failing.since or not any(other.told for other in self._failing.values()):
-            failing.told = True
+        # While all operations fail, one warning is enough.
+        if self._succeeded > failing.since or not any(other.warned for other in self._failing.values()):
+            failing.warned = True
             _LOGGER.warning(
                 "%s; so for %.0f s now, and tried again for up to %.0f s",
                 error,
@@ -63,7 +63,7 @@ class OutageLog:
             )
 
     def failed_alone(self, operation: Operation, error: GatewayError, seconds: float) -> bool:
-        """Warn that one request fails for long while others of its kind succeed; tell whether it did."""
+        """Warn that one request keeps failing while others of its kind succeed; return whether it did."""
         is_short = seconds < WARN_AFTER or isinstance(error, FinalError)
         if is_short or self.lasts(operation) >= WARN_AFTER:
             return False
@@ -84,7 +84,7 @@ class OutageLog:
         """Note that an operation succeeded."""
         self._succeeded = time.monotonic()
         failing = self._failing.pop(operation.name, None)
-        if failing is not None and failing.told:
+        if failing is not None and failing.warned:
             _LOGGER.warning(
                 "%s on %s works again, after %.0f s",
                 operation.name,

@@ -1,10 +1,10 @@
-"""How many requests may be open at a time: as many as the gateway answers without strain.
+"""Limit of open requests, adapted to what the gateway answers without overload.
 
-A gateway works on a handful of requests at once: all of a user's share one SSH connection, which sshd limits
-to ten sessions by default (measured: from about eight in parallel, some are refused). What is open here is
-more than that, because most of a request's time passes on the network. By Little's law the requests that are
-inside the gateway are those open, times the part of an answer's time that is not the network's. That number
-is kept in bounds, so a far gateway is asked more at a time than a near one.
+A gateway processes few requests at a time: those of one user share an SSH connection, which sshd limits to
+ten sessions by default (measured: with about eight in parallel, some are refused). More requests can be open
+here, because most of a request's time is spent on the network. By Little's law, the requests inside the
+gateway are the open ones times the fraction of the response time that is not spent on the network. That
+number is kept within bounds, so a distant gateway gets more requests at a time than a near one.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 AT_FIRST = 8
-"""Requests open at a time until more has proved to be fine: what the gateway takes wherever it is."""
+"""Open requests that are allowed initially; any gateway bears that many."""
 
 INSIDE = 7.0
 """Requests that may be inside the gateway at a time, by estimate."""
 
 SMOOTHING = 1 / 8
-"""Weight of the latest answer in the smoothed time of answers."""
+"""Weight of the latest response time in the smoothed one."""
 
 STEP = 0.25
-"""Places by which an answer moves the number: slower than the smoothed time follows what it causes."""
+"""Change of the limit with one answer; slower than the smoothed response time reacts to it."""
 
 
 class Throttle:
-    """Lets requests through, a number at a time that follows from how they are answered.
+    """Limits the open requests; the limit follows the response times.
 
     Args:
-        most: requests that may be open at a time, however well they are answered.
+        most: upper bound of the limit.
     """
 
     def __init__(self, most: int) -> None:
@@ -49,10 +49,10 @@ class Throttle:
         self._strained = False
 
     def bound(self, at_first: int, inside: float) -> None:
-        """Take what a gateway is known to bear; it must not be under strain yet.
+        """Set the load that a gateway is known to bear, before it has been overloaded.
 
         Args:
-            at_first: requests that may be open at a time until more has proved to be fine.
+            at_first: open requests that are allowed initially.
             inside: requests that may be inside the gateway at a time, by estimate.
         """
         self._at_first, self._inside = at_first, inside
@@ -65,10 +65,10 @@ class Throttle:
 
     @asynccontextmanager
     async def slot(self, *, urgent: bool = False) -> AsyncIterator[None]:
-        """Hold one of the places, as soon as there is one.
+        """Occupy a slot, as soon as one is free.
 
         Args:
-            urgent: it matters more than a rest of the gateway's.
+            urgent: do not wait for the end of the gateway's rest.
         """
         await self._enter(urgent=urgent)
         try:
@@ -90,7 +90,7 @@ class Throttle:
                 await self._turn()
 
     async def _turn(self) -> None:
-        """Wait until a place may be free; first come, first served."""
+        """Wait until a slot may be free; first come, first served."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -99,7 +99,7 @@ class Throttle:
             if turn in self._waiting:
                 self._waiting.remove(turn)
             else:
-                # The place was meant for this one; the next takes it.
+                # A slot was freed for this request; pass it on.
                 self._wake()
             raise
 
@@ -112,34 +112,34 @@ class Throttle:
                 free -= 1
 
     def answered(self, seconds: float) -> None:
-        """Note that a request was answered well, and after how long."""
+        """Adapt the limit to the response time of a request that succeeded."""
         self._quickest = min(self._quickest, seconds)
         self._usual += (seconds - self._usual) * SMOOTHING if self._usual else seconds
         inside = self._open * (1 - self._quickest / max(self._usual, self._quickest))
         if inside > self._inside:
             self._limit = max(self._limit - STEP, min(self._at_first, self._limit))
         elif self._waiting:
-            # After the gateway has once been strained, the way back up is a slow one.
+            # After an overload, the limit rises slowly.
             self._limit = min(self._limit + (STEP / self._limit if self._strained else STEP), self._most)
             self._wake()
 
     def strained(self, retry_after: float | None) -> None:
-        """Note that the gateway had too much to do: half as many from now on.
+        """Halve the limit after an overload.
 
         Args:
-            retry_after: seconds for which the gateway wants to be left alone, if it said so.
+            retry_after: seconds that the gateway asks to wait, if it does.
         """
         now = time.monotonic()
         if retry_after is not None:
             self._not_before = max(self._not_before, now + retry_after)
-        # What was open at the same time is refused for the same reason: it counts once.
+        # Requests that were open at the same time are refused for the same reason, which counts once.
         if now - self._eased_at > max(self._usual, 0.1):
             self._eased_at = now
             self._strained = True
             self._limit = max(self._limit / 2, 1.0)
 
     def rest(self, seconds: float) -> bool:
-        """Let no requests through for a while; tell whether that is news."""
+        """Block requests for a while; return False if they were blocked already."""
         now = time.monotonic()
         if self._rests_until > now:
             return False

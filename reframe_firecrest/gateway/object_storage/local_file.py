@@ -1,4 +1,4 @@
-"""Files on this machine, read and written at positions by threads, so that nobody waits for the disk."""
+"""Local files, read and written at positions in threads, so that the event loop never waits for the disk."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.atomic import atomic_file
 
 RESERVE = 256 << 20
-"""Bytes that are left free on a disk, where that is no more than a part of it: a full disk harms others."""
+"""Bytes to leave free on a disk, but at most a fraction of it: a full disk affects other processes."""
 
 RESERVED_PART = 20
-"""The reserve is at most the disk's size divided by this."""
+"""The reserve is at most the disk's size divided by this number."""
 
 
 SMALL = 16 << 20
-"""Bytes of each file that may go into the reserve: a nearly full disk is good enough for small files."""
+"""Bytes of each file that may use the reserve, so that small files fit on a nearly full disk."""
 
 
 class OpenFile:
-    """An open file without a current position, so that several can work on it at a time.
+    """An open file without a current position, for concurrent access.
 
     Args:
-        descriptor: the operating system's; it is closed by `close`.
+        descriptor: of the operating system; `close` closes it.
         name: for messages.
     """
 
     def __init__(self, descriptor: int, name: Path) -> None:
         self._descriptor = descriptor
         self.name = name
-        # A thread goes on when the task that waits for it is cancelled. Were the file closed meanwhile, the
-        # descriptor could be another file's by the time the thread comes to use it.
+        # A thread continues after the task that waits for it is cancelled. If the file were closed meanwhile,
+        # the descriptor could belong to another file when the thread uses it.
         self._lock = threading.Lock()
         self._closed = False
 
     async def read(self, size: int, position: int) -> bytes:
-        """Read up to `size` bytes; less only at the end of the file.
+        """Read up to `size` bytes; fewer only at the end of the file.
 
         Raises:
-            FinalError: the disk does not give them.
+            FinalError: the read failed.
         """
         return await asyncio.to_thread(self._read, size, position)
 
@@ -52,32 +52,32 @@ class OpenFile:
         """Write all of `content`.
 
         Raises:
-            FinalError: the disk does not take it.
+            FinalError: the write failed.
         """
         await asyncio.to_thread(self._write, content, position)
 
     async def truncate(self) -> None:
-        """Throw away what has been written.
+        """Truncate the file to no bytes.
 
         Raises:
-            FinalError: the disk does not allow it.
+            FinalError: the truncation failed.
         """
         await asyncio.to_thread(self._truncate)
 
     def close(self) -> None:
-        """Close the file as soon as no thread works on it.
+        """Close the file as soon as no thread uses it.
 
         Raises:
-            FinalError: what was written did not reach the disk.
+            FinalError: written data did not reach the disk.
         """
-        with self._told(), self._lock:
+        with self._translated(), self._lock:
             if not self._closed:
                 self._closed = True
                 os.close(self._descriptor)
 
     def _read(self, size: int, position: int) -> bytes:
         pieces: list[bytes] = []
-        with self._told(), self._used():
+        with self._translated(), self._used():
             while size and (piece := os.pread(self._descriptor, size, position)):
                 pieces.append(piece)
                 size, position = size - len(piece), position + len(piece)
@@ -85,7 +85,7 @@ class OpenFile:
 
     def _write(self, content: bytes | bytearray, position: int) -> None:
         rest = memoryview(content)
-        with self._told(), self._used():
+        with self._translated(), self._used():
             if position + len(rest) > SMALL:
                 self._expect_room(len(rest))
             while rest:
@@ -102,7 +102,7 @@ class OpenFile:
             )
 
     def _truncate(self) -> None:
-        with self._told(), self._used():
+        with self._translated(), self._used():
             os.ftruncate(self._descriptor, 0)
 
     @contextmanager
@@ -113,7 +113,7 @@ class OpenFile:
             yield
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -122,10 +122,10 @@ class OpenFile:
 
 @contextmanager
 def departing(path: Path) -> Iterator[OpenFile]:
-    """Open a file to be read.
+    """Open a file for reading.
 
     Raises:
-        FinalError: it can't be.
+        FinalError: it cannot be opened.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -140,10 +140,10 @@ def departing(path: Path) -> Iterator[OpenFile]:
 
 @contextmanager
 def arriving(target: Path) -> Iterator[OpenFile]:
-    """Open a new file beside `target`, which takes its place if nothing goes wrong and is removed otherwise.
+    """Open a new file beside `target`, which replaces it on success and is removed otherwise.
 
     Raises:
-        FinalError: no file can be made there.
+        FinalError: it cannot be created.
     """
     with ExitStack() as stack:
         try:

@@ -1,4 +1,4 @@
-"""Sending files to an object store: in parts side by side or in one piece, straight from disk.
+"""Upload of files to an object storage: in concurrent parts or in one piece, directly from disk.
 
 Sources: Amazon S3's API reference, "UploadPart", "CompleteMultipartUpload" and "POST Object"; the recording
 ``upload_big_s3_multipart`` of a real gateway.
@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 import httpx
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.http.http_client import is_html
 from reframe_firecrest.gateway.http.limits import deadline, limited
 from reframe_firecrest.gateway.object_storage import storage_requests
@@ -32,28 +32,28 @@ from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
 
 PUT_TOGETHER = 900.0
-"""Seconds that a storage may take to put parts together; Amazon's documentation speaks of several minutes."""
+"""Seconds that a storage may take to complete an upload; several minutes, as Amazon's documentation says."""
 
 _XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class MultipartUpload:
-    """Sends files.
+    """Uploads files.
 
     Args:
-        way: to the store.
+        store: makes the requests.
     """
 
-    def __init__(self, way: StorageClient) -> None:
-        self._store = way
+    def __init__(self, store: StorageClient) -> None:
+        self._store = store
 
     async def in_parts(
         self, local: Path, size: int, urls: UploadUrls, progress: Progress | None = None
     ) -> None:
-        """Send a file of `size` bytes in parts and have them put together.
+        """Upload a file of `size` bytes in parts.
 
         Raises:
-            GatewayError: it failed for good, or for longer than patience lasts.
+            GatewayError: it has failed for good, or for longer than the retry timeout.
         """
         meter = ProgressMeter(progress, size)
         with departing(local) as file:
@@ -68,10 +68,10 @@ class MultipartUpload:
     async def as_form(
         self, local: Path, size: int, form: UploadForm, progress: Progress | None = None
     ) -> None:
-        """Send a file of `size` bytes in one piece, behind the fields of a form that the gateway has made.
+        """Upload a file of `size` bytes in one piece, with a form of the gateway's.
 
         Raises:
-            GatewayError: it failed for good, or for longer than patience lasts.
+            GatewayError: it has failed for good, or for longer than the retry timeout.
         """
         head, tail, content_type = _form_around(form.fields, local.name)
         headers = {
@@ -88,7 +88,7 @@ class MultipartUpload:
             yield tail
 
         async def ask() -> None:
-            # All of it, from its beginning, each time.
+            # Each attempt uploads the whole file.
             meter = ProgressMeter(progress, size)
             span = Span(0, size)
             try:
@@ -106,16 +106,16 @@ class MultipartUpload:
                 raise
 
         with departing(local) as file:
-            await self._store.repeat(policy.UPLOAD, ask)
+            await self._store.repeat(operations.UPLOAD, ask)
 
     def _expect_taken(self, answer: httpx.Response) -> None:
         if not answer.is_success:
-            raise error_translation.translate_storage_error(policy.UPLOAD, answer, self._store.where)
+            raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
         if is_html(answer) and answer.content:
-            raise self._store.not_s3(policy.UPLOAD, INTERCEPTED)
+            raise self._store.not_s3(operations.UPLOAD, INTERCEPTED)
 
     async def _put_part(self, span: Span, file: OpenFile, url: str, meter: ProgressMeter) -> str:
-        """Send one part; returns the store's name for its content."""
+        """Upload one part; return its ETag."""
 
         async def ask() -> str:
             sent = Span(span.at, span.end)
@@ -126,7 +126,7 @@ class MultipartUpload:
                 meter.add(span.at - sent.at)
                 raise
 
-        return await self._store.repeat(policy.UPLOAD, ask)
+        return await self._store.repeat(operations.UPLOAD, ask)
 
     async def _put_chunks(self, span: Span, file: OpenFile, url: str, meter: ProgressMeter) -> httpx.Response:
         headers = {"Content-Length": str(span.end - span.at)}
@@ -137,10 +137,10 @@ class MultipartUpload:
 
     def _tag_of(self, answer: httpx.Response) -> str:
         if not answer.is_success:
-            raise error_translation.translate_storage_error(policy.UPLOAD, answer, self._store.where)
+            raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
         tag: str = answer.headers.get("ETag", "")
         if not tag:
-            raise self._store.not_s3(policy.UPLOAD, "takes a part and names no ETag for it")
+            raise self._store.not_s3(operations.UPLOAD, "takes a part and names no ETag for it")
         return tag if tag.startswith('"') else f'"{tag}"'
 
     async def _complete(self, url: str, tags: Iterable[str]) -> None:
@@ -155,25 +155,25 @@ class MultipartUpload:
         async def ask() -> None:
             nonlocal perhaps_done
             before, perhaps_done = perhaps_done, True
-            # Storages send blanks, one at a time, while they put large parts together.
+            # Storages send single blanks while they complete a large upload.
             with deadline(PUT_TOGETHER), limited(replace(self._store.limits, rate=0)):
                 answer = await self._store.http.post(
                     url, content=content, headers=headers, timeout=storage_requests.TIMEOUT
                 )
             if answer.status_code == 404 and before:
-                # A request whose answer was lost has ended it; the file's size will show whether well.
+                # An earlier request, whose answer was lost, has completed it; the size is checked later.
                 return
-            # S3 can find out after it has begun its answer with 200 that it won't work.
+            # S3 can fail after it has begun its answer with status 200.
             if not answer.is_success or "<Error>" in answer.text:
-                raise error_translation.translate_storage_error(policy.UPLOAD, answer, self._store.where)
+                raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
             if "CompleteMultipartUploadResult" not in answer.text:
-                raise self._store.not_s3(policy.UPLOAD, "does not say that the parts are together")
+                raise self._store.not_s3(operations.UPLOAD, "does not say that the parts are together")
 
-        await self._store.repeat(policy.UPLOAD, ask)
+        await self._store.repeat(operations.UPLOAD, ask)
 
 
 def _form_around(fields: Mapping[str, str], name: str) -> tuple[bytes, bytes, str]:
-    """Return what stands before and behind a file in a form, and the form's content type; see RFC 7578."""
+    """Return the bytes before and after a file in a form, and the form's content type; see RFC 7578."""
     boundary = secrets.token_hex(16)
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'

@@ -1,4 +1,4 @@
-"""Fetching files from an object store: in ranges side by side, straight to disk.
+"""Download of files from an object storage: in concurrent ranges, directly to disk.
 
 Sources: Amazon S3's API reference, "GetObject"; the recording ``download_big_s3`` of a real gateway.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.http.http_client import is_html
 from reframe_firecrest.gateway.http.limits import TooMuchError, current, for_file, limited
 from reframe_firecrest.gateway.object_storage import storage_requests
@@ -26,33 +26,33 @@ from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
 
 FIRST_RANGE = 8 << 20
-"""Bytes that are asked for first; what is beyond is fetched in ranges of at least as much, side by side."""
+"""Bytes of the first range; the rest is downloaded in concurrent ranges of at least that size."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)$")
 _UNKNOWN = -1
 
 
 class RangedDownload:
-    """Fetches files.
+    """Downloads files.
 
     Args:
-        way: to the store.
+        store: makes the requests.
     """
 
-    def __init__(self, way: StorageClient) -> None:
-        self._store = way
+    def __init__(self, store: StorageClient) -> None:
+        self._store = store
 
     async def get(self, url: str, local: Path, listed: int, progress: Progress | None = None) -> None:
-        """Fetch an object into a file, which appears under its name when all of it is there.
+        """Download an object into a file, which appears when it is complete.
 
         Args:
             url: presigned.
             local: the file.
-            listed: bytes that it was listed with; not much more is fetched.
-            progress: told of its way.
+            listed: bytes of the file in the listing; a download may not be much larger.
+            progress: called for the file's bytes.
 
         Raises:
-            GatewayError: it failed for good, or for longer than patience lasts.
+            GatewayError: it has failed for good, or for longer than the retry timeout.
         """
         with limited(for_file(self._store.limits, listed)):
             await self._get(url, local, ProgressMeter(progress))
@@ -69,10 +69,10 @@ class RangedDownload:
             )
 
     async def _get_span(self, span: Span, file: OpenFile, url: str, meter: ProgressMeter) -> None:
-        """Fetch a range of an object, going on where it breaks; or all of it where there are no ranges."""
+        """Download a range of an object, with resumption; or all of it, if the storage has no ranges."""
 
         async def ask() -> None:
-            # A store that compresses on the fly would tell another length.
+            # A storage that compresses on the fly would report another length.
             headers = {"Accept-Encoding": "identity", "Range": f"bytes={span.at}-{span.end - 1}"}
             async with (
                 self._store.slots,
@@ -83,17 +83,17 @@ class RangedDownload:
                 await self._agree(span, answer, file, meter)
                 await self._receive(span, answer, file, meter)
 
-        await self._store.repeat(policy.DOWNLOAD, ask, lambda: span.at)
+        await self._store.repeat(operations.DOWNLOAD, ask, lambda: span.at)
 
     async def _agree(self, span: Span, answer: httpx.Response, file: OpenFile, meter: ProgressMeter) -> None:
-        """Learn from an answer's head which bytes will follow."""
+        """Determine from the headers of an answer which bytes follow."""
         if answer.status_code not in (200, 206):
             await answer.aread()
-            raise error_translation.translate_storage_error(policy.DOWNLOAD, answer, self._store.where)
+            raise error_translation.translate_storage_error(operations.DOWNLOAD, answer, self._store.where)
         if is_html(answer):
-            raise self._store.not_s3(policy.DOWNLOAD, INTERCEPTED)
+            raise self._store.not_s3(operations.DOWNLOAD, INTERCEPTED)
         if answer.status_code == 200 and span.begin == 0:
-            # No ranges here: all of it, from its beginning, each time.
+            # Without ranges, each attempt downloads the whole object.
             meter.add(-span.at)
             await file.truncate()
             span.at, span.end = 0, int(answer.headers.get("Content-Length", _UNKNOWN))
@@ -103,7 +103,7 @@ class RangedDownload:
         found = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
         begin, size = (int(found[1]), int(found[2])) if found else (_UNKNOWN, 0)
         if begin != span.at or meter.total not in (0, size):
-            raise self._store.not_s3(policy.DOWNLOAD, "gives other bytes than it was asked for")
+            raise self._store.not_s3(operations.DOWNLOAD, "gives other bytes than it was asked for")
         self._expect_allowed(size)
         meter.total, span.end = size, min(span.end, size)
 
@@ -117,10 +117,10 @@ class RangedDownload:
     async def _receive(
         self, span: Span, answer: httpx.Response, file: OpenFile, meter: ProgressMeter
     ) -> None:
-        """Write what follows an answer's head."""
+        """Write the body of an answer to the file."""
         held = bytearray()
 
-        async def place() -> None:
+        async def flush() -> None:
             await file.write(held, span.at)
             span.at += len(held)
             meter.add(len(held))
@@ -129,19 +129,19 @@ class RangedDownload:
         try:
             async for piece in answer.aiter_raw():
                 if span.end != _UNKNOWN and span.at + len(held) + len(piece) > span.end:
-                    raise self._store.not_s3(policy.DOWNLOAD, "sends more bytes than it announced")
+                    raise self._store.not_s3(operations.DOWNLOAD, "sends more bytes than it announced")
                 held += piece
                 if len(held) >= storage_requests.CHUNK:
-                    await place()
+                    await flush()
         except httpx.HTTPError:
-            # What has come need not come again.
-            await place()
+            # Received bytes need not be received again.
+            await flush()
             raise
-        await place()
+        await flush()
         if span.end == _UNKNOWN:
             span.end = span.at
         if span.at != span.end:
             raise errors.UncertainError(
-                f"{policy.DOWNLOAD.name} on {self._store.where} failed: {span.at} bytes came where the S3 "
-                f"storage promised {span.end}"
+                f"{operations.DOWNLOAD.name} on {self._store.where} failed: {span.at} bytes came where "
+                f"the S3 storage promised {span.end}"
             )

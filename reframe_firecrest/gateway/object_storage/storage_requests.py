@@ -1,7 +1,7 @@
-"""Requests to an object store, repeated where they break, a few at a time.
+"""Requests to an object storage: retried, and a few at a time.
 
-The gateway hands out presigned URLs; with them, data goes to and comes from the site's S3 storage without
-passing the gateway.
+The gateway returns presigned URLs, with which files are transferred to and from the site's S3 storage
+without passing through the gateway.
 """
 
 from __future__ import annotations
@@ -16,41 +16,111 @@ import httpx
 
 from reframe_firecrest.gateway.http import error_translation
 from reframe_firecrest.gateway.http.limits import Advance, Limits
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.outage_log import OutageLog
-from reframe_firecrest.gateway.http.policy import Operation, RetryPolicy
+from reframe_firecrest.gateway.http.policy import RetryPolicy
+from reframe_firecrest.gateway.http.retry import retry
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
 
 Result = TypeVar("Result")
 
 PARALLEL = 4
-"""Parts under way at a time, whatever the number of files."""
+"""Parts that are transferred at a time, for all files together."""
 
 CHUNK = 1 << 20
-"""Bytes of each of them that are held in memory."""
+"""Bytes of each part that are in memory."""
 
 REPEATS = 4
-"""Times that a request may break in a row before it has failed; a store out of reach is waited for."""
+"""Consecutive uncertain failures of a request that are retried; an unreachable storage is retried longer."""
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=120.0)
-"""Seconds without any progress; a store takes its time to put parts together."""
+"""Seconds without progress; a storage takes long to complete an upload."""
 
 INTERCEPTED = "answers with a web page; is a proxy between it and here?"
-"""What a storage seems to do where something else answers in its place."""
+"""Message for a storage in whose place something else answers."""
+
+
+@dataclass
+class _StorageState:
+    """State that all requests to one storage share.
+
+    Attributes:
+        rate: bytes a second that count as progress.
+        answered: the storage has answered at least once.
+    """
+
+    where: str
+    rate: int
+    retry_policy: RetryPolicy
+    outage_log: OutageLog
+    answered: bool = False
+
+
+class _StorageAttempts:
+    """State of one request to a storage over its attempts; progress resets it.
+
+    Args:
+        storage: the state that all requests share.
+        operation: the purpose of the request.
+        position: returns the bytes transferred so far.
+    """
+
+    def __init__(self, storage: _StorageState, operation: Operation, position: Callable[[], int]) -> None:
+        self._storage = storage
+        self._operation = operation
+        self._position = position
+        self._advance = Advance(storage.rate, position())
+        self._reached = position()
+        self._number = self._broken = 0
+        self._failing_since = 0.0
+
+    def succeeded(self) -> None:
+        """Record the success, or enough progress."""
+        self._storage.answered = True
+        self._storage.outage_log.succeeded(self._operation)
+
+    def pause_after(self, problem: Exception) -> float:
+        """Return the seconds until the next attempt; see `retry.Attempts`."""
+        storage = self._storage
+        error = error_translation.translate_error(self._operation, problem, storage.where)
+        self._note_progress()
+        storage.outage_log.failed(self._operation, error)
+        storage.answered = storage.answered or error.status is not None
+        self._number += 1
+        self._broken += isinstance(error, errors.UncertainError)
+        now = time.monotonic()
+        if self._number == 1:
+            self._failing_since = now
+        pause = storage.retry_policy.pause_before(self._number, error.retry_after)
+        is_final = isinstance(error, errors.FinalError) or self._broken > REPEATS
+        if is_final or now + pause - self._failing_since > self._time_limit():
+            raise error
+        return pause
+
+    def _note_progress(self) -> None:
+        before, self._reached = self._reached, self._position()
+        if self._reached > before and self._advance.counts(self._reached):
+            self._number = self._broken = 0
+            self.succeeded()
+
+    def _time_limit(self) -> float:
+        retry_policy = self._storage.retry_policy
+        return retry_policy.outage if self._storage.answered else retry_policy.first_contact
 
 
 class StorageClient:
-    """The way to object stores.
+    """Client of object storages.
 
     Args:
-        http: makes the requests; it must add no credentials of the gateway's.
-        retry_policy: how long failures are ridden out.
+        http: makes the requests; it must not add the gateway's credentials.
+        retry_policy: for how long failures are retried.
         where: the gateway and system, as the user knows them.
-        limits: the usual ones.
+        limits: of responses, unless others are set.
 
     Attributes:
         http, where, limits: as above.
-        slots: one of them is taken by each part that is under way.
+        slots: one for each part that is transferred at a time.
     """
 
     def __init__(
@@ -58,14 +128,13 @@ class StorageClient:
     ) -> None:
         self.http = http
         self.limits = limits
-        self._retry_policy = retry_policy
         self.where = where
         self.slots = asyncio.Semaphore(PARALLEL)
-        self._outage_log = OutageLog(where, retry_policy.outage)
-        self._answered = False
+        outage_log = OutageLog(where, retry_policy.outage)
+        self._storage = _StorageState(where, limits.rate, retry_policy, outage_log)
 
     def not_s3(self, operation: Operation, what: str) -> errors.ProtocolError:
-        """Say that what answers is no S3 storage."""
+        """Return the error for a server that does not behave like an S3 storage."""
         return errors.ProtocolError(f"{operation.name} on {self.where} failed: the S3 storage {what}")
 
     async def repeat(
@@ -74,47 +143,17 @@ class StorageClient:
         ask: Callable[[], Awaitable[Result]],
         position: Callable[[], int] = lambda: 0,
     ) -> Result:
-        """Make a request, again if need be.
+        """Make a request, with retries.
 
         Args:
-            operation: what for.
+            operation: the purpose of the request.
             ask: makes it.
-            position: how far it has come; as long as that grows fast enough, failures do not add up.
+            position: returns the bytes transferred so far; enough progress resets the count of failures.
 
         Raises:
-            GatewayError: it failed for good, or for longer than patience lasts.
+            GatewayError: it has failed for good, or for longer than the retry timeout.
         """
-        attempt = broken = 0
-        advance = Advance(self.limits.rate, position())
-        reached, since = position(), 0.0
-        while True:
-            try:
-                result = await ask()
-            except Exception as problem:  # noqa: BLE001 - translated and raised or repeated below
-                error = error_translation.translate_error(operation, problem, self.where)
-            else:
-                self._answered = True
-                self._outage_log.succeeded(operation)
-                return result
-            before, reached = reached, position()
-            if reached > before and advance.counts(reached):
-                attempt = broken = 0
-                self._answered = True
-                self._outage_log.succeeded(operation)
-            self._outage_log.failed(operation, error)
-            self._answered = self._answered or error.status is not None
-            attempt += 1
-            broken += isinstance(error, errors.UncertainError)
-            since = time.monotonic() if attempt == 1 else since
-            limit = self._retry_policy.outage if self._answered else self._retry_policy.first_contact
-            pause = self._retry_policy.pause_before(attempt, error.retry_after)
-            if (
-                isinstance(error, errors.FinalError)
-                or broken > REPEATS
-                or time.monotonic() + pause - since > limit
-            ):
-                raise error
-            await asyncio.sleep(pause)
+        return await retry(ask, _StorageAttempts(self._storage, operation, position))
 
 
 @dataclass
@@ -122,9 +161,9 @@ class Span:
     """A range of a file.
 
     Attributes:
-        at: how far it has come.
-        end: behind the last byte.
-        begin: where it began.
+        at: position of the next byte to transfer.
+        end: position after the last byte.
+        begin: position of the first byte.
     """
 
     at: int
@@ -136,7 +175,7 @@ class Span:
 
 
 class ProgressMeter:
-    """Counts the bytes of a transfer for whoever wants to know."""
+    """Counts the bytes of a transfer for a progress callback."""
 
     def __init__(self, progress: Progress | None, total: int = 0) -> None:
         self.total = total
@@ -144,15 +183,15 @@ class ProgressMeter:
         self._progress = progress
 
     def add(self, size: int) -> None:
-        """Count more bytes, or fewer, for those that have to go again."""
+        """Add bytes; negative for those that have to be transferred again."""
         self._done += size
         if self._progress is not None:
             self._progress(self._done, self.total)
 
 
 async def run_concurrently(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Do things at the same time; when one fails, the others are given up before it is raised."""
-    tasks = [asyncio.create_task(one) for one in work]
+    """Run coroutines concurrently; if one fails, cancel the others before raising its error."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
     try:
         return await asyncio.gather(*tasks)
     finally:

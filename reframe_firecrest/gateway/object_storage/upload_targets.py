@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class UploadUrls:
-    """Where the parts of a file go; the URLs are secrets.
+    """Presigned URLs for the parts of a file; they are secrets.
 
     Attributes:
-        parts: presigned, in the order of the parts.
-        complete: presigned, for the request that puts them together.
+        parts: URLs in the order of the parts.
+        complete: URL for the request that completes the upload.
         part_size: bytes of each part but the last.
     """
 
@@ -23,7 +23,7 @@ class UploadUrls:
 
 @dataclass(frozen=True)
 class UploadForm:
-    """Where a file goes in one piece, behind the fields of a form; all of it is secret.
+    """A form to upload a file in one piece; all of it is secret.
 
     Attributes:
         fields: of the form, before the file.

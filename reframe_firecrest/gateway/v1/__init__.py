@@ -1,1 +1,1 @@
-"""FirecREST v1 behind the gateway's protocol."""
+"""Implementation of the gateway protocol for FirecREST v1."""

@@ -1,8 +1,7 @@
-"""Single requests to FirecREST v1: forms in, JSON out.
+"""Single requests to FirecREST v1: forms as input, JSON as output.
 
-pyfirecrest's own client for v1 polls each task alone, at a pace of its own, and gives up after a minute;
-and it takes its tokens from a call that blocks. So requests are made here, one a call, and what comes back
-is the caller's to judge.
+pyfirecrest's client for v1 polls each task by itself, gives up after a minute, and fetches tokens with a
+blocking call. So it is not used: each method here sends one request, and the caller judges the response.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from reframe_firecrest.gateway.http.limits import Limits, limited, usual
 Form = Mapping[str, str]
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-"""Seconds without any progress. Each service answers one request at a time, so one may wait for others."""
+"""Seconds without progress. Each service answers one request at a time, so a request may wait for others."""
 
 
 class Client:
     """Makes requests about one system.
 
     Args:
-        connection: the way there.
+        connection: to the gateway.
 
     Attributes:
-        limits: the usual ones.
+        limits: of responses, unless others are set.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -42,7 +41,7 @@ class Client:
         return (await self._send("GET", endpoint, params=params)).json()
 
     async def find(self, endpoint: str) -> Any:
-        """GET an endpoint; return the decoded answer, None if there is nothing of that name."""
+        """GET an endpoint; return the decoded answer, None for status 404."""
         try:
             return await self.get(endpoint)
         except httpx.HTTPStatusError as error:
@@ -51,12 +50,12 @@ class Client:
             raise
 
     async def get_fresh(self, endpoint: str) -> tuple[Any, httpx.Headers]:
-        """GET what the gateway keeps for 16 minutes, for all users alike; return it anew, and its headers."""
+        """GET an answer, bypassing the gateway's cache of 16 minutes; return it with its headers."""
         response = await self._send("GET", endpoint, headers={"Cache-Control": "no-cache"})
         return response.json(), response.headers
 
     async def get_bytes(self, endpoint: str, params: Form, limits: Limits | None = None) -> bytes:
-        """GET a file, by limits of its own if there are any."""
+        """GET a file, with its own limits if any are given."""
         with limited(limits):
             return file_content(await self._send("GET", endpoint, params=params))
 
@@ -69,7 +68,7 @@ class Client:
         return (await self._send("PUT", endpoint, data=form)).json()
 
     async def post_file(self, endpoint: str, form: Form, name: str, content: bytes) -> None:
-        """POST a form with a file; an answer that can't be decoded is none of the gateway's."""
+        """POST a form with a file; an answer that cannot be decoded does not come from the gateway."""
         (await self._send("POST", endpoint, data=form, files={"file": (name, content)})).json()
 
     async def delete(self, endpoint: str, form: Form | None = None) -> Any:
@@ -78,16 +77,16 @@ class Client:
         return response.json() if response.content else None
 
     async def _send(
-        self, method: str, endpoint: str, headers: Mapping[str, str] | None = None, **what: Any
+        self, method: str, endpoint: str, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
         connection = self._connection
-        who = await connection.authorization.auth_headers()
+        credentials = await connection.authorization.auth_headers()
         response = await connection.http.request(
             method,
             connection.url + endpoint,
-            headers={**self._system, **who, **(headers or {})},
+            headers={**self._system, **credentials, **(headers or {})},
             timeout=TIMEOUT,
-            **what,
+            **options,
         )
         response.raise_for_status()
         return response

@@ -1,9 +1,8 @@
-"""What FirecREST v1 says went wrong, and what it means: as data.
+"""Errors of FirecREST v1, mapped to ours: as data.
 
-A command that fails on the system is HTTP 400, and a header says how. One that fails behind a task is HTTP
-200, and the task says how. Either way the command's own words are more definite than what the gateway makes
-of them. Sources: the recordings of a real gateway, and ``check_command_error`` in FirecREST v1.16.6's own
-code.
+A failed command on the system is HTTP 400, with a header for the kind of failure. A failed task is HTTP 200,
+with the failure in the task. In both cases the command's own message is more specific than the gateway's.
+Sources: the recordings of a real gateway, and ``check_command_error`` in FirecREST v1.16.6's own code.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ WORDS: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     (re.compile("Error creating task|Couldn't create task"), errors.TransientError),
     (re.compile("Authentication failed|does not have permissions to access machine$"), errors.AuthError),
     (re.compile(policy.NO_SPACE), errors.NoSpaceError),
-    # Before what names a path: a path may be called like an error.
+    # Before messages that contain a path, since a path may contain the text of an error.
     (re.compile("Permission denied|[Oo]peration not permitted"), errors.ForbiddenError),
     (re.compile("No such file or directory"), errors.NotFoundError),
 )
-"""What commands and the gateway say, more definite first."""
+"""Messages of commands and of the gateway, the more specific first."""
 
 HEADERS: dict[str, type[errors.GatewayError]] = {
     "X-Timeout": errors.OperationTimeoutError,
@@ -47,18 +46,18 @@ HEADERS: dict[str, type[errors.GatewayError]] = {
     "X-Sbatch-Error": errors.RejectedError,
     "X-Error": errors.RejectedError,
 }
-"""Headers of answers with status 400, and what each means where the words say nothing more definite."""
+"""Headers of answers with status 400, and their meaning if the message is not more specific."""
 
 _DESCRIPTIONS = re.compile(r"^(Error on \w+ operation|sourcePath error|Failed to submit job)\s*")
 
 
 def meaning_of(text: str) -> type[errors.GatewayError] | None:
-    """Return the class of error that words stand for, None if they are not known."""
+    """Return the class of error of a message, None if it is unknown."""
     of_slurm = slurm_messages.meaning_of(text)
     return of_slurm or next((kind for pattern, kind in WORDS if pattern.search(text)), None)
 
 
-def _told(response: httpx.Response) -> str:
+def _text(response: httpx.Response) -> str:
     texts = texts_in(response, ("message", "description", "error"))
     texts += [response.headers[name] for name in HEADERS if name in response.headers]
     told = list(dict.fromkeys(texts))
@@ -67,14 +66,14 @@ def _told(response: httpx.Response) -> str:
 
 
 def _is_own(response: httpx.Response) -> bool:
-    # Its services say in a header what is wrong, even where a body is missing.
+    # Its services name the failure in a header, even without a body.
     headed = response.status_code < 500 and any(name in response.headers for name in HEADERS)
     return is_of_v1(response) or headed
 
 
 def _classify(response: httpx.Response, text: str) -> type[errors.GatewayError]:
     if response.status_code in (400, 404):
-        # Behind a proxy, 404 means a wrong URL; here it can have a header that says what is missing.
+        # With a header, 404 means a missing file; without, a wrong URL, also from a proxy.
         found = [kind for name, kind in HEADERS.items() if name in response.headers]
         meant = meaning_of(text)
         if meant is not None and (found or response.status_code == 400):
@@ -82,17 +81,17 @@ def _classify(response: httpx.Response, text: str) -> type[errors.GatewayError]:
         if found:
             return found[0]
     if response.status_code >= 500:
-        # Unlike v2, it has no check that refuses before it acts.
+        # Unlike v2, it has no health check that refuses a request before it is executed.
         return meaning_of(text) or errors.UncertainError
     return policy.classify(response.status_code, text)
 
 
 V1 = ErrorMapping(
     api="FirecREST v1",
-    told=_told,
+    text=_text,
     is_own=_is_own,
     classify=_classify,
-    # Each of its services works on one request at a time.
+    # Each of its services processes one request at a time.
     at_first=6,
     inside=5.0,
 )

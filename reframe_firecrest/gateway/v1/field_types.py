@@ -1,4 +1,4 @@
-"""Values in FirecREST v1's answers: all of them are texts, numbers and times among them."""
+"""Values in FirecREST v1's answers; numbers and times are texts too."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import BeforeValidator
 
 
 def _seconds(value: Any) -> float | None:
-    """Read Slurm's durations, such as ``2-03:04:05``, ``1:02:03`` or ``0:17``."""
+    """Parse Slurm's durations, such as ``2-03:04:05``, ``1:02:03`` or ``0:17``."""
     found = re.fullmatch(r"(?:(\d{1,6})-)?((?:\d{1,9}:){0,2}\d{1,9})(?:\.\d+)?", str(value))
     if found is None:
-        # One of Slurm's words for a duration that is not known, or has no end.
+        # Slurm has several words for an unknown or unlimited duration.
         return None
     total = 0
     for number in found[2].split(":"):
@@ -22,11 +22,11 @@ def _seconds(value: Any) -> float | None:
 
 
 def _local_time(value: Any) -> float | None:
-    """Read a time of the system's, such as ``2026-11-23T06:03:46``: seconds as if it were universal time."""
+    """Parse a local time, such as ``2026-11-23T06:03:46``; return seconds as if it were UTC."""
     try:
         return datetime.strptime(str(value), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
     except ValueError:
-        # One of Slurm's words for a time that is not known.
+        # Slurm has several words for an unknown time.
         return None
 
 

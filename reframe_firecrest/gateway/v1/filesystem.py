@@ -1,4 +1,4 @@
-"""FirecREST v1's files: operations at once where they are small, S3 or Slurm jobs where not."""
+"""FirecREST v1's files: direct operations if they are small, otherwise S3 or Slurm jobs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from posixpath import basename, dirname
 
 from reframe_firecrest.gateway import direct_transfer
 from reframe_firecrest.gateway.attempt_names import attempts
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations, policy
 from reframe_firecrest.gateway.http.limits import in_memory
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.partial_packing import is_culprits, with_refused
 from reframe_firecrest.gateway.protocol import Progress
@@ -26,22 +26,22 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import Archive, RemoteFile
 
 DEFAULT_LIMIT = 5 * 1024 * 1024
-"""Bytes; the limit of a gateway that does not tell its own."""
+"""Bytes of a direct transfer if the gateway does not report its limit."""
 
 FORM = 4096
-"""Bytes that a form has beside its file: the limit is one for both together."""
+"""Bytes of a form without its file: the limit applies to both together."""
 
 LOOKS = 3
-"""Listings of a directory in which something vanishes while it is listed."""
+"""Attempts to list a directory in which entries vanish meanwhile."""
 
 
 class Filesystem:
-    """The API's section ``/utilities``; the methods are the gateway protocol's.
+    """The API's section ``/utilities``; its methods are those of the gateway protocol.
 
     Args:
         client: makes single requests.
-        call: repeats and translates them.
-        transfers: for what is too large or takes too long.
+        call: retries them and translates their errors.
+        transfers: for files that are too large and operations that take too long.
     """
 
     def __init__(self, client: Client, call: RetryingClient, transfers: Transfers) -> None:
@@ -55,26 +55,26 @@ class Filesystem:
 
     @property
     def max_upload(self) -> int:
-        """Bytes that a file may have to be uploaded at once."""
+        """Bytes that a directly uploaded file may have."""
         return max(self._limit - FORM, 0)
 
     @property
     def max_download(self) -> int:
-        """The same for a download: its content must fit the same window in base64."""
+        """The same for a download, whose content is encoded in base64."""
         return self._limit * 3 // 4 - FORM
 
     def limit(self, size: int | None, seconds: float | None = None) -> None:
-        """Take the gateway's limits: bytes of a file, and seconds of a command."""
+        """Set the gateway's limits: bytes of a file, and seconds of a command."""
         self._limit = size or DEFAULT_LIMIT
         self._longest_command = seconds or policy.LONGEST_COMMAND
 
-    # --- looking ------------------------------------------------------------------------------------
+    # --- listing ------------------------------------------------------------------------------------
 
     async def exists(self, path: str) -> bool:
-        """Tell whether there is anything under a path."""
+        """Report whether a path exists."""
         try:
             await self._call(
-                policy.STAT, lambda: self._client.get("/utilities/stat", {"targetPath": accepted(path)})
+                operations.STAT, lambda: self._client.get("/utilities/stat", {"targetPath": accepted(path)})
             )
         except errors.NotFoundError:
             return False
@@ -87,11 +87,11 @@ class Filesystem:
         return listing
 
     async def list_directory(self, path: str) -> list[RemoteFile]:
-        """List what lies in a directory itself."""
+        """List the entries of a directory itself."""
         return await self._list(path, recursive=False)
 
     async def _list(self, path: str, *, recursive: bool) -> list[RemoteFile]:
-        # Names of groups may have blanks, over which the gateway stumbles.
+        # The gateway fails to parse group names with blanks.
         params = {"targetPath": accepted(path), "showhidden": "true", "numericUid": "true"}
         if recursive:
             params["recursive"] = "true"
@@ -101,18 +101,18 @@ class Filesystem:
 
         for left in reversed(range(LOOKS)):
             try:
-                return await self._call(policy.LIST_FILES, ask)
+                return await self._call(operations.LIST_FILES, ask)
             except errors.NotFoundError as error:
                 if _is_about(path, error):
                     raise
                 if not left:
                     raise errors.RejectedError(str(error), status=error.status) from None
-        raise AssertionError("unreachable: the last look returns or raises")
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
-    # --- moving -------------------------------------------------------------------------------------
+    # --- transfer -----------------------------------------------------------------------------------
 
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
-        """Bring a local file to a remote path; see the protocol."""
+        """Upload a file; see the protocol."""
         form, paths = {"targetPath": dirname(accepted(remote))}, attempts(remote)
 
         async def direct(content: bytes) -> str:
@@ -121,7 +121,7 @@ class Filesystem:
                 await self._client.post_file("/utilities/upload", form, basename(path), content)
                 return path
 
-            return await self._call(policy.UPLOAD, ask)
+            return await self._call(operations.UPLOAD, ask)
 
         return await direct_transfer.upload(
             local, self.max_upload, direct, lambda: self._transfers.upload(local, paths, progress)
@@ -130,16 +130,16 @@ class Filesystem:
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
-        """Bring a remote file to a local path."""
+        """Download a file; see the protocol."""
         params = {"sourcePath": accepted(remote)}
         bounds = in_memory(self._client.limits, size_hint)
 
         async def direct() -> bytes:
             return await self._call(
-                policy.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params, bounds)
+                operations.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params, bounds)
             )
 
-        # An archive is smaller than what is in it.
+        # An archive is smaller than its content, which the hint is about.
         await direct_transfer.download(
             local,
             size_hint,
@@ -148,63 +148,63 @@ class Filesystem:
             lambda: self._transfers.download(remote, local, size_hint, progress),
         )
 
-    # --- changing -----------------------------------------------------------------------------------
+    # --- changes ------------------------------------------------------------------------------------
 
     async def make_directory(self, path: str) -> None:
         """Create a directory and its parents."""
-        await self._post(policy.MKDIR, "mkdir", {"targetPath": accepted(path), "p": "true"})
+        await self._post(operations.MKDIR, "mkdir", {"targetPath": accepted(path), "p": "true"})
 
     async def change_mode(self, path: str, mode: str) -> None:
         """Change the permissions of a file or directory; see the protocol."""
         form = {"targetPath": accepted(path), "mode": mode}
-        await self._call(policy.CHMOD, lambda: self._client.put("/utilities/chmod", form))
+        await self._call(operations.CHMOD, lambda: self._client.put("/utilities/chmod", form))
 
     async def remove(self, path: str) -> None:
         """Remove a file or a tree."""
         form = {"targetPath": accepted(path)}
         for left in reversed(range(LOOKS)):
             try:
-                await self._call(policy.REMOVE, lambda: self._client.delete("/utilities/rm", form))
+                await self._call(operations.REMOVE, lambda: self._client.delete("/utilities/rm", form))
             except errors.NotFoundError as error:
                 if not _is_about(path, error) and left:
-                    # Something in it has vanished meanwhile, and what comes behind that may still be there.
+                    # An entry vanished meanwhile; those after it may still exist.
                     continue
             except errors.OperationTimeoutError:
-                await self._transfers.remove(path)
+                await self._transfers.jobs.remove(path)
             return
 
     async def extract(self, archive: str, directory: str) -> None:
         """Unpack a gzipped tar archive into an existing directory; see the protocol."""
         form = {"sourcePath": accepted(archive), "targetPath": accepted(directory), "type": ".tgz"}
         try:
-            await self._post(policy.EXTRACT, "extract", form)
+            await self._post(operations.EXTRACT, "extract", form)
         except errors.OperationTimeoutError:
-            # Unpacking again over what is there already is harmless: the archive holds the same files. But
-            # what was cut off must have ended before anything is changed there.
+            # Unpacking again is harmless, since the archive is the same. But the command that was cut off
+            # must have ended before the files are changed.
             await asyncio.gather(
-                self._transfers.run("extract", form, archive, "unpacking a large archive"),
+                self._transfers.jobs.run("extract", form, archive, "unpacking a large archive"),
                 self._command_over(),
             )
 
     async def withdraw(self, archive: str) -> None:
-        """Make sure that nothing unpacks an archive any more; see the protocol."""
+        """Ensure that no request unpacks an archive any more; see the protocol."""
         await self.remove(archive)
-        await self._transfers.rule_out(archive)
+        await self._transfers.jobs.rule_out(archive)
         await self._command_over()
 
     async def _command_over(self) -> None:
-        """Wait until all commands have ended that the gateway has started: it runs them by ``timeout``."""
+        """Wait until all commands of the gateway have ended: it runs them with ``timeout``."""
         await asyncio.sleep(self._longest_command + policy.MARGIN)
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
-        """Pack files that are named relative to a directory."""
+        """Pack files; see the protocol."""
         sizes, whole = self._inventory.below(directory)
         return await self._pack(directory, sources_for(files, sizes, whole), files, target)
 
     async def _pack(
         self, directory: str, sources: Sequence[str], files: Sequence[str], target: str
     ) -> list[Archive]:
-        """Pack sources, at least one of which can be packed, and note what is wanted of the others."""
+        """Pack paths, and list the requested files of those that fail; at least one must succeed."""
         results = await asyncio.gather(
             *(self._archive(directory, source, files, target) for source in sources), return_exceptions=True
         )
@@ -223,7 +223,7 @@ class Filesystem:
         return with_refused(made, refused)
 
     async def _archive(self, directory: str, source: str, files: Sequence[str], target: str) -> list[Archive]:
-        """Pack a file or a directory or, if that can't be packed as a whole, what is wanted of it."""
+        """Pack a file or a directory; if a directory fails, pack the requested files in it."""
         form = {"sourcePath": packable(f"{directory}/{source}")}
 
         async def ask() -> str:
@@ -232,14 +232,14 @@ class Filesystem:
             return path
 
         try:
-            archive = await self._call(policy.ARCHIVE, ask)
+            archive = await self._call(operations.ARCHIVE, ask)
         except errors.OperationTimeoutError:
-            # What lies under that name is incomplete; it is never looked at again.
-            archive = await self._transfers.compress(
+            # The archive of that name is incomplete and not used.
+            archive = await self._transfers.jobs.compress(
                 form, attempts(f"{target}-{next(self._numbers)}-job.tgz")
             )
         except (errors.ForbiddenError, errors.NotFoundError, errors.RejectedError):
-            # Something in it may be written at this moment, or may not be read, and need not be wanted.
+            # The cause may be a file that is being written or unreadable, and not requested.
             parts = parts_of(source, files)
             if not parts:
                 raise
@@ -251,6 +251,6 @@ class Filesystem:
 
 
 def _is_about(path: str, error: errors.NotFoundError) -> bool:
-    """Tell whether an error is about a path itself, not about something in it."""
+    """Report whether an error is about a path itself, not about an entry in it."""
     text = str(error)
     return f"{path}/" not in text or f"'{path}'" in text

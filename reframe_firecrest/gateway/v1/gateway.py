@@ -1,4 +1,4 @@
-"""FirecREST v1 behind the gateway's protocol: what its sections make together."""
+"""Implementation of the gateway protocol for FirecREST v1, from the sections of its API."""
 
 from __future__ import annotations
 
@@ -23,55 +23,55 @@ class GatewayV1(Filesystem):
     """One system behind one FirecREST v1 gateway.
 
     Args:
-        connection: the way there.
+        connection: to the gateway.
     """
 
     def __init__(self, connection: Connection) -> None:
-        connection.use_error_mapping(V1)
+        call = connection.client(V1)
         client = Client(connection)
-        tasks = Tasks(client, connection.call)
-        compute = Compute(client, connection.call, tasks)
-        transfers = Transfers(connection, client, tasks=tasks, compute=compute)
-        super().__init__(client, connection.call, transfers)
+        tasks = Tasks(client, call)
+        compute = Compute(client, call, tasks)
+        transfers = Transfers(connection, client, call, tasks=tasks, compute=compute)
+        super().__init__(client, call, transfers)
         self._connection = connection
         self._tasks = tasks
         self._compute = compute
         self._search = SubmissionSearch(compute, tasks)
-        self._status = Status(connection, client)
+        self._status = Status(connection, client, call)
 
     # --- status -------------------------------------------------------------------------------------
 
     async def status(self) -> GatewayStatus:
-        """Ask for all that the gateway tells of itself."""
+        """Query the gateway's version, systems and health."""
         return await self._status.status()
 
     async def reach(self, url: str) -> int:
-        """Ask a storage for anything at all."""
+        """Send one request to a storage; see the protocol."""
         return await self._connection.objects.reach(url)
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Set the follower that waits for transfer jobs."""
-        self._transfers.follower = follower
+        self._transfers.jobs.follower = follower
 
     async def connect(self) -> SystemInfo:
-        """Ask for the gateway's version and limits; Slurm's version is not told."""
-        told = await self._status.parameters()
-        self.limit(told.max_direct, told.longest_command)
-        self._transfers.max_size = told.max_stored
+        """Query the gateway's version and limits; it does not report Slurm's version."""
+        parameters = await self._status.parameters()
+        self.limit(parameters.max_direct, parameters.longest_command)
+        self._transfers.max_size = parameters.max_stored
         return SystemInfo(self._connection.settings.system, None, self.max_upload)
 
     async def cluster(self) -> Cluster:
-        """Ask for nodes, partitions and reservations."""
+        """Query nodes, partitions and reservations."""
         return await self._compute.cluster()
 
     async def accounts(self) -> list[AccountInfo]:
-        """Return nothing: FirecREST v1 tells no accounts."""
+        """Return no accounts: FirecREST v1 does not report them."""
         return []
 
     # --- jobs ---------------------------------------------------------------------------------------
 
     async def submit(self, script: str, directory: str, account: str | None) -> str:
-        """Submit a script that lies in its job's directory."""
+        """Submit a script, which must be in its job's directory."""
         return await self._compute.submit(script, directory, account)
 
     async def jobs(
@@ -81,23 +81,23 @@ class GatewayV1(Filesystem):
         ids: Sequence[str] = (),
         instead: Sequence[str] = (),
     ) -> list[JobPart]:
-        """Ask for jobs by their ids; without ids, for all of the user's that go on."""
+        """Query jobs by their ids; without ids, all of the user's that have not ended."""
         return await self._compute.jobs(seen_since, names, ids, instead)
 
     async def find(self, script: str, directory: str, name: str, since: float) -> list[str] | None:  # noqa: ARG002
-        """Look for jobs by their script."""
+        """Find jobs by their script."""
         return await self._search.find(script, name, since)
 
     async def job(self, job_id: str) -> list[JobPart]:
-        """Ask for one job."""
+        """Query one job."""
         return await self._compute.job(job_id)
 
     async def script(self, job_id: str) -> str:  # noqa: ARG002
-        """Return nothing: FirecREST v1 tells no scripts. Our transfer jobs' names say what they work on."""
+        """Return no script: FirecREST v1 reports none. Our transfer jobs have their paths in their names."""
         return ""
 
     async def directory(self, job_id: str) -> str:
-        """Ask where the script of a job lies that goes on: there it works."""
+        """Return the directory of an active job's script, which is its working directory."""
         return await self._compute.directory(job_id)
 
     async def cancel(self, job_id: str) -> None:
@@ -116,5 +116,5 @@ class GatewayV1(Filesystem):
         await self._connection.close()
 
     def stats(self) -> dict[str, int]:
-        """Count what went over the wire."""
+        """Count the requests, the bytes sent and received, and the most requests in flight."""
         return self._connection.stats()

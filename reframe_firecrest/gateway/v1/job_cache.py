@@ -1,4 +1,4 @@
-"""What FirecREST v1's earlier answers told of jobs, since no single answer tells everything."""
+"""Cache of FirecREST v1's earlier answers about jobs, since no single answer has all fields."""
 
 from __future__ import annotations
 
@@ -9,66 +9,66 @@ from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED, PENDING
 
 REASONS_EVERY = 30.0
-"""Seconds between two questions why a job is pending."""
+"""Seconds between two queries for the reason of a pending job."""
 
 LIMIT_AFTER = 60.0
-"""Seconds that a job has to run until it is asked for how long it may."""
+"""Seconds of run time after which a job's time limit is queried."""
 
 
 @dataclass
-class _Remembered:
+class _CachedJob:
     name: str = ""
     reason: str | None = None
     limit: float | None = None
-    asked: float | None = None
+    queried: float | None = None
 
 
 class JobCache:
-    """Adds to the accounting's answers what the queue told, and says when the queue is to be asked again."""
+    """Completes answers of the accounting with those of the queue, and schedules the queries of the queue."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, _Remembered] = {}
+        self._jobs: dict[str, _CachedJob] = {}
 
     def is_the_same(self, part: JobPart) -> bool:
-        """Tell whether a job is still the one that had its id at first: a controller may forget jobs."""
-        remembered = self._jobs.setdefault(part.base_id, _Remembered())
-        remembered.name = remembered.name or part.name
-        return part.name in ("", remembered.name)
+        """Report whether an id still belongs to the same job: a controller may lose jobs and reuse ids."""
+        cached = self._jobs.setdefault(part.base_id, _CachedJob())
+        cached.name = cached.name or part.name
+        return part.name in ("", cached.name)
 
     def added_to(self, part: JobPart) -> JobPart:
-        """Return a part with what it does not tell itself."""
-        remembered = self._jobs.get(part.base_id, _Remembered())
+        """Return a part, completed from the cache."""
+        cached = self._jobs.get(part.base_id, _CachedJob())
         return replace(
             part,
-            reason=part.reason or (remembered.reason if part.state in PENDING else None),
-            limit=part.limit or remembered.limit,
+            reason=part.reason or (cached.reason if part.state in PENDING else None),
+            limit=part.limit or cached.limit,
         )
 
     def due(self, parts: Iterable[JobPart], now: float) -> list[str]:
-        """Return the ids of jobs about which the queue is to be asked now, and note that it is.
+        """Return the ids of the jobs to query in the queue now, and note the time.
 
         Args:
-            parts: of jobs that `is_the_same` has seen.
+            parts: of jobs that were passed to `is_the_same`.
             now: seconds of a monotonic clock.
         """
-        wanted: dict[str, _Remembered] = {}
+        due: dict[str, _CachedJob] = {}
         for part in parts:
-            remembered = self._jobs[part.base_id]
-            if remembered.asked is None:
-                # Most jobs start soon, and end soon.
-                remembered.asked = now
+            cached = self._jobs[part.base_id]
+            if cached.queried is None:
+                # Most jobs start and end soon, so the first query waits.
+                cached.queried = now
             elif part.state in PENDING:
-                if now - remembered.asked >= REASONS_EVERY:
-                    wanted[part.base_id] = remembered
-            elif part.state not in ENDED and part.elapsed >= LIMIT_AFTER and remembered.limit is None:
-                wanted[part.base_id] = remembered
-        for remembered in wanted.values():
-            remembered.asked = now
-        return list(wanted)
+                if now - cached.queried >= REASONS_EVERY:
+                    due[part.base_id] = cached
+            elif part.state not in ENDED and part.elapsed >= LIMIT_AFTER and cached.limit is None:
+                due[part.base_id] = cached
+        for cached in due.values():
+            cached.queried = now
+        return list(due)
 
     def learn(self, queued: Iterable[JobPart]) -> None:
-        """Take what the queue tells."""
+        """Store the answer of the queue."""
         for part in queued:
-            remembered = self._jobs.get(part.base_id, _Remembered())
-            remembered.reason = part.reason
-            remembered.limit = part.limit if part.state not in PENDING else None
+            cached = self._jobs.get(part.base_id, _CachedJob())
+            cached.reason = part.reason
+            cached.limit = part.limit if part.state not in PENDING else None

@@ -1,4 +1,4 @@
-"""Jobs as FirecREST v1's accounting and queue tell them, as parts of jobs."""
+"""Conversion of FirecREST v1's accounting and queue rows to parts of jobs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED, PENDING
 
 TRANSFER_NAME = "reframe-firecrest:"
-"""How the names of our own transfer jobs begin; behind it stands the path that they work on, and a number."""
+"""Prefix of the names of our transfer jobs; the path that they work on and a number follow."""
 
 
 def part_of_accounted(row: Accounted, clock: SystemClock) -> JobPart:
-    """Turn a row of the accounting into a part; the clock tells when it ended."""
+    """Convert a row of the accounting; the clock converts its times."""
     return JobPart(
         job_id=row.job_id,
         name=row.name,
@@ -25,14 +25,14 @@ def part_of_accounted(row: Accounted, clock: SystemClock) -> JobPart:
         nodes=row.nodes,
         submitted=None,
         end=clock.epoch(row.end) if row.end is not None and row.state in ENDED else None,
-        working_directory=_place_in(row.name),
+        working_directory=_path_in(row.name),
         node_count=row.node_count or 0,
         elapsed=row.elapsed or 0.0,
     )
 
 
 def part_of_queued(row: Queued) -> JobPart:
-    """Turn a row of the queue into a part."""
+    """Convert a row of the queue."""
     pending = row.state in PENDING
     elapsed = row.elapsed or 0.0
     return JobPart(
@@ -44,7 +44,7 @@ def part_of_queued(row: Queued) -> JobPart:
         nodes="" if pending else node_set(row.nodes_or_reason),
         submitted=None,
         end=None,
-        working_directory=_place_in(row.name) or dirname(row.job_file),
+        working_directory=_path_in(row.name) or dirname(row.job_file),
         node_count=row.node_count or 0,
         elapsed=elapsed,
         limit=None if row.left is None else elapsed + row.left,
@@ -52,12 +52,12 @@ def part_of_queued(row: Queued) -> JobPart:
 
 
 def _reason(text: str) -> str | None:
-    """Read the queue's last column, which has a pending job's reason in brackets."""
+    """Parse the queue's last column, which has a pending job's reason in parentheses."""
     reason = line(text.strip())
     reason = reason[1:-1] if reason.startswith("(") and reason.endswith(")") else ""
     return reason if reason not in ("", "None") else None
 
 
-def _place_in(name: str) -> str:
-    """Return the path on which one of our own transfer jobs works, nothing for other jobs."""
+def _path_in(name: str) -> str:
+    """Return the path that one of our transfer jobs works on, empty for other jobs."""
     return name.removeprefix(TRANSFER_NAME).rpartition("#")[0] if name.startswith(f"{TRANSFER_NAME}/") else ""

@@ -1,6 +1,6 @@
 """FirecREST v1's answers about jobs as plain data.
 
-Wrong ones raise pydantic's `ValidationError`.
+Invalid answers raise pydantic's `ValidationError`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _Nodes = Annotated[Text, AfterValidator(lambda text: line(text, 1 << 20))]
 
 
 class Submitted(BaseModel):
-    """What a submission's task tells.
+    """Result of a submission's task.
 
     Attributes:
-        job_id: None where the gateway missed it.
-        job_file: the script's path, cut at its first blank.
-        log: the path of what the job writes to standard error.
+        job_id: None if the gateway failed to read it.
+        job_file: the script's path, truncated at its first blank.
+        log: path of the job's standard error.
     """
 
     job_id: Annotated[str, Field(pattern="^[0-9]{1,18}$")] | None = Field(default=None, alias="jobid")
@@ -55,7 +55,7 @@ class Accounted(BaseModel):
 
     @property
     def is_stub(self) -> bool:
-        """Whether the accounting has only just heard of it: its name and its end are not to be believed.
+        """True while the accounting has only begun to record the job; its name and end are not valid then.
 
         Source: the recording ``poll_right_after_submit`` of a real gateway.
         """
@@ -65,8 +65,8 @@ class Accounted(BaseModel):
 class Queued(BaseModel):
     """A row of Slurm's queue.
 
-    Two of its times have each other's names: ``start_time`` is the time that the job has run, and ``time``
-    when it began (seen on FirecREST v1.16.6).
+    Two of its times are swapped: ``start_time`` is the job's run time, and ``time`` is when it began
+    (observed with FirecREST v1.16.6).
     """
 
     job_id: JobId = Field(alias="jobid")
@@ -85,17 +85,17 @@ class _Rows(BaseModel):
 
 
 def parse_submitted(data: object) -> Submitted:
-    """Turn the data of a submission's task into what it tells."""
+    """Parse the data of a submission's task."""
     return Submitted.model_validate(data)
 
 
 def parse_accounted(data: object) -> list[Accounted]:
-    """Turn the data of an accounting task into rows; it is an empty object where there are none."""
+    """Parse the data of an accounting task; it is an empty object if there are no rows."""
     return valid(Accounted, _rows_of(data), "job")
 
 
 def parse_queued(data: object) -> list[Queued]:
-    """Turn the data of a task that asked the queue into rows; they are numbered."""
+    """Parse the data of a queue task; its rows are numbered."""
     return valid(Queued, _rows_of(data), "job")
 
 

@@ -1,7 +1,7 @@
-"""What to pack where an archive holds a file or a whole directory: FirecREST v1 packs one path at a time.
+"""Choice of the paths to pack: FirecREST v1 packs one file or directory into an archive.
 
-Each archive costs two requests, one to pack and one to download it, and what it holds besides costs time.
-So a directory is packed as a whole where that is no dearer than packing its parts.
+Each archive costs two requests, one to pack and one to download it; unneeded files in it cost time. A
+directory is packed as a whole if that costs no more than packing its parts.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from reframe_firecrest.gateway.v1.paths import is_packable
 
 ARCHIVE = 512 * 1024
-"""Bytes whose way takes about as long as the two requests for one more archive."""
+"""Bytes whose transfer takes about as long as the two requests for another archive."""
 
 IMPOSSIBLE = 1 << 60
-"""Bytes that stand for what can't be done."""
+"""Cost in bytes of a path that cannot be packed."""
 
 
 @dataclass
@@ -23,9 +23,10 @@ class _Node:
     """A file or a directory.
 
     Attributes:
-        size: bytes below it that nobody wants; of a wanted file none.
-        cheapest: what it takes to have all that is wanted below it.
-        sources: what has to be packed for that.
+        wanted: the file is requested.
+        size: bytes of the files below it that are not requested.
+        cheapest: least cost of all requested files below it, in bytes.
+        sources: paths to pack for that cost.
     """
 
     children: dict[str, _Node] = field(default_factory=dict)
@@ -36,13 +37,13 @@ class _Node:
 
 
 def sources_for(files: Iterable[str], sizes: Mapping[str, int], whole: Iterable[str] = ()) -> list[str]:
-    """Return paths to pack that together hold all files and cost least.
+    """Return the paths to pack that contain all files at the least cost.
 
-    A file that the gateway can not pack goes along with the directory that it is in.
+    A file that the gateway cannot pack is packed with its directory.
 
     Args:
-        files: what is wanted, relative to a directory.
-        sizes: bytes of the files that are known to be there, wanted ones among them.
+        files: the requested files, relative to a directory.
+        sizes: bytes of all known files.
         whole: directories whose content is known; others are not packed as a whole.
     """
     root = _Node()
@@ -77,11 +78,11 @@ def _plan(node: _Node, path: str, whole: set[str]) -> None:
 
 
 def parts_of(source: str, files: Iterable[str]) -> list[str]:
-    """Return smaller paths to pack instead of one: what lies directly in it; nothing if it is a file.
+    """Return the requested entries of a directory, to pack instead of it; none if it is a file.
 
     Args:
-        source: what could not be packed.
-        files: what is wanted.
+        source: the path that could not be packed.
+        files: the requested files.
     """
     below = [path.removeprefix(f"{source}/") for path in files if path.startswith(f"{source}/")]
     return list(dict.fromkeys(f"{source}/{path.partition('/')[0]}" for path in below))

@@ -1,4 +1,4 @@
-"""Which paths FirecREST v1 takes."""
+"""Paths that FirecREST v1 accepts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.file_names import to_wire
 
 FORBIDDEN = re.compile(r"[<>|;\"'&\\()\x00-\x1f`]")
-"""Characters that it refuses in any path, name or id: ``FORBIDDEN_INPUT_CHARS`` in FirecREST v1.16.6's
-code."""
+"""Characters that it refuses in paths and names: ``FORBIDDEN_INPUT_CHARS`` in FirecREST v1.16.6's code."""
 
 
 def accepted(path: str) -> str:
-    """Return a path that FirecREST v1 takes.
+    """Return a path as FirecREST v1 accepts it.
 
     Raises:
-        RejectedError: it has a character that is refused.
+        RejectedError: it contains a forbidden character.
     """
     path = to_wire(path)
     found = FORBIDDEN.search(path)
@@ -30,7 +29,7 @@ def packable(path: str) -> str:
     """Return a path that FirecREST v1 can pack.
 
     Raises:
-        RejectedError: it has a character that is refused, or ``tar`` would take it for an option.
+        RejectedError: it contains a forbidden character, or ``tar`` would read it as an option.
     """
     if basename(path).startswith("-"):
         raise errors.RejectedError(f"FirecREST v1 can't pack {path!r}: its name begins with '-'")
@@ -38,5 +37,5 @@ def packable(path: str) -> str:
 
 
 def is_packable(path: str) -> bool:
-    """Tell whether FirecREST v1 can pack a path."""
+    """Report whether FirecREST v1 can pack a path."""
     return FORBIDDEN.search(path) is None and not basename(path).startswith("-")

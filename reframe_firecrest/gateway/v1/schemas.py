@@ -1,7 +1,6 @@
 """FirecREST v1's answers about tasks, files and transfers as plain data.
 
-An answer that lacks a field or has one of a wrong type raises pydantic's `ValidationError`, which
-`error_translation.translate_error` turns into an error of ours.
+An invalid answer raises pydantic's `ValidationError`, which `error_translation.translate_error` translates.
 """
 
 from __future__ import annotations
@@ -28,17 +27,17 @@ class _Begun(BaseModel):
 
 
 def parse_task_id(answer: object) -> str:
-    """Turn an answer in advance into the id of its task."""
+    """Return the id of the task that a request has begun."""
     return _Begun.model_validate(answer).task_id
 
 
 class Task(BaseModel):
-    """A task, as it stands.
+    """A task in its current state.
 
     Attributes:
         status: its state, such as ``100`` or ``200``.
-        created: when it was made, by the gateway's clock.
-        data: its result, once it has one; before that, anything.
+        created: time of its creation, by the gateway's clock.
+        data: its result once it has ended; undefined before.
     """
 
     task_id: Annotated[str, Field(validation_alias=AliasChoices("hash_id", "task_id"))]
@@ -49,7 +48,7 @@ class Task(BaseModel):
 
     @property
     def text(self) -> str:
-        """What it says of an error."""
+        """The error message in its data, empty if there is none."""
         data = self.data
         if isinstance(data, Mapping):
             data = next((data[key] for key in ("error", "msg") if isinstance(data.get(key), str)), "")
@@ -57,7 +56,7 @@ class Task(BaseModel):
 
     @property
     def meaning(self) -> type[errors.GatewayError] | None:
-        """The class of error that this stands for, None if it is not known."""
+        """The class of error of the message, None if it is unknown."""
         return meaning_of(self.text)
 
 
@@ -70,12 +69,12 @@ class _Tasks(BaseModel):
 
 
 def parse_task(answer: object) -> Task:
-    """Turn the answer of ``/tasks/{id}`` into a task."""
+    """Parse the answer of ``/tasks/{id}``."""
     return _OneTask.model_validate(answer).task
 
 
 def parse_tasks(answer: object) -> list[Task]:
-    """Turn the answer of ``/tasks`` into tasks."""
+    """Parse the answer of ``/tasks``."""
     return list(_Tasks.model_validate(answer).tasks.values())
 
 
@@ -90,12 +89,12 @@ class _File(File):
 
 
 class _Files(BaseModel):
-    # An entry that the gateway can't read, such as a device, makes it give mere lines.
+    # If the gateway cannot parse an entry, such as a device, it returns plain lines.
     output: list[_File | str]
 
 
 def parse_listing(answer: object) -> list[RemoteFile]:
-    """Turn the answer of ``/utilities/ls`` into entries."""
+    """Parse the answer of ``/utilities/ls``."""
     output = _Files.model_validate(answer).output
     return to_remote_files(entry for entry in output if isinstance(entry, _File))
 
@@ -119,7 +118,7 @@ class _FormData(BaseModel):
 
 
 def parse_upload_form(data: object) -> UploadForm:
-    """Turn the data of an upload's task into where the file goes."""
+    """Parse the data of an upload's task."""
     form = _FormData.model_validate(data).msg.parameters
     fields, params, headers = (
         {key: value.get_secret_value() for key, value in given.items()}
@@ -133,5 +132,5 @@ class _UrlData(BaseModel):
 
 
 def parse_download_url(data: object) -> str:
-    """Turn the data of a download's task into the presigned URL; it is a secret."""
+    """Return the presigned URL in the data of a download's task; it is a secret."""
     return _UrlData.model_validate(data).url.get_secret_value()

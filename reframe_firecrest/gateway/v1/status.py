@@ -1,4 +1,4 @@
-"""FirecREST v1's word on itself: version, limits, systems and services."""
+"""Status of a FirecREST v1 gateway: version, limits, systems and services."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.dates import parse_date
+from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v1 import system_schemas
 from reframe_firecrest.gateway.v1.client import Client
 from reframe_firecrest.gateway.v1.system_schemas import Parameters
@@ -20,29 +21,30 @@ from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth,
 Result = TypeVar("Result")
 
 OLDEST = (1, 16)
-"""The version from which on archives can be packed and unpacked, and directories listed with all below
-them."""
+"""Oldest version that can pack and unpack archives, and list directories recursively."""
 
 
 class Status:
     """The API's section ``/status``.
 
     Args:
-        connection: the way there.
+        connection: to the gateway.
         client: makes single requests.
+        call: retries them.
     """
 
-    def __init__(self, connection: Connection, client: Client) -> None:
+    def __init__(self, connection: Connection, client: Client, call: RetryingClient) -> None:
         self._connection = connection
+        self._call = call
         self._client = client
         self._asked: Any = None
 
     async def parameters(self) -> Parameters:
-        """Ask for the gateway's version and limits; see whether it has the system.
+        """Query the gateway's version and limits, and check that it has the system.
 
         Raises:
-            NotFoundError: there is no FirecREST v1, or it has no such system.
-            RejectedError: it is too old.
+            NotFoundError: there is no FirecREST v1, or it does not have the system.
+            RejectedError: the version is too old.
         """
 
         async def ask() -> Parameters:
@@ -64,26 +66,28 @@ class Status:
         return found
 
     async def status(self) -> GatewayStatus:
-        """Ask for all that the gateway tells of itself."""
+        """Query the gateway's version, limits and health."""
 
         async def ask() -> GatewayStatus:
             sent, begun = time.time(), time.monotonic()
-            told, head = await self._client.get_fresh("/status/parameters")
+            answer, headers = await self._client.get_fresh("/status/parameters")
             seconds = time.monotonic() - begun
-            parameters = system_schemas.parse_parameters(told)
+            parameters = system_schemas.parse_parameters(answer)
             health = await self._health(parameters)
-            return GatewayStatus(parameters.version, health, sent, seconds, parse_date(head.get("date", "")))
+            return GatewayStatus(
+                parameters.version, health, sent, seconds, parse_date(headers.get("date", ""))
+            )
 
         return await self._first(ask)
 
-    async def _health(self, told: Parameters) -> dict[str, SystemHealth]:
-        """Ask for the health of services and systems, once: it costs the gateway a command on each system."""
+    async def _health(self, parameters: Parameters) -> dict[str, SystemHealth]:
+        """Query the health of services and systems, once: it costs the gateway a command on each system."""
         if self._asked is None:
             self._asked = await asyncio.gather(
                 self._client.get_fresh("/status/services"), self._client.get_fresh("/status/systems")
             )
         (services, _), (systems, _) = self._asked
-        kind = told.object_storage
+        kind = parameters.object_storage
         storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
         own = [
             ServiceHealth(name, problem is None, message=problem)
@@ -92,16 +96,16 @@ class Status:
         return {
             name: SystemHealth(
                 services=[*own, ServiceHealth("system", problem is None, message=problem)],
-                file_systems=told.file_systems.get(name, ()),
-                max_direct_upload=told.max_direct,
+                file_systems=parameters.file_systems.get(name, ()),
+                max_direct_upload=parameters.max_direct,
                 storage=storage,
             )
             for name, problem in system_schemas.parse_unavailable_services(systems).items()
         }
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Make a request that shows whether there is a FirecREST at all."""
+        """Make a first request, which shows whether the address is that of a FirecREST."""
         try:
-            return await self._connection.call(policy.CONNECT, ask)
+            return await self._call(operations.CONNECT, ask)
         except errors.NotFoundError as error:
-            raise self._connection.not_there(error) from None
+            raise self._connection.not_found(self._call.api, error) from None

@@ -1,9 +1,8 @@
-"""Finds out what a submission has left whose answer does not tell: FirecREST v1 lists no working directories.
+"""Search for the job of an unanswered submission: FirecREST v1 does not list working directories.
 
-What tells a job for certain is the path of its script, which no other run uses. The gateway knows that of
-all jobs that go on (from Slurm's queue), and of those that it has itself submitted within a day (from its
-tasks). A job that the gateway has missed, and that has ended before it was looked for, shows only in
-Slurm's accounting, by its name.
+The path of its script identifies a job, since no other run uses it. The gateway knows the paths of active
+jobs (from Slurm's queue), and of jobs that it has submitted within a day (from its tasks). A job that the
+gateway has missed, and that ended before the search, is only in Slurm's accounting, with its name.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from reframe_firecrest.model import errors
 Result = TypeVar("Result")
 
 _BLANK = re.compile(r"[\s=]")
-"""Where the gateway cuts the paths that it reads from Slurm's answers."""
+"""Characters at which the gateway truncates paths in Slurm's answers."""
 
 BEHIND = 18 * 3600.0
-"""Seconds by which the system's clock may be behind ours: 12 h of time zone, and 6 h because one is wrong."""
+"""Seconds that the system's clock may be behind ours: 12 h of time zone, and 6 h of error."""
 
 UNREADABLE = (
     errors.OperationTimeoutError,
@@ -38,10 +37,10 @@ UNREADABLE = (
     errors.RejectedError,
     errors.TooLargeError,
 )
-"""Errors after which one source says nothing: a single job, whoever submitted it, can break a long answer."""
+"""Errors that make one source unusable: a single job, of any client, can make a long answer invalid."""
 
 UNDER_WAY = 180.0
-"""Seconds for which a submission may be under way in the gateway; older ones have lost their service."""
+"""Seconds for which the gateway may process a submission; older ones have lost their service."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ class UnansweredSubmission:
     Attributes:
         script: its path.
         name: its job's name.
-        since: when it was submitted, in seconds since the epoch.
-        newest: the highest id that was known by then.
-        others: ids of tasks that submit something else.
+        since: time of the submission, in seconds since the epoch.
+        newest: highest job id that was known then.
+        others: ids of tasks that submitted other scripts.
     """
 
     script: str
@@ -64,50 +63,50 @@ class UnansweredSubmission:
 
 
 class _Shared(Generic[Result]):
-    """A look that those share who have to wait for one: the next that begins is for all of them."""
+    """A query whose result concurrent callers share."""
 
-    def __init__(self, look: Callable[[], Awaitable[Result]]) -> None:
-        self._look = look
-        self._looking = asyncio.Lock()
-        self._seen: tuple[float, Result] | None = None
+    def __init__(self, query: Callable[[], Awaitable[Result]]) -> None:
+        self._query = query
+        self._lock = asyncio.Lock()
+        self._result: tuple[float, Result] | None = None
 
     async def get(self) -> Result:
-        """Return what a look shows that began after this was called."""
+        """Return the result of a query that began after this call."""
         asked = time.monotonic()
-        async with self._looking:
-            if self._seen is None or self._seen[0] < asked:
+        async with self._lock:
+            if self._result is None or self._result[0] < asked:
                 begun = time.monotonic()
-                self._seen = begun, await self._look()
-            return self._seen[1]
+                self._result = begun, await self._query()
+            return self._result[1]
 
 
 class SubmissionSearch:
-    """Looks for jobs by their scripts.
+    """Searches for jobs by their scripts.
 
     Args:
         compute: for Slurm's queue and accounting.
-        tasks: what the gateway has done so far.
+        tasks: of the gateway.
     """
 
     def __init__(self, compute: Compute, tasks: Tasks) -> None:
         self._compute = compute
         self._tasks = tasks
-        self._queue = _Shared(compute.queue)
+        self._queue = _Shared(compute.queries.queue)
         self._history: dict[str, _Shared[tuple[list[Accounted] | None, list[Task]]]] = {}
 
     async def find(self, script: str, name: str, since: float) -> list[str] | None:
-        """Look for jobs of a script.
+        """Find the jobs of a script.
 
         Args:
             script: its path.
             name: the jobs' name.
-            since: when it was submitted, in seconds since the epoch.
+            since: time of the submission, in seconds since the epoch.
 
         Returns:
-            the ids of those that come from it, None if there are some that may or may not.
+            Their ids; None if it is unknown whether some jobs belong to it.
 
         Raises:
-            TransientError: it may still be under way in the gateway.
+            TransientError: the gateway may still be processing the submission.
         """
         others = self._compute.tasks_of_others(script)
         lost = UnansweredSubmission(script, name, since, self._compute.newest_before(since), others)
@@ -116,7 +115,7 @@ class SubmissionSearch:
             queue = await self._queue.get()
         except UNREADABLE:
             queue, unreadable = [], True
-        # Most jobs are still there; what the gateway remembers can be megabytes.
+        # Most jobs are still in the queue; the gateway's tasks can be megabytes.
         found = found_in(lost, [], queue, [])
         if found:
             return found
@@ -126,22 +125,22 @@ class SubmissionSearch:
         accounting, tasks = await self._history[date].get()
         found = found_in(lost, tasks, queue, accounting or [])
         if not found and (unreadable or accounting is None):
-            # It may be in what can't be read.
+            # The job may be in the source that cannot be read.
             found = None
         if found is None and is_under_way(lost, tasks):
             raise errors.TransientError(f"the gateway may still be about to submit {script}")
         return found
 
     async def _past(self, date: str) -> tuple[list[Accounted] | None, list[Task]]:
-        # Tasks last: what is in the accounting not yet must not be under way in the gateway either.
+        # Tasks last, so that a job that is not in the accounting yet is found in the tasks.
         accounting: list[Accounted] | None = None
         with suppress(*UNREADABLE):
-            accounting = await self._compute.accounting(since=date)
+            accounting = await self._compute.queries.accounting(since=date)
         return accounting, await self._tasks.all()
 
 
 def days_before(moment: float) -> str:
-    """Return a date from which on the accounting has what was submitted at a time.
+    """Return the date from which the accounting lists jobs submitted at a time.
 
     The system's time zone may differ by 14 h, and its clock by a day.
     """
@@ -154,28 +153,28 @@ def found_in(
     queue: Sequence[Queued],
     accounting: Sequence[Accounted],
 ) -> list[str] | None:
-    """Tell which jobs come from a submission by what the gateway, the queue and the accounting say.
+    """Return the jobs of a submission by the gateway's tasks, the queue and the accounting.
 
     Args:
         lost: the submission.
-        tasks: all that the gateway remembers.
-        queue: jobs that go on.
-        accounting: jobs of the time in question.
+        tasks: all of the gateway.
+        queue: active jobs.
+        accounting: jobs of that time.
 
     Returns:
-        the ids of those that come from it, None if there are some that may or may not.
+        Their ids; None if it is unknown whether some jobs belong to it.
     """
     origins = {row.job_id: row.job_file for row in map(_submitted, tasks) if row and row.job_id}
     origins |= {_base(row.job_id): row.job_file for row in queue}
-    # Cut like what it is compared with.
+    # Truncated like the paths that it is compared with.
     cut = _BLANK.split(lost.script)[0]
     found = [job_id for job_id, origin in origins.items() if origin == cut]
     if found:
         return found
     if is_under_way(lost, tasks):
-        # Its job, or that of another client, may be one of those of which nobody knows the script yet.
+        # Its job, or that of another client, may be one whose script is still unknown.
         return None
-    # Of the same name, from a script that is not known, and not from before.
+    # Jobs of the same name and an unknown script that are not older than the submission.
     perhaps = {
         _base(row.job_id)
         for row in accounting
@@ -187,11 +186,11 @@ def found_in(
 
 
 def is_under_way(lost: UnansweredSubmission, tasks: Sequence[Task]) -> bool:
-    """Tell whether the gateway may still be about to carry out a submission.
+    """Report whether the gateway may still be processing a submission.
 
     Args:
         lost: the submission.
-        tasks: all that the gateway remembers.
+        tasks: all of the gateway.
     """
     return any(_is_under_way(task, tasks) for task in tasks if task.task_id not in lost.others)
 
@@ -215,10 +214,10 @@ def _submitted(task: Task) -> Submitted | None:
 
 
 def _is_under_way(task: Task, tasks: Sequence[Task]) -> bool:
-    """Tell whether a submission is still under way; the data of its task is an address until it has ended."""
+    """Report whether a submission is being processed; the data of its task is a URL until it has ended."""
     if task.status not in ("100", "101") or not str(task.data).startswith("http"):
         return False
-    # Questions are tasks too, so the newest is about as old as the answer; no clock is the gateway's own.
+    # Queries are tasks too, so the newest shows the gateway's current time.
     newest = max((other.created for other in tasks if other.created is not None), default=None)
     return task.created is None or newest is None or newest - task.created < UNDER_WAY
 

@@ -1,6 +1,6 @@
 """FirecREST v1's answers about systems and about itself as plain data.
 
-Wrong ones raise pydantic's `ValidationError`.
+Invalid answers raise pydantic's `ValidationError`.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class _Cluster(BaseModel):
 
 
 def parse_nodes(data: object) -> list[NodeInfo]:
-    """Turn the data of ``/compute/nodes`` into nodes; v1 tells nothing of their CPUs."""
+    """Parse the data of ``/compute/nodes``, which has no CPU counts."""
     return [
         NodeInfo(
             name=node.name,
-            states=tuple(state.upper() for state in _told(node.states)),
+            states=tuple(state.upper() for state in _known(node.states)),
             partitions=tuple(dict.fromkeys(_names(node.partitions))),
             features=tuple(_names(node.features)),
             cpus=0,
@@ -66,13 +66,13 @@ def parse_nodes(data: object) -> list[NodeInfo]:
 
 
 def parse_partitions(data: object) -> list[PartitionInfo]:
-    """Turn the data of ``/compute/partitions`` into partitions."""
+    """Parse the data of ``/compute/partitions``."""
     found = valid(_Partition, _entries_of(data), "partition")
     return [PartitionInfo(part.name, part.nodes, part.cpus) for part in found]
 
 
 def parse_reservations(data: object) -> list[ReservationInfo]:
-    """Turn the data of ``/compute/reservations`` into reservations."""
+    """Parse the data of ``/compute/reservations``."""
     found = valid(_Reservation, _entries_of(data), "reservation")
     return [ReservationInfo(entry.name, entry.nodes) for entry in found]
 
@@ -81,12 +81,12 @@ def _entries_of(data: object) -> list[Any]:
     return _Cluster.model_validate({"entries": data or []}).entries
 
 
-def _told(values: list[str] | None) -> list[str]:
+def _known(values: list[str] | None) -> list[str]:
     return [value for value in values or [] if value not in ("", "(null)")]
 
 
 def _names(values: list[str] | None) -> list[str]:
-    return names(_told(values), "partition or feature of a node")
+    return names(_known(values), "partition or feature of a node")
 
 
 class _FileSystems(BaseModel):
@@ -105,15 +105,15 @@ class _Parameters(BaseModel):
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a gateway tells of itself.
+    """Version and limits of a gateway.
 
     Attributes:
-        version: FirecREST's; told from 1.16.1 on.
-        object_storage: which kind of storage large files pass, such as ``s3v4`` or ``swift``.
-        file_systems: those of each system, where they are told.
-        max_direct: bytes that go through the gateway at once.
-        max_stored: bytes that a file may have that passes the storage.
-        longest_command: seconds after which a command on files is ended.
+        version: of FirecREST; reported from 1.16.1 on.
+        object_storage: kind of the storage for large files, such as ``s3v4`` or ``swift``.
+        file_systems: of each system, if they are reported.
+        max_direct: bytes of a file that the gateway transfers directly.
+        max_stored: bytes that a file in the storage may have.
+        longest_command: seconds after which the gateway ends a file command.
     """
 
     version: str | None
@@ -125,9 +125,9 @@ class Parameters:
 
 
 def parse_parameters(answer: object) -> Parameters:
-    """Turn the answer of ``/status/parameters`` into what it tells."""
+    """Parse the answer of ``/status/parameters``."""
     groups = _Parameters.model_validate(answer).out
-    values = {one.name: one.value for group in groups.values() for one in group}
+    values = {entry.name: entry.value for group in groups.values() for entry in group}
     version, mounted = values.get("FIRECREST_VERSION"), values.get("FILESYSTEMS")
     systems = map(_FileSystems.model_validate, mounted if isinstance(mounted, list) else [])
     return Parameters(
@@ -141,12 +141,12 @@ def parse_parameters(answer: object) -> Parameters:
 
 
 def _seconds(value: object) -> float | None:
-    """Turn a limit into seconds; the gateway sends it as a text."""
+    """Convert a limit to seconds; the gateway sends it as text."""
     return None if value is None else min(max(float(str(value)), 0.0), 3600.0)
 
 
 def _mebibytes(value: object) -> int | None:
-    """Turn a limit into bytes; the gateway tells MB, as a text, and means MiB."""
+    """Convert a limit to bytes; the gateway sends MiB as text."""
     return None if value is None else min(max(int(float(str(value)) * 1024 * 1024), 0), 2**63 - 1)
 
 
@@ -161,11 +161,8 @@ class _AllAvailable(BaseModel):
 
 
 def parse_unavailable_services(answer: object) -> dict[str, str | None]:
-    """Turn the answer of ``/status/systems`` or ``/status/services`` into what is wrong with each of them.
-
-    None stands for nothing.
-    """
+    """Return the problem of each entry of ``/status/systems`` or ``/status/services``, None for none."""
     return {
-        one.name: None if one.status == "available" else one.description or one.status
-        for one in valid(_Available, _AllAvailable.model_validate(answer).out, "system")
+        entry.name: None if entry.status == "available" else entry.description or entry.status
+        for entry in valid(_Available, _AllAvailable.model_validate(answer).out, "system")
     }

@@ -1,10 +1,9 @@
-"""FirecREST v1's tasks: what an answer in advance has come to in the end.
+"""FirecREST v1's tasks: waiting for the results of requests about jobs and large files.
 
-Everything that concerns jobs or large files is answered at once with the id of a task, which then has to be
-asked for. A question for one task by its path costs the gateway next to nothing; one for several has it
-look through all tasks of the user (0.02 s at 420 tasks, 1.4 s at 20,000, measured). Still, it is one
-request where there would be many, so those that wait together are asked for together, until that proves
-slow.
+The gateway answers such a request at once with the id of a task, which has to be polled. A query for one task
+costs the gateway next to nothing; for a query of several, it searches all tasks of the user (0.02 s at 420
+tasks, 1.4 s at 20,000, measured). It still replaces many requests, so tasks are polled together until that
+proves slow.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from functools import partial
 import anyio
 
 from reframe_firecrest.gateway.http.error_translation import explained, shortened
-from reframe_firecrest.gateway.http.policy import TASK, Operation
+from reframe_firecrest.gateway.http.operations import TASK, Operation
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v1 import schemas
 from reframe_firecrest.gateway.v1.client import Client
@@ -27,22 +26,22 @@ from reframe_firecrest.model import errors
 
 DONE, FAILED = "200", "400"
 GONE = ("300", "301", "302")
-"""States of a task that has been deleted, has expired or is not valid any more."""
+"""States of a task that was deleted, has expired or is no longer valid."""
 
 FIRST_LOOK = 0.4
-"""Seconds from a task's beginning to the first look: commands on the system take about as long."""
+"""Seconds until a task is polled first; commands on the system take about as long."""
 
 GROWTH = 1.4
-"""Factor by which the time between looks at one task grows."""
+"""Growth of the interval between two polls of a task."""
 
 LONGEST_PAUSE = 3.0
-"""Seconds between looks at a task that takes its time."""
+"""Maximum seconds between two polls of a task."""
 
 SLOW = 1.0
-"""Seconds by which a question for several tasks may be slower than one for a single task."""
+"""Seconds by which a query of several tasks may be slower than that of one."""
 
 TOGETHER = 60
-"""Tasks that are asked for in one request; a request line is not of any length."""
+"""Tasks in one query; the length of a request line is limited."""
 
 
 @dataclass(eq=False)
@@ -58,8 +57,8 @@ class _Waiting:
         self.pause = FIRST_LOOK
         self.due = self.begun + self.pause
 
-    def looked(self, now: float) -> None:
-        """Note that it goes on."""
+    def polled(self, now: float) -> None:
+        """Schedule the next poll."""
         self.pause = min(self.pause * GROWTH, LONGEST_PAUSE)
         self.due = now + self.pause
 
@@ -69,37 +68,37 @@ class Tasks:
 
     Args:
         client: makes single requests.
-        call: repeats and translates them.
+        call: retries them and translates their errors.
     """
 
     def __init__(self, client: Client, call: RetryingClient) -> None:
         self._client = client
         self._call = call
         self._waiting: set[_Waiting] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._single = self._several = 0.0
 
     async def reach(
         self, operation: Operation, task_id: str, within: float, ends: Collection[str] = (DONE,)
     ) -> Task:
-        """Wait until a task is in one of some states, which mean that it has come to what is wanted.
+        """Wait until a task reaches one of the given states.
 
         Args:
-            operation: what for.
+            operation: the purpose of the task.
             task_id: the task's id.
-            within: seconds that it may take; a task whose service was restarted never ends.
+            within: seconds to wait; a task whose service was restarted never ends.
             ends: the states.
 
         Raises:
-            UncertainError: it did not get there in time, or is not known any more.
+            UncertainError: it did not reach them in time, or no longer exists.
             GatewayError: it has failed.
         """
         waiting = _Waiting(task_id, {*ends, FAILED, *GONE}, time.monotonic())
         self._waiting.add(waiting)
         self._news.set()
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_on())
+        if self._polling is None or self._polling.done():
+            self._polling = asyncio.create_task(self._poll_all())
         try:
             with anyio.fail_after(within):
                 task = await waiting.answer
@@ -119,16 +118,16 @@ class Tasks:
         raise failure_of(operation, task, self._call.where)
 
     async def all(self) -> list[Task]:
-        """Ask for all tasks of the user that the gateway remembers: those of a day."""
+        """Query all tasks of the user that the gateway keeps: those of a day."""
         return await self._call(TASK, lambda: self._ask(None))
 
     async def close(self) -> None:
-        """Stop looking."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        """Stop polling."""
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
 
-    async def _look_on(self) -> None:
+    async def _poll_all(self) -> None:
         while self._waiting:
             pause = min(one.due for one in self._waiting) - time.monotonic()
             if pause > 0:
@@ -136,10 +135,10 @@ class Tasks:
                 with anyio.move_on_after(pause):
                     await self._news.wait()
                 continue
-            await self._look()
+            await self._poll()
 
-    async def _look(self) -> None:
-        # What is due soon goes along.
+    async def _poll(self) -> None:
+        # Tasks that are due soon are included.
         horizon = time.monotonic() + FIRST_LOOK / 2
         due = sorted((one for one in self._waiting if one.due <= horizon), key=lambda one: one.due)[:TOGETHER]
         try:
@@ -157,8 +156,8 @@ class Tasks:
                 one.answer.set_result(task)
                 self._waiting.discard(one)
             else:
-                # One that is not known may be so for a moment; it is given up when its time is over.
-                one.looked(now)
+                # A task may be unknown for a moment; it is polled until its timeout.
+                one.polled(now)
 
     async def _ask_for(self, ids: Collection[str]) -> Mapping[str, Task]:
         together = len(ids) > 1 and self._several - self._single < SLOW
@@ -181,7 +180,7 @@ class Tasks:
 
 
 def failure_of(operation: Operation, task: Task, where: str) -> errors.GatewayError:
-    """Say what a failed task says."""
+    """Return the error of a failed task."""
     text = shortened(task.text) or task.description or "the gateway does not say why"
     kind = task.meaning or errors.RejectedError
     return kind(f"{operation.name} on {where} failed: {explained(kind, text)}", detail=task.text)

@@ -11,7 +11,7 @@ from reframe_firecrest.model.system import AccountInfo, NodeInfo, PartitionInfo,
 
 
 def _items(value: Any) -> list[str]:
-    """Some versions give lists, some a string with commas."""
+    """Split a value that is a list in some versions and a text with commas in others."""
     if value is None:
         return []
     items = value.split(",") if isinstance(value, str) else value
@@ -72,7 +72,7 @@ class _UserInfo(BaseModel):
 
 
 def parse_nodes(answer: object) -> list[NodeInfo]:
-    """Turn the answer of ``/status/{system}/nodes`` into nodes."""
+    """Parse the answer of ``/status/{system}/nodes``."""
     return [
         NodeInfo(
             name=node.name,
@@ -88,18 +88,18 @@ def parse_nodes(answer: object) -> list[NodeInfo]:
 
 
 def parse_partitions(answer: object) -> list[PartitionInfo]:
-    """Turn the answer of ``/status/{system}/partitions`` into partitions."""
+    """Parse the answer of ``/status/{system}/partitions``."""
     found = valid(_Partition, _Partitions.model_validate(answer).partitions, "partition")
     return [PartitionInfo(part.name, part.nodes or 0, part.cpus or 0) for part in found]
 
 
 def parse_reservations(answer: object) -> list[ReservationInfo]:
-    """Turn the answer of ``/status/{system}/reservations`` into reservations."""
+    """Parse the answer of ``/status/{system}/reservations``."""
     found = valid(_Reservation, _Reservations.model_validate(answer).reservations, "reservation")
     return [ReservationInfo(entry.name, entry.nodes) for entry in found]
 
 
 def parse_accounts(answer: object) -> list[AccountInfo]:
-    """Turn the answer of ``/status/{system}/userinfo`` into the user's accounts."""
+    """Return the user's accounts from the answer of ``/status/{system}/userinfo``."""
     found = valid(_Account, _UserInfo.model_validate(answer).accounts, "account")
     return [AccountInfo(account.name, bool(account.default)) for account in found]

@@ -1,4 +1,4 @@
-"""FirecREST v2's files: operations at once where they are small, transfers through S3 and Slurm where not."""
+"""FirecREST v2's files: direct operations if they are small, otherwise transfers with S3 and Slurm jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from posixpath import basename, dirname
 
 from reframe_firecrest.gateway import direct_transfer
 from reframe_firecrest.gateway.attempt_names import attempts
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations, policy
 from reframe_firecrest.gateway.http.limits import in_memory, usual
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.partial_packing import pack_what_can_be
@@ -30,17 +30,17 @@ LOOKS = 3
 """Attempts to pack a file that is being written."""
 
 _UNDER_WAY = re.compile("file changed as we read it|File shrank|File removed before we read it")
-"""Complaints of GNU tar about a file that is being written or removed."""
+"""Messages of GNU tar about a file that is being written or removed."""
 
 
 class Filesystem:
-    """The API's section ``/filesystem``; the methods are the gateway protocol's.
+    """The API's section ``/filesystem``; its methods are those of the gateway protocol.
 
     Args:
-        settings: the system.
+        settings: for the system and the limits.
         client: makes single requests.
-        call: repeats and translates them.
-        transfers: for what is too large or takes too long.
+        call: retries them and translates their errors.
+        transfers: for files that are too large and operations that take too long.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class Filesystem:
     async def make_directory(self, path: str) -> None:
         """Create a directory and its parents."""
         body = {"sourcePath": path, "parent": True}
-        await self._call(policy.MKDIR, lambda: self._client.post_json(self._fs("ops/mkdir"), body, 201))
+        await self._call(operations.MKDIR, lambda: self._client.post_json(self._fs("ops/mkdir"), body, 201))
 
     async def exists(self, path: str) -> bool:
-        """Tell whether there is anything under a path."""
+        """Report whether a path exists."""
 
         async def ask() -> object:
             return await self._client.get_json(self._fs("ops/stat"), {"path": path})
 
         try:
-            await self._call(policy.STAT, ask)
+            await self._call(operations.STAT, ask)
         except errors.NotFoundError:
             return False
         return True
@@ -80,7 +80,7 @@ class Filesystem:
         return await self._list(path, recursive=True)
 
     async def list_directory(self, path: str) -> list[RemoteFile]:
-        """List what lies in a directory itself."""
+        """List the entries of a directory itself."""
         return await self._list(path, recursive=False)
 
     async def _list(self, path: str, *, recursive: bool) -> list[RemoteFile]:
@@ -94,10 +94,10 @@ class Filesystem:
         async def ask() -> list[RemoteFile]:
             return schemas.parse_listing(await self._client.get_json(self._fs("ops/ls"), params))
 
-        return await self._call(policy.LIST_FILES, ask)
+        return await self._call(operations.LIST_FILES, ask)
 
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
-        """Bring a local file to a remote path; see the protocol."""
+        """Upload a file; see the protocol."""
         paths = attempts(remote)
 
         async def direct(content: bytes) -> str:
@@ -106,7 +106,7 @@ class Filesystem:
                 await self._client.upload_direct(self._system, content, dirname(path), basename(path))
                 return path
 
-            return await self._call(policy.UPLOAD, ask)
+            return await self._call(operations.UPLOAD, ask)
 
         return await direct_transfer.upload(
             local, self._max_direct, direct, lambda: self._transfers.upload(local, paths, progress)
@@ -115,16 +115,16 @@ class Filesystem:
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
-        """Bring a remote file to a local path."""
+        """Download a file; see the protocol."""
         bounds = in_memory(self._limits, size_hint)
 
         async def direct() -> bytes:
             return await self._call(
-                policy.DOWNLOAD,
+                operations.DOWNLOAD,
                 lambda: self._client.download_direct(self._system, to_wire(remote), bounds),
             )
 
-        # The answer is base64 in the same window that limits uploads, and archives are compressed.
+        # The answer is encoded in base64 and has the limit of uploads; archives are compressed.
         await direct_transfer.download(
             local,
             size_hint,
@@ -138,28 +138,28 @@ class Filesystem:
         body: dict[str, object] = {"source_path": archive, "target_path": directory, "compression": "gzip"}
         try:
             await self._call(
-                policy.EXTRACT, lambda: self._client.post_json(self._fs("ops/extract"), body, 204)
+                operations.EXTRACT, lambda: self._client.post_json(self._fs("ops/extract"), body, 204)
             )
         except errors.OperationTimeoutError:
-            # Unpacking again over what is there already is harmless: the archive holds the same files. But
-            # what was cut off must have ended before anything is changed there.
+            # Unpacking again is harmless, since the archive is the same. But the command that was cut off
+            # must have ended before the files are changed.
             await asyncio.gather(self._transfers.extract(archive, body), self._command_over())
 
     async def withdraw(self, archive: str) -> None:
-        """Make sure that nothing unpacks an archive any more; see the protocol."""
+        """Ensure that no request unpacks an archive any more; see the protocol."""
         await self.remove(archive)
         await self._transfers.rule_out(archive)
         await self._command_over()
 
     async def _command_over(self) -> None:
-        """Wait until any command has ended that the gateway started before now.
+        """Wait until all current commands of the gateway have ended.
 
-        It runs them by ``timeout`` (``base_command_with_timeout.py`` of FirecREST v2).
+        It runs them with ``timeout`` (``base_command_with_timeout.py`` of FirecREST v2).
         """
         await asyncio.sleep(self._longest_command + policy.MARGIN)
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
-        """Pack files that are named relative to a directory."""
+        """Pack files; see the protocol."""
         numbers = itertools.count()
 
         async def pack(chunk: Sequence[str]) -> Archive:
@@ -182,7 +182,7 @@ class Filesystem:
             except errors.ForbiddenError:
                 if len(files) > 1 or is_exact(files[0]) or not _is_nameable(files[0]):
                     raise
-                # Its pattern may select others as well, and one of those may be at fault.
+                # The pattern may select other files too, of which one may be the cause.
                 body = {"source_path": to_wire(f"{directory}/{files[0]}")}
                 return Archive(await self._archive(body, f"{target}-alone.tgz"), dirname(files[0]))
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -197,9 +197,9 @@ class Filesystem:
             return path
 
         try:
-            return await self._call(policy.ARCHIVE, ask)
+            return await self._call(operations.ARCHIVE, ask)
         except errors.OperationTimeoutError:
-            # What lies under that name is incomplete; it is never looked at again.
+            # The archive of that name is incomplete and not used.
             return await self._transfers.compress(attempts(archive.removesuffix(".tgz") + "-job.tgz"), body)
 
     async def change_mode(self, path: str, mode: str) -> None:
@@ -210,13 +210,13 @@ class Filesystem:
                 f"FirecREST v2 can't change {path!r}: its name breaks the gateway's command"
             )
         body = {"path": path, "mode": mode}
-        await self._call(policy.CHMOD, lambda: self._client.put_json(self._fs("ops/chmod"), body, 200))
+        await self._call(operations.CHMOD, lambda: self._client.put_json(self._fs("ops/chmod"), body, 200))
 
     async def remove(self, path: str) -> None:
         """Remove a file or a tree."""
         try:
             await self._call(
-                policy.REMOVE, lambda: self._client.delete(self._fs("ops/rm"), {"path": path}, 204)
+                operations.REMOVE, lambda: self._client.delete(self._fs("ops/rm"), {"path": path}, 204)
             )
         except errors.NotFoundError:
             return
@@ -225,10 +225,10 @@ class Filesystem:
 
 
 def _is_quotable(path: str) -> bool:
-    """Tell whether a path can stand in the gateway's commands, which put it in single quotes, and in JSON."""
+    """Report whether a path can be part of JSON and of the gateway's commands, in single quotes."""
     return "'" not in path and re.search("[\ud800-\udfff]", path) is None
 
 
 def _is_nameable(path: str) -> bool:
-    """Tell whether ``tar`` can be given a path by itself: one that begins with a dash would be an option."""
+    """Report whether a path can be an argument of ``tar``, which reads a leading dash as an option."""
     return _is_quotable(to_wire(path)) and not basename(path).startswith("-")

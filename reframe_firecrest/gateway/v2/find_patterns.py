@@ -1,11 +1,10 @@
-r"""Which files a remote `find` is to select, written as one of its regular expressions.
+r"""Regular expressions with which a remote `find` selects files.
 
-The gateway runs ``find . -type f -regex '<pattern>'`` inside a double-quoted shell string, so quotes, ``$``,
-backticks and backslashes must not stand in a pattern, except for the ``\(``, ``\|`` and ``\)`` of the Emacs
-syntax. Every other special character is replaced by ``.``, which matches it and hardly anything else, or by
-``[^/]`` where it is a newline, which ``.`` does not match; what is selected too much is dropped on unpacking,
-where only the names that were asked for are taken. No pattern selects names that are no text in the remote
-locale.
+The gateway runs ``find . -type f -regex '<pattern>'`` inside a double-quoted shell string, so a pattern must
+not contain quotes, ``$``, backticks or backslashes, except for the ``\(``, ``\|`` and ``\)`` of the Emacs
+syntax. Every other special character is replaced by ``.``, which matches little else, or a newline by
+``[^/]``, since ``.`` does not match it. Files that are selected in excess are ignored on unpacking. No
+pattern selects names that are not valid text in the remote locale.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ _SPECIAL = re.compile(r"[^\x00-\x7f]+|[^A-Za-z0-9_/=@%,:-]")
 
 
 def _literal(text: str) -> str:
-    return _SPECIAL.sub(_stand_in, text)
+    return _SPECIAL.sub(_wildcard, text)
 
 
-def _stand_in(found: re.Match[str]) -> str:
+def _wildcard(found: re.Match[str]) -> str:
     if not found.group().isascii():
-        # One character is several bytes where the remote locale is C.
+        # In the C locale, one character is several bytes.
         return "[^/]*"
     return "[^/]" if found.group() == "\n" else "."
 
 
 def in_patterns(paths: Sequence[str], limit: int = MAX_PATTERN) -> list[Sequence[str]]:
-    """Divide paths so that one pattern selects each part.
+    """Divide paths into parts that one pattern each can select.
 
     Args:
         paths: regular files, relative to the directory in which `find` starts.
-        limit: most bytes of one pattern.
+        limit: maximum bytes of one pattern.
     """
     if len(paths) < 2 or len(patterns(paths, limit)) == 1:
         return [paths] if paths else []
@@ -45,16 +44,16 @@ def in_patterns(paths: Sequence[str], limit: int = MAX_PATTERN) -> list[Sequence
 
 
 def is_exact(path: str) -> bool:
-    """Tell whether the pattern of a path selects hardly anything else."""
+    """Report whether the pattern of a path selects hardly any other."""
     return _SPECIAL.search(path.replace(".", "")) is None
 
 
 def patterns(paths: Iterable[str], limit: int = MAX_PATTERN) -> list[str]:
-    """Return patterns that together select all the paths.
+    """Return patterns that together select all paths.
 
     Args:
         paths: regular files, relative to the directory in which `find` starts.
-        limit: most bytes of one pattern.
+        limit: maximum bytes of one pattern.
     """
     by_directory: dict[str, list[str]] = defaultdict(list)
     for path in sorted(paths):

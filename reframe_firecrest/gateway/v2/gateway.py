@@ -1,4 +1,4 @@
-"""FirecREST v2 behind the gateway's protocol."""
+"""Implementation of the gateway protocol for FirecREST v2."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import httpx
 
-from reframe_firecrest.gateway.http import policy, slurm_messages
+from reframe_firecrest.gateway.http import operations, policy, slurm_messages
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_mapping import V2
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.v2 import cluster_schemas, schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.filesystem import Filesystem
@@ -34,13 +34,12 @@ class GatewayV2(Filesystem):
     """One system behind one FirecREST v2 gateway.
 
     Args:
-        connection: the way there.
-        systems: the gateway's answer to the question for its systems, if it has just been asked for.
+        connection: to the gateway.
+        systems: the gateway's answer for its systems, if it has just been requested.
     """
 
     def __init__(self, connection: Connection, systems: object | None = None) -> None:
-        settings, call = connection.settings, connection.call
-        connection.use_error_mapping(V2)
+        settings, call = connection.settings, connection.client(V2)
         self._connection = connection
         self._systems = systems
         client = Client(connection.url, connection.authorization, connection.http)
@@ -49,12 +48,12 @@ class GatewayV2(Filesystem):
         super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
         self._job_list = JobList(self._jobs(), client, call, self.job)
-        self._places: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
 
     # --- status -------------------------------------------------------------------------------------
 
     async def status(self) -> GatewayStatus:
-        """Ask the gateway for its systems, and read the headers of the answer too."""
+        """Query the gateway's version, its systems and their health."""
 
         async def ask() -> GatewayStatus:
             sent, begun = time.time(), time.monotonic()
@@ -64,15 +63,15 @@ class GatewayV2(Filesystem):
         return await self._first(ask)
 
     async def reach(self, url: str) -> int:
-        """Ask a storage for anything at all."""
+        """Send one request to a storage; see the protocol."""
         return await self._connection.objects.reach(url)
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Set the follower that waits for transfer jobs."""
-        self._transfers.follower = follower
+        self._transfers.jobs.follower = follower
 
     async def connect(self) -> SystemInfo:
-        """Ask the gateway for the system; see the protocol."""
+        """Query the system; see the protocol."""
 
         async def ask() -> Sequence[System]:
             answer, self._systems = self._systems, None
@@ -97,14 +96,14 @@ class GatewayV2(Filesystem):
         return await self._client.get_with_headers("/status/systems")
 
     async def _first(self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Make a request that shows whether there is a FirecREST at all."""
+        """Make a first request, which shows whether the address is that of a FirecREST."""
         try:
-            return await self._call(policy.CONNECT, ask)
+            return await self._call(operations.CONNECT, ask)
         except errors.NotFoundError as error:
-            raise self._connection.not_there(error) from None
+            raise self._connection.not_found(self._call.api, error) from None
 
     async def cluster(self) -> Cluster:
-        """Ask for nodes, partitions and reservations at the same time."""
+        """Query nodes, partitions and reservations concurrently."""
         return Cluster(
             *await asyncio.gather(
                 self._status("nodes", cluster_schemas.parse_nodes),
@@ -114,11 +113,11 @@ class GatewayV2(Filesystem):
         )
 
     async def accounts(self) -> list[AccountInfo]:
-        """Ask for the user's accounts."""
-        return await self._status("userinfo", cluster_schemas.parse_accounts, policy.USER)
+        """Query the user's accounts."""
+        return await self._status("userinfo", cluster_schemas.parse_accounts, operations.USER)
 
     async def _status(
-        self, what: str, translation: Callable[[object], Result], operation: Operation = policy.STATUS
+        self, what: str, translation: Callable[[object], Result], operation: Operation = operations.STATUS
     ) -> Result:
         async def ask() -> Result:
             return translation(await self._client.get_json(f"/status/{self._system}/{what}"))
@@ -131,7 +130,7 @@ class GatewayV2(Filesystem):
         return f"/compute/{self._system}/jobs" + (f"/{job_id}" if job_id else "")
 
     async def submit(self, script: str, directory: str, account: str | None) -> str:
-        """Submit a script that lies on the system."""
+        """Submit a script on the system."""
         job: dict[str, object] = {"working_directory": directory, "scriptPath": script}
         if account:
             job["account"] = account
@@ -140,12 +139,12 @@ class GatewayV2(Filesystem):
             try:
                 return schemas.parse_job_id(await self._client.post_json(self._jobs(), {"job": job}, 201))
             except (ValueError, RecursionError):
-                # Accepted, but not in a way that can be read: the job may be there.
+                # The answer is unreadable, but the job may exist.
                 raise errors.UncertainError(
-                    f"{policy.SUBMIT.name} on {self._where} failed: no job id in the answer"
+                    f"{operations.SUBMIT.name} on {self._where} failed: no job id in the answer"
                 ) from None
 
-        return await self._call(policy.SUBMIT, ask)
+        return await self._call(operations.SUBMIT, ask)
 
     async def jobs(
         self,
@@ -154,44 +153,44 @@ class GatewayV2(Filesystem):
         ids: Sequence[str] = (),
         instead: Sequence[str] = (),
     ) -> list[JobPart]:
-        """List the user's jobs; ids only matter where no list can be had."""
+        """List the user's jobs; ids only matter if the gateway fails to list them."""
         return await self._job_list.get(seen_since, names, ids, instead)
 
     async def find(
         self,
-        script: str,  # noqa: ARG002 - Slurm tells the directory, which has one job at a time
+        script: str,  # noqa: ARG002 - the directory identifies the job, since it has one at a time
         directory: str,
         name: str,
         since: float,
     ) -> list[str]:
-        """Look for jobs by their working directory."""
+        """Find jobs by their working directory."""
         found = []
         for part in await self.jobs(since, instead=[name]):
-            place = part.working_directory or self._places.get(part.base_id, "")
-            if not place:
-                place = self._places[part.base_id] = await self.directory(part.base_id)
-            if place == directory:
+            working_directory = part.working_directory or self._directories.get(part.base_id, "")
+            if not working_directory:
+                working_directory = self._directories[part.base_id] = await self.directory(part.base_id)
+            if working_directory == directory:
                 found.append(part.base_id)
         return found
 
     async def job(self, job_id: str) -> list[JobPart]:
-        """Ask for one job."""
+        """Query one job."""
 
         async def ask() -> list[JobPart]:
             return schemas.parse_jobs(await self._client.get_json(self._jobs(job_id)))
 
         try:
             async with self._single_slots:
-                return await self._call(policy.ASK_JOB, ask)
+                return await self._call(operations.ASK_JOB, ask)
         except errors.NotFoundError:
             return []
 
     async def script(self, job_id: str) -> str:
-        """Ask for a job's script."""
+        """Query a job's script."""
         return "\n".join(await self._metadata(job_id, schemas.parse_scripts, []))
 
     async def directory(self, job_id: str) -> str:
-        """Ask where a job's output goes; see the protocol."""
+        """Query the directory of a job's output; see the protocol."""
         return posixpath.dirname(await self._metadata(job_id, schemas.parse_output, ""))
 
     async def _metadata(
@@ -201,14 +200,14 @@ class GatewayV2(Filesystem):
             return translation(await self._client.get_json(f"{self._jobs(job_id)}/metadata"))
 
         try:
-            return await self._call(policy.LIST_JOBS, ask)
+            return await self._call(operations.LIST_JOBS, ask)
         except errors.NotFoundError:
             return nothing
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job."""
         try:
-            await self._call(policy.CANCEL, lambda: self._client.delete(self._jobs(job_id), None, 204))
+            await self._call(operations.CANCEL, lambda: self._client.delete(self._jobs(job_id), None, 204))
         except errors.RejectedError as error:
             if not re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
                 raise
@@ -220,10 +219,10 @@ class GatewayV2(Filesystem):
         return self._transfers.unsettled()
 
     async def close(self) -> None:
-        """Cancel what nobody waits for, and close all connections."""
+        """Cancel orphaned jobs, and close all connections."""
         await self._transfers.close()
         await self._connection.close()
 
     def stats(self) -> dict[str, int]:
-        """Count what went over the wire."""
+        """Count the requests, the bytes sent and received, and the most requests in flight."""
         return self._connection.stats()

@@ -1,8 +1,8 @@
-"""Lists of jobs, in whatever form the gateway can give them: of all, by name in pieces, or not at all.
+"""Lists of jobs, in the form that works: of all jobs, or by name in several parts.
 
-A list can fail for good while everything else works. A job whose name has a ``|`` breaks each list that it
-is in, whoever submitted it, and a list that is longer than ``max_ops_file_size`` is refused (both seen on
-FirecREST v2 at 35e1d08). Neither is in a list that names other jobs.
+A list can fail permanently while other requests succeed. A job with a ``|`` in its name, of any user, makes
+each list that contains it invalid, and a list longer than ``max_ops_file_size`` is refused (both observed
+with FirecREST v2 at 35e1d08). Lists by the names of other jobs are not affected.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
@@ -23,37 +23,37 @@ from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 
 MAX_NAMES = 235
-"""Characters of the list's filter by name, which goes to ``sacct --name`` and may name several jobs."""
+"""Characters of the filter by name, which is passed to ``sacct --name`` and may contain several names."""
 
 FORGET_AFTER = 300.0
-"""Seconds after which a form that failed is tried again: jobs leave the list's time window."""
+"""Seconds after which a form that failed is tried again, since jobs leave the list's time window."""
 
 TRIES = 2
-"""Failures in a row after which another form is tried; what says that it will stay so needs only one."""
+"""Consecutive failures after which another form is tried; a permanent error needs only one."""
 
 _TOO_LONG = re.compile("Command output exceeded buffer limit")
 _WINDOWS = (("1h", 3000), ("8h", 28_000), ("24h", 85_000), ("3d", 258_000))
 _WIDEST_WINDOW = "7d"
 
 _PASSING = (errors.TransientError, errors.OutageError, errors.AuthError, errors.ForbiddenError)
-"""Errors that another form of the question would meet as well."""
+"""Errors that another form of the query would have as well."""
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def time_window(age: float) -> str:
-    """Return the narrowest of the API's time windows that reaches `age` seconds back, with a margin."""
+    """Return the shortest of the API's time windows that covers `age` seconds, with a margin."""
     return next((name for name, seconds in _WINDOWS if age <= seconds), _WIDEST_WINDOW)
 
 
 class JobList:
-    """Lists jobs, and remembers which forms of list fail.
+    """Lists jobs, and avoids the forms that have failed.
 
     Args:
         path: of the jobs, in the API.
         client: makes single requests.
-        call: repeats and translates them.
-        job: asks for a single job.
+        call: retries them and translates their errors.
+        job: queries a single job.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class JobList:
         """List jobs; see the protocol.
 
         Raises:
-            UnlistableError: no list can be had, but one of the jobs can be asked for by its id.
-            GatewayError: the gateway fails altogether.
+            UnlistableError: all forms fail, but a job can be queried by its id.
+            GatewayError: the gateway fails.
         """
         window = time_window(clock() - seen_since)
 
         async def ask() -> list[JobPart]:
             return await self._in_some_form(window, names, ids, instead)
 
-        return await self._call.multi_request(policy.LIST_JOBS, ask)
+        return await self._call.multi_request(operations.LIST_JOBS, ask)
 
     async def _in_some_form(
         self, window: str, names: Sequence[str], ids: Sequence[str], instead: Sequence[str]
@@ -117,7 +117,9 @@ class JobList:
                 self._give_up("some jobs by name", error)
                 failure = failure or error
         if ids:
-            raise errors.UnlistableError(f"{policy.LIST_JOBS.name} on {self._call.where} fails in every form")
+            raise errors.UnlistableError(
+                f"{operations.LIST_JOBS.name} on {self._call.where} fails in every form"
+            )
         if failure is not None:
             raise failure
         return await self._request(form, window, wanted)
@@ -128,17 +130,17 @@ class JobList:
         async def ask() -> list[JobPart]:
             return schemas.parse_jobs(await self._client.get_json(self._path, params))
 
-        # It is repeated with the choice of its form.
-        found = await self._call(replace(policy.LIST_JOBS, retry_policy=0.0), ask)
+        # The choice of the form is retried as a whole.
+        found = await self._call(replace(operations.LIST_JOBS, retry_timeout=0.0), ask)
         self._failures.pop(form, None)
         self._broken.pop(form, None)
         return found
 
     async def _in_pieces(self, pieces: Iterable[Sequence[str]]) -> list[JobPart]:
-        """List jobs by some names at a time; names whose list fails are left out.
+        """List jobs by some names at a time; leave out names whose list fails.
 
         Raises:
-            GatewayError: all of them fail.
+            GatewayError: all lists fail.
         """
         found: list[JobPart] = []
         failed: dict[str, errors.GatewayError] = {}
@@ -147,7 +149,7 @@ class JobList:
         while left:
             piece = left.pop()
             try:
-                # What ended earlier, and is not in so narrow a window, can be asked for singly.
+                # Jobs that ended before this window are queried singly by the watcher.
                 found += await self._request("some jobs by name", _WINDOWS[0][0], piece)
                 succeeded += 1
             except errors.GatewayError as error:
@@ -165,18 +167,18 @@ class JobList:
         return found
 
     async def _answers_for_one_of(self, ids: Sequence[str]) -> bool:
-        """Tell whether a single job, any of these, can be asked for."""
+        """Report whether one of these jobs can be queried singly."""
         if self._job is None:
             return False
         try:
-            # One of them may itself be the trouble, so it is not always the same.
+            # A random one, since one of them may itself be the cause.
             await self._job(random.choice(ids))  # noqa: S311 - no secret
         except errors.GatewayError:
             return False
         return True
 
     def _is_useless(self, form: str, error: errors.GatewayError) -> bool:
-        """Note that a form failed; tell whether to try another."""
+        """Note that a form failed; return whether to try another."""
         if isinstance(error, _PASSING):
             return False
         self._failures[form] = self._failures.get(form, 0) + 1
@@ -202,7 +204,7 @@ def _with_comma(names: Iterable[str]) -> bool:
 
 
 def _pieces(names: Iterable[str]) -> list[list[str]]:
-    """Sort names into pieces that fit into the filter; those that don't, or have a comma, are left out."""
+    """Group names to fit into the filter; leave out those that are too long or contain a comma."""
     pieces: list[list[str]] = []
     for name in dict.fromkeys(names):
         if "," in name or not 0 < len(name) <= MAX_NAMES:

@@ -1,8 +1,8 @@
-"""Transfer jobs that nobody waits for: found by what their scripts name, and cancelled.
+"""Cancellation of orphaned transfer jobs, which are found by the paths in their scripts.
 
-A request whose answer is lost may have queued a job all the same. One that is to receive a file waits for
-it until its time limit, holding a node; one that unpacks an archive late puts old files over new ones.
-Source for the jobs' names: FirecREST v2.5's own code, where unpacking goes by the name of packing.
+A request whose answer is lost may have queued a job. A job that should receive a file waits for it until its
+time limit and occupies a node; one that unpacks an archive late overwrites newer files. Source for the jobs'
+names: FirecREST v2.5's own code, in which jobs that unpack have the name of those that pack.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import re
 import time
 
-from reframe_firecrest.gateway.http import policy, slurm_messages
+from reframe_firecrest.gateway.http import operations, slurm_messages
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.protocol import LATEST_EFFECT
 from reframe_firecrest.gateway.v2 import schemas
@@ -26,18 +26,18 @@ from reframe_firecrest.model.slurm_states import ENDED
 TRANSFER_JOB_NAMES = ("IngressFileTransfer", "OutgressFileTransfer", "CompressFiles", "ExtractFiles")
 
 PATIENCE = 60.0
-"""Seconds that a look for them may take; who waits for it has other things to do."""
+"""Seconds for the search and the cancellation, since a caller waits for them."""
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class OrphanedJobs:
-    """Looks for stray transfer jobs, where there can be any.
+    """Finds and cancels the orphaned transfer jobs of one system.
 
     Args:
-        system: where they are.
+        system: the system's name.
         client: makes single requests.
-        call: repeats and translates them.
+        call: retries them and translates their errors.
     """
 
     def __init__(self, system: str, client: Client, call: RetryingClient) -> None:
@@ -51,15 +51,15 @@ class OrphanedJobs:
         self._given_up: set[str] = set()
 
     def follow(self, job_id: str) -> None:
-        """Note that somebody waits for a job."""
+        """Note that a job is being followed."""
         self._followed.add(job_id)
 
     def give_up(self, job_id: str) -> None:
-        """Note that nobody waits for a job any more."""
+        """Note that a job is no longer followed."""
         self._given_up.add(job_id)
 
     def suspect(self, *paths: str) -> None:
-        """Note that there may be jobs whose scripts name paths that no other run's do."""
+        """Note that there may be jobs whose scripts contain these paths, which no other run uses."""
         self._suspected.update(paths)
         self._suspected_at = time.monotonic()
 
@@ -74,25 +74,25 @@ class OrphanedJobs:
         await self.cancel()
 
     async def rule_out(self, path: str) -> None:
-        """Cancel the jobs whose scripts name a path, if there may be any.
+        """Cancel the jobs whose scripts contain a path, if there may be any.
 
         Raises:
-            GatewayError: it is not known whether there are.
+            GatewayError: a job may remain.
         """
         if path in self._suspected:
             await self._cancel_all()
 
     async def cancel(self) -> None:
-        """Cancel the strays that there are; asks for nothing where there can be none.
+        """Cancel the orphaned jobs; send no request if there cannot be any.
 
-        What goes wrong is logged, since whoever needs a transfer needs none of these.
+        Errors are logged, since they do not affect the caller's transfer.
         """
         try:
             await asyncio.wait_for(self._cancel_all(), PATIENCE)
         except asyncio.TimeoutError:
-            _LOGGER.warning("transfer jobs may be left that nobody waits for: no answer in %.0f s", PATIENCE)
+            _LOGGER.warning("orphaned transfer jobs may remain: no answer within %.0f s", PATIENCE)
         except errors.GatewayError as error:
-            _LOGGER.warning("transfer jobs may be left that nobody waits for: %s", error)
+            _LOGGER.warning("orphaned transfer jobs may remain: %s", error)
 
     async def _cancel_all(self) -> None:
         orphaned_jobs = set(self._given_up)
@@ -113,14 +113,16 @@ class OrphanedJobs:
             return schemas.parse_scripts(await self._client.get_json(f"{self._jobs}/{part.base_id}/metadata"))
 
         try:
-            scripts = await self._call(policy.LIST_JOBS, ask)
+            scripts = await self._call(operations.LIST_JOBS, ask)
         except errors.NotFoundError:
             return False
         return any(path in script for path in self._suspected for script in scripts)
 
     async def _cancel(self, job_id: str) -> None:
         try:
-            await self._call(policy.CANCEL, lambda: self._client.delete(f"{self._jobs}/{job_id}", None, 204))
+            await self._call(
+                operations.CANCEL, lambda: self._client.delete(f"{self._jobs}/{job_id}", None, 204)
+            )
         except errors.RejectedError as error:
             if not re.search(slurm_messages.JOB_HAS_ENDED, str(error)):
                 raise

@@ -1,7 +1,6 @@
 """The API's answers as plain data: jobs, files and transfers.
 
-An answer that lacks a field or has one of a wrong type raises pydantic's `ValidationError`, which
-`error_translation.translate_error` turns into an error of ours.
+An invalid answer raises pydantic's `ValidationError`, which `error_translation.translate_error` translates.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ from reframe_firecrest.model.slurm_job import JobPart
 
 
 CUT_DIRECTORY = 20
-"""Characters to which FirecREST before 2.5.5 cuts the directory of a pending job, because it asks squeue for
-``WorkDir`` without a width. Whole directories of our jobs are longer."""
+"""Characters to which FirecREST before 2.5.5 truncates the directory of a pending job, since it queries
+squeue for ``WorkDir`` without a width. The directories of our jobs are longer."""
 
 
 class _Status(BaseModel):
@@ -69,19 +68,19 @@ class _Submitted(BaseModel):
 
 
 def parse_job_id(answer: object) -> str:
-    """Turn the answer to a submission into the job's id.
+    """Return the job's id from the answer to a submission.
 
     Raises:
-        ValueError: there is none in it.
+        ValueError: it contains none.
     """
     return _Submitted.model_validate(answer).job_id
 
 
 def parse_jobs(answer: object) -> list[JobPart]:
-    """Turn the answer of ``/compute/{system}/jobs`` into parts of jobs.
+    """Parse the answer of ``/compute/{system}/jobs``.
 
-    A directory of which only the beginning may have been told counts as not told. A state can read
-    ``CANCELLED by 1001``, and a reason can be the word "None".
+    A directory that may be truncated counts as unknown. A state can be ``CANCELLED by 1001``, and a reason
+    the word "None".
     """
     parts = []
     for job in valid(_Job, _Jobs.model_validate(answer).jobs, "job"):
@@ -117,12 +116,12 @@ class _AllMetadata(BaseModel):
 
 
 def parse_scripts(answer: object) -> list[str]:
-    """Turn the answer of ``/compute/{system}/jobs/{id}/metadata`` into the scripts that it still knows."""
+    """Return the scripts in the answer of ``/compute/{system}/jobs/{id}/metadata``."""
     return [job.script for job in _AllMetadata.model_validate(answer).jobs or [] if job.script]
 
 
 def parse_output(answer: object) -> str:
-    """Turn the same answer into the path of the job's standard output, empty where it does not tell."""
+    """Return the path of the job's standard output from the same answer, empty if it is missing."""
     return next((job.output for job in _AllMetadata.model_validate(answer).jobs or [] if job.output), "")
 
 
@@ -134,7 +133,7 @@ class _Files(BaseModel):
 
 
 def parse_listing(answer: object) -> list[RemoteFile]:
-    """Turn the answer of ``ops/ls`` into entries."""
+    """Parse the answer of ``ops/ls``."""
     return to_remote_files(_Files.model_validate(answer).output or [])
 
 
@@ -151,7 +150,7 @@ class _TransferJob(BaseModel):
 
 
 def _spelt(camel: str, snake: str) -> Any:
-    # Both are about: pyfirecrest 3.10 looks for either.
+    # Both spellings occur; pyfirecrest 3.10 accepts either.
     return Field(default=None, validation_alias=AliasChoices(camel, snake))
 
 
@@ -163,14 +162,14 @@ class _Directives(BaseModel):
 
 
 class Transfer(BaseModel):
-    """A transfer that the gateway has opened: the job that carries it out, and where the data passes."""
+    """A transfer that the gateway has begun: its job, and the URLs for the data."""
 
     job: _TransferJob = Field(alias="transferJob")
     directives: _Directives | None = Field(default=None, alias="transferDirectives")
 
     @property
     def error_log(self) -> str | None:
-        """The path of the job's error log on the system; None if the gateway does not tell it."""
+        """Path of the job's error log on the system; None if the gateway does not report it."""
         return self.job.logs.error if self.job.logs else None
 
     @property
@@ -185,20 +184,20 @@ class Transfer(BaseModel):
         return self.directives.download_url.get_secret_value()
 
     def upload_urls(self, size: int) -> UploadUrls:
-        """Return where to put a file of `size` bytes.
+        """Return the URLs for a file of `size` bytes.
 
         Raises:
-            KeyError: the gateway named no URLs, or not as many as there are parts.
+            KeyError: there are no URLs, or not as many as parts.
         """
-        told = self.directives
-        if told is None or not told.parts or told.complete_url is None or told.part_size is None:
+        given = self.directives
+        if given is None or not given.parts or given.complete_url is None or given.part_size is None:
             raise KeyError("partsUploadUrls")
-        if len(told.parts) != -(-size // told.part_size):
+        if len(given.parts) != -(-size // given.part_size):
             raise KeyError("maxPartSize")
-        parts = [url.get_secret_value() for url in told.parts]
-        return UploadUrls(parts, told.complete_url.get_secret_value(), told.part_size)
+        parts = [url.get_secret_value() for url in given.parts]
+        return UploadUrls(parts, given.complete_url.get_secret_value(), given.part_size)
 
 
 def parse_transfer(answer: object) -> Transfer:
-    """Turn the answer of ``/filesystem/{system}/transfer/...`` into a transfer."""
+    """Parse the answer of ``/filesystem/{system}/transfer/...``."""
     return Transfer.model_validate(answer)

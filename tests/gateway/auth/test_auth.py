@@ -14,8 +14,8 @@ import pytest
 
 from reframe_firecrest.gateway.auth import authorization as auth
 from reframe_firecrest.gateway.auth.authorization import TokenSource, authorization
-from reframe_firecrest.gateway.http import policy
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http import operations
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.model import errors
 from tests.gateway.helpers import KEY, SECRET, TOKEN, TOKEN_URL, URL, answer, make_settings, never, run, token
 
@@ -359,14 +359,14 @@ def test_every_wait_for_the_provider_has_a_limit() -> None:
     provider = Provider(lambda _: token())
     run(source(provider).auth_headers())
     limits = provider.requests[0].extensions["timeout"]
-    assert limits == dict.fromkeys(("connect", "read", "write", "pool"), policy.TOKEN.timeout)
+    assert limits == dict.fromkeys(("connect", "read", "write", "pool"), operations.TOKEN.timeout)
 
 
 @pytest.mark.parametrize("trickle", [b"", b"H"], ids=["silent", "trickling"])
 def test_a_provider_that_never_comes_to_an_end_is_given_up(
     monkeypatch: pytest.MonkeyPatch, trickle: bytes
 ) -> None:
-    monkeypatch.setattr(policy, "TOKEN", Operation("fetching", timeout=0.5))
+    monkeypatch.setattr(operations, "TOKEN", Operation("fetching", timeout=0.5))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -19,7 +19,7 @@ import pytest
 
 from firecrest_sandbox import Sandbox, SandboxConfig
 from reframe_firecrest.gateway.auth import authorization
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
@@ -131,7 +131,7 @@ class TestTokens:
 
     def test_the_time_that_a_token_takes_is_not_the_operations(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A submit that was never sent must not count as one whose answer is late."""
-        monkeypatch.setattr(policy, "SUBMIT", dataclasses.replace(policy.SUBMIT, timeout=0.1))
+        monkeypatch.setattr(operations, "SUBMIT", dataclasses.replace(operations.SUBMIT, timeout=0.1))
 
         async def slow(_request: httpx.Request) -> httpx.Response:
             await asyncio.sleep(0.3)

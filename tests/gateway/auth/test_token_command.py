@@ -12,8 +12,8 @@ import pytest
 
 from reframe_firecrest.gateway.auth.token_command import MAX_OUTPUT, CommandSource
 from reframe_firecrest.gateway.auth.tokens import UNKNOWN_LIFETIME, Grant
-from reframe_firecrest.gateway.http import policy
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http import operations
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.model import errors
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.settings import local_paths
@@ -99,7 +99,7 @@ def test_the_loop_goes_on_meanwhile(tmp_path: Path) -> None:
 def test_one_that_does_not_end_is_killed_with_its_children(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
 ) -> None:
-    monkeypatch.setattr(policy, "TOKEN_COMMAND", Operation("running", timeout=0.5))
+    monkeypatch.setattr(operations, "TOKEN_COMMAND", Operation("running", timeout=0.5))
     group = tmp_path / "group"
     line = fails(shell(f"echo {TOKEN}; echo $$ > {group}; {script}"), errors.TransientError)
     assert "'sh' gives no token: it has not ended within" in line

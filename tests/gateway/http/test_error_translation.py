@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reframe_firecrest.gateway import file_schemas
-from reframe_firecrest.gateway.http import error_translation, policy
-from reframe_firecrest.gateway.http.policy import Operation
+from reframe_firecrest.gateway.http import error_translation, operations
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.v2 import schemas, systems
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import FileKind
@@ -128,7 +128,7 @@ def respond(exchange: Any) -> httpx.Response:
     return httpx.Response(response["status"], headers=response["headers"], content=body, request=request)
 
 
-def failure(response: httpx.Response, operation: Operation = policy.LIST_JOBS) -> errors.GatewayError:
+def failure(response: httpx.Response, operation: Operation = operations.LIST_JOBS) -> errors.GatewayError:
     return error_translation.translate_error(operation, UnexpectedStatusException([response], 200), WHERE)
 
 
@@ -152,14 +152,14 @@ def test_a_recorded_error_is_translated_into_one_line_of_the_right_kind(recordin
 
 @pytest.mark.parametrize("recording", recordings("err_submit_*"))
 def test_what_sbatch_says_reaches_the_user_without_the_gateways_wrapping(recording: Any) -> None:
-    line = str(failure(respond(failures_of(recording)[0]), policy.SUBMIT))
+    line = str(failure(respond(failures_of(recording)[0]), operations.SUBMIT))
     assert "sbatch: error:" in line
     assert "exit_status" not in line
 
 
 def test_an_error_says_what_to_do_about_a_refused_token() -> None:
     refused = UnexpectedStatusException([answer(401, "Access token is invalid.")], 200)
-    line = str(error_translation.translate_error(policy.SUBMIT, refused, WHERE, "check the key"))
+    line = str(error_translation.translate_error(operations.SUBMIT, refused, WHERE, "check the key"))
     assert line.endswith("Access token is invalid; check the key")
 
 
@@ -167,7 +167,7 @@ def test_a_full_disk_there_is_told_before_all_that_could_not_be_written() -> Non
     said = "".join(f"tar: stage/{number}: Cannot write: No space left on device\n" for number in range(50))
     full = answer(500, f"Remote process failed with exit status:2 and error message:{said}")
     line = str(
-        error_translation.translate_error(policy.EXTRACT, UnexpectedStatusException([full], 200), WHERE)
+        error_translation.translate_error(operations.EXTRACT, UnexpectedStatusException([full], 200), WHERE)
     )
     assert line.startswith(
         f"unpacking an archive on {WHERE} failed: the disk is full there, or your quota is used up; "
@@ -230,7 +230,7 @@ class TestSecrets:
         told = f"<Code>{code}</Code>" if code else ""
         text = f"<Error>{told}<Resource>http://s3.test/key?{SIGNATURE}</Resource></Error>"
         response = httpx.Response(status, text=text, headers={"Retry-After": "3"})
-        error = error_translation.translate_storage_error(policy.UPLOAD, response, WHERE)
+        error = error_translation.translate_storage_error(operations.UPLOAD, response, WHERE)
         assert type(error) is kind
         assert (error.status, error.retry_after) == (status, 3.0)
         shown = f" ({code})" if code else ""
@@ -281,7 +281,9 @@ class TestConnections:
 
     @pytest.mark.parametrize("kind", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
     def test_what_was_never_sent_is_safe_to_repeat(self, kind: type[httpx.TransportError]) -> None:
-        error = error_translation.translate_error(policy.SUBMIT, kind("refused", request=self.REQUEST), WHERE)
+        error = error_translation.translate_error(
+            operations.SUBMIT, kind("refused", request=self.REQUEST), WHERE
+        )
         assert type(error) is errors.TransientError
         assert "s3.test:9000 can't be reached from here" in str(error)
         assert SIGNATURE not in str(error)
@@ -290,22 +292,24 @@ class TestConnections:
         "kind", [httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.RemoteProtocolError]
     )
     def test_what_was_sent_may_have_happened(self, kind: type[httpx.TransportError]) -> None:
-        error = error_translation.translate_error(policy.SUBMIT, kind("reset", request=self.REQUEST), WHERE)
+        error = error_translation.translate_error(
+            operations.SUBMIT, kind("reset", request=self.REQUEST), WHERE
+        )
         assert type(error) is errors.UncertainError
 
     def test_an_error_without_a_request_is_told_all_the_same(self) -> None:
-        error = error_translation.translate_error(policy.SUBMIT, httpx.ConnectError("refused"), WHERE)
+        error = error_translation.translate_error(operations.SUBMIT, httpx.ConnectError("refused"), WHERE)
         assert "can't be reached" in str(error)
 
     def test_a_full_disk_here_is_told_as_such(self) -> None:
         error = error_translation.translate_error(
-            policy.DOWNLOAD, OSError(28, "No space left on device"), WHERE
+            operations.DOWNLOAD, OSError(28, "No space left on device"), WHERE
         )
         assert type(error) is errors.FinalError
         assert "No space left on device" in str(error)
 
     def test_an_error_that_nobody_expected_is_named_by_its_kind_only(self) -> None:
-        error = error_translation.translate_error(policy.DOWNLOAD, RuntimeError(TOKEN), WHERE)
+        error = error_translation.translate_error(operations.DOWNLOAD, RuntimeError(TOKEN), WHERE)
         assert type(error) is errors.FinalError
         assert "RuntimeError" in str(error)
         assert TOKEN not in str(error)
@@ -471,7 +475,7 @@ def test_an_answer_that_is_not_what_it_should_be_is_told_as_such(
     for body in answers:
         with pytest.raises(ValidationError) as caught:
             translation(body)
-        error = error_translation.translate_error(policy.LIST_JOBS, caught.value, WHERE)
+        error = error_translation.translate_error(operations.LIST_JOBS, caught.value, WHERE)
         assert type(error) is errors.ProtocolError
         assert "check FIRECREST_URL" in str(error)
 

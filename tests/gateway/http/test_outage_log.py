@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from reframe_firecrest.gateway.http import outage_log, policy
+from reframe_firecrest.gateway.http import operations, outage_log
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.outage_log import OutageLog
-from reframe_firecrest.gateway.http.policy import Operation
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.errors import GatewayError, TransientError
 from tests.gateway.helpers import Api, answer, make_gateway, run
@@ -46,9 +46,9 @@ def watched(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -
 
 def test_an_outage_is_told_once_and_so_is_its_end(watched: Watched) -> None:
     for at in (0.0, 1.0, 5.0, 16.0, 36.0, 56.0):
-        watched.fails(policy.LIST_JOBS, at)
-    watched.succeeds(policy.LIST_JOBS, 96.0)
-    watched.succeeds(policy.LIST_JOBS, 97.0)
+        watched.fails(operations.LIST_JOBS, at)
+    watched.succeeds(operations.LIST_JOBS, 96.0)
+    watched.succeeds(operations.LIST_JOBS, 97.0)
     assert watched.said == [
         f"listing jobs on {WHERE} failed: refused; so for 16 s now, and tried again for up to 1800 s",
         f"listing jobs on {WHERE} works again, after 96 s",
@@ -57,38 +57,38 @@ def test_an_outage_is_told_once_and_so_is_its_end(watched: Watched) -> None:
 
 def test_what_is_over_soon_is_nobodys_concern(watched: Watched) -> None:
     for at in (0.0, 10.0):
-        watched.fails(policy.LIST_JOBS, at)
-    watched.succeeds(policy.LIST_JOBS, 14.0)
-    watched.fails(policy.LIST_JOBS, 20.0)
+        watched.fails(operations.LIST_JOBS, at)
+    watched.succeeds(operations.LIST_JOBS, 14.0)
+    watched.fails(operations.LIST_JOBS, 20.0)
     assert watched.said == []
 
 
 def test_an_accident_long_ago_is_not_the_beginning_of_another(watched: Watched) -> None:
-    watched.fails(policy.SUBMIT, 0.0)
-    watched.fails(policy.SUBMIT, 600.0)
+    watched.fails(operations.SUBMIT, 0.0)
+    watched.fails(operations.SUBMIT, 600.0)
     assert watched.said == []
 
 
 def test_as_long_as_nothing_works_one_line_is_enough(watched: Watched) -> None:
     for at in (0.0, 10.0, 20.0, 30.0):
-        watched.fails(policy.LIST_JOBS, at)
-        watched.fails(policy.UPLOAD, at)
+        watched.fails(operations.LIST_JOBS, at)
+        watched.fails(operations.UPLOAD, at)
     assert len(watched.said) == 1
 
 
 def test_what_alone_does_not_work_is_told_beside_what_did_not_work_before(watched: Watched) -> None:
     for at in (0.0, 20.0):
-        watched.fails(policy.LIST_JOBS, at)
-    watched.fails(policy.SUBMIT, 21.0)
-    watched.succeeds(policy.UPLOAD, 22.0)
-    watched.fails(policy.SUBMIT, 40.0)
+        watched.fails(operations.LIST_JOBS, at)
+    watched.fails(operations.SUBMIT, 21.0)
+    watched.succeeds(operations.UPLOAD, 22.0)
+    watched.fails(operations.SUBMIT, 40.0)
     assert [line.partition(" on ")[0] for line in watched.said] == ["listing jobs", "submitting a job"]
 
 
 def test_the_error_shown_is_the_latest(watched: Watched) -> None:
-    watched.fails(policy.LIST_JOBS, 0.0)
+    watched.fails(operations.LIST_JOBS, 0.0)
     watched.now += 20.0
-    watched.outage_log.failed(policy.LIST_JOBS, GatewayError("something else"))
+    watched.outage_log.failed(operations.LIST_JOBS, GatewayError("something else"))
     assert watched.said[0].startswith("something else; so for 20 s now")
 
 
@@ -105,12 +105,12 @@ def test_a_gateway_tells_of_its_trouble(
 
 
 def test_how_long_it_lasts_is_known(watched: Watched) -> None:
-    assert watched.outage_log.lasts(policy.LIST_JOBS) == 0.0
-    watched.fails(policy.LIST_JOBS, 3.0)
-    watched.fails(policy.LIST_JOBS, 10.0)
-    assert watched.outage_log.lasts(policy.LIST_JOBS) == 7.0
-    watched.succeeds(policy.LIST_JOBS, 11.0)
-    assert watched.outage_log.lasts(policy.LIST_JOBS) == 0.0
+    assert watched.outage_log.lasts(operations.LIST_JOBS) == 0.0
+    watched.fails(operations.LIST_JOBS, 3.0)
+    watched.fails(operations.LIST_JOBS, 10.0)
+    assert watched.outage_log.lasts(operations.LIST_JOBS) == 7.0
+    watched.succeeds(operations.LIST_JOBS, 11.0)
+    assert watched.outage_log.lasts(operations.LIST_JOBS) == 0.0
 
 
 def test_a_refusal_is_an_answer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -123,9 +123,9 @@ def test_a_refusal_is_an_answer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
 def test_a_request_that_fails_for_long_while_others_succeed_is_told(watched: Watched) -> None:
     error = TransientError(f"uploading on {WHERE} failed: refused")
     for at in (0.0, 10.0, 20.0):
-        watched.fails(policy.UPLOAD, at)
-        assert watched.outage_log.failed_alone(policy.UPLOAD, error, at) == (at == 20.0)
-        watched.succeeds(policy.UPLOAD, at)
+        watched.fails(operations.UPLOAD, at)
+        assert watched.outage_log.failed_alone(operations.UPLOAD, error, at) == (at == 20.0)
+        watched.succeeds(operations.UPLOAD, at)
     [line] = watched.said
     assert line == (
         f"uploading on {WHERE} failed: refused; this has failed for 20 s, "
@@ -136,6 +136,6 @@ def test_a_request_that_fails_for_long_while_others_succeed_is_told(watched: Wat
 def test_a_request_that_fails_like_all_others_is_told_with_them(watched: Watched) -> None:
     error = TransientError(f"uploading on {WHERE} failed: refused")
     for at in (0.0, 10.0, 20.0):
-        watched.fails(policy.UPLOAD, at)
-        assert not watched.outage_log.failed_alone(policy.UPLOAD, error, at)
+        watched.fails(operations.UPLOAD, at)
+        assert not watched.outage_log.failed_alone(operations.UPLOAD, error, at)
     assert len(watched.said) == 1

@@ -4,21 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations, policy
 from reframe_firecrest.gateway.http.policy import RetryPolicy, classify, in_context, may_repeat
 from reframe_firecrest.model import errors
 
 OPERATIONS = [
-    policy.CONNECT,
-    policy.MKDIR,
-    policy.LIST_FILES,
-    policy.UPLOAD,
-    policy.DOWNLOAD,
-    policy.ARCHIVE,
-    policy.REMOVE,
-    policy.LIST_JOBS,
-    policy.CANCEL,
-    policy.TRANSFER,
+    operations.CONNECT,
+    operations.MKDIR,
+    operations.LIST_FILES,
+    operations.UPLOAD,
+    operations.DOWNLOAD,
+    operations.ARCHIVE,
+    operations.REMOVE,
+    operations.LIST_JOBS,
+    operations.CANCEL,
+    operations.TRANSFER,
 ]
 
 
@@ -76,85 +76,95 @@ def test_an_answer_means(status: int, message: str, kind: type[errors.GatewayErr
     assert classify(status, message) is kind
 
 
-@pytest.mark.parametrize("operation", [*OPERATIONS, policy.SUBMIT])
-def test_everything_may_be_repeated_when_nothing_happened(operation: policy.Operation) -> None:
+@pytest.mark.parametrize("operation", [*OPERATIONS, operations.SUBMIT])
+def test_everything_may_be_repeated_when_nothing_happened(operation: operations.Operation) -> None:
     assert may_repeat(operation, errors.TransientError("x", status=503), 0)
 
 
-@pytest.mark.parametrize("operation", [*OPERATIONS, policy.SUBMIT])
-def test_nothing_is_repeated_that_will_not_get_better(operation: policy.Operation) -> None:
+@pytest.mark.parametrize("operation", [*OPERATIONS, operations.SUBMIT])
+def test_nothing_is_repeated_that_will_not_get_better(operation: operations.Operation) -> None:
     assert not may_repeat(operation, errors.RejectedError("x", status=400), 1)
 
 
-@pytest.mark.parametrize("operation", [policy.SUBMIT, policy.QUEUE, policy.EXTRACT, policy.UNPACK])
+@pytest.mark.parametrize(
+    "operation", [operations.SUBMIT, operations.QUEUE, operations.EXTRACT, operations.UNPACK]
+)
 @pytest.mark.parametrize("status", [None, 500, 502, 504])
 def test_what_must_not_act_late_is_never_repeated_when_its_outcome_is_unknown(
-    operation: policy.Operation, status: int | None
+    operation: operations.Operation, status: int | None
 ) -> None:
     assert not may_repeat(operation, errors.UncertainError("x", status=status), 1)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_anything_else_of_unknown_outcome_is_repeated(operation: policy.Operation) -> None:
+def test_anything_else_of_unknown_outcome_is_repeated(operation: operations.Operation) -> None:
     assert may_repeat(operation, errors.UncertainError("x"), 100)
 
 
 def test_an_internal_error_that_comes_again_and_again_is_an_answer() -> None:
     error = errors.UncertainError("x", status=500)
-    repeated = [may_repeat(policy.LIST_FILES, error, number) for number in range(1, 6)]
+    repeated = [may_repeat(operations.LIST_FILES, error, number) for number in range(1, 6)]
     assert repeated == [True, True, True, False, False]
 
 
 def test_an_outage_that_shows_as_an_internal_error_is_waited_for() -> None:
     kind = classify(500, "('Channel not open for sending',)")
     error = kind("queueing a transfer on 'x' failed", status=500)
-    assert may_repeat(policy.TRANSFER, error, 100)
-    assert not may_repeat(policy.SUBMIT, error, 1)
-    assert isinstance(in_context(policy.SUBMIT, error, answered=True), errors.OutageError)
+    assert may_repeat(operations.TRANSFER, error, 100)
+    assert not may_repeat(operations.SUBMIT, error, 1)
+    assert isinstance(in_context(operations.SUBMIT, error, answered=True), errors.OutageError)
 
 
 @pytest.mark.parametrize("kind", [errors.ProtocolError, errors.ForeignAnswerError])
 def test_what_nobody_promised_may_have_been_an_accident(kind: type[errors.GatewayError]) -> None:
-    repeated = [may_repeat(policy.LIST_FILES, kind("x"), number) for number in range(1, 6)]
+    repeated = [may_repeat(operations.LIST_FILES, kind("x"), number) for number in range(1, 6)]
     assert repeated == [True, True, True, False, False]
 
 
 def test_what_is_cut_off_is_tried_once_more_where_there_is_no_other_way() -> None:
     error = errors.OperationTimeoutError("x", status=408)
-    assert [may_repeat(policy.MKDIR, error, number) for number in (1, 2)] == [True, False]
+    assert [may_repeat(operations.MKDIR, error, number) for number in (1, 2)] == [True, False]
     assert not any(may_repeat(operation, error, 1) for operation in OPERATIONS if operation.fallback)
 
 
 def test_who_an_identity_provider_refuses_asks_it_once_more() -> None:
     error = errors.AuthError("x")
-    assert [may_repeat(policy.TOKEN, error, number) for number in (1, 2)] == [True, False]
+    assert [may_repeat(operations.TOKEN, error, number) for number in (1, 2)] == [True, False]
     assert not any(may_repeat(operation, error, 1) for operation in OPERATIONS)
 
 
 @pytest.mark.parametrize(
     ("operation", "error", "answered", "kind"),
     [
-        (policy.LIST_JOBS, errors.ForeignAnswerError("x", status=200), True, errors.UncertainError),
-        (policy.CONNECT, errors.ForeignAnswerError("x", status=200), False, errors.ForeignAnswerError),
-        (policy.LIST_JOBS, errors.ProtocolError("x"), True, errors.ProtocolError),
-        (policy.SUBMIT, errors.ForeignAnswerError("x", status=200), True, errors.UncertainError),
-        (policy.SUBMIT, errors.OperationTimeoutError("x", status=408), True, errors.UncertainError),
-        (policy.SUBMIT, errors.TooLargeError("x", status=413), True, errors.UncertainError),
-        (policy.EXTRACT, errors.TooLargeError("x", status=413), True, errors.UncertainError),
-        (policy.SUBMIT, errors.ForbiddenError("x", status=403), True, errors.ForbiddenError),
-        (policy.SUBMIT, errors.ForbiddenError("x", status=403, own=False), True, errors.UncertainError),
-        (policy.SUBMIT, errors.NotFoundError("x", status=404, own=False), False, errors.UncertainError),
-        (policy.LIST_JOBS, errors.NotFoundError("x", status=404, own=False), True, errors.UncertainError),
-        (policy.CONNECT, errors.NotFoundError("x", status=404, own=False), False, errors.NotFoundError),
-        (policy.SUBMIT, errors.AuthError("x", status=401, own=False), True, errors.AuthError),
-        (policy.SUBMIT, errors.TransientError("x", status=429, own=False), True, errors.TransientError),
-        (policy.EXTRACT, errors.OperationTimeoutError("x", status=408), True, errors.OperationTimeoutError),
-        (policy.SUBMIT, errors.RejectedError("x", status=400), True, errors.RejectedError),
-        (policy.SUBMIT, errors.TransientError("x", status=503), True, errors.TransientError),
+        (operations.LIST_JOBS, errors.ForeignAnswerError("x", status=200), True, errors.UncertainError),
+        (operations.CONNECT, errors.ForeignAnswerError("x", status=200), False, errors.ForeignAnswerError),
+        (operations.LIST_JOBS, errors.ProtocolError("x"), True, errors.ProtocolError),
+        (operations.SUBMIT, errors.ForeignAnswerError("x", status=200), True, errors.UncertainError),
+        (operations.SUBMIT, errors.OperationTimeoutError("x", status=408), True, errors.UncertainError),
+        (operations.SUBMIT, errors.TooLargeError("x", status=413), True, errors.UncertainError),
+        (operations.EXTRACT, errors.TooLargeError("x", status=413), True, errors.UncertainError),
+        (operations.SUBMIT, errors.ForbiddenError("x", status=403), True, errors.ForbiddenError),
+        (operations.SUBMIT, errors.ForbiddenError("x", status=403, own=False), True, errors.UncertainError),
+        (operations.SUBMIT, errors.NotFoundError("x", status=404, own=False), False, errors.UncertainError),
+        (operations.LIST_JOBS, errors.NotFoundError("x", status=404, own=False), True, errors.UncertainError),
+        (operations.CONNECT, errors.NotFoundError("x", status=404, own=False), False, errors.NotFoundError),
+        (operations.SUBMIT, errors.AuthError("x", status=401, own=False), True, errors.AuthError),
+        (operations.SUBMIT, errors.TransientError("x", status=429, own=False), True, errors.TransientError),
+        (
+            operations.EXTRACT,
+            errors.OperationTimeoutError("x", status=408),
+            True,
+            errors.OperationTimeoutError,
+        ),
+        (operations.SUBMIT, errors.RejectedError("x", status=400), True, errors.RejectedError),
+        (operations.SUBMIT, errors.TransientError("x", status=503), True, errors.TransientError),
     ],
 )
 def test_an_error_means_for_an_operation(
-    operation: policy.Operation, error: errors.GatewayError, answered: bool, kind: type[errors.GatewayError]
+    operation: operations.Operation,
+    error: errors.GatewayError,
+    answered: bool,
+    kind: type[errors.GatewayError],
 ) -> None:
     assert type(in_context(operation, error, answered=answered)) is kind
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.http import operations
 from tests.gateway.helpers import Api, make_gateway, run
 
 
@@ -21,7 +21,7 @@ def test_a_cancellation_that_comes_with_the_answer_is_not_forgotten(turns: int) 
             await answered.wait()
 
         async def follow() -> None:
-            await gateway._call(policy.STAT, ask)
+            await gateway._call(operations.STAT, ask)
             await asyncio.Event().wait()
 
         task = asyncio.create_task(follow())

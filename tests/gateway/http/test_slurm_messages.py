@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reframe_firecrest.gateway.http import error_translation, policy, slurm_messages
+from reframe_firecrest.gateway.http import error_translation, operations, policy, slurm_messages
 from reframe_firecrest.gateway.http.error_mapping import V2
 from reframe_firecrest.gateway.v1.error_mapping import V1, meaning_of
 from reframe_firecrest.model import errors
@@ -51,8 +51,8 @@ def error_of(status: int, text: str) -> errors.GatewayError:
     response = answer(status, text)
     response.request = httpx.Request("POST", "http://gateway.test")
     problem = httpx.HTTPStatusError("no", request=response.request, response=response)
-    found = error_translation.translate_error(policy.SUBMIT, problem, "'daint'", error_mapping=V2)
-    return policy.in_context(policy.SUBMIT, found, answered=True)
+    found = error_translation.translate_error(operations.SUBMIT, problem, "'daint'", error_mapping=V2)
+    return policy.in_context(operations.SUBMIT, found, answered=True)
 
 
 @given(TIMES, st.sampled_from(REFUSED), st.sampled_from([COMMAND, QUOTA, ""]))
@@ -130,7 +130,7 @@ def test_slurms_rest_interface_says_the_same() -> None:
 def test_v1s_tasks_are_read_by_the_same_table(text: str, kind: type[errors.GatewayError]) -> None:
     assert meaning_of(text) is kind
     headed = answer(400, {"description": "Failed", "error": text}, X_Error="no")
-    assert V1.classify(headed, V1.told(headed)) is kind
+    assert V1.classify(headed, V1.text(headed)) is kind
 
 
 def test_a_reason_beyond_what_a_user_is_shown_still_counts() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reframe_firecrest.gateway.http.connection import Connection
-from reframe_firecrest.gateway.v1 import compute, tasks, transfers
+from reframe_firecrest.gateway.v1 import compute, job_queries, tasks, transfers
 from reframe_firecrest.gateway.v1.gateway import GatewayV1
 from reframe_firecrest.model import errors
 from tests.fuzzing import examples
@@ -123,8 +123,9 @@ async def carry_out(
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("QUERY", "QUEUE_QUERY", "SUBMISSION"):
-        monkeypatch.setattr(compute, name, 0.02)
+    for name in ("QUERY", "QUEUE_QUERY"):
+        monkeypatch.setattr(job_queries, name, 0.02)
+    monkeypatch.setattr(compute, "SUBMISSION", 0.02)
     for name in ("PREPARATION", "INTERVAL"):
         monkeypatch.setattr(transfers, name, 0.02)
     monkeypatch.setattr(transfers, "SLOWEST", 1 << 60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.v1.error_mapping import V1
 from reframe_firecrest.gateway.v1.schemas import parse_tasks
 from reframe_firecrest.gateway.v1.tasks import failure_of
@@ -69,7 +69,7 @@ def failed(name: str) -> errors.GatewayError:
     [response] = [response_of(one) for one in exchanges(name)[-1:] if one["response"]["status"] >= 400]
     request = httpx.Request("GET", "http://gateway.test/x")
     error = httpx.HTTPStatusError("failed", request=request, response=response)
-    return error_translation.translate_error(policy.STAT, error, WHERE, "check the key", V1)
+    return error_translation.translate_error(operations.STAT, error, WHERE, "check the key", V1)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -85,7 +85,7 @@ def test_a_recorded_error_means_what_it_should(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_recorded_tasks_error_means_what_it_should(name: str) -> None:
     [found] = parse_tasks(exchanges(name)[-1]["response"]["body"])
-    error = failure_of(policy.LIST_JOBS, found, WHERE)
+    error = failure_of(operations.LIST_JOBS, found, WHERE)
     assert type(error) is TASKS[name], repr(error)
     assert "failed: s" in str(error)
 
@@ -97,7 +97,7 @@ def test_an_error_that_is_none_of_these_is_recorded_too() -> None:
         for exchange in exchanges(path.stem):
             response = response_of(exchange)
             if response.status_code >= 400:
-                kind = V1.classify(response, V1.told(response))
+                kind = V1.classify(response, V1.text(response))
                 assert issubclass(kind, errors.FinalError), (path.stem, kind)
 
 
@@ -113,7 +113,7 @@ def test_an_error_that_is_none_of_these_is_recorded_too() -> None:
 )
 def test_words_are_more_definite_than_headers(text: str, kind: type[errors.GatewayError]) -> None:
     response = answer(400, {"description": "Error on upload operation", "error": text}, X_Error=text)
-    assert V1.classify(response, V1.told(response)) is kind
+    assert V1.classify(response, V1.text(response)) is kind
 
 
 def test_a_missing_route_is_not_a_missing_path() -> None:

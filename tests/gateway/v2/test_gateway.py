@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from reframe_firecrest.gateway.http import error_translation, policy
+from reframe_firecrest.gateway.http import error_translation, operations, policy
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.v2 import transfers
+from reframe_firecrest.gateway.v2 import transfer_jobs, transfers
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.gateway.v2.job_list import time_window
 from reframe_firecrest.model import errors
@@ -228,8 +228,8 @@ class TestConnecting:
     def test_a_gateway_that_takes_a_request_and_never_answers_is_told_soon_too(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert policy.CONNECT.timeout < 15
-        monkeypatch.setattr(policy, "CONNECT", dataclasses.replace(policy.CONNECT, timeout=1.1))
+        assert operations.CONNECT.timeout < 15
+        monkeypatch.setattr(operations, "CONNECT", dataclasses.replace(operations.CONNECT, timeout=1.1))
         api = Api({CONNECT: never})
         assert "no answer within" in fails(errors.UncertainError, api, connect)
         assert api.count(CONNECT) == 1
@@ -317,7 +317,7 @@ class TestOutages:
     def test_a_request_that_is_never_answered_is_given_up_and_repeated(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(policy, "LIST_JOBS", dataclasses.replace(policy.LIST_JOBS, timeout=0.05))
+        monkeypatch.setattr(operations, "LIST_JOBS", dataclasses.replace(operations.LIST_JOBS, timeout=0.05))
         api = Api({CONNECT: answer(200, SYSTEMS), LIST: [never, answer(200, JOBS)]})
         assert len(call(api, connect, list_jobs)) == 1
         assert api.count(LIST) == 2
@@ -432,7 +432,7 @@ class TestSubmitting:
         assert api.count(SUBMIT) == 1
 
     def test_a_submit_without_an_answer_is_uncertain(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(policy, "SUBMIT", dataclasses.replace(policy.SUBMIT, timeout=0.05))
+        monkeypatch.setattr(operations, "SUBMIT", dataclasses.replace(operations.SUBMIT, timeout=0.05))
         api = Api({SUBMIT: never})
         assert "no answer within" in fails(errors.UncertainError, api, submit)
         assert api.count(SUBMIT) == 1
@@ -650,7 +650,7 @@ class TestUploading:
     def test_a_job_that_claims_to_have_written_the_file_is_not_believed(
         self, large: Path, monkeypatch: pytest.MonkeyPatch, found: httpx.Response, said: str
     ) -> None:
-        monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.001))
+        monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.001))
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: found}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
         line = fails(errors.RejectedError, api, connect, self.upload(large))
@@ -661,7 +661,7 @@ class TestUploading:
     def test_a_file_that_is_seen_a_little_later_is_there(
         self, large: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.001, 0.001))
+        monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.001, 0.001))
         looks = [answer(404, "No such file or directory"), there(10), there(1001)]
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: looks}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
@@ -844,7 +844,7 @@ class TestArchives:
     def test_a_transfer_job_of_which_no_log_tells_anything_is_not_believed(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
+        monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
         api = Api(
             {
                 EXTRACT: TOO_LONG,
@@ -963,7 +963,7 @@ class TestFiles:
     def test_what_is_still_there_was_not_removed_whatever_the_job_reports(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
+        monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
         api = Api(
             {
                 "DELETE /filesystem/ops/rm": TOO_LONG,

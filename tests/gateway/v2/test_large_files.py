@@ -16,7 +16,7 @@ from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.object_storage import ranged_download
 from reframe_firecrest.gateway.object_storage import storage_requests as store
-from reframe_firecrest.gateway.v2 import transfers
+from reframe_firecrest.gateway.v2 import transfer_jobs
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
@@ -129,7 +129,7 @@ def test_ranges_survive_a_network_that_breaks(
 def test_a_success_that_wrote_nothing_is_noticed(
     sandbox: Sandbox, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfers, "TRANSFER_POLL_PAUSES", (0.0,))
+    monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0,))
     there = home(sandbox) / "nowhere" / "there"
     with pytest.raises(errors.RejectedError, match=r"there is not there, although transfer job \d+ reports"):
         call(sandbox, lambda gateway: gateway.upload(source, str(there)))

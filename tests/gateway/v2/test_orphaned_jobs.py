@@ -204,7 +204,7 @@ def test_a_stray_that_cannot_be_cancelled_harms_nobody_and_is_told(
         FaultRule(shape=CANCEL, kind=FaultKind.STATUS, status=403, times=99),
     )
     assert asyncio.run(_upload(sandbox, source)).read_bytes() == CONTENT
-    assert "transfer jobs may be left that nobody waits for: cancelling a job on 'sandbox'" in caplog.text
+    assert "orphaned transfer jobs may remain: cancelling a job on 'sandbox'" in caplog.text
 
 
 def test_where_all_is_well_nobody_is_asked_about_strays(sandbox: Sandbox, source: Path) -> None:
