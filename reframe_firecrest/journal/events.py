@@ -7,9 +7,13 @@ presigned URLs, nor any text of a script.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job import JobHandle
 
 
 class _Event(BaseModel):
@@ -102,6 +106,15 @@ class JobMoved(_Event):
     reason: str | None = None
     elapsed: float = 0.0
     error: str | None = None
+
+    @classmethod
+    def of(cls, handle: JobHandle) -> JobMoved:
+        """Return the line for a job's current state.
+
+        Fields of the state that are not part of the format, such as `completed`, are left out.
+        """
+        spec = {"number": handle.number, "name": handle.spec.name, "directory": handle.spec.directory}
+        return cls.model_validate({"time": clock(), **spec, **asdict(handle.state)})
 
 
 class Transferred(_Event):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import median
 
-from reframe_firecrest.journal.events import JobMoved
 from reframe_firecrest.journal.reader import SessionLog
 from reframe_firecrest.journal.run_status import ALIVE, RunStatus
-from reframe_firecrest.journal.timeline import timeline_of
-from reframe_firecrest.model.job import FINAL, Phase
-
-_FINAL = {phase.value for phase in FINAL}
+from reframe_firecrest.journal.timeline import JobTimeline, timelines_of
+from reframe_firecrest.model.job import Phase
 
 _ORDER = (
     Phase.RETRIEVING,
@@ -57,6 +54,9 @@ class JobStatus:
     seconds: float
     waited: float | None
     error: str | None
+
+
+_FROM_JOURNAL = {field.name for field in fields(JobStatus)} - {"seconds", "waited"}
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
         now: the time by the session's clock, see `reframe_firecrest.journal.run_status.now_of`.
     """
     until = now if standing in ALIVE else session_log.last
-    lines = [_line(moves, session_log.opened.system, until) for moves in session_log.moves.values()]
-    lines.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
-    counts = Counter(job.phase for job in lines)
-    waits = [job.waited for job in lines if job.waited is not None]
+    jobs = [_job_status(timeline, until) for timeline in timelines_of(session_log, until)]
+    jobs.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
+    counts = Counter(job.phase for job in jobs)
+    waits = [job.waited for job in jobs if job.waited is not None]
     failed = [job for job in session_log.jobs.values() if job.error]
     last = max(failed, key=lambda job: job.time, default=None)
     return SessionSummary(
@@ -128,9 +128,9 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
         begun=session_log.opened.time,
         until=until,
         phases={phase.value: counts[phase.value] for phase in Phase if counts[phase.value]},
-        states=dict(Counter(job.state or "?" for job in lines if job.phase == Phase.SUBMITTED.value)),
+        states=dict(Counter(job.state or "?" for job in jobs if job.phase == Phase.SUBMITTED.value)),
         waited=(median(waits), max(waits)) if waits else None,
-        jobs=lines,
+        jobs=jobs,
         requests=session_log.traffic.requests if session_log.traffic else 0,
         bytes_sent=session_log.traffic.bytes_sent if session_log.traffic else 0,
         bytes_received=session_log.traffic.bytes_received if session_log.traffic else 0,
@@ -141,28 +141,10 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
     )
 
 
-def _line(moves: Sequence[JobMoved], system: str, until: float) -> JobStatus:
-    job = moves[-1]
-    if job.phase in _FINAL:
-        seconds = job.time - moves[0].time
-    else:
-        since = job.time
-        for move in reversed(moves):
-            if move.phase != job.phase:
-                break
-            since = move.time
-        seconds = until - since
-    spans = timeline_of(moves, system, until).spans
-    return JobStatus(
-        number=job.number,
-        name=job.name,
-        phase=job.phase,
-        job_id=job.job_id,
-        state=job.state,
-        exit_code=job.exit_code,
-        nodes=job.nodes,
-        reason=job.reason if job.phase == Phase.SUBMITTED.value else None,
-        seconds=max(seconds, 0.0),
-        waited=next((span.seconds for span in spans if span.part == "queue"), None),
-        error=job.error,
-    )
+def _job_status(job: JobTimeline, until: float) -> JobStatus:
+    known = job.last.model_dump(include=_FROM_JOURNAL)
+    if job.last.phase != Phase.SUBMITTED.value:
+        known["reason"] = None
+    seconds = job.last.time - job.begin if job.over else until - job.since
+    waited = next((span.seconds for span in job.spans if span.part == "queue"), None)
+    return JobStatus(**known, seconds=max(seconds, 0.0), waited=waited)
