@@ -1,4 +1,4 @@
-"""How a session stands: pure functions of its journal."""
+"""Summary of a session from its journal. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _RANK: Mapping[str, int] = {phase.value: rank for rank, phase in enumerate(_ORDE
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How a job stands.
+    """Status of a job. Its fields are those of ``status --json``.
 
     Attributes:
-        number: its identity in the run.
-        name: the job's.
+        number: number of the job in its process.
+        name: name of the job.
         phase: see `reframe_firecrest.model.job.Phase`.
         job_id: Slurm's id.
         state: Slurm's state.
-        exit_code: the job's.
-        nodes: its nodes in Slurm's notation.
-        reason: why Slurm keeps it pending.
-        seconds: for which it is in its phase, or all that it took if that is a final one.
-        waited: seconds in Slurm's queue, so far; None if it was never there.
+        exit_code: exit code of the job.
+        nodes: nodes of the job in Slurm's notation.
+        reason: Slurm's reason for keeping it pending.
+        seconds: seconds in the current phase; total seconds if the phase is final.
+        waited: seconds in Slurm's queue so far; None if it was never queued.
         error: one line, if something other than the job itself failed.
     """
 
@@ -61,27 +61,27 @@ _FROM_JOURNAL = {field.name for field in fields(JobStatus)} - {"seconds", "waite
 
 @dataclass(frozen=True)
 class SessionSummary:
-    """How a session stands.
+    """Summary of a session. Its fields are those of ``status --json``.
 
     Attributes:
-        run: the run's name.
-        system: the system's name at the gateway.
-        url: the gateway.
-        directory: the run's on the system.
+        run: name of the run.
+        system: name of the system in FirecREST.
+        url: address of the gateway.
+        directory: the run's directory on the system.
         standing: see `reframe_firecrest.journal.run_status.RunStatus`.
-        begun: seconds since the epoch.
-        until: the same: now if it goes on, else when it was last heard of.
-        phases: how many jobs are in which phase.
-        states: of those that Slurm has, how many are in which state.
-        waited: median and most of the seconds that jobs were in Slurm's queue; None if there was none.
-        jobs: all of them, those that go on first.
-        requests: sent so far.
-        bytes_sent: so far, with all that HTTP adds.
-        bytes_received: likewise.
-        files_sent: files of stage directories.
-        files_fetched: files that jobs made or changed.
+        begun: start time, in seconds since the epoch.
+        until: the current time if the session is running, else its last known time.
+        phases: number of jobs in each phase.
+        states: number of submitted jobs in each of Slurm's states.
+        waited: median and maximum of the seconds in Slurm's queue; None if no job was queued.
+        jobs: all jobs, running ones first.
+        requests: number of requests so far.
+        bytes_sent: bytes sent so far, including HTTP's overhead.
+        bytes_received: bytes received so far, likewise.
+        files_sent: number of files sent.
+        files_fetched: number of files retrieved.
         left: ids of jobs that may still be on the system although the session has ended.
-        last_error: of any job, with the job's name.
+        last_error: the latest error of any job, with the job's name.
     """
 
     run: str
@@ -105,12 +105,12 @@ class SessionSummary:
 
 
 def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) -> SessionSummary:
-    """Put together how a session stands.
+    """Return the summary of a session.
 
     Args:
-        session_log: what its journal tells.
-        standing: whether it goes on.
-        now: the time by the session's clock, see `reframe_firecrest.journal.run_status.now_of`.
+        session_log: the session's journal.
+        standing: the session's status.
+        now: the current time by the session's clock, see `reframe_firecrest.journal.run_status.now_of`.
     """
     until = now if standing in ALIVE else session_log.last
     jobs = [_job_status(timeline, until) for timeline in timelines_of(session_log, until)]
