@@ -194,8 +194,8 @@ def _is_new(entry: RemoteFile, before: SentStat | RemoteStat | None, zone: float
         return True
     if isinstance(before, RemoteStat):
         return before.mtime != entry.mtime or not before.settled
-    # Sent files are dated days back, so the time of a file written since differs by days. A sent file that was
-    # moved to the path of another differs by some other number of seconds.
+    # Sent files are dated days back, so the time of a file written since differs by days. A sent file that
+    # was moved to the path of another differs by some other number of seconds.
     shift = _seconds(entry.mtime) - before.mtime - zone
     return shift not in {-SUMMER, 0, SUMMER}
 
