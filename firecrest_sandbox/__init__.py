@@ -1,8 +1,11 @@
-"""A FirecREST server for one machine, which speaks v2 and v1 of the API.
+"""A FirecREST server for one machine. It serves versions 2 and 1 of the API.
 
-It needs the extra `sandbox`. The names below are imported when they are first used, so that the command line
-can name a missing extra. `v2` and `v1` follow the sections of the API; `runners` run the jobs, either as
-processes of this machine or through Slurm; `fault_injection` delays and fails requests on demand.
+The server needs the extra `sandbox`. The names below are imported on first use, so that the command line and
+the pytest plugin can report a missing extra.
+
+`v2` and `v1` follow the sections of the API. `runners` run the jobs, either as processes of this machine or
+through Slurm. `filesystem` and `object_storage` serve both versions. `fault_injection` delays and fails
+requests on demand.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
+    """Import a public name on first use."""
     try:
         return getattr(import_module(_MODULES[name]), name)
     except KeyError:

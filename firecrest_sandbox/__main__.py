@@ -1,4 +1,4 @@
-"""Run the server: `python -m firecrest_sandbox`."""
+"""Start the server: `python -m firecrest_sandbox`."""
 
 from firecrest_sandbox.cli import main
 

@@ -128,7 +128,7 @@ async def authenticated(
 
     The guard has checked them already; this is what the schema shows, and a second lock.
     """
-    authority: TokenAuthority = request.app.state.gateway.authority
+    authority: TokenAuthority = request.app.state.server.authority
     request.state.user = user_of(request, authority)
 
 
@@ -145,7 +145,7 @@ async def issue_token(request: Request) -> JSONResponse:
         form.get("client_id", [""])[0],
         form.get("client_secret", [""])[0],
     )
-    authority: TokenAuthority = request.app.state.gateway.authority
+    authority: TokenAuthority = request.app.state.server.authority
     if not authority.knows(*credentials):
         return _refuse(401, "unauthorized_client", "Invalid client or Invalid client credentials")
     return _no_store(

@@ -1,78 +1,98 @@
-"""`firecrest-sandbox`, and `reframe-firecrest sandbox`: a FirecREST-compatible gateway on this machine."""
+"""The command line: `firecrest-sandbox`, also available as `reframe-firecrest sandbox`."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firecrest_sandbox.exits import PROGRAM, fail
+from firecrest_sandbox.exits import FAILED, PROGRAM, fail, report
 from firecrest_sandbox.extra import missing_extra
+from firecrest_sandbox.versions import V1_VERSION, V2_VERSION, distribution_version
 
 if TYPE_CHECKING:
     from firecrest_sandbox import Sandbox, SandboxConfig
 
 _SECRETS = {"client_secret": "FIRECREST_CLIENT_SECRET", "api_key": "FIRECREST_API_KEY"}
+_EPILOG = """Exit codes:
+   0 stopped on request; with COMMAND, the code is that of COMMAND
+   2 not started, and one line gives the reason"""
+_USAGE_ERROR: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
+"""Exception for wrong options. The library gives it no public name."""
+
+
+def _print_version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"firecrest-sandbox {distribution_version()} (FirecREST {V2_VERSION} and {V1_VERSION})")
+        raise typer.Exit
 
 
 def sandbox(
     command: Annotated[
         list[str] | None,
-        typer.Argument(help="Run this with the sandbox's variables, then stop.", metavar="COMMAND"),
+        typer.Argument(help="Run this command with the client's variables, then stop.", metavar="COMMAND"),
     ] = None,
     *,
-    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 selects a free port.")] = 0,
     allowed_host: Annotated[
         list[str] | None,
-        typer.Option(help="Another NAME:PORT by which clients reach it.", metavar="NAME:PORT"),
+        typer.Option(help="Additional name and port that clients use; repeatable.", metavar="NAME:PORT"),
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(help="The directory that clients see; a new one, removed at exit, by default."),
+        typer.Option(help="Directory that clients see; by default a new one, removed at exit."),
     ] = None,
     runner: Annotated[
-        str, typer.Option(help="What runs jobs: embedded (processes here) or slurm.")
+        str, typer.Option(help="Run jobs as local processes (embedded) or through Slurm (slurm).")
     ] = "embedded",
-    system: Annotated[str, typer.Option(help="The system's name.")] = "sandbox",
-    nodes: Annotated[int, typer.Option(help="Embedded: nodes that it pretends to have.")] = 4,
-    cpus: Annotated[int, typer.Option(help="Embedded: CPUs of each node.")] = 16,
-    latency: Annotated[float, typer.Option(help="Seconds added to every request.")] = 0.0,
-    rate_limit: Annotated[float | None, typer.Option(help="429 above so many API requests a second.")] = None,
-    faults: Annotated[
-        Path | None, typer.Option(help="A JSON list of rules: which requests fail, and how.")
+    system: Annotated[str, typer.Option(help="Name of the system.")] = "sandbox",
+    nodes: Annotated[int, typer.Option(help="Number of simulated nodes (embedded runner).")] = 4,
+    cpus: Annotated[int, typer.Option(help="CPUs of each simulated node (embedded runner).")] = 16,
+    latency: Annotated[float, typer.Option(help="Delay of every request in seconds.")] = 0.0,
+    rate_limit: Annotated[
+        float | None, typer.Option(help="API requests per second, beyond which the answer is 429.")
     ] = None,
-    token_lifetime: Annotated[int, typer.Option(help="Of an access token, in seconds.")] = 300,
+    faults: Annotated[Path | None, typer.Option(help="JSON file with rules for requests that fail.")] = None,
+    token_lifetime: Annotated[int, typer.Option(help="Lifetime of an access token in seconds.")] = 300,
     list_gap: Annotated[
-        float, typer.Option(help="Seconds for which a finished job is missing from the list.")
+        float, typer.Option(help="Seconds for which a finished job is missing from the job list.")
     ] = 0.0,
-    api: Annotated[str, typer.Option(help="Serve only this generation of the API: v1 or v2.")] = "both",
-    transfer_poll: Annotated[float, typer.Option(help="Seconds between looks for an uploaded object.")] = 0.2,
+    api: Annotated[str, typer.Option(help="API version to serve: v1, v2 or both.")] = "both",
+    transfer_poll: Annotated[
+        float, typer.Option(help="Seconds between checks for an uploaded object.")
+    ] = 0.2,
     accounting_delay: Annotated[
-        float, typer.Option(help="v1: seconds for which accounting hardly knows a new job.")
+        float, typer.Option(help="v1: seconds until accounting knows a new job completely.")
     ] = 0.0,
     one_worker: Annotated[
-        bool, typer.Option("--one-worker", help="v1: each service takes one request at a time.")
+        bool, typer.Option("--one-worker", help="v1: each service handles one request at a time.")
     ] = False,
     env_file: Annotated[
-        Path | None, typer.Option(help="Write the client's variables to this file, mode 0600.")
+        Path | None, typer.Option(help="Write the client's variables to this file (mode 0600).")
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
 ) -> None:
-    """Serve a FirecREST-compatible API, v2 and v1, on loopback.
+    """Serve the FirecREST API, v2 and v1, on a loopback address.
 
-    With COMMAND it runs that with the variables that a client needs, and ends
-    with it. All jobs are stopped then:
+    With COMMAND, run that command with the variables that a client needs, and
+    stop when it ends. All jobs are cancelled then:
 
-        reframe-firecrest sandbox -- reframe -C config/sandbox.py -c checks -r
+        firecrest-sandbox -- pytest tests
 
-    Without COMMAND it serves until Ctrl-C. It prints the variables, or writes
-    them to a file:
+    Without COMMAND, serve until Ctrl-C. The variables are printed, or written
+    to a file:
 
-        reframe-firecrest sandbox --env-file sandbox.env &
-        . sandbox.env
+        firecrest-sandbox --env-file sandbox.env &
+        . ./sandbox.env
     """
+    del version  # handled by its callback
     _require_extra()
     config = _configure(
         faults,
@@ -97,38 +117,38 @@ def sandbox(
 
 
 def _require_extra() -> None:
-    lack = missing_extra()
-    if lack is not None:
-        fail(lack)
+    message = missing_extra()
+    if message is not None:
+        fail(message)
 
 
 def _configure(faults: Path | None, **options: Any) -> SandboxConfig:
-    from pydantic import ValidationError  # noqa: PLC0415  only where the extra is known to be there
+    from pydantic import ValidationError  # noqa: PLC0415  needs the extra
 
-    from firecrest_sandbox import SandboxConfig  # noqa: PLC0415
-    from firecrest_sandbox.fault_injection.faults import load_faults  # noqa: PLC0415
+    from firecrest_sandbox import SandboxConfig  # noqa: PLC0415  needs the extra
+    from firecrest_sandbox.fault_injection.faults import load_faults  # noqa: PLC0415  needs the extra
 
     credentials = {"client_id": "FIRECREST_CLIENT_ID", **_SECRETS}
     given = {name: os.environ[key] for name, key in credentials.items() if os.environ.get(key)}
-    where = ""
+    prefix = ""
     try:
         if faults is not None:
-            where = f"--faults {faults}: "
+            prefix = f"--faults {faults}: "
             options["faults"] = load_faults(faults)
-            where = ""
+            prefix = ""
         return SandboxConfig.model_validate(options | given)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        option = credentials.get(place) or "--" + place.replace("_", "-")
-        fail(f"{where or option + ': '}{place + ': ' if where else ''}{first['msg']}")
+        location = ".".join(str(part) for part in first["loc"])
+        option = credentials.get(location) or "--" + location.replace("_", "-")
+        fail(f"{prefix or option + ': '}{location + ': ' if prefix else ''}{first['msg']}")
     except (OSError, ValueError) as error:
-        fail(f"{where}{error}")
+        fail(f"{prefix}{error}")
 
 
 def _run(config: SandboxConfig, command: list[str], env_file: Path | None) -> int:
     from firecrest_sandbox import Sandbox, SandboxError  # noqa: PLC0415  needs the extra
-    from firecrest_sandbox.running import run_around, stop_requests, write_env_file  # noqa: PLC0415
+    from firecrest_sandbox.foreground import run_around, stop_requests, write_env_file  # noqa: PLC0415
 
     try:
         with stop_requests() as stop, Sandbox(config) as running:
@@ -149,7 +169,7 @@ def _run(config: SandboxConfig, command: list[str], env_file: Path | None) -> in
 
 
 def _announce(running: Sandbox, env_file: Path | None) -> None:
-    from firecrest_sandbox.running import export_lines  # noqa: PLC0415  needs the extra
+    from firecrest_sandbox.foreground import export_lines  # noqa: PLC0415  only here
 
     if env_file is not None:
         typer.echo(f"# Serving {running.url} until Ctrl-C; for a client: . {env_file}")
@@ -157,14 +177,19 @@ def _announce(running: Sandbox, env_file: Path | None) -> None:
     variables = running.environment()
     for name in _SECRETS.values():
         if os.environ.get(name):
-            # It may be another gateway's, and is known to whoever set it.
+            # The secret may be that of another gateway, and the user knows it already.
             del variables[name]
     typer.echo(f"# Serving until Ctrl-C; a client needs:\n{export_lines(variables)}", nl=False)
 
 
 def main() -> None:
-    """Run `firecrest-sandbox`."""
+    """Run `firecrest-sandbox`; a usage error is reported in one line."""
     PROGRAM.set("firecrest-sandbox")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(sandbox)
-    app(prog_name="firecrest-sandbox")
+    app.command(epilog=_EPILOG)(sandbox)
+    try:
+        code = app(prog_name=PROGRAM.get(), standalone_mode=False)
+    except _USAGE_ERROR as error:
+        report(f"{error.format_message().rstrip('.')}; see: {PROGRAM.get()} --help")
+        sys.exit(FAILED)
+    sys.exit(code)

@@ -8,20 +8,25 @@ from typing import NoReturn
 import typer
 
 PROGRAM = ContextVar("PROGRAM", default="reframe-firecrest sandbox")
-"""The command that was started."""
+"""The command that the user started."""
 
 FAILED = 2
-"""Exit code for wrong options, and for a server that could not be started."""
+"""Exit code for wrong options, and for a server that cannot be started."""
 
 
 def fail(message: str) -> NoReturn:
     """Report an error in one line and exit."""
-    typer.echo(f"{PROGRAM.get()}: {_one_line(message)}", err=True)
+    report(message)
     raise typer.Exit(FAILED)
 
 
+def report(message: str) -> None:
+    """Print an error in one line."""
+    typer.echo(f"{PROGRAM.get()}: {_one_line(message)}", err=True)
+
+
 def _one_line(text: str) -> str:
-    """Escape what a terminal or a log would not print."""
+    """Escape characters that a terminal or a log would not print."""
     if text.isprintable():
         return text
     return "".join(

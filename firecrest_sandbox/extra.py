@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 
 MODULES = ("fastapi", "jwt", "python_multipart", "uvicorn")
-"""What the extra ``sandbox`` installs."""
+"""Modules that the extra `sandbox` installs."""
 
 
 def missing_extra() -> str | None:
-    """Tell what the sandbox lacks, in one line; None if it has all."""
+    """Return an error message if the extra `sandbox` is not installed, else None."""
     try:
         for module in MODULES:
             importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""A sandbox as a handle: starts it in a thread of this process, stops it, talks to it."""
+"""The server as a context manager, which serves in a thread of this process."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from firecrest_sandbox.config import SandboxConfig
 from firecrest_sandbox.fault_injection.counts import RequestCounts, Stats
 from firecrest_sandbox.fault_injection.faults import Faults
 from firecrest_sandbox.fault_injection.middleware import CuttableProtocol
-from firecrest_sandbox.gateway import Gateway, LocalUser
-from firecrest_sandbox.object_storage import ObjectStore
+from firecrest_sandbox.local_user import LocalUser
+from firecrest_sandbox.object_storage.presigning import Presigner
+from firecrest_sandbox.object_storage.store import ObjectStore
 from firecrest_sandbox.runners.base import Runner
 from firecrest_sandbox.runners.embedded.runner import EmbeddedRunner
-from firecrest_sandbox.runners.slurm.runner import SlurmRunner, SlurmUnavailableError, probe_slurm
+from firecrest_sandbox.runners.slurm.commands import SlurmUnavailableError, probe_slurm
+from firecrest_sandbox.runners.slurm.runner import SlurmRunner
+from firecrest_sandbox.state import ServerState
 from firecrest_sandbox.v1.tasklist import TaskList
 
 if TYPE_CHECKING:
@@ -36,30 +39,30 @@ _STOP_TIMEOUT = 60.0
 
 
 class SandboxError(Exception):
-    """The sandbox can't be started; the message says why and how to mend it."""
+    """The server cannot be started."""
 
 
 class Sandbox:
-    """A FirecREST-compatible gateway on loopback, served by a thread while the context lasts.
+    """A FirecREST server on loopback, which runs while the context is open.
 
     Example:
         with Sandbox(SandboxConfig(nodes=2)) as sandbox:
             subprocess.run(command, env=os.environ | sandbox.environment())
 
     Raises (on entering):
-        SandboxError: the port, the root or the scheduler can't be used.
+        SandboxError: the port, the root or the scheduler cannot be used.
     """
 
     def __init__(self, config: SandboxConfig | None = None) -> None:
         self.config = config or SandboxConfig()
         self.faults = Faults(self.config.faults, self.config.fault_seed)
-        """Rules can be added and cleared while it runs."""
+        """Rules can be added and cleared while the server runs."""
         self._counts = RequestCounts()
         self._exit = ExitStack()
-        self._gateway: Gateway | None = None
+        self._state: ServerState | None = None
 
     def __enter__(self) -> Self:
-        """Start, and return when requests are answered."""
+        """Start the server, and return when it answers requests."""
         with ExitStack() as stack:
             self._start(stack)
             self._exit = stack.pop_all()
@@ -71,46 +74,71 @@ class Sandbox:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Cancel all jobs, stop, and remove what is temporary."""
+        """Cancel all jobs, stop the server, and remove temporary files."""
         self._exit.close()
-        self._gateway = None
+        self._state = None
 
     @property
-    def gateway(self) -> Gateway:
-        """The parts of the running sandbox."""
-        if self._gateway is None:
-            raise SandboxError("the sandbox isn't running; enter its context first")
-        return self._gateway
+    def state(self) -> ServerState:
+        """The parts of the running server."""
+        if self._state is None:
+            raise SandboxError("the server is not running; enter its context first")
+        return self._state
 
     @property
     def url(self) -> str:
         """The API's URL."""
-        return self.gateway.url
+        return self.state.url
 
     @property
     def token_url(self) -> str:
-        """The token endpoint's URL."""
-        return self.gateway.url + TOKEN_PATH
+        """The token endpoint's URL, for the client credentials grant."""
+        return self.state.url + TOKEN_PATH
+
+    @property
+    def client_id(self) -> str:
+        """The only client's id."""
+        return self.config.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """The client's secret."""
+        return self.config.client_secret.get_secret_value()
+
+    @property
+    def api_key(self) -> str:
+        """The key that the header `X-API-Key` accepts instead of a token."""
+        return self.config.api_key.get_secret_value()
+
+    @property
+    def system(self) -> str:
+        """The name of the only system."""
+        return self.config.system
 
     @property
     def root(self) -> Path:
-        """The directory that clients see, absolute and without symbolic links."""
-        return self.gateway.root
+        """The file system that clients see: a directory, absolute and without symbolic links."""
+        return self.state.root
+
+    @property
+    def base_directory(self) -> Path:
+        """The user's directory below the root."""
+        return self.state.home
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that a client needs; two of them are secrets.
+        """Return the environment variables of a client, two secrets among them.
 
-        It has the choice how to authenticate; the one that `FIRECREST_AUTH` names is as good as any other.
+        `FIRECREST_AUTH` selects one of the accepted authentication methods.
         """
         return {
             "FIRECREST_URL": self.url,
             "FIRECREST_AUTH": "client_secret_post",
             "AUTH_TOKEN_URL": self.token_url,
-            "FIRECREST_CLIENT_ID": self.config.client_id,
-            "FIRECREST_CLIENT_SECRET": self.config.client_secret.get_secret_value(),
-            "FIRECREST_API_KEY": self.config.api_key.get_secret_value(),
-            "FIRECREST_SYSTEM": self.config.system,
-            "FIRECREST_BASEDIR": str(self.gateway.home),
+            "FIRECREST_CLIENT_ID": self.client_id,
+            "FIRECREST_CLIENT_SECRET": self.client_secret,
+            "FIRECREST_API_KEY": self.api_key,
+            "FIRECREST_SYSTEM": self.system,
+            "FIRECREST_BASEDIR": str(self.base_directory),
         }
 
     def stats(self) -> Stats:
@@ -118,7 +146,7 @@ class Sandbox:
         return self._counts.read()
 
     def reset_stats(self) -> None:
-        """Start counting anew."""
+        """Set all counts to zero."""
         self._counts.reset()
 
     def _start(self, stack: ExitStack) -> None:
@@ -131,32 +159,32 @@ class Sandbox:
             (root / user.name).mkdir(parents=True, exist_ok=True)
             listener = _listen(config)
         except OSError as error:
-            raise SandboxError(f"can't start the sandbox: {error}") from None
+            raise SandboxError(f"cannot start the sandbox: {error}") from None
         stack.callback(listener.close)
         host = f"[{config.host}]" if ":" in config.host else config.host
-        self._gateway = Gateway(
+        self._state = ServerState(
             config=config,
             user=user,
             root=root,
             url=f"http://{host}:{listener.getsockname()[1]}",
             authority=TokenAuthority.fresh(
-                client_id=config.client_id,
-                client_secret=config.client_secret.get_secret_value(),
-                api_key=config.api_key.get_secret_value(),
+                client_id=self.client_id,
+                client_secret=self.client_secret,
+                api_key=self.api_key,
                 username=user.name,
                 lifetime=config.token_lifetime,
             ),
             runner=_make_runner(config, user, root, private),
-            store=ObjectStore(private / "storage", lifetime=config.url_lifetime),
+            store=ObjectStore(private / "storage", Presigner(lifetime=config.url_lifetime)),
             counts=self._counts,
             faults=self.faults,
             tasks=TaskList(),
         )
-        stack.callback(_serve(self._gateway, listener))
+        stack.callback(_serve(self._state, listener))
 
 
 def _remove(directory: Path) -> None:
-    """Remove a directory, also where jobs have taken the right to do so away."""
+    """Remove a directory, including subdirectories that jobs have made read-only."""
     for parent, subdirectories, _ in os.walk(directory):
         for name in subdirectories:
             subdirectory = Path(parent, name)
@@ -167,8 +195,8 @@ def _remove(directory: Path) -> None:
 
 def _listen(config: SandboxConfig) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    # asyncio sends at once only what it knows to go by TCP; without the protocol's name, the second half of
-    # each answer waits 40 ms for the receiver's acknowledgement of the first.
+    # asyncio disables Nagle's algorithm only for sockets created with IPPROTO_TCP. Otherwise the second part
+    # of each response waits 40 ms for the acknowledgement of the first.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -197,7 +225,7 @@ def _make_runner(config: SandboxConfig, user: LocalUser, root: Path, private: Pa
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which tells when it has started or failed to."""
+    """uvicorn's server with an event that is set once it has started or failed."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -211,17 +239,17 @@ class _Server(uvicorn.Server):
     def run_until_stopped(self, listener: socket.socket) -> None:
         try:
             self.run(sockets=[listener])
-        except (Exception, SystemExit) as error:  # noqa: BLE001  handed to the thread that waits
+        except (Exception, SystemExit) as error:  # noqa: BLE001  reported by the thread that waits
             self.failure = error
         finally:
             self.settled.set()
 
 
-def _serve(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
-    """Start serving in a thread, and return what stops it."""
+def _serve(state: ServerState, listener: socket.socket) -> Callable[[], None]:
+    """Start serving in a thread, and return a function that stops it."""
     server = _Server(
         uvicorn.Config(
-            build_app(gateway),
+            build_app(state),
             http=CuttableProtocol,
             ws="none",
             lifespan="on",
@@ -243,5 +271,5 @@ def _serve(gateway: Gateway, listener: socket.socket) -> Callable[[], None]:
     thread.start()
     if not server.settled.wait(_START_TIMEOUT) or not server.started:
         stop()
-        raise SandboxError(f"the sandbox didn't start: {server.failure or 'its runner failed'}")
+        raise SandboxError(f"the sandbox did not start: {server.failure or 'its runner failed'}")
     return stop

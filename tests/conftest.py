@@ -20,7 +20,7 @@ from hypothesis import settings
 PROJECT = Path(__file__).resolve().parent.parent
 START_PATIENCE = 60.0
 
-SANDBOX_API: Literal["v1", "v2"] = "v1" if os.environ.get("SANDBOX_API") == "1" else "v2"
+SANDBOX_API: Literal["v1", "v2"] = "v1" if os.environ.get("SANDBOX_API") in ("1", "v1") else "v2"
 """Which generation of FirecREST's API the sandbox speaks."""
 
 # What is started in the background of a shell ignores Ctrl-C, and so would all that the tests start.

@@ -24,6 +24,7 @@ from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
 PACKAGE = Path(reframe_firecrest.__file__).parent
 SERVER = PACKAGE.parent / "firecrest_sandbox"
+COMMANDS = ("clean", "demo", "detect", "doctor", "report", "status")
 ROOMS = ("cli", "commands", "gateway", "journal", "model", "plugin", "session", "settings", "staging")
 UPPER = ("cli", "commands", "plugin", "session")
 
@@ -157,6 +158,19 @@ def test_a_room_knows_only_the_next_one(rooms: list[str], never: list[str]) -> N
             for forbidden in never:
                 assert name != forbidden, f"{path.name} imports {name}"
                 assert not name.startswith(f"{forbidden}."), f"{path.name} imports {name}"
+
+
+def test_every_command_is_known_to_the_test_below() -> None:
+    assert {path.parent.name for path in PACKAGE.glob("commands/*/__init__.py")} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_do_not_import_each_other(command: str) -> None:
+    """What two of them need is in a module of `commands` itself, or further down."""
+    others = {f"reframe_firecrest.commands.{other}" for other in COMMANDS if other != command}
+    for path in files_of(f"commands/{command}/**/*.py"):
+        imported = {".".join(name.split(".")[:3]) for name in imports_of(path)}
+        assert not imported & others, f"{path.name} imports {imported & others}"
 
 
 def test_every_package_that_is_imported_is_declared() -> None:

@@ -4,18 +4,18 @@ from fastapi import APIRouter, Depends
 
 from firecrest_sandbox.auth import authenticated
 from firecrest_sandbox.fault_injection.counts import Stats
-from firecrest_sandbox.gateway import AnyGateway
+from firecrest_sandbox.state import AnyServer
 
 router = APIRouter(prefix="/__sandbox", include_in_schema=False, dependencies=[Depends(authenticated)])
 
 
 @router.get("/stats")
-async def get_stats(gateway: AnyGateway) -> Stats:
+async def get_stats(server: AnyServer) -> Stats:
     """Return the counts."""
-    return gateway.counts.read()
+    return server.counts.read()
 
 
 @router.post("/reset", status_code=204)
-async def post_reset(gateway: AnyGateway) -> None:
+async def post_reset(server: AnyServer) -> None:
     """Start counting anew."""
-    gateway.counts.reset()
+    server.counts.reset()

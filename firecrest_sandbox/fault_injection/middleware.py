@@ -18,6 +18,8 @@ from firecrest_sandbox.v1.paths import serves
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from firecrest_sandbox.config import SandboxConfig
+
 PRIVATE_PREFIX = "/__"
 """Paths below it belong to the sandbox itself and are neither counted nor disturbed."""
 _API_PREFIXES = ("/status/", "/filesystem/", "/compute/")
@@ -37,22 +39,13 @@ class CuttableProtocol(H11Protocol):
 class FaultInjection:
     """The outermost ASGI layer."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        counts: RequestCounts,
-        faults: Faults,
-        latency: float,
-        rate_limit: float | None,
-        one_worker: bool,
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, counts: RequestCounts, faults: Faults, config: SandboxConfig) -> None:
         self._app = app
         self._counts = counts
         self._faults = faults
-        self._latency = latency
-        self._rate_limit = rate_limit
-        self._workers = SerialServices(one_each=one_worker)
+        self._latency = config.latency
+        self._rate_limit = config.rate_limit
+        self._workers = SerialServices(one_each=config.one_worker)
         self._window: deque[float] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -29,6 +29,21 @@ class File(CamelModel):
     size: str
 
 
+class FileStat(CamelModel):
+    """A file's inode; times in epoch seconds."""
+
+    mode: int
+    ino: int
+    dev: int
+    nlink: int
+    uid: int
+    gid: int
+    size: int
+    atime: int
+    ctime: int
+    mtime: int
+
+
 def parse(output: str) -> list[File]:
     """Return the entries.
 

@@ -21,11 +21,10 @@ from firecrest_sandbox.filesystem.archives import (
     unpack_command,
 )
 from firecrest_sandbox.filesystem.extraction import ExtractionError, OutOfTimeError, extract
-from firecrest_sandbox.filesystem.listing import LS, File, parse
-from firecrest_sandbox.filesystem.models import FileStat
+from firecrest_sandbox.filesystem.listing import LS, File, FileStat, parse
 from firecrest_sandbox.filesystem.paths import confined, links_out
-from firecrest_sandbox.gateway import Gateway
 from firecrest_sandbox.processes import Finished, run_command
+from firecrest_sandbox.state import ServerState
 
 _STAT_FIELDS = ("mode", "ino", "dev", "nlink", "uid", "gid", "size", "atime", "mtime", "ctime")
 
@@ -34,26 +33,26 @@ _STAT_FIELDS = ("mode", "ino", "dev", "nlink", "uid", "gid", "size", "atime", "m
 class Operations:
     """What every file operation needs of the gateway."""
 
-    gateway: Gateway
+    server: ServerState
 
     def path(self, raw: str | None, *, follow: bool = True) -> str:
         """Return a client's path if the sandbox may touch it; see `paths.confined`."""
         if raw is None:
             raise GatewayError(400, "All filesystem requests require a path or source_path parameter.")
-        return confined(raw, self.gateway.root, self.gateway.config.system, follow=follow)
+        return confined(raw, self.server.root, self.server.config.system, follow=follow)
 
     def removable(self, raw: str | None) -> str:
         """Return the path of what a client wants removed: anything below the root, but not the root."""
         path = self.path(raw, follow=False)
-        if Path(path) == self.gateway.root:
+        if Path(path) == self.server.root:
             raise CommandError(1, f"rm: cannot remove '{path}': Permission denied")
         return path
 
     async def refuse_links_out(self, path: str, *, deep: bool = True) -> None:
         """Refuse a tree whose links lead out of the root, before they are followed or written through."""
-        link = await asyncio.to_thread(links_out, path, self.gateway.root, deep=deep)
+        link = await asyncio.to_thread(links_out, path, self.server.root, deep=deep)
         if link is not None:
-            raise PathError.outside(link, self.gateway.config.system)
+            raise PathError.outside(link, self.server.config.system)
 
     async def run(self, *argv: str) -> Finished:
         """Run a command that has to succeed.
@@ -62,7 +61,7 @@ class Operations:
             CommandError: it failed.
             OperationTimeoutError, OutputLimitError: it exceeded the site's limits.
         """
-        config = self.gateway.config
+        config = self.server.config
         finished = await run_command(argv, timeout=config.operation_timeout, output_limit=config.buffer_limit)
         if finished.status != 0:
             raise CommandError(finished.status, finished.stderr)
@@ -179,8 +178,8 @@ class Operations:
                 Path(source),
                 Path(target),
                 mode=compression.read_mode,
-                root=self.gateway.root,
-                seconds=self.gateway.config.operation_timeout,
+                root=self.server.root,
+                seconds=self.server.config.operation_timeout,
             )
         except ExtractionError as error:
             raise CommandError(2, f"tar: {error}\ntar: Error is not recoverable: exiting now") from None
@@ -190,7 +189,7 @@ class Operations:
     def unpacking(self, raw_source: str | None, raw_target: str, compression: Compression) -> Sequence[str]:
         """Return the command that unpacks an archive in a job."""
         source, target = self.path(raw_source), self.path(raw_target)
-        return unpack_command(source, target, compression=compression, root=self.gateway.root)
+        return unpack_command(source, target, compression=compression, root=self.server.root)
 
     async def copying(
         self, raw_source: str | None, raw_target: str, *options: str, dereference: bool = False

@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 from firecrest_sandbox.auth import API_KEY_HEADER
 from firecrest_sandbox.errors import GatewayError
 from firecrest_sandbox.fault_injection.faults import FaultKind
-from firecrest_sandbox.gateway import Gateway, gateway_of
+from firecrest_sandbox.state import ServerState, server_of
 from firecrest_sandbox.v1.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _TRUE = ("TRUE", "YES", "1")
 
 async def authenticated(request: Request) -> None:
     """Let only requests with a valid token or the API key pass, and note whose they are."""
-    request.state.user = user_of(request, gateway_of(request).authority)
+    request.state.user = user_of(request, server_of(request).authority)
 
 
 def user_of(request: Request, authority: TokenAuthority) -> str:
@@ -74,15 +74,15 @@ class Machine:
     error: str = "Machine does not exists"
     header: str = "X-Machine-Does-Not-Exists"
 
-    def check(self, request: Request) -> Gateway:
+    def check(self, request: Request) -> ServerState:
         """Return the gateway, or refuse the request."""
-        gateway = gateway_of(request)
+        server = server_of(request)
         name = request.headers.get(MACHINE_HEADER)
         if name is None:
             raise RefusedError(400, self.unnamed)
-        if name != gateway.config.system:
+        if name != server.config.system:
             raise RefusedError.because(self.description, self.error, {self.header: self.error})
-        return gateway
+        return server
 
 
 NO_MACHINE = {"description": "No machine name given"}

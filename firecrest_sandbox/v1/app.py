@@ -10,10 +10,11 @@ from firecrest_sandbox.auth import TokenAuthority
 from firecrest_sandbox.client_disconnect import client_closed_request
 from firecrest_sandbox.errors import GatewayError
 from firecrest_sandbox.fault_injection.breaking import drain
-from firecrest_sandbox.gateway import gateway_of
+from firecrest_sandbox.state import server_of
 from firecrest_sandbox.v1 import access, compute, internal, status, storage, tasks, utilities
 from firecrest_sandbox.v1.errors import RefusedError, operation_refused
 from firecrest_sandbox.v1.paths import service_of
+from firecrest_sandbox.versions import V1_VERSION
 
 _SERVICES = ("status", "utilities", "compute", "storage", "tasks")
 _MAX_REQUEST_LINE = 4094
@@ -24,9 +25,9 @@ _SIZE_LIMITED = {
 
 
 def build_api() -> FastAPI:
-    """Return the routes; they work once `state.gateway` is set."""
+    """Return the routes; they work once `state.server` is set."""
     api = FastAPI(
-        title="FirecREST", version=status.VERSION, redirect_slashes=False, docs_url=None, redoc_url=None
+        title="FirecREST", version=V1_VERSION, redirect_slashes=False, docs_url=None, redoc_url=None
     )
     for router in (
         status.router,
@@ -105,7 +106,7 @@ def _beyond_limits(request: Request) -> Response | None:
     if line > _MAX_REQUEST_LINE:
         text = f"Request Line is too large ({line} &gt; {_MAX_REQUEST_LINE})"
         return HTMLResponse(f"<html><title>Bad Request</title><body>{text}</body></html>", 400)
-    limit = gateway_of(request).config.max_ops_file_size
+    limit = server_of(request).config.max_ops_file_size
     if service in _SIZE_LIMITED and int(request.headers.get("Content-Length", "0")) > limit:
         text = _SIZE_LIMITED[service].format(size=limit, megabytes=limit / 1024**2)
         return JSONResponse({"description": text}, 413)

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 from firecrest_sandbox.errors import GatewayError
 from firecrest_sandbox.fault_injection.faults import FaultKind
 from firecrest_sandbox.filesystem.operations import Operations
-from firecrest_sandbox.gateway import Gateway
 from firecrest_sandbox.runners.base import ResourceKind
+from firecrest_sandbox.state import ServerState
 from firecrest_sandbox.v1.access import (
     NO_MACHINE,
     Inputs,
@@ -58,7 +58,7 @@ _ATTRIBUTES: Mapping[ResourceKind, Mapping[str, str | None]] = {
 router = APIRouter(prefix="/compute", tags=["compute"], dependencies=[Depends(authenticated)])
 
 
-def _machine(request: Request, description: str, unnamed: Mapping[str, str] = NO_MACHINE) -> Gateway:
+def _machine(request: Request, description: str, unnamed: Mapping[str, str] = NO_MACHINE) -> ServerState:
     return Machine(unnamed, description).check(request)
 
 
@@ -75,12 +75,12 @@ def _begun(
 async def submit_path(request: Request) -> JSONResponse:
     """Submit a script that is on the system, from its own directory."""
     failed = "Failed to submit job"
-    gateway = _machine(request, failed, {"description": failed, "error": "No machine name given"})
+    server = _machine(request, failed, {"description": failed, "error": "No machine name given"})
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", failed)
         account = inputs.optional("account", "Invalid account")
         text = inputs.values.get("env")
-    await _probe(gateway, path, failed)
+    await _probe(server, path, failed)
     try:
         variables = variables_of(text)
     except ValueError:
@@ -90,13 +90,13 @@ async def submit_path(request: Request) -> JSONResponse:
     warned = trouble_of(request) == FaultKind.WARN
 
     async def submit() -> dict[str, Any]:
-        return await submitted(gateway, described(path, account=account, variables=variables), warned=warned)
+        return await submitted(server, described(path, account=account, variables=variables), warned=warned)
 
     return _begun(request, submit, status=201, data=_INTERNAL_URL)
 
 
-async def _probe(gateway: Gateway, path: str, description: str) -> None:
-    operations = Operations(gateway)
+async def _probe(server: ServerState, path: str, description: str) -> None:
+    operations = Operations(server)
     try:
         await operations.run("head", "-c", "1", "--", operations.path(path))
     except GatewayError as refused:
@@ -107,12 +107,12 @@ async def _probe(gateway: Gateway, path: str, description: str) -> None:
 async def submit_upload(request: Request) -> JSONResponse:
     """Submit a script that comes with the request, from a directory of its own."""
     failed = "Failed to submit job file"
-    gateway = _machine(request, failed)
+    server = _machine(request, failed)
     async with inputs_of(request) as inputs:
         account = inputs.optional("account", "Invalid account")
         name, content = await _script(inputs, failed)
         text = inputs.values.get("env")
-    return _submit_content(request, gateway, name, content, account=account, env=text)
+    return _submit_content(request, server, name, content, account=account, env=text)
 
 
 async def _script(inputs: Inputs, description: str) -> tuple[str, bytes]:
@@ -128,14 +128,14 @@ async def _script(inputs: Inputs, description: str) -> tuple[str, bytes]:
 
 
 def _submit_content(
-    request: Request, gateway: Gateway, name: str, content: bytes, *, account: str | None, env: str | None
+    request: Request, server: ServerState, name: str, content: bytes, *, account: str | None, env: str | None
 ) -> JSONResponse:
     try:
         variables = variables_of(env)
     except ValueError:
         body = {"description": "Failed to submit job", "error": f"Invalid JSON in 'env' variable ({env})"}
         raise RefusedError(404, body) from None
-    task = submission_of(request, gateway, name, content, account=account, variables=variables)
+    task = submission_of(request, server, name, content, account=account, variables=variables)
     return task_response(task, status=201)
 
 
@@ -143,7 +143,7 @@ def _submit_content(
 async def get_accounting(request: Request) -> JSONResponse:
     """List jobs from accounting: these, or all of today. It knows a new job only after a while."""
     failed = "Failed to retrieve account information"
-    gateway = _machine(request, failed)
+    server = _machine(request, failed)
     async with inputs_of(request) as inputs:
         jobs = checked(inputs.values["jobs"], "'jobs'", failed) if inputs.values.get("jobs") else ""
         size, number = _page(inputs)
@@ -152,7 +152,7 @@ async def get_accounting(request: Request) -> JSONResponse:
     async def account() -> Any:
         if len(jobs) > _MAX_JOBS_TEXT:
             raise TaskFailedError("Finished with errors")
-        rows = await gateway.runner.account(jobs.split(",") if jobs else [], since=since)
+        rows = await server.runner.account(jobs.split(",") if jobs else [], since=since)
         found = page_of([accounted(row) for row in rows], size, number)
         # Where there is none, v1 answers with another kind of nothing.
         return found if rows else {}
@@ -186,7 +186,7 @@ def _day(text: str) -> str:
 async def get_jobs(request: Request) -> JSONResponse:
     """List the user's jobs that haven't ended, with the end of their output."""
     failed = "Failed to retrieve job information"
-    gateway = _machine(request, "Failed to retrieve jobs information")
+    server = _machine(request, "Failed to retrieve jobs information")
     async with inputs_of(request) as inputs:
         jobs = inputs.optional("jobs", failed)
         size, number = _page(inputs)
@@ -197,11 +197,11 @@ async def get_jobs(request: Request) -> JSONResponse:
         _check_id(job_id, failed)
 
     async def list_jobs() -> dict[str, Any]:
-        rows = page_of(await gateway.runner.queue(ids), size, number)
+        rows = page_of(await server.runner.queue(ids), size, number)
         shown = [queued(row) for row in rows]
         # One after the other, as v1 does it.
         return {
-            str(index): job | await files_of(gateway, job["jobid"], output=True)
+            str(index): job | await files_of(server, job["jobid"], output=True)
             for index, job in enumerate(shown)
         }
 
@@ -226,11 +226,11 @@ async def get_job(request: Request, job_id: str) -> JSONResponse:
 async def delete_job(request: Request, job_id: str) -> JSONResponse:
     """Cancel a job."""
     failed = "Failed to delete job"
-    gateway = _machine(request, failed)
+    server = _machine(request, failed)
     checked(job_id, "'jobid'", failed)
 
     async def cancel() -> str:
-        await gateway.runner.cancel(job_id)
+        await server.runner.cancel(job_id)
         return f"scancel: Terminating job {job_id}"
 
     return _begun(request, cancel)
@@ -245,9 +245,9 @@ async def get_nodes(request: Request) -> JSONResponse:
 @router.get("/nodes/{name}")
 async def get_node(request: Request, name: str) -> JSONResponse:
     """Describe one node."""
-    gateway = _machine(request, "Failed to retrieve account information")
+    server = _machine(request, "Failed to retrieve account information")
     checked(name, f"nodeName '{name}'", "Failed to retrieve node")
-    return _begun(request, lambda: _attributes(gateway, ResourceKind.NODES, [name]))
+    return _begun(request, lambda: _attributes(server, ResourceKind.NODES, [name]))
 
 
 @router.get("/partitions")
@@ -262,29 +262,31 @@ async def get_reservations(request: Request) -> JSONResponse:
     return await _described(request, ResourceKind.RESERVATIONS, "reservations")
 
 
-async def _described(request: Request, thing: ResourceKind, word: str) -> JSONResponse:
-    gateway = _machine(request, "Failed to retrieve account information")
+async def _described(request: Request, kind: ResourceKind, word: str) -> JSONResponse:
+    server = _machine(request, "Failed to retrieve account information")
     async with inputs_of(request) as inputs:
-        names = inputs.values.get(thing.value)
+        names = inputs.values.get(kind.value)
     if names is not None:
-        checked(names, f"{word} '{names}'", f"Failed to retrieve {thing.value} information")
-    wanted = None if names is None else names.split(",")
-    return _begun(request, lambda: _attributes(gateway, thing, wanted))
+        checked(names, f"{word} '{names}'", f"Failed to retrieve {kind.value} information")
+    listed = None if names is None else names.split(",")
+    return _begun(request, lambda: _attributes(server, kind, listed))
 
 
-async def _attributes(gateway: Gateway, thing: ResourceKind, names: list[str] | None) -> list[dict[str, Any]]:
-    if thing is ResourceKind.NODES and names:
-        # Of nodes, an unknown one is an error.
-        shown = [one for name in names for one in await gateway.runner.show(thing, name)]
+async def _attributes(
+    server: ServerState, kind: ResourceKind, names: list[str] | None
+) -> list[dict[str, Any]]:
+    if kind is ResourceKind.NODES and names:
+        # An unknown node is an error, unlike other unknown resources.
+        shown = [each for name in names for each in await server.runner.show(kind, name)]
     else:
-        shown = await gateway.runner.show(thing)
-    separators = _ATTRIBUTES[thing]
-    found = [
+        shown = await server.runner.show(kind)
+    separators = _ATTRIBUTES[kind]
+    resources = [
         {
-            name: one[name] if separator is None else one[name].split(separator)
+            name: each[name] if separator is None else each[name].split(separator)
             for name, separator in separators.items()
         }
-        for one in shown
+        for each in shown
     ]
     key = next(iter(separators))
-    return [one for one in found if names is None or thing is ResourceKind.NODES or one[key] in names]
+    return [each for each in resources if names is None or kind is ResourceKind.NODES or each[key] in names]

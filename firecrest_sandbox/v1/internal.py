@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from firecrest_sandbox.errors import GatewayError
-from firecrest_sandbox.gateway import Gateway
 from firecrest_sandbox.runners.embedded.durations import seconds_of
+from firecrest_sandbox.state import ServerState
 from firecrest_sandbox.v1.access import Inputs, authenticated, inputs_of
 from firecrest_sandbox.v1.errors import RefusedError, operation_refused
 from firecrest_sandbox.v1.jobs import submission_of
@@ -34,24 +34,24 @@ router = APIRouter(prefix="/storage/xfer-internal", tags=["storage"], dependenci
 @router.post("/extract")
 async def post_operation(request: Request) -> JSONResponse:
     """Queue a job for an operation; the task is that of its submission."""
-    gateway = STORAGE_MACHINE.check(request)
+    server = STORAGE_MACHINE.check(request)
     name = request.url.path.rsplit("/", 1)[-1]
     description = f"Error on {name} operation"
     async with inputs_of(request) as inputs:
         target = inputs.text("targetPath", description)
         source = "" if name == "rm" else inputs.text("sourcePath", description)
         try:
-            command = await _command(gateway, name, source, target, inputs)
+            command = await _command(server, name, source, target, inputs)
         except GatewayError as refused:
             # The real gateway leaves this to the job.
             raise operation_refused(refused, description) from None
         directives = _directives(inputs, name)
-    task = submission_of(request, gateway, _SCRIPT_NAME, _script(directives, command).encode())
+    task = submission_of(request, server, _SCRIPT_NAME, _script(directives, command).encode())
     return task_response(task, status=201, url=False)
 
 
-async def _command(gateway: Gateway, name: str, source: str, target: str, inputs: Inputs) -> Sequence[str]:
-    utilities = Utilities(gateway)
+async def _command(server: ServerState, name: str, source: str, target: str, inputs: Inputs) -> Sequence[str]:
+    utilities = Utilities(server)
     if name == "rm":
         return ["rm", "-rf", "--", utilities.removable(target)]
     if name == "mv":

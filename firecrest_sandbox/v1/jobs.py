@@ -16,9 +16,9 @@ from fastapi import Request
 from firecrest_sandbox.errors import GatewayError, SchedulerError
 from firecrest_sandbox.fault_injection.faults import FaultKind
 from firecrest_sandbox.filesystem.operations import Operations
-from firecrest_sandbox.gateway import Gateway
 from firecrest_sandbox.records import JobDescription
 from firecrest_sandbox.runners.base import ResourceKind
+from firecrest_sandbox.state import ServerState
 from firecrest_sandbox.v1.access import trouble_of
 from firecrest_sandbox.v1.errors import joined
 from firecrest_sandbox.v1.tasklist import Task
@@ -93,7 +93,7 @@ def variables_of(text: str | None) -> dict[str, object]:
 
 def submission_of(
     request: Request,
-    gateway: Gateway,
+    server: ServerState,
     name: str,
     content: bytes,
     *,
@@ -105,45 +105,45 @@ def submission_of(
     warned = trouble_of(request) == FaultKind.WARN
 
     async def submit() -> dict[str, Any]:
-        path = await _write_script(gateway, task.id, name, content)
+        path = await _write_script(server, task.id, name, content)
         description = described(path, account=account, variables=variables or {})
-        return await submitted(gateway, description, warned=warned)
+        return await submitted(server, description, warned=warned)
 
     start(request, task, submit)
     return task
 
 
-async def _write_script(gateway: Gateway, task_id: str, name: str, content: bytes) -> str:
-    operations = Operations(gateway)
-    directory = f"{gateway.home}/firecrest/{task_id}"
+async def _write_script(server: ServerState, task_id: str, name: str, content: bytes) -> str:
+    operations = Operations(server)
+    directory = f"{server.home}/firecrest/{task_id}"
     await operations.make_directory(directory, parents=True)
     await operations.write(directory, name, io.BytesIO(content))
     return f"{directory}/{name}"
 
 
-async def submitted(gateway: Gateway, description: JobDescription, *, warned: bool) -> dict[str, Any]:
+async def submitted(server: ServerState, description: JobDescription, *, warned: bool) -> dict[str, Any]:
     """Submit a job and return what its task will tell.
 
     Raises:
         SchedulerError: sbatch refuses it.
         TaskFailedError: sbatch takes it with a warning, which v1 takes for a failure.
     """
-    receipt = await gateway.runner.submit(description)
+    receipt = await server.runner.submit(description)
     warning = receipt.warning or (WARNING if warned else "")
     if warning:
         raise TaskFailedError(joined(warning))
     job = {"result": "Job submitted", "jobid": receipt.job_id}
-    return job | await files_of(gateway, receipt.job_id)
+    return job | await files_of(server, receipt.job_id)
 
 
-async def files_of(gateway: Gateway, job_id: str, *, output: bool = False) -> dict[str, Any]:
+async def files_of(server: ServerState, job_id: str, *, output: bool = False) -> dict[str, Any]:
     """Return where a job's script and output are, and if asked the end of its output.
 
     v1 asks scontrol twice, and waits in between, before it gives up.
     """
     for attempt in range(_ATTEMPTS):
         try:
-            [found, *_] = await gateway.runner.show(ResourceKind.JOB, job_id)
+            [found, *_] = await server.runner.show(ResourceKind.JOB, job_id)
             break
         except SchedulerError as refused:
             if attempt == _ATTEMPTS - 1:
@@ -152,15 +152,15 @@ async def files_of(gateway: Gateway, job_id: str, *, output: bool = False) -> di
                     "job_file_err": "Not available",
                     "job_info_extra": joined(refused.stderr),
                 }
-        await asyncio.sleep(gateway.config.operation_timeout)
+        await asyncio.sleep(server.config.operation_timeout)
     shown = output and found.get("JobState") not in _PENDING
     return {
         "job_file": _as_v1_reads(found.get("Command", "command-not-found")),
         "job_file_out": _as_v1_reads(found.get("StdOut", "stdout-file-not-found")),
         "job_file_err": _as_v1_reads(found.get("StdErr", "stderr-file-not-found")),
         "job_info_extra": "Job info returned successfully",
-        "job_data_out": await _end_of(gateway, found.get("StdOut", "")) if shown else "",
-        "job_data_err": await _end_of(gateway, found.get("StdErr", "")) if shown else "",
+        "job_data_out": await _end_of(server, found.get("StdOut", "")) if shown else "",
+        "job_data_err": await _end_of(server, found.get("StdErr", "")) if shown else "",
     }
 
 
@@ -169,8 +169,8 @@ def _as_v1_reads(value: str) -> str:
     return value.split(" ", maxsplit=1)[0].split("=", maxsplit=1)[0]
 
 
-async def _end_of(gateway: Gateway, path: str) -> str:
-    operations = Operations(gateway)
+async def _end_of(server: ServerState, path: str) -> str:
+    operations = Operations(server)
     try:
         finished = await operations.run("tail", "-c", str(_SHOWN_BYTES), "--", operations.path(path))
     except GatewayError:

@@ -5,12 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from firecrest_sandbox.config import MIB
-from firecrest_sandbox.gateway import AnyGateway, Gateway
+from firecrest_sandbox.state import AnyServer, ServerState
 from firecrest_sandbox.v1.access import authenticated
 from firecrest_sandbox.v1.errors import RefusedError
+from firecrest_sandbox.versions import V1_VERSION
 
-VERSION = "1.16.6"
-"""Of FirecREST, whose recorded answers these are."""
 STORAGE_MAX_FILE_SIZE = 5120
 """In MB; told, but not enforced, as with the real gateway."""
 _SERVICES = ("certificator", "utilities", "compute", "tasks", "storage", "reservations")
@@ -19,14 +18,14 @@ router = APIRouter(prefix="/status", tags=["status"], dependencies=[Depends(auth
 
 
 @router.get("/parameters")
-async def get_parameters(gateway: AnyGateway) -> dict[str, Any]:
+async def get_parameters(server: AnyServer) -> dict[str, Any]:
     """Tell the limits; all values but the list of file systems are text."""
-    config = gateway.config
-    mounted = [{"system": config.system, "mounted": [str(gateway.root)]}]
+    config = server.config
+    mounted = [{"system": config.system, "mounted": [str(server.root)]}]
     megabytes = f"{config.max_ops_file_size / MIB:.10g}"
     out = {
         "general": [
-            _parameter("FIRECREST_VERSION", VERSION, "", "FirecREST version."),
+            _parameter("FIRECREST_VERSION", V1_VERSION, "", "FirecREST version."),
             _parameter("FIRECREST_BUILD", "", "", "FirecREST build timestamp."),
         ],
         "compute": [_parameter("WORKLOAD_MANAGER", "Slurm", "", "What runs the jobs.")],
@@ -73,43 +72,43 @@ def _service(name: str) -> dict[str, Any]:
 
 
 @router.get("/systems")
-async def get_systems(gateway: AnyGateway) -> dict[str, Any]:
+async def get_systems(server: AnyServer) -> dict[str, Any]:
     """List the systems; served only without v2, which has the same path."""
-    return {"description": "List of systems with status and description.", "out": [_system(gateway)]}
+    return {"description": "List of systems with status and description.", "out": [_system(server)]}
 
 
 @router.get("/systems/{name}")
-async def get_system(gateway: AnyGateway, name: str) -> dict[str, Any]:
+async def get_system(server: AnyServer, name: str) -> dict[str, Any]:
     """Show one system."""
-    if name != gateway.config.system:
+    if name != server.config.system:
         raise RefusedError(404, {"description": "System does not exists."})
-    return {"description": "System information", "out": _system(gateway)}
+    return {"description": "System information", "out": _system(server)}
 
 
-def _system(gateway: Gateway) -> dict[str, str]:
-    return {"system": gateway.config.system, "status": "available", "description": "System ready"}
+def _system(server: ServerState) -> dict[str, str]:
+    return {"system": server.config.system, "status": "available", "description": "System ready"}
 
 
 @router.get("/filesystems")
-async def get_filesystems(gateway: AnyGateway) -> dict[str, Any]:
+async def get_filesystems(server: AnyServer) -> dict[str, Any]:
     """List the file systems by system."""
-    return {"description": "Filesystem information", "out": {gateway.config.system: _filesystems(gateway)}}
+    return {"description": "Filesystem information", "out": {server.config.system: _filesystems(server)}}
 
 
 @router.get("/filesystems/{name}")
-async def get_filesystems_of(gateway: AnyGateway, name: str) -> dict[str, Any]:
+async def get_filesystems_of(server: AnyServer, name: str) -> dict[str, Any]:
     """List the file systems of one system."""
     description = f"Filesystem information for system {name}"
-    if name != gateway.config.system:
+    if name != server.config.system:
         raise RefusedError(404, {"description": description, "out": f"System '{name}' doesn't exist"})
-    return {"description": description, "out": _filesystems(gateway)}
+    return {"description": description, "out": _filesystems(server)}
 
 
-def _filesystems(gateway: Gateway) -> list[dict[str, Any]]:
+def _filesystems(server: ServerState) -> list[dict[str, Any]]:
     return [
         {
             "name": "ROOT",
-            "path": str(gateway.root),
+            "path": str(server.root),
             "description": "What clients see",
             "status": "available",
             "status_code": 200,

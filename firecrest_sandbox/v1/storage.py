@@ -11,10 +11,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from firecrest_sandbox import object_storage
 from firecrest_sandbox.errors import CommandError, GatewayError
 from firecrest_sandbox.filesystem.operations import Operations
-from firecrest_sandbox.gateway import Gateway, gateway_of
+from firecrest_sandbox.object_storage import PUBLIC_PREFIX
+from firecrest_sandbox.object_storage.errors import StorageError
+from firecrest_sandbox.state import ServerState, server_of
 from firecrest_sandbox.v1.access import NO_MACHINE, Machine, authenticated, inputs_of
 from firecrest_sandbox.v1.errors import RefusedError, complaint, probe_headers
 from firecrest_sandbox.v1.tasklist import Task, TaskState
@@ -32,7 +33,7 @@ router = APIRouter(prefix="/storage/xfer-external", tags=["storage"], dependenci
 class _Upload:
     """A file on its way from a client to the system."""
 
-    gateway: Gateway
+    server: ServerState
     task: Task
     source: str
     """The client's name for it."""
@@ -44,7 +45,7 @@ class _Upload:
 
     @property
     def object_path(self) -> str:
-        return f"{self.gateway.user.name}/{self.key}"
+        return f"{self.server.user.name}/{self.key}"
 
     def told(self, state: TaskState, message: Any) -> dict[str, Any]:
         """Return the task's data while the client is needed, or where the system failed."""
@@ -62,19 +63,19 @@ class _Upload:
         """The task's data from when the object is there."""
         return {
             "source": PurePosixPath(self.source).name,
-            "system_addr": f"{self.gateway.config.host}:22",
-            "system_name": self.gateway.config.system,
+            "system_addr": f"{self.server.config.host}:22",
+            "system_name": self.server.config.system,
             "target": self.target,
         }
 
     def form(self) -> dict[str, Any]:
         """Return what the client needs to send the file: a form, and a command that fills it in."""
-        bucket = self.gateway.user.name
-        url = f"{self.gateway.url}{object_storage.PUBLIC_PREFIX}/{bucket}"
-        fields = self.gateway.store.presign_form(bucket, self.key)
+        bucket = self.server.user.name
+        url = f"{self.server.url}{PUBLIC_PREFIX}/{bucket}"
+        fields = self.server.store.presigner.presign_form(bucket, self.key)
         filled = " ".join(f"-F '{name}={value}'" for name, value in fields.items())
-        prefix = self.gateway.url + object_storage.PUBLIC_PREFIX
-        download_url = self.gateway.store.presign("GET", prefix, self.object_path)
+        prefix = self.server.url + PUBLIC_PREFIX
+        download_url = self.server.store.presigner.presign("GET", prefix, self.object_path)
         return {
             # v1 doesn't quote the file's name, so that a blank in it breaks the command.
             "command": f"curl -f --show-error -s -i -X POST {url} {filled} -F file=@{self.source}",
@@ -95,15 +96,15 @@ class _Upload:
 
     async def carry_out(self) -> None:
         """Offer the form, wait for the object, and fetch it; a failed fetch is tried again and again."""
-        task, store = self.task, self.gateway.store
+        task, store = self.task, self.server.store
         task.update(TaskState.URL_ASKED, self.told(TaskState.URL_ASKED, _WAITING))
         form = self.form()
         task.update(TaskState.URL_RECEIVED, self.told(TaskState.URL_RECEIVED, form))
         while True:
-            await asyncio.sleep(self.gateway.config.transfer_poll)
+            await asyncio.sleep(self.server.config.transfer_poll)
             try:
                 content, _ = store.find(self.object_path)
-            except object_storage.StorageError:
+            except StorageError:
                 if task.state is TaskState.FETCH_FAILED:
                     task.update(TaskState.ERROR, _DELETED)
                     return
@@ -121,7 +122,7 @@ class _Upload:
     def _fetched(self, content: Path) -> bool:
         try:
             # Links may have come in the way since the request.
-            target = Operations(self.gateway).path(self.target)
+            target = Operations(self.server).path(self.target)
             shutil.copyfile(content, target)
         except (OSError, GatewayError):
             return False
@@ -131,20 +132,20 @@ class _Upload:
 @router.post("/upload")
 async def post_upload(request: Request) -> JSONResponse:
     """Announce a file; its task will tell where to put it, and then how it gets to the system."""
-    gateway = STORAGE_MACHINE.check(request)
+    server = STORAGE_MACHINE.check(request)
     failed = "Failed to upload file"
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", failed)
         source = inputs.text("sourcePath", failed)
-    target = await _target(gateway, path, PurePosixPath(source).name)
+    target = await _target(server, path, PurePosixPath(source).name)
     task = new_task(request, "storage")
-    start_steps(request, _Upload(gateway, task, source, target).carry_out)
+    start_steps(request, _Upload(server, task, source, target).carry_out)
     return task_response(task, status=201)
 
 
-async def _target(gateway: Gateway, path: str, name: str) -> str:
+async def _target(server: ServerState, path: str, name: str) -> str:
     """Return where a file will be: in a directory that can be written to, or in its place."""
-    operations = Operations(gateway)
+    operations = Operations(server)
     parent = path.rpartition("/")[0]
     target = f"{path}/{name}" if await _is_writable(operations, path) else path
     try:
@@ -177,41 +178,41 @@ async def _try_directory(operations: Operations, directory: str) -> None:
 @router.post("/download")
 async def post_download(request: Request) -> JSONResponse:
     """Put a file into the object storage; its task will tell where."""
-    gateway = STORAGE_MACHINE.check(request)
+    server = STORAGE_MACHINE.check(request)
     async with inputs_of(request) as inputs:
         path = inputs.text("sourcePath", "Failed to download file")
-    operations = Operations(gateway)
+    operations = Operations(server)
     try:
         await operations.run("head", "-c", "1", "--", operations.path(path))
     except GatewayError as refused:
         raise RefusedError(400, {"description": "sourcePath error"}, probe_headers(refused, path)) from None
     task = new_task(request, "storage")
-    start_steps(request, lambda: _store(gateway, task, path))
+    start_steps(request, lambda: _store(server, task, path))
     return task_response(task, status=201)
 
 
-async def _store(gateway: Gateway, task: Task, path: str) -> None:
-    told = {"source": path, "system_name": gateway.config.system}
+async def _store(server: ServerState, task: Task, path: str) -> None:
+    told = {"source": path, "system_name": server.config.system}
     task.update(TaskState.STORE_BEGUN, told)
     name = PurePosixPath(path).name
-    object_path = f"{gateway.user.name}/{task.id}/{name}"
+    object_path = f"{server.user.name}/{task.id}/{name}"
     try:
-        await asyncio.to_thread(_put, gateway, object_path, path)
+        await asyncio.to_thread(_put, server, object_path, path)
     except GatewayError as refused:
         error = f"Upload to Staging area has failed. Object: {name}. {complaint(refused)}"
         task.update(TaskState.STORE_FAILED, {**told, "error": error})
         return
-    url = gateway.store.presign("GET", gateway.url + object_storage.PUBLIC_PREFIX, object_path)
+    url = server.store.presigner.presign("GET", server.url + PUBLIC_PREFIX, object_path)
     task.update(TaskState.STORE_ENDED, {**told, "url": url})
 
 
-def _put(gateway: Gateway, object_path: str, path: str) -> None:
+def _put(server: ServerState, object_path: str, path: str) -> None:
     if " " in path:
         # The real gateway's curl sees two arguments.
         raise CommandError(26, _UNREADABLE)
     try:
-        with Path(Operations(gateway).path(path)).open("rb") as file:
-            gateway.store.put(object_path, file)
+        with Path(Operations(server).path(path)).open("rb") as file:
+            server.store.put(object_path, file)
     except OSError:
         raise CommandError(26, _UNREADABLE) from None
 
@@ -224,7 +225,7 @@ async def post_invalidate(request: Request) -> JSONResponse:
         raise RefusedError(400, {"error": "Header X-Task-Id missing"})
     if not task_id.isalnum():
         raise RefusedError(400, {"error": "Header X-Task-Id is not alphanumeric"})
-    task = gateway_of(request).tasks.get(task_id)
+    task = server_of(request).tasks.get(task_id)
     if task is None or task.user != request.state.user:
         raise RefusedError(400, {"error": "Invalid X-Task-Id"})
     task.withdrawn = True

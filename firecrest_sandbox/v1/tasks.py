@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
-from firecrest_sandbox.gateway import gateway_of
+from firecrest_sandbox.state import server_of
 from firecrest_sandbox.v1.access import authenticated, inputs_of
 from firecrest_sandbox.v1.errors import RefusedError
 
@@ -18,14 +18,14 @@ async def get_tasks(request: Request) -> dict[str, Any]:
     async with inputs_of(request) as inputs:
         listed = inputs.optional("tasks", "Failed to retrieve tasks information")
     ids = None if listed is None else listed.split(",")
-    tasks = gateway_of(request).tasks.of_user(request.state.user, ids)
+    tasks = server_of(request).tasks.of_user(request.state.user, ids)
     return {"tasks": {task.id: task.shown() for task in tasks}}
 
 
 @router.get("/{task_id}")
 async def get_task(request: Request, task_id: str) -> dict[str, Any]:
     """Show one task."""
-    task = gateway_of(request).tasks.get(task_id)
+    task = server_of(request).tasks.get(task_id)
     if task is None:
         raise RefusedError(404, {"error": f"Task {task_id} does not exist"})
     if task.user != request.state.user:

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
-from firecrest_sandbox.gateway import Gateway, group_name
+from firecrest_sandbox.local_user import group_name
+from firecrest_sandbox.state import ServerState
 from firecrest_sandbox.v1.access import NO_MACHINE, Machine, authenticated, checked, inputs_of, problem_with
 from firecrest_sandbox.v1.errors import RefusedError
 from firecrest_sandbox.v1.operations import COPY_OPTIONS, Utilities, extraction_of
@@ -18,7 +19,7 @@ from firecrest_sandbox.v1.operations import COPY_OPTIONS, Utilities, extraction_
 _FIRST_COMMAND = {"download": "fsize", "view": "fsize"}
 
 
-def _gateway(request: Request) -> Gateway:
+def _server(request: Request) -> ServerState:
     """Check the system's name, and note the command for the texts of refusals."""
     name = request.url.path.rsplit("/", 1)[-1]
     request.state.command = _FIRST_COMMAND.get(name, name)
@@ -33,7 +34,7 @@ def description_of(request: Request) -> str:
     return f"Error on {request.state.command} operation"
 
 
-UtilitiesGateway = Annotated[Gateway, Depends(_gateway)]
+UtilitiesServer = Annotated[ServerState, Depends(_server)]
 router = APIRouter(prefix="/utilities", tags=["utilities"], dependencies=[Depends(authenticated)])
 
 
@@ -42,10 +43,10 @@ def _done(command: str, output: Any = "", status: int = 200) -> JSONResponse:
 
 
 @router.get("/ls")
-async def get_ls(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def get_ls(request: Request, server: UtilitiesServer) -> JSONResponse:
     """List a directory, or show one file."""
     async with inputs_of(request) as inputs:
-        files = await Utilities(gateway).list(
+        files = await Utilities(server).list(
             inputs.text("targetPath", description_of(request)),
             hidden=inputs.flag("showhidden"),
             numeric=inputs.flag("numericUid"),
@@ -57,35 +58,33 @@ async def get_ls(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
 
 
 @router.get("/stat")
-async def get_stat(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def get_stat(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Show a file's inode."""
     async with inputs_of(request) as inputs:
         name = "targetPath" if "targetPath" in inputs else "sourcePath"
         path = inputs.text(name, description_of(request))
-        found = await Utilities(gateway).stat(path, dereference=inputs.flag("dereference"))
+        found = await Utilities(server).stat(path, dereference=inputs.flag("dereference"))
     return _done("stat", found.model_dump())
 
 
 @router.get("/file")
-async def get_file(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def get_file(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Tell what kind of file it is."""
     async with inputs_of(request) as inputs:
-        return _done(
-            "file", await Utilities(gateway).file(inputs.text("targetPath", description_of(request)))
-        )
+        return _done("file", await Utilities(server).file(inputs.text("targetPath", description_of(request))))
 
 
 @router.get("/checksum")
-async def get_checksum(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def get_checksum(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Show the SHA-256 of a file."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
-        return _done("checksum", await Utilities(gateway).checksum(path))
+        return _done("checksum", await Utilities(server).checksum(path))
 
 
 @router.get("/head")
 @router.get("/tail")
-async def get_head_or_tail(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def get_head_or_tail(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Show the first or last lines or bytes, or all but those."""
     command, description = request.state.command, description_of(request)
     async with inputs_of(request) as inputs:
@@ -99,29 +98,29 @@ async def get_head_or_tail(request: Request, gateway: UtilitiesGateway) -> JSONR
         sign = "-" if command == "head" else "+"
         skips = inputs.flag("skip_ending" if command == "head" else "skip_beginning")
     amount = {"size": size, "lines": lines, "rest": sign if skips else ""}
-    return _done(command, await Utilities(gateway).part(command, path, **amount))
+    return _done(command, await Utilities(server).part(command, path, **amount))
 
 
 @router.get("/view")
-async def get_view(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def get_view(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Show the first ten lines of a small file."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
-    utilities = Utilities(gateway)
-    if await utilities.size(path) > gateway.config.max_ops_file_size:
+    utilities = Utilities(server)
+    if await utilities.size(path) > server.config.max_ops_file_size:
         raise _too_large("Failed to view file content")
     request.state.command = "head"
     return _done("head", await utilities.part("head", path, size=None, lines=None, rest=""))
 
 
 @router.get("/download")
-async def get_download(request: Request, gateway: UtilitiesGateway) -> Response:
+async def get_download(request: Request, server: UtilitiesServer) -> Response:
     """Fetch a small file: base64 of it has to fit the gateway's buffer."""
     async with inputs_of(request) as inputs:
         path = inputs.text("sourcePath", description_of(request))
-    utilities = Utilities(gateway)
+    utilities = Utilities(server)
     size = await utilities.size(path)
-    if size > gateway.config.max_ops_file_size:
+    if size > server.config.max_ops_file_size:
         raise _too_large("Failed to download file")
     request.state.command = "base64"
     content = await utilities.content(path) if size else b""
@@ -144,9 +143,9 @@ def _too_large(description: str) -> RefusedError:
 
 
 @router.get("/whoami")
-async def get_whoami(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def get_whoami(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Tell who the user is, with all groups if asked."""
-    user = gateway.user
+    user = server.user
     async with inputs_of(request) as inputs:
         output: Any = user.name
         if inputs.flag("groups"):
@@ -160,36 +159,36 @@ async def get_whoami(request: Request, gateway: UtilitiesGateway) -> JSONRespons
 
 
 @router.post("/mkdir")
-async def post_mkdir(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def post_mkdir(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Make a directory; the field `p`, whatever it says, makes its parents too."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
-        await Utilities(gateway).make_directory(path, parents="p" in inputs)
+        await Utilities(server).make_directory(path, parents="p" in inputs)
     return _done("mkdir", status=201)
 
 
 @router.post("/symlink")
-async def post_symlink(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def post_symlink(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Make a symbolic link."""
     async with inputs_of(request) as inputs:
         target = inputs.text("targetPath", description_of(request))
         link = checked(inputs.values.get("linkPath"), "'linkPath' value", "Failed to create symlink")
-    await Utilities(gateway).make_link(target, link)
+    await Utilities(server).make_link(target, link)
     return _done("symlink", status=201)
 
 
 @router.put("/chmod")
-async def put_chmod(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def put_chmod(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Change a file's mode."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
         mode = inputs.text("mode", description_of(request))
-    _, said = await Utilities(gateway).change_mode(path, mode)
+    _, said = await Utilities(server).change_mode(path, mode)
     return JSONResponse({"description": "Success to chmod file or directory.", "output": said})
 
 
 @router.put("/chown")
-async def put_chown(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def put_chown(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Change a file's owner, its group, or both."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
@@ -197,24 +196,24 @@ async def put_chown(request: Request, gateway: UtilitiesGateway) -> JSONResponse
         if not owner and not group:
             raise RefusedError.because("Error in chown operation", "group or owner must be set")
         checked(owner + group, "group or owner", "Error in chown operation")
-    _, said = await Utilities(gateway).change_owner(path, owner, group)
+    _, said = await Utilities(server).change_owner(path, owner, group)
     return JSONResponse({"description": "Success to chown file or directory.", "output": said})
 
 
 @router.put("/rename")
-async def put_rename(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def put_rename(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Move a file or directory."""
     source, target = await _two_paths(request)
-    utilities = Utilities(gateway)
+    utilities = Utilities(server)
     await utilities.run(*utilities.moving(source, target, "--force"))
     return _done("rename")
 
 
 @router.post("/copy")
-async def post_copy(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def post_copy(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Copy a file or directory."""
     source, target = await _two_paths(request)
-    utilities = Utilities(gateway)
+    utilities = Utilities(server)
     await utilities.run(*await utilities.copying(source, target, *COPY_OPTIONS))
     return _done("copy", status=201)
 
@@ -226,15 +225,15 @@ async def _two_paths(request: Request) -> tuple[str, str]:
 
 
 @router.delete("/rm", status_code=204)
-async def delete_rm(request: Request, gateway: UtilitiesGateway) -> None:
+async def delete_rm(request: Request, server: UtilitiesServer) -> None:
     """Remove a file, or a directory with all that is in it."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
-    await Utilities(gateway).remove(path)
+    await Utilities(server).remove(path)
 
 
 @router.post("/upload")
-async def post_upload(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def post_upload(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Write a small file into a directory."""
     async with inputs_of(request) as inputs:
         directory = inputs.text("targetPath", description_of(request))
@@ -244,27 +243,27 @@ async def post_upload(request: Request, gateway: UtilitiesGateway) -> JSONRespon
         problem = problem_with(file.filename)
         if problem:
             raise RefusedError.because("Failed to upload file", f"Filename {problem}")
-        await Utilities(gateway).write(directory, file.filename, file.file)
+        await Utilities(server).write(directory, file.filename, file.file)
     return JSONResponse({"description": "File upload successful", "output": ""}, 201)
 
 
 @router.post("/compress")
-async def post_compress(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def post_compress(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Pack a file or directory; what a time limit or a failure leaves of the archive stays."""
     source, target = await _two_paths(request)
     async with inputs_of(request) as inputs:
         dereference = inputs.flag("dereference")
-    utilities = Utilities(gateway)
+    utilities = Utilities(server)
     await utilities.run(*await utilities.packing(source, target, dereference=dereference))
     return _done("compress", status=201)
 
 
 @router.post("/extract")
-async def post_extract(request: Request, gateway: UtilitiesGateway) -> JSONResponse:
+async def post_extract(request: Request, server: UtilitiesServer) -> JSONResponse:
     """Unpack an archive below a directory that exists."""
     source, target = await _two_paths(request)
     async with inputs_of(request) as inputs:
         extension = inputs.values.get("type", "auto")
     compression = extraction_of(source, extension, description_of(request))
-    await Utilities(gateway).unpack(source, target, compression)
+    await Utilities(server).unpack(source, target, compression)
     return _done("extract", status=201)

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from firecrest_sandbox.auth import authenticated
 from firecrest_sandbox.errors import JobNotFoundError
-from firecrest_sandbox.gateway import SystemGateway
 from firecrest_sandbox.records import Job, JobDescription, JobMetadata, JobsTimeWindow
 from firecrest_sandbox.runners.base import JobQuery
+from firecrest_sandbox.state import SystemServer
 from firecrest_sandbox.v2.models import ERROR_RESPONSES, CamelModel
 
 router = APIRouter(
@@ -53,15 +53,15 @@ class Attachment(CamelModel):
 
 
 @router.post("", status_code=201)
-async def submit(submission: Submission, gateway: SystemGateway) -> Submitted:
+async def submit(submission: Submission, server: SystemServer) -> Submitted:
     """Queue a job, from its script's text or from a script on the system."""
-    receipt = await gateway.runner.submit(submission.job)
+    receipt = await server.runner.submit(submission.job)
     return Submitted(job_id=receipt.job_id)
 
 
 @router.get("")
 async def list_jobs(
-    gateway: SystemGateway,
+    server: SystemServer,
     *,
     allusers: Annotated[bool, Query()] = False,
     account: Annotated[str | None, Query()] = None,
@@ -70,31 +70,31 @@ async def list_jobs(
 ) -> Jobs:
     """List the user's jobs."""
     query = JobQuery(time_window=time_window, name=name, account=account, allusers=allusers)
-    return Jobs(jobs=await gateway.runner.jobs(query))
+    return Jobs(jobs=await server.runner.jobs(query))
 
 
 @router.get("/{job_id}")
-async def get_job(job_id: JobId, gateway: SystemGateway) -> Jobs:
+async def get_job(job_id: JobId, server: SystemServer) -> Jobs:
     """Show one job, or the tasks of one array."""
-    return Jobs(jobs=_found(await gateway.runner.job(job_id)))
+    return Jobs(jobs=_found(await server.runner.job(job_id)))
 
 
 @router.get("/{job_id}/metadata")
-async def get_metadata(job_id: JobId, gateway: SystemGateway) -> JobsMetadata:
+async def get_metadata(job_id: JobId, server: SystemServer) -> JobsMetadata:
     """Show a job's script and where its output goes."""
-    return JobsMetadata(jobs=_found(await gateway.runner.metadata(job_id)))
+    return JobsMetadata(jobs=_found(await server.runner.metadata(job_id)))
 
 
 @router.put("/{job_id}/attach", status_code=204)
-async def attach(job_id: JobId, attachment: Attachment, gateway: SystemGateway) -> None:
+async def attach(job_id: JobId, attachment: Attachment, server: SystemServer) -> None:
     """Run a command inside a running job."""
-    await gateway.runner.attach(job_id, attachment.command)
+    await server.runner.attach(job_id, attachment.command)
 
 
 @router.delete("/{job_id}", status_code=204)
-async def cancel(job_id: JobId, gateway: SystemGateway) -> None:
+async def cancel(job_id: JobId, server: SystemServer) -> None:
     """Cancel a job."""
-    await gateway.runner.cancel(job_id)
+    await server.runner.cancel(job_id)
 
 
 def _found(jobs: list[Record]) -> list[Record]:

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from firecrest_sandbox.errors import GatewayError, OperationTimeoutError
-from firecrest_sandbox.filesystem.models import (
+from firecrest_sandbox.filesystem.operations import Operations, head_or_tail
+from firecrest_sandbox.state import SystemServer
+from firecrest_sandbox.v2.filesystem_models import (
     Checksum,
     ChecksumAnswer,
     ContentAnswer,
@@ -18,8 +20,6 @@ from firecrest_sandbox.filesystem.models import (
     StatAnswer,
     TextAnswer,
 )
-from firecrest_sandbox.filesystem.operations import Operations, head_or_tail
-from firecrest_sandbox.gateway import SystemGateway
 
 router = APIRouter()
 
@@ -34,7 +34,7 @@ _DEFAULT_VIEW = 5 * 1024 * 1024
 @router.get("/ls")
 async def get_ls(
     path: PathQuery,
-    gateway: SystemGateway,
+    server: SystemServer,
     *,
     show_hidden: Annotated[bool, Query(alias="showHidden")] = False,
     numeric_uid: Annotated[bool, Query(alias="numericUid")] = False,
@@ -42,22 +42,22 @@ async def get_ls(
     dereference: Flag = False,
 ) -> ListingAnswer:
     """List a directory, or show one file."""
-    files = await Operations(gateway).list(
+    files = await Operations(server).list(
         path, hidden=show_hidden, numeric=numeric_uid, recursive=recursive, dereference=dereference
     )
     return ListingAnswer(output=files)
 
 
 @router.get("/stat")
-async def get_stat(path: PathQuery, gateway: SystemGateway, *, dereference: Flag = False) -> StatAnswer:
+async def get_stat(path: PathQuery, server: SystemServer, *, dereference: Flag = False) -> StatAnswer:
     """Show a file's inode."""
-    return StatAnswer(output=await Operations(gateway).stat(path, dereference=dereference))
+    return StatAnswer(output=await Operations(server).stat(path, dereference=dereference))
 
 
 @router.get("/head")
 async def get_head(
     path: PathQuery,
-    gateway: SystemGateway,
+    server: SystemServer,
     *,
     size: Annotated[int | None, Query(alias="bytes")] = None,
     lines: Count = None,
@@ -65,7 +65,7 @@ async def get_head(
 ) -> ContentAnswer:
     """Show the first lines or bytes, or all but the last."""
     _only_one(size, lines)
-    operations = Operations(gateway)
+    operations = Operations(server)
     rest = "-" if skip_trailing else ""
     command = head_or_tail("head", operations.path(path), size=size, lines=lines, rest=rest)
     content = (await operations.run(*command)).text
@@ -77,7 +77,7 @@ async def get_head(
 @router.get("/tail")
 async def get_tail(
     path: PathQuery,
-    gateway: SystemGateway,
+    server: SystemServer,
     *,
     size: Annotated[int | None, Query(alias="bytes")] = None,
     lines: Count = None,
@@ -85,7 +85,7 @@ async def get_tail(
 ) -> ContentAnswer:
     """Show the last lines or bytes, or all from one on."""
     _only_one(size, lines)
-    operations = Operations(gateway)
+    operations = Operations(server)
     rest = "+" if skip_heading else ""
     command = head_or_tail("tail", operations.path(path), size=size, lines=lines, rest=rest)
     content = (await operations.run(*command)).text
@@ -98,13 +98,13 @@ async def get_tail(
 @router.get("/view")
 async def get_view(
     path: PathQuery,
-    gateway: SystemGateway,
+    server: SystemServer,
     *,
     size: Count = _DEFAULT_VIEW,
     offset: Count = 0,
 ) -> TextAnswer:
     """Show a part of a file as text; what isn't UTF-8 becomes U+FFFD."""
-    config = gateway.config
+    config = server.config
     wanted, start = size or 0, offset or 0
     if start < 0:
         raise GatewayError(400, "`offset` value must be an integer value equal or greater than 0")
@@ -112,7 +112,7 @@ async def get_view(
         raise GatewayError(400, "`size` value must be an integer value greater than 0")
     if wanted > config.max_ops_file_size:
         raise GatewayError(400, f"`size` value must be less than {config.max_ops_file_size} bytes")
-    operations = Operations(gateway)
+    operations = Operations(server)
     target = operations.path(path)
     blocks, within = divmod(start, wanted)
     if await asyncio.to_thread(_stalls, target, 2 * wanted, blocks * wanted, config.buffer_limit):
@@ -135,22 +135,22 @@ def _stalls(path: str, window: int, skipped: int, limit: int) -> bool:
 
 
 @router.get("/checksum")
-async def get_checksum(path: PathQuery, gateway: SystemGateway) -> ChecksumAnswer:
+async def get_checksum(path: PathQuery, server: SystemServer) -> ChecksumAnswer:
     """Show the SHA-256 of a file."""
-    checksum = await Operations(gateway).checksum(path)
+    checksum = await Operations(server).checksum(path)
     return ChecksumAnswer(output=Checksum(algorithm="SHA256", checksum=checksum))
 
 
 @router.get("/file")
-async def get_file(path: PathQuery, gateway: SystemGateway) -> TextAnswer:
+async def get_file(path: PathQuery, server: SystemServer) -> TextAnswer:
     """Tell what kind of file it is."""
-    return TextAnswer(output=await Operations(gateway).kind(path))
+    return TextAnswer(output=await Operations(server).kind(path))
 
 
 @router.get("/download", response_class=Response)
-async def get_download(path: PathQuery, gateway: SystemGateway) -> Response:
+async def get_download(path: PathQuery, server: SystemServer) -> Response:
     """Fetch a small file: base64 of it has to fit the gateway's buffer."""
-    return Response(await Operations(gateway).content(path), media_type="application/octet-stream")
+    return Response(await Operations(server).content(path), media_type="application/octet-stream")
 
 
 def _only_one(size: int | None, lines: int | None) -> None:

@@ -5,7 +5,9 @@ import asyncio
 from fastapi import APIRouter, UploadFile
 
 from firecrest_sandbox.errors import GatewayError, OperationTimeoutError
-from firecrest_sandbox.filesystem.models import (
+from firecrest_sandbox.filesystem.operations import Operations
+from firecrest_sandbox.state import SystemServer
+from firecrest_sandbox.v2.filesystem_models import (
     ChmodRequest,
     ChownRequest,
     CompressRequest,
@@ -14,70 +16,68 @@ from firecrest_sandbox.filesystem.models import (
     MkdirRequest,
     SymlinkRequest,
 )
-from firecrest_sandbox.filesystem.operations import Operations
-from firecrest_sandbox.gateway import SystemGateway
 from firecrest_sandbox.v2.filesystem_reading import PathQuery
 
 router = APIRouter()
 
 
 @router.post("/mkdir", status_code=201)
-async def post_mkdir(request: MkdirRequest, gateway: SystemGateway) -> FileAnswer:
+async def post_mkdir(request: MkdirRequest, server: SystemServer) -> FileAnswer:
     """Make a directory."""
-    operations = Operations(gateway)
+    operations = Operations(server)
     path = await operations.make_directory(request.path, parents=request.parent)
     return FileAnswer(output=await operations.entry(path))
 
 
 @router.post("/symlink", status_code=201)
-async def post_symlink(request: SymlinkRequest, gateway: SystemGateway) -> FileAnswer:
+async def post_symlink(request: SymlinkRequest, server: SystemServer) -> FileAnswer:
     """Make a symbolic link."""
-    operations = Operations(gateway)
+    operations = Operations(server)
     link = await operations.make_link(request.path, request.link_path)
     return FileAnswer(output=await operations.entry(link))
 
 
 @router.put("/chmod")
-async def put_chmod(request: ChmodRequest, gateway: SystemGateway) -> FileAnswer:
+async def put_chmod(request: ChmodRequest, server: SystemServer) -> FileAnswer:
     """Change a file's mode."""
-    operations = Operations(gateway)
+    operations = Operations(server)
     path, _ = await operations.change_mode(request.path, request.mode)
     return FileAnswer(output=await operations.entry(path))
 
 
 @router.put("/chown")
-async def put_chown(request: ChownRequest, gateway: SystemGateway) -> FileAnswer:
+async def put_chown(request: ChownRequest, server: SystemServer) -> FileAnswer:
     """Change a file's owner and group."""
-    operations = Operations(gateway)
+    operations = Operations(server)
     path, _ = await operations.change_owner(request.path, request.owner, request.group)
     return FileAnswer(output=await operations.entry(path))
 
 
 @router.delete("/rm", status_code=204)
-async def delete_rm(path: PathQuery, gateway: SystemGateway) -> None:
+async def delete_rm(path: PathQuery, server: SystemServer) -> None:
     """Remove a file, or a directory with all that is in it."""
-    await Operations(gateway).remove(path)
+    await Operations(server).remove(path)
 
 
 @router.post("/upload", status_code=204)
-async def post_upload(path: PathQuery, file: UploadFile, gateway: SystemGateway) -> None:
+async def post_upload(path: PathQuery, file: UploadFile, server: SystemServer) -> None:
     """Write a small file into a directory."""
-    operations = Operations(gateway)
+    operations = Operations(server)
     operations.path(f"{operations.path(path)}/{file.filename}")
     size = file.size or 0
-    if size > gateway.config.max_ops_file_size:
+    if size > server.config.max_ops_file_size:
         raise GatewayError(413, "File to upload is too large.")
     await operations.write(path, file.filename, file.file)
     if size == 0:
         # The real gateway waits for an end of input that it never sends.
-        await asyncio.sleep(gateway.config.operation_timeout)
+        await asyncio.sleep(server.config.operation_timeout)
         raise OperationTimeoutError
 
 
 @router.post("/compress", status_code=204)
-async def post_compress(request: CompressRequest, gateway: SystemGateway) -> None:
+async def post_compress(request: CompressRequest, server: SystemServer) -> None:
     """Pack a file or directory, or the files beside it that match a pattern."""
-    operations = Operations(gateway)
+    operations = Operations(server)
     command = await operations.packing(
         request.path,
         request.target_path,
@@ -89,6 +89,6 @@ async def post_compress(request: CompressRequest, gateway: SystemGateway) -> Non
 
 
 @router.post("/extract", status_code=204)
-async def post_extract(request: ExtractRequest, gateway: SystemGateway) -> None:
+async def post_extract(request: ExtractRequest, server: SystemServer) -> None:
     """Unpack an archive below a directory that exists."""
-    await Operations(gateway).unpack(request.path, request.target_path, request.compression)
+    await Operations(server).unpack(request.path, request.target_path, request.compression)

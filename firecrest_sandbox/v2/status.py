@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from firecrest_sandbox.auth import authenticated
-from firecrest_sandbox.gateway import AnyGateway, Gateway, SystemGateway, group_name
+from firecrest_sandbox.local_user import group_name
 from firecrest_sandbox.records import Account, Node, Partition, Reservation
+from firecrest_sandbox.state import AnyServer, ServerState, SystemServer
 from firecrest_sandbox.v2.models import ERROR_RESPONSES, CamelModel
 
 TRANSFER_DIRECTIVES = ("#SBATCH --nodes=1", "#SBATCH --time=0-00:15:00")
@@ -67,52 +68,52 @@ class Liveness(CamelModel):
 
 
 @router.get("/systems")
-async def get_systems(gateway: AnyGateway) -> Systems:
+async def get_systems(server: AnyServer) -> Systems:
     """Describe the systems, their limits and their health."""
-    return Systems(systems=[_system_entry(gateway)])
+    return Systems(systems=[_system_entry(server)])
 
 
 @router.get("/{system_name}/nodes")
-async def get_nodes(gateway: SystemGateway) -> Nodes:
+async def get_nodes(server: SystemServer) -> Nodes:
     """List the nodes."""
-    return Nodes(nodes=await gateway.runner.nodes())
+    return Nodes(nodes=await server.runner.nodes())
 
 
 @router.get("/{system_name}/reservations")
-async def get_reservations(gateway: SystemGateway) -> Reservations:
+async def get_reservations(server: SystemServer) -> Reservations:
     """List the reservations."""
-    return Reservations(reservations=await gateway.runner.reservations())
+    return Reservations(reservations=await server.runner.reservations())
 
 
 @router.get("/{system_name}/partitions")
 async def get_partitions(
-    gateway: SystemGateway, *, show_hidden: Annotated[bool, Query()] = False
+    server: SystemServer, *, show_hidden: Annotated[bool, Query()] = False
 ) -> Partitions:
     """List the partitions."""
-    return Partitions(partitions=await gateway.runner.partitions(hidden=show_hidden))
+    return Partitions(partitions=await server.runner.partitions(hidden=show_hidden))
 
 
 @router.get("/{system_name}/userinfo")
-async def get_userinfo(gateway: SystemGateway) -> UserInfo:
+async def get_userinfo(server: SystemServer) -> UserInfo:
     """Tell who the user is, and which accounts may be charged."""
-    user = gateway.user
+    user = server.user
     gids = dict.fromkeys([user.gid, *os.getgroups()])
     return UserInfo(
         user=Identity(id=str(user.uid), name=user.name),
         group=Identity(id=str(user.gid), name=user.group),
         groups=[Identity(id=str(gid), name=group_name(gid)) for gid in gids],
-        accounts=await gateway.runner.accounts() or None,
+        accounts=await server.runner.accounts() or None,
     )
 
 
 @liveness_router.get("/liveness/")
-async def get_liveness(gateway: AnyGateway) -> Liveness:
+async def get_liveness(server: AnyServer) -> Liveness:
     """Tell that the gateway is up; needs no token."""
-    return Liveness(healthcheck_runs={gateway.config.system: datetime.now(timezone.utc)}, last_update=0)
+    return Liveness(healthcheck_runs={server.config.system: datetime.now(timezone.utc)}, last_update=0)
 
 
-def _system_entry(gateway: Gateway) -> dict[str, Any]:
-    config = gateway.config
+def _system_entry(server: ServerState) -> dict[str, Any]:
+    config = server.config
     now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
     seconds = max(1, int(config.operation_timeout))
 
@@ -145,7 +146,7 @@ def _system_entry(gateway: Gateway) -> dict[str, Any]:
         "scheduler": {
             "type": "slurm",
             "connectionMode": "ssh",
-            "version": gateway.runner.version,
+            "version": server.runner.version,
             "apiUrl": None,
             "apiVersion": None,
             "timeout": 10,
@@ -153,7 +154,7 @@ def _system_entry(gateway: Gateway) -> dict[str, Any]:
         "servicesHealth": [
             healthy("scheduler", message="[{'mode': 'primary', 'pinged': 'UP'}]"),
             healthy("ssh"),
-            healthy("filesystem", path=str(gateway.root)),
+            healthy("filesystem", path=str(server.root)),
             healthy("s3"),
         ],
         "probing": {
@@ -166,7 +167,7 @@ def _system_entry(gateway: Gateway) -> dict[str, Any]:
             "intervalCheck": 60,
         },
         "lastHealthCheck": now,
-        "fileSystems": [{"path": str(gateway.root), "dataType": "users", "defaultWorkDir": True}],
+        "fileSystems": [{"path": str(server.root), "dataType": "users", "defaultWorkDir": True}],
         "dataOperation": {
             "datatransfer_jobs_directives": list(TRANSFER_DIRECTIVES),
             "max_ops_file_size": config.max_ops_file_size,
@@ -174,7 +175,7 @@ def _system_entry(gateway: Gateway) -> dict[str, Any]:
                 "serviceType": "s3",
                 "name": "s3-storage",
                 "privateUrl": "**********",
-                "publicUrl": gateway.url,
+                "publicUrl": server.url,
                 "accessKeyId": "**********",
                 "secretAccessKey": "**********",
                 "region": "us-east-1",

@@ -16,13 +16,12 @@ from rich.markup import escape
 from reframe_firecrest.cli.exit_codes import Exit, fail
 from reframe_firecrest.commands.detect.configuration import configuration
 from reframe_firecrest.commands.detect.jobs import DetectionResult, detect_processors, write_processor
-from reframe_firecrest.commands.detect.survey import survey_system
-from reframe_firecrest.commands.detect.targets import (
+from reframe_firecrest.commands.detect.survey import (
     DEFAULT_TOPOLOGY_PREFIX,
-    Target,
-    targets_of_file,
+    survey_system,
     targets_of_survey,
 )
+from reframe_firecrest.commands.targets import Target, targets_of_file
 from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import FirecrestError, one_line
 from reframe_firecrest.settings import read_settings

@@ -112,6 +112,15 @@ class JobGateway(Protocol):
         """
         ...
 
+    async def change_mode(self, path: str, mode: str) -> None:
+        """Change the permissions of a file or directory; follows a link.
+
+        Args:
+            path: the file or directory.
+            mode: octal digits, such as ``700``.
+        """
+        ...
+
     async def remove(self, path: str) -> None:
         """Remove a file or a tree; fine if there is none."""
         ...

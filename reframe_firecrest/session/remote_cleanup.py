@@ -11,6 +11,7 @@ from posixpath import dirname, normpath
 from reframe_firecrest.model import errors
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.reactor import Reactor
+from reframe_firecrest.session.remote_removal import remove_tree
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class RemoteCleanup:
     async def _remove(self, path: str) -> str | None:
         """Remove a directory, relative to the run's; return what went wrong."""
         try:
-            await self._gateway.remove(normpath(f"{self._root}/{path}"))
+            await remove_tree(self._gateway, normpath(f"{self._root}/{path}"))
         except errors.GatewayError as error:
             return str(error)
         self._record.removed(path)

@@ -103,7 +103,7 @@ def test_a_second_ctrl_c_ends_it_at_once_and_what_is_left_can_be_cleaned_up(
         gateway = GatewayUnderTest("sandbox", sandbox.environment(), api=SANDBOX_API)
         with outside(gateway) as system:
             assert set(system.states()) == jobs
-            done = Cleaner(tmp_path / ".local/state/reframe-firecrest", gateway.variables).over()
+            done = Cleaner(tmp_path / ".local/state/reframe-firecrest", gateway.variables).clean_finished()
             assert done.complete
             assert done.residues[0].cancelled == jobs
             assert system.active(done.residues[0].run) == []

@@ -146,7 +146,7 @@ def test_nothing_is_left_of_killed_runs_and_the_one_that_goes_on_does_not_notice
         outcome = bystander.finish(bystander.processes[0])
         assert passed(outcome) == ["Bystander"], outcome.output
         assert going_on not in system.runs()
-    assert Cleaner(journals, gateway.variables).over().residues == []
+    assert Cleaner(journals, gateway.variables).clean_finished().residues == []
     assert {run.standing for run in runs_in(journals)} == {RunStatus.ENDED}
 
 
@@ -183,7 +183,7 @@ def test_a_transfer_job_that_waits_for_a_killed_run_is_cancelled(
                 [run] = system.runs()
                 assert len(system.active(run)) == 1
                 cleaner = Cleaner(tmp_path / ".local/state/reframe-firecrest", gateway.variables)
-                assert cleaner.over().complete
+                assert cleaner.clean_finished().complete
                 assert system.active(run) == []
                 assert system.runs() == set()
         finally:

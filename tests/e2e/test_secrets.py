@@ -17,7 +17,7 @@ import pytest
 
 from firecrest_sandbox import FaultKind, FaultRule, Sandbox, SandboxConfig
 from firecrest_sandbox.auth import TokenAuthority
-from firecrest_sandbox.object_storage import ObjectStore
+from firecrest_sandbox.object_storage.presigning import Presigner
 from tests.conftest import PROJECT, SANDBOX_API, GatewayUnderTest
 from tests.e2e.conftest import Outcome, ReFrame
 
@@ -88,8 +88,8 @@ class Watched:
 @pytest.fixture(scope="module")
 def watched() -> Iterator[Watched]:
     given: list[str] = []
-    issue, presign = TokenAuthority.issue, ObjectStore.presign
-    presign_form = ObjectStore.presign_form
+    issue, presign = TokenAuthority.issue, Presigner.presign
+    presign_form = Presigner.presign_form
 
     def noted_issue(self: TokenAuthority) -> str:
         token = issue(self)
@@ -97,12 +97,12 @@ def watched() -> Iterator[Watched]:
         given.extend((token, token.rpartition(".")[2]))
         return token
 
-    def noted_presign(self: ObjectStore, method: str, url_prefix: str, path: str, **query: str) -> str:
+    def noted_presign(self: Presigner, method: str, url_prefix: str, path: str, **query: str) -> str:
         url = presign(self, method, url_prefix, path, **query)
         given.extend(parse_qs(urlsplit(url).query)["X-Amz-Signature"])
         return url
 
-    def noted_form(self: ObjectStore, bucket: str, key: str) -> dict[str, str]:
+    def noted_form(self: Presigner, bucket: str, key: str) -> dict[str, str]:
         fields = presign_form(self, bucket, key)
         given.extend(fields[name] for name in ("policy", "x-amz-signature"))
         return fields
@@ -118,8 +118,8 @@ def watched() -> Iterator[Watched]:
     )
     with pytest.MonkeyPatch.context() as patch, Sandbox(config) as sandbox:
         patch.setattr(TokenAuthority, "issue", noted_issue)
-        patch.setattr(ObjectStore, "presign", noted_presign)
-        patch.setattr(ObjectStore, "presign_form", noted_form)
+        patch.setattr(Presigner, "presign", noted_presign)
+        patch.setattr(Presigner, "presign_form", noted_form)
         yield Watched(sandbox, given)
 
 
@@ -262,7 +262,7 @@ def test_trouble(watched: Watched, tmp_path: Path, what: str) -> None:
 
 
 def test_the_scanner_finds_what_it_looks_for(watched: Watched, tmp_path: Path) -> None:
-    watched.sandbox.gateway.authority.issue()
+    watched.sandbox.state.authority.issue()
     token = watched.given[-2]
     (tmp_path / "log").write_text(f"Authorization: Bearer {token}; client_secret={quote_plus(SECRET)}\n")
     found = found_in(watched.needles(), files_below(tmp_path))

@@ -25,7 +25,7 @@ _EXAMPLES = """a sweep in parts:
   --log sweep.jsonl                      go on where an interrupted sweep ended
   --list                                 the cases' names; --case NAME runs one of them
 
-SANDBOX_API=v1 in the environment runs everything over FirecREST v1.
+SANDBOX_API=1 in the environment runs everything over FirecREST v1.
 """
 
 SHOWN = 6
@@ -116,7 +116,11 @@ def _show_case(case: Case, expected: Outcome) -> int:
     print(outcome.output)
     print(*verdict.differences, sep="\n")
     word = "survived" if verdict.survived else "did not survive"
-    print(f"{case}: {word} in {verdict.seconds:.1f} s" + ("" if verdict.met else "; it was never met"))
+    notes = [
+        *(["it was never met"] if not verdict.met else []),
+        *([f"{verdict.idle} jobs executed nothing"] if verdict.idle else []),
+    ]
+    print("; ".join([f"{case}: {word} in {verdict.seconds:.1f} s", *notes]))
     return 0 if verdict.survived else 1
 
 
@@ -172,7 +176,7 @@ def _brief(differences: Sequence[str]) -> str:
 
 def _show(verdicts: list[Verdict]) -> None:
     table = Table(title="every request, every failure")
-    for column in ("failure", "runs", "survived", "not met", "slowest s"):
+    for column in ("failure", "runs", "survived", "not met", "idle jobs", "slowest s"):
         table.add_column(column, justify="left" if column == "failure" else "right")
     for kind in dict.fromkeys(verdict.kind for verdict in verdicts if verdict.kind in KINDS):
         of_kind = [verdict for verdict in verdicts if verdict.kind == kind]
@@ -189,6 +193,7 @@ def _add_row(table: Table, title: str, verdicts: list[Verdict]) -> None:
         str(len(verdicts)),
         str(sum(verdict.survived for verdict in verdicts)),
         str(sum(not verdict.met for verdict in verdicts) or ""),
+        str(sum(verdict.idle for verdict in verdicts) or ""),
         f"{max(verdict.seconds for verdict in verdicts):.1f}",
     )
 

@@ -82,6 +82,8 @@ KINDS: Mapping[str, Kind] = {
 
 LATE_SUBMISSION = 9.0
 """Seconds after which a submission is carried out that `acts-late` hits; other requests take 4."""
+LONG_JOB = 12.0
+"""Seconds that jobs take in runs with a late submission, so that both jobs of one submission really exist."""
 _SUBMISSIONS = ("POST /compute/{system}/jobs", "POST /compute/jobs/path", "POST /compute/jobs/upload")
 
 TASK_KINDS: Mapping[str, Kind] = {
@@ -161,7 +163,13 @@ class Case:
     @property
     def extra(self) -> float:
         """Seconds that the run may take longer than with other failures."""
-        return sum(KINDS[fault.kind].extra for fault in self.faults)
+        return sum(KINDS[fault.kind].extra for fault in self.faults) + 2 * self.pause
+
+    @property
+    def pause(self) -> float:
+        """Seconds that each job sleeps."""
+        late = any(fault.kind == "acts-late" and fault.shape in _SUBMISSIONS for fault in self.faults)
+        return LONG_JOB if late else 0.0
 
     def met(self, fired: Mapping[str, int]) -> bool:
         """Tell whether all of it happened, by the sandbox's count of what fired."""

@@ -8,15 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reframe_firecrest.commands.clean.system_cleaner import connected_cleaner
+from reframe_firecrest.commands.clean.system_cleaner import RETRY_TIMEOUT
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.gateway.v2.orphaned_jobs import TRANSFER_JOB_NAMES
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED, parts_of
-from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.session.registry import connect
+from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
 from reframe_firecrest.settings import Settings
+from tests.faults.running import without_token
 
 PATIENCE = 600.0
 """Seconds for all that is asked."""
@@ -48,13 +48,13 @@ def look(settings: Settings, since: float, ending: float, *, remove: bool = True
         ending: seconds that its jobs may take to end.
         remove: leave nothing of it.
     """
-    return reactor().run(_look(settings, since, ending, remove=remove), PATIENCE)
+    return run_on_loop(_look(settings, since, ending, remove=remove), PATIENCE)
 
 
 async def _look(settings: Settings, since: float, ending: float, *, remove: bool) -> Seen:
-    gateway = await connected_cleaner(settings, connect)
     root = f"{settings.basedir}/{settings.namespace}"
-    try:
+    settings = settings.model_copy(update={"retry_timeout": RETRY_TIMEOUT})
+    async with standalone_gateway(settings) as gateway:
         await gateway.connect()
         deadline = time.monotonic() + ending
         while True:
@@ -66,8 +66,6 @@ async def _look(settings: Settings, since: float, ending: float, *, remove: bool
         remote = await _remote(gateway, root)
         if remove and not unfinished:
             await gateway.remove(root)
-    finally:
-        await gateway.close()
     return Seen(
         dict(Counter(f"{part.name} {part.state}" for part in mine if part.name not in TRANSFER_JOB_NAMES)),
         sorted(f"{part.name} {part.state}" for part in unfinished),
@@ -95,4 +93,4 @@ async def _remote(gateway: Gateway, root: str) -> list[str]:
     except errors.NotFoundError:
         return []
     # Runs have names of their own, which can't be compared.
-    return sorted("@" + entry.path[len(entry.path.partition("/")[0]) :] for entry in listing)
+    return sorted("@" + without_token(entry.path[len(entry.path.partition("/")[0]) :]) for entry in listing)

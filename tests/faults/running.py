@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,7 +31,10 @@ LATE = 20.0
 """Seconds after ReFrame's end by which all that a case delays has been carried out."""
 LEDGER = "ledger"
 """File in which jobs note that their test's commands are executed."""
+PAUSE = f"{LEDGER}.pause"
+"""File with the seconds for which jobs sleep then, if they do."""
 SMALL = 65_536
+_TOKEN = re.compile(r"(?<=\.reframe-firecrest-)[0-9a-f]{32}(?=\.)")
 
 _COMPARED = ("short_name", "result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
 _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
@@ -44,6 +48,7 @@ class Outcome:
         code: ReFrame's exit code; None if it had to be killed.
         tests: by test, what the report says of it.
         jobs: name and state of ReFrame's jobs that executed a test's commands, and how many of them.
+        idle: ReFrame's jobs that executed none: what was queued twice, or cancelled before it began.
         unfinished: jobs of all kinds that were still there at the end.
         files: local output files and what is in them, as checksums.
         remote: paths that were left below the run's directory on the system.
@@ -57,6 +62,7 @@ class Outcome:
     code: int | None
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, int] = field(default_factory=dict)
+    idle: int = 0
     unfinished: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     remote: list[str] = field(default_factory=list)
@@ -75,7 +81,8 @@ def run_case(case: Case) -> Outcome:
     )
     # The patience for an answer may only be short where none comes: a loaded machine is slow by itself.
     environment = {"FAULTS_TIMEOUT": str(TIMEOUT)} if case.unanswered else {}
-    return run(config, CHECKS, environment, PATIENCE, options=["--flex-alloc-nodes=all"])
+    options = ["--flex-alloc-nodes=all"]
+    return run(config, CHECKS, environment, PATIENCE, options=options, pause=case.pause)
 
 
 def run(
@@ -83,7 +90,9 @@ def run(
     checks: Path,
     environment: Mapping[str, str],
     patience: float,
+    *,
     options: Sequence[str] = (),
+    pause: float = 0.0,
 ) -> Outcome:
     """Run a suite through a new sandbox.
 
@@ -93,8 +102,11 @@ def run(
         environment: more variables for ReFrame.
         patience: seconds after which it is killed.
         options: more options for ReFrame.
+        pause: seconds that each job sleeps, where the suite lets it.
     """
     directory = Path(tempfile.mkdtemp(prefix="reframe-firecrest-faults-"))
+    if pause:
+        (directory / PAUSE).write_text(f"{pause:g}\n")
     try:
         with Sandbox(config) as sandbox:
             # It speaks both versions, so that what it did can be asked for in the same way after all runs.
@@ -159,7 +171,8 @@ def _ask(sandbox: Sandbox, outcome: Outcome, ledger: Path) -> None:
             break
         time.sleep(0.1)
     outcome.unfinished = sorted(f"{job['name']} {job['status']['state']}" for job in active)
-    outcome.jobs = executed(jobs, ledger.read_text().splitlines() if ledger.exists() else [])
+    notes = ledger.read_text().splitlines() if ledger.exists() else []
+    outcome.jobs, outcome.idle = executed(jobs, notes), idle(jobs, notes)
 
 
 def _await_late_requests(sandbox: Sandbox) -> None:
@@ -182,6 +195,16 @@ def executed(jobs: Iterable[Mapping[str, Any]], notes: Sequence[str]) -> dict[st
     """
     states = {str(job["jobId"]): f"{job['name']} {job['status']['state']}" for job in jobs}
     return dict(Counter(states.get(note, f"{note} unknown") for note in notes))
+
+
+def idle(jobs: Iterable[Mapping[str, Any]], notes: Sequence[str]) -> int:
+    """Count ReFrame's jobs that never executed a test's commands.
+
+    Args:
+        jobs: that the sandbox lists.
+        notes: job ids, one for each time that a test's commands began.
+    """
+    return sum(job["name"].startswith("rfm_") and str(job["jobId"]) not in notes for job in jobs)
 
 
 def _jobs(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -211,4 +234,9 @@ def checksums(directory: Path) -> Iterable[tuple[str, str]]:
 def _remote(home: Path) -> Iterable[str]:
     for run_directory in home.glob("reframe-firecrest/*"):
         for path in run_directory.rglob("*"):
-            yield str(path.relative_to(run_directory))
+            yield without_token(str(path.relative_to(run_directory)))
+
+
+def without_token(path: str) -> str:
+    """Return a remote path as it is in every run: the names of markers hold a submission's random token."""
+    return _TOKEN.sub("@", path)

@@ -28,6 +28,7 @@ class Verdict:
         met: the failure did happen.
         differences: from the undisturbed run.
         seconds: of wall time.
+        idle: jobs that executed no test's commands.
     """
 
     case: str
@@ -35,6 +36,7 @@ class Verdict:
     met: bool
     differences: tuple[str, ...]
     seconds: float
+    idle: int = 0
 
     @property
     def survived(self) -> bool:
@@ -70,7 +72,7 @@ def judge(case: Case, expected: Outcome) -> tuple[Verdict, Outcome]:
         if met:
             break
     lines = differences(expected, found, BOUND + case.extra)
-    return Verdict(str(case), case.kind, met, tuple(lines), found.seconds), found
+    return Verdict(str(case), case.kind, met, tuple(lines), found.seconds, found.idle), found
 
 
 def judge_all(cases: Sequence[Case], expected: dict[bool, Outcome], jobs: int) -> Iterator[Verdict]:

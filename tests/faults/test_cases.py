@@ -53,6 +53,15 @@ def test_only_requests_that_modify_something_act_late() -> None:
     assert [case.faults[0].rule.seconds for case in cases] == [LATE_SUBMISSION, 4.0, LATE_SUBMISSION]
 
 
+def test_jobs_take_longer_than_a_late_submission() -> None:
+    cases = every_case({**COUNTS, "PUT storage": 1}, ["acts-late", "503-after"])
+    long = [case for case in cases if case.pause]
+    assert {str(case) for case in long} == {
+        f"POST /compute/{{system}}/jobs #{number} acts-late" for number in (1, 2)
+    }
+    assert all(case.pause > LATE_SUBMISSION for case in long)
+
+
 def test_only_gateways_answer_401_thrice() -> None:
     cases = every_case(COUNTS, ["401-thrice"])
     assert {case.faults[0].shape for case in cases} == {"POST /compute/{system}/jobs"}

@@ -11,7 +11,7 @@ import pytest
 
 from firecrest_sandbox.fault_injection.middleware import READ_TO_ITS_END
 from tests.faults.compare import BOUND, differences
-from tests.faults.running import Outcome, executed
+from tests.faults.running import Outcome, executed, idle, without_token
 from tests.faults.soak import Soak, faults_of
 from tests.faults.sweep import Verdict, note, survivors
 
@@ -56,8 +56,8 @@ def test_a_difference_is_told(change: Callable[[Outcome], Any], line: str) -> No
     assert differences(GOOD, found) == [line]
 
 
-def listed(job_id: str, state: str) -> dict[str, Any]:
-    return {"jobId": job_id, "name": "rfm_A", "status": {"state": state}}
+def listed(job_id: str, state: str, name: str = "rfm_A") -> dict[str, Any]:
+    return {"jobId": job_id, "name": name, "status": {"state": state}}
 
 
 def test_a_job_counts_when_it_executed_the_tests_commands() -> None:
@@ -73,6 +73,22 @@ def test_commands_that_are_executed_twice_count_twice() -> None:
 
 def test_a_job_that_no_list_shows_counts() -> None:
     assert executed([], ["7"]) == {"7 unknown": 1}
+
+
+def test_jobs_that_executed_nothing_are_counted() -> None:
+    jobs = [
+        listed("1", "COMPLETED"),
+        listed("2", "FAILED"),
+        listed("3", "COMPLETED", name="IngressFileTransfer"),
+    ]
+    assert idle(jobs, ["1"]) == 1
+    assert idle(jobs, ["1", "2"]) == 0
+
+
+def test_markers_of_two_runs_are_equal_but_for_their_tokens() -> None:
+    paths = [f"stage/T/.reframe-firecrest-{digit * 32}.changes-2" for digit in "ab"]
+    assert {without_token(path) for path in paths} == {"stage/T/.reframe-firecrest-@.changes-2"}
+    assert without_token("stage/T/a.out") == "stage/T/a.out"
 
 
 def soaked(**results: str) -> Outcome:

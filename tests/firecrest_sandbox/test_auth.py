@@ -81,7 +81,7 @@ def test_a_broken_basic_header_is_refused(api: Api) -> None:
     ],
 )
 def test_a_token_is_refused_when_its_time_is_nearly_up(api: Api, left: int, message: str | None) -> None:
-    key = api.sandbox.gateway.authority.key
+    key = api.sandbox.state.authority.key
     claims = {"exp": int(time.time()) + left, "preferred_username": "me"}
     token = jwt.encode(claims, key, algorithm="HS256")
     answer = api.http.get("/status/systems", headers={"Authorization": f"Bearer {token}"})
@@ -111,6 +111,6 @@ def test_the_secret_is_random_and_not_shown_by_the_configuration(api: Api, start
     assert secret != type(api.sandbox.config)().client_secret.get_secret_value()
     key = api.sandbox.config.api_key.get_secret_value()
     assert len(key) >= 24
-    for shown in (repr(api.sandbox.config), repr(api.sandbox.gateway.authority), repr(api.sandbox.gateway)):
+    for shown in (repr(api.sandbox.config), repr(api.sandbox.state.authority), repr(api.sandbox.state)):
         assert secret not in shown
         assert key not in shown

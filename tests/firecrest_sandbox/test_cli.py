@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from firecrest_sandbox import extra
-from firecrest_sandbox.running import StopRequest, run_around
+from firecrest_sandbox.foreground import StopRequest, run_around
 from reframe_firecrest.cli.main import app
 
 RUN = [sys.executable, "-c", "from reframe_firecrest.cli.main import main; main()", "sandbox"]

@@ -151,7 +151,7 @@ def test_an_upload_to_the_object_storage_acts_late_with_its_whole_body(faulty: A
     [url] = answer["transferDirectives"]["partsUploadUrls"]
     with pytest.raises(httpx.TransportError):
         httpx.put(url, content=content, trust_env=False)
-    parts = faulty.sandbox.gateway.store._directory / "uploads"
+    parts = faulty.sandbox.state.store._directory / "uploads"
     wait_for(lambda: [part for part in parts.glob("*/1-*") if part.suffix != ".partial"])
     [part] = parts.glob("*/1-*")
     assert part.read_bytes() == content

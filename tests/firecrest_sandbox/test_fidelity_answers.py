@@ -139,7 +139,7 @@ class Replay:
         text = text.replace("(/etc/x)", f"({self.api.sandbox.root.parent}/etc/x)")
         if self.job_id is not None:
             text = re.sub(r"\b(job(?: id)?) \d+", rf"\1 {self.job_id}", text)
-        text = text.replace("fireuser", self.api.sandbox.gateway.user.name)
+        text = text.replace("fireuser", self.api.sandbox.state.user.name)
         return json.loads(text)
 
     def _place(self, match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from firecrest_sandbox.app import build_api
+from firecrest_sandbox.v2.app import build_api
 from tests.firecrest_sandbox.differences import DIFFERENCES
 
 PROJECT = Path(__file__).resolve().parents[2]

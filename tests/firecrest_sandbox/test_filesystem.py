@@ -303,7 +303,7 @@ def test_an_owner_is_changed_and_unknown_ones_are_refused(api: Api) -> None:
     """There is no recording of `chown`; the answer is an entry of `ls`, as chmod's is."""
     file = api.home / "owned"
     file.touch()
-    user = api.sandbox.gateway.user
+    user = api.sandbox.state.user
     request = {"path": str(file), "owner": user.name, "group": user.group}
     answer = api.ops("PUT", "chown", json=request)
     assert answer.status_code == 200

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from firecrest_sandbox import FaultRule, SandboxConfig
 from firecrest_sandbox.auth import TOKEN_PATH
 from firecrest_sandbox.fault_injection.faults import FaultKind
-from firecrest_sandbox.object_storage import ObjectStore
+from firecrest_sandbox.object_storage.presigning import Presigner
 from firecrest_sandbox.request_guard import Guard, allowed_hosts
 from tests.firecrest_sandbox.conftest import Api
 
@@ -196,8 +196,8 @@ def test_a_request_for_a_token_is_small(api: Api) -> None:
 
 
 def test_a_form_is_checked_before_its_file_is_read(api: Api) -> None:
-    store: ObjectStore = api.sandbox.gateway.store
-    fields = store.presign_form("me", "large")
+    presigner: Presigner = api.sandbox.state.store.presigner
+    fields = presigner.presign_form("me", "large")
     files = {"file": ("large", b"x" * 3_000_000)}
     url = f"{api.sandbox.url}/storage/me"
     assert httpx.post(url, data=fields, files=files, trust_env=False).status_code == 204

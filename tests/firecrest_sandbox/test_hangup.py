@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 
-from firecrest_sandbox import SandboxConfig, app
+from firecrest_sandbox import SandboxConfig
 from firecrest_sandbox.v1 import app as v1_app
+from firecrest_sandbox.v2 import app as v2_app
 
 
-@pytest.mark.parametrize("build", [app.build_api, v1_app.build_api])
+@pytest.mark.parametrize("build", [v2_app.build_api, v1_app.build_api])
 def test_a_client_that_has_gone_is_answered_without_a_bug(build: Callable[[], FastAPI]) -> None:
     api = build()
-    api.state.gateway = SimpleNamespace(config=SandboxConfig())
+    api.state.server = SimpleNamespace(config=SandboxConfig())
 
     @api.post("/read")
     async def read(request: Request) -> None:

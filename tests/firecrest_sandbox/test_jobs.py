@@ -178,7 +178,7 @@ def test_ended_jobs_leave_the_time_window_and_others_do_not(start: Start) -> Non
     old = api.submitted("true\n")
     api.wait(old)
     running = api.submitted("sleep 60\n")
-    for job in api.sandbox.gateway.runner._jobs:
+    for job in api.sandbox.state.runner._jobs:
         job.submitted -= 7200
         job.ended -= 7200 if job.ended else 0
     assert {job["jobId"] for job in api.listed(time_window="1h")} == {running}
@@ -234,7 +234,7 @@ def test_output_files_are_named_by_patterns(api: Api) -> None:
     job_id = api.submitted("#SBATCH -J pat -o %x.%5j.%%.out -e %u-%N.err\necho out\necho err >&2\n")
     api.wait(job_id)
     assert (api.home / f"pat.{int(job_id):05}.%.out").read_text() == "out\n"
-    user = api.sandbox.gateway.user.name
+    user = api.sandbox.state.user.name
     assert (api.home / f"{user}-nid001.err").read_text() == "err\n"
 
 

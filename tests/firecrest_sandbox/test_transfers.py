@@ -147,7 +147,7 @@ def test_a_part_that_breaks_off_counts_for_nothing_and_the_last_one_sent_counts(
     assert httpx.put(part_url, content=b"first", trust_env=False).status_code == 200
     etag = httpx.put(part_url, content=b"second", trust_env=False).headers["etag"]
     assert etag == f'"{hashlib.md5(b"second").hexdigest()}"'
-    parts = Path(api.sandbox.gateway.store._upload(url.params["uploadId"]))
+    parts = Path(api.sandbox.state.store._upload(url.params["uploadId"]))
     deadline = time.monotonic() + 10
     while list(parts.glob("*.partial")) and time.monotonic() < deadline:
         time.sleep(0.01)

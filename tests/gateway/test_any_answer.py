@@ -93,6 +93,7 @@ def work_of(local: Path, large: Path) -> Mapping[str, Callable[[GatewayV2], Awai
         "extract": lambda gateway: gateway.extract("/s/a.tgz", "/s"),
         "archive": lambda gateway: gateway.archive("/s", ["a", "b"], "/s/out"),
         "remove": lambda gateway: gateway.remove("/s"),
+        "change_mode": lambda gateway: gateway.change_mode("/s", "700"),
     }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import stat
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -248,6 +249,10 @@ class FakeGateway:
                 tar.add(Path(directory, name), f"./{inside}")
         return Archive(f"{target}.tgz", below)
 
+    async def change_mode(self, path: str, mode: str) -> None:
+        await self._enter("change_mode")
+        Path(path).chmod(int(mode, 8))
+
     async def remove(self, path: str) -> None:
         await self._enter("remove")
         shutil.rmtree(path, ignore_errors=True)
@@ -378,4 +383,5 @@ def _entry(root: Path, item: Path) -> RemoteFile:
         kind = FileKind.FILE
     mtime = datetime.fromtimestamp(int(info.st_mtime), timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     target = str(item.readlink()) if item.is_symlink() else None
-    return RemoteFile(str(item.relative_to(root)), kind, info.st_size, mtime, target)
+    permissions = stat.filemode(info.st_mode)[1:]
+    return RemoteFile(str(item.relative_to(root)), kind, info.st_size, mtime, target, permissions)

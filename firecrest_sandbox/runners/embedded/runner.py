@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firecrest_sandbox.errors import SchedulerError
@@ -13,30 +12,26 @@ from firecrest_sandbox.processes import run_command
 from firecrest_sandbox.records import Account, Job, JobMetadata, Node, Partition, Reservation
 from firecrest_sandbox.runners.base import ResourceKind, SubmissionReceipt
 from firecrest_sandbox.runners.embedded.commands import Commands
-from firecrest_sandbox.runners.embedded.directives import JobSpec, SbatchError, read_spec, script_path
+from firecrest_sandbox.runners.embedded.directives import JobSpec, SbatchError
 from firecrest_sandbox.runners.embedded.environment import output_paths
 from firecrest_sandbox.runners.embedded.execution import Execution
-from firecrest_sandbox.runners.embedded.inventory import FEATURES, Inventory
+from firecrest_sandbox.runners.embedded.inventory import Inventory
 from firecrest_sandbox.runners.embedded.job_table import JobTable, is_job_id
 from firecrest_sandbox.runners.embedded.jobs import EmbeddedJob, State
 from firecrest_sandbox.runners.embedded.parsed import as_parsed
 from firecrest_sandbox.runners.embedded.queue import Queue
+from firecrest_sandbox.runners.embedded.submission import check_quota, check_submission, read_submission
 from firecrest_sandbox.runners.embedded.views import JobViews
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from firecrest_sandbox.config import SandboxConfig
     from firecrest_sandbox.records import JobDescription
     from firecrest_sandbox.runners.base import JobQuery
 
 _STOPPING = 0.5
-_OVER_QUOTA = (
-    "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"
-    "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
-    "(job submit limit, user's size and/or time limits)\n"
-)
-"""What sbatch 22.05 prints of a submission beyond a QOS's MaxSubmitJobsPerUser."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -75,11 +70,11 @@ class EmbeddedRunner:
     async def submit(self, description: JobDescription) -> SubmissionReceipt:
         """Queue a job, and start it if there is room."""
         try:
-            spec = await asyncio.to_thread(_read, description)
-            self._check(spec)
-        except SbatchError as rejected:
-            raise SchedulerError.answered(1, rejected.stderr) from None
-        self._check_quota(spec)
+            spec = await asyncio.to_thread(read_submission, description)
+            check_submission(spec, self._config, self._queue.nodes)
+        except SbatchError as error:
+            raise SchedulerError.answered(1, error.stderr) from None
+        check_quota(spec, sum(not job.over for job in self._jobs), self._config.max_submitted_jobs)
         number = self._new_number()
         if spec.array is None:
             self._add(spec, number)
@@ -88,29 +83,6 @@ class EmbeddedRunner:
                 self._add(spec, number, array_index=index)
         self._schedule()
         return SubmissionReceipt(str(number))
-
-    def _check(self, spec: JobSpec) -> None:
-        config = self._config
-        if spec.partition is not None and spec.partition not in config.partitions:
-            raise SbatchError(
-                f"invalid partition specified: {spec.partition}\n"
-                "sbatch: error: Batch job submission failed: Invalid partition name specified"
-            )
-        failed = "Batch job submission failed: "
-        if spec.account is not None and spec.account not in config.accounts:
-            raise SbatchError(failed + "Invalid account or account/partition combination specified")
-        if spec.reservation is not None:
-            raise SbatchError(failed + "Requested reservation is invalid")
-        if spec.constraint is not None and spec.constraint != FEATURES:
-            raise SbatchError(failed + "Invalid feature specification")
-        if not {*spec.nodelist, *spec.exclude} <= set(self._queue.nodes):
-            raise SbatchError(failed + "Invalid node name specified")
-
-    def _check_quota(self, spec: JobSpec) -> None:
-        limit = self._config.max_submitted_jobs
-        more = 1 if spec.array is None else len(spec.array.indices)
-        if limit is not None and sum(not job.over for job in self._jobs) + more > limit:
-            raise SchedulerError.over_quota(_OVER_QUOTA)
 
     def _new_number(self) -> int:
         self._last_number += 1
@@ -289,17 +261,6 @@ class EmbeddedRunner:
     async def show(self, thing: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
         """Return what scontrol would show."""
         return self._commands.show(thing, name)
-
-
-def _read(description: JobDescription) -> JobSpec:
-    if not description.script_path:
-        return read_spec(description, description.script, "sbatch")
-    path = Path(script_path(description))
-    try:
-        script = path.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        raise SbatchError(f"Unable to open file {description.script_path}") from None
-    return read_spec(description, script, path.name)
 
 
 def _outcome(job: EmbeddedJob) -> State:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firecrest_sandbox.errors import OutputLimitError, SchedulerError
-from firecrest_sandbox.processes import Finished, login_environment, run_command
+from firecrest_sandbox.processes import Finished, login_environment
 from firecrest_sandbox.records import Account, Job, JobMetadata, Node, Partition, Reservation
 from firecrest_sandbox.runners.base import ACCOUNT_FIELDS, QUEUE_FIELDS, ResourceKind, SubmissionReceipt
 from firecrest_sandbox.runners.slurm import parsing
+from firecrest_sandbox.runners.slurm.commands import is_unknown_job, plain_times, run, run_checked, squeue
 
 if TYPE_CHECKING:
     from firecrest_sandbox.config import SandboxConfig
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _QUOTA = re.compile(r"\b(?:QOS|Assoc)(?:Max|Min)\w*Limit\b", re.IGNORECASE)
 _SUBMITTED = re.compile(r"Submitted batch job (\d+)")
 _SCANCEL_ERROR = re.compile(r"error:", re.IGNORECASE)
-_TIMEOUT = 10.0
-_OUTPUT_LIMIT = 64 * 1024 * 1024
 _STOPPING = 15.0
 _LOOK_AGAIN = 0.25
 _ALIVE = ("PENDING", "RUNNING", "COMPLETING")
@@ -39,39 +37,6 @@ _SBATCH_OPTIONS = {
     "standard_input": "input",
     "constraints": "constraint",
 }
-
-
-class SlurmUnavailableError(Exception):
-    """Slurm's commands aren't there, or its controller doesn't answer."""
-
-
-def probe_slurm() -> str:
-    """Return the version of the Slurm that answers here.
-
-    Raises:
-        SlurmUnavailableError: none does.
-    """
-    try:
-        ping = _probe("scontrol", "ping")
-        version = _probe("sinfo", "--version")
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SlurmUnavailableError(f"no Slurm answers on this machine: {error}") from None
-    if "UP" not in ping:
-        raise SlurmUnavailableError(f"Slurm's controller doesn't answer: {ping.strip()}")
-    # E.g. `slurm-wlm 22.05.8` or `slurm 23.11.4`.
-    return version.split()[-1]
-
-
-def _probe(*argv: str) -> str:
-    finished = subprocess.run(  # noqa: S603  fixed commands
-        argv,
-        capture_output=True,
-        check=True,
-        env=login_environment(),
-        text=True,
-        timeout=_TIMEOUT,
-    )
-    return finished.stdout
 
 
 class SlurmRunner:
@@ -91,7 +56,7 @@ class SlurmRunner:
         """Cancel what was submitted here and hasn't ended, and wait until it has."""
         alive = await self._alive()
         if alive:
-            await _run(["scancel", *alive])
+            await run(["scancel", *alive])
         deadline = time.monotonic() + _STOPPING
         while alive and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_AGAIN)
@@ -101,7 +66,7 @@ class SlurmRunner:
         if not self._submitted:
             return []
         argv = ["squeue", "--noheader", f"--user={self._user}", "--Format=ArrayJobID:|,JobID:|"]
-        listed = await _run(argv)
+        listed = await run(argv)
         known = set(self._submitted)
         ids = (line.split("|")[:2] for line in listed.text.splitlines())
         return sorted({array_id for array_id, *_ in ids if array_id in known})
@@ -122,7 +87,7 @@ class SlurmRunner:
         else:
             script = description.script.encode()
         # The job inherits what sbatch has, so the messages' language is left alone.
-        finished = await _run(argv, stdin=script, env=login_environment(), cwd=self._home)
+        finished = await run(argv, stdin=script, env=login_environment(), cwd=self._home)
         if finished.status != 0 and _QUOTA.search(finished.stderr):
             raise SchedulerError.over_quota(finished.stderr)
         match = _SUBMITTED.search(finished.text)
@@ -146,7 +111,7 @@ class SlurmRunner:
                 *chosen,
             ),
             self._query(
-                *_squeue(),
+                *squeue(),
                 *([] if query.allusers else [f"--user={self._user}"]),
                 *chosen,
             ),
@@ -156,10 +121,10 @@ class SlurmRunner:
 
     async def _query(self, *argv: str) -> Finished:
         try:
-            finished = await _run(argv, output_limit=self._config.buffer_limit)
+            finished = await run(argv, output_limit=self._config.buffer_limit)
         except OutputLimitError:
             raise SchedulerError.query_overflowed() from None
-        if finished.status != 0 and not _unknown(finished):
+        if finished.status != 0 and not is_unknown_job(finished):
             raise SchedulerError.query_answered(finished.status, finished.stderr)
         return finished
 
@@ -182,17 +147,17 @@ class SlurmRunner:
                 f"--jobs={job_id}",
                 f"--format={parsing.SACCT_FIELDS}",
             ),
-            self._query(*_squeue(), f"--jobs={job_id}"),
+            self._query(*squeue(), f"--jobs={job_id}"),
         )
         return parsing.merged(parsing.accounted_jobs(accounted.text), parsing.queued_jobs(queued.text))
 
     async def metadata(self, job_id: str) -> list[JobMetadata]:
         """Ask scontrol, which forgets a job some minutes after its end."""
         shown, script = await asyncio.gather(
-            _run(["scontrol", "show", "-o", "job", job_id]),
-            _run(["scontrol", "write", "batch_script", job_id, "-"]),
+            run(["scontrol", "show", "-o", "job", job_id]),
+            run(["scontrol", "write", "batch_script", job_id, "-"]),
         )
-        if _unknown(shown):
+        if is_unknown_job(shown):
             return []
         for finished in (shown, script):
             if finished.status != 0:
@@ -201,17 +166,17 @@ class SlurmRunner:
 
     async def attach(self, job_id: str, command: str) -> None:
         """Run `srun --overlap`; the command is the user's own shell text."""
-        await _checked("bash", "-c", f"srun --jobid={job_id} --overlap {command}")
+        await run_checked("bash", "-c", f"srun --jobid={job_id} --overlap {command}")
 
     async def cancel(self, job_id: str) -> None:
         """Run scancel, which tells about unknown jobs on stderr only."""
-        finished = await _checked("scancel", "--verbose", job_id)
+        finished = await run_checked("scancel", "--verbose", job_id)
         if _SCANCEL_ERROR.search(finished.stderr):
             raise SchedulerError.answered(finished.status, finished.stderr)
 
     async def nodes(self) -> list[Node]:
         """Ask sinfo."""
-        shown = await _checked("sinfo", "-a", "-N", "--noheader", f"--format={parsing.SINFO_FORMAT}")
+        shown = await run_checked("sinfo", "-a", "-N", "--noheader", f"--format={parsing.SINFO_FORMAT}")
         return parsing.nodes(shown.text)
 
     async def partitions(self, *, hidden: bool) -> list[Partition]:
@@ -225,8 +190,8 @@ class SlurmRunner:
     async def accounts(self) -> list[Account]:
         """Ask sacctmgr."""
         names, default = await asyncio.gather(
-            _checked("sacctmgr", "-nP", "show", "assoc", f"user={self._user}", "format=account"),
-            _checked("sacctmgr", "-nP", "show", "user", self._user, "format=defaultaccount"),
+            run_checked("sacctmgr", "-nP", "show", "assoc", f"user={self._user}", "format=account"),
+            run_checked("sacctmgr", "-nP", "show", "user", self._user, "format=defaultaccount"),
         )
         return [
             Account(name=name, default=name == default.text.strip())
@@ -236,7 +201,7 @@ class SlurmRunner:
     async def account(self, ids: Sequence[str], *, since: str = "") -> list[Mapping[str, str]]:
         """Ask sacct, as FirecREST v1 does."""
         chosen = [f"--starttime={since}"] if since else []
-        finished = await _checked(
+        finished = await run_checked(
             "sacct",
             "-X",
             "--noheader",
@@ -244,66 +209,33 @@ class SlurmRunner:
             f"--format={ACCOUNT_FIELDS}",
             f"--jobs={','.join(ids)}",
             *chosen,
-            env=_plain_times(),
+            env=plain_times(),
         )
         return [row.values for row in parsing.rows(finished.text, ACCOUNT_FIELDS)]
 
     async def queue(self, ids: Sequence[str]) -> list[Mapping[str, str]]:
         """Ask squeue, as FirecREST v1 does."""
         chosen = [f"--jobs={','.join(ids)}"] if ids else []
-        finished = await _checked(
+        finished = await run_checked(
             "squeue",
             f"--user={self._user}",
             "--noheader",
             f"--format={parsing.QUEUE_FORMAT}",
             *chosen,
-            env=_plain_times(),
+            env=plain_times(),
         )
         return [row.values for row in parsing.rows(finished.text, QUEUE_FIELDS)]
 
     async def show(self, thing: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
         """Ask scontrol."""
-        return await self._shown(thing, name, env=_plain_times())
+        return await self._shown(thing, name, env=plain_times())
 
     async def _shown(
         self, thing: ResourceKind, name: str = "", env: Mapping[str, str] | None = None
     ) -> list[Mapping[str, str]]:
         named = [name] if name else []
-        finished = await _run(["scontrol", "-a", "show", "-o", thing.value, *named], env=env)
+        finished = await run(["scontrol", "-a", "show", "-o", thing.value, *named], env=env)
         if finished.status != 0:
             # Of unknown nodes it complains on standard output.
             raise SchedulerError.answered(finished.status, finished.stderr or finished.text)
         return parsing.attributes(finished.text)
-
-
-def _plain_times() -> dict[str, str]:
-    return {**login_environment(), "LC_ALL": "C"}
-
-
-def _squeue() -> list[str]:
-    fields = parsing.SQUEUE_FIELDS.split(",")
-    return ["squeue", "--noheader", "--Format=" + "".join(f"{f}:|," for f in fields[:-1]) + f"{fields[-1]}:"]
-
-
-async def _run(
-    argv: Sequence[str],
-    *,
-    stdin: bytes | None = None,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    output_limit: int = _OUTPUT_LIMIT,
-) -> Finished:
-    if env is None:
-        env = {**login_environment(), "LC_ALL": "C", "SLURM_TIME_FORMAT": "%s"}
-    return await run_command(argv, timeout=_TIMEOUT, output_limit=output_limit, stdin=stdin, env=env, cwd=cwd)
-
-
-async def _checked(*argv: str, env: Mapping[str, str] | None = None) -> Finished:
-    finished = await _run(argv, env=env)
-    if finished.status != 0:
-        raise SchedulerError.answered(finished.status, finished.stderr)
-    return finished
-
-
-def _unknown(finished: Finished) -> bool:
-    return finished.status != 0 and "Invalid job id specified" in finished.stderr

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from firecrest_sandbox.filesystem.archives import Compression
-from firecrest_sandbox.filesystem.models import SourceRequest
+from firecrest_sandbox.v2.filesystem_models import SourceRequest
 from firecrest_sandbox.v2.models import CamelModel
 
 

@@ -1,1 +1,1 @@
-"""Removes what runs have left on a system: their jobs and their directories."""
+"""Remove what runs have left on a system: their jobs and their directories."""

@@ -1,4 +1,4 @@
-"""The leftovers of runs on one system: one list of jobs answers for all of them."""
+"""Clean up after runs on one system; one list of jobs serves all runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import PurePosixPath
 from time import monotonic
 
@@ -17,91 +18,70 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
-from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.session.remote_removal import remove_tree
 from reframe_firecrest.session.session import Connect
-from reframe_firecrest.session.watcher import Watcher
-from reframe_firecrest.settings import Settings
+from reframe_firecrest.session.standalone import standalone_gateway
 
-OUTAGE = policy.EXHAUSTED_AFTER + policy.COOLDOWN + 60.0
-"""Seconds for which a gateway that does not answer is asked again: cleaning up can also be done later.
+RETRY_TIMEOUT = policy.EXHAUSTED_AFTER + policy.COOLDOWN + 60.0
+"""Seconds of retries on a gateway that does not answer; short, because a clean-up can be repeated later.
 
-A killed run may have left it with a connection that is used up, which it must be given the time to replace.
+A killed run may have exhausted the gateway's connection to the system, which takes time to be replaced.
 """
 
-END_PATIENCE = 60.0
-"""Seconds for jobs to end, from their cancel. Slurm kills what goes on 30 s after it (its KillWait)."""
+LATE_RETRY_TIMEOUT = 10.0
+"""The same if nothing is known to be left: the gateway may no longer exist."""
+
+END_TIMEOUT = 60.0
+"""Seconds from a job's cancellation to its end. Slurm kills its processes 30 s after it (KillWait)."""
 
 POLL_PAUSES = (0.3, 0.5, 1.0, 2.0)
-"""Seconds between looks at jobs that are to end; the last one repeats."""
-
-
-LATE_OUTAGE = 10.0
-"""The same where nothing is known to be left: the gateway may not exist any more."""
-
-
-async def connected_cleaner(settings: Settings, connect: Connect, outage: float = OUTAGE) -> Gateway:
-    """Open a gateway outside of a session, on the loop."""
-    settings = settings.model_copy(update={"retry_timeout": outage})
-    connection = connect(settings)
-    try:
-        gateway = await connection.open_gateway()
-    except BaseException:
-        await connection.close()
-        raise
-    # What takes long, such as removing a large directory, is done by a job.
-    gateway.follow_jobs_with(Watcher(gateway, settings, reactor()))
-    return gateway
+"""Seconds between lists of jobs while cancelled jobs end; the last one repeats."""
 
 
 class SystemCleaner:
-    """One system.
+    """Cleans up on one system.
 
     Args:
-        residues: what runs may have left there, at least one.
-        connect: makes the connection to a gateway.
+        residues: what runs may have left on the system; at least one.
     """
 
-    def __init__(self, residues: Sequence[RemoteResidue], connect: Connect) -> None:
-        self._leftovers = residues
-        self._connect = connect
-        self._gateway: Gateway
-        self._scripts: dict[str, str] = {}
-        self._places: dict[str, str] = {}
+    _gateway: Gateway
 
-    async def connect(self) -> None:
-        """Prove that the system is there."""
-        outage = LATE_OUTAGE if all(residue.finished for residue in self._leftovers) else OUTAGE
+    def __init__(self, residues: Sequence[RemoteResidue]) -> None:
+        self._residues = residues
+        self._scripts: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
+
+    async def connect(self, gateways: AsyncExitStack, connect: Connect) -> None:
+        """Open the gateway and check that the system answers.
+
+        Args:
+            gateways: closes the gateway at its end.
+            connect: makes the connection to the gateway.
+        """
+        late_only = all(residue.finished for residue in self._residues)
+        retry_timeout = LATE_RETRY_TIMEOUT if late_only else RETRY_TIMEOUT
+        settings = self._residues[0].settings.model_copy(update={"retry_timeout": retry_timeout})
         try:
-            self._gateway = await connected_cleaner(self._leftovers[0].settings, self._connect, outage)
+            opened = standalone_gateway(settings, connect)
+            self._gateway = await gateways.enter_async_context(opened)
             await self._gateway.connect()
         except errors.GatewayError as error:
-            for residue in self._leftovers:
-                residue.doubt(str(error))
+            for residue in self._residues:
+                residue.add_doubt(str(error))
         else:
-            for residue in self._leftovers:
+            for residue in self._residues:
                 residue.reached = True
 
-    async def close(self) -> None:
-        """Close the connections."""
-        if hasattr(self, "_gateway"):
-            await self._gateway.close()
-
     def _reached(self, *, again: bool = False) -> list[RemoteResidue]:
-        return [one for one in self._leftovers if one.reached and (one.settled or one.cancelled or not again)]
+        return [
+            residue
+            for residue in self._residues
+            if residue.reached and (residue.settled or residue.cancelled or not again)
+        ]
 
-    async def look(self) -> None:
-        """Note what goes on and which directories are there, and change nothing."""
-
-        async def look_at(residue: RemoteResidue) -> None:
-            try:
-                await self._gateway.list_directory(residue.root)
-            except errors.NotFoundError:
-                return
-            except errors.GatewayError as error:
-                residue.complain(str(error))
-            else:
-                residue.removed = True
-
+    async def inspect(self) -> None:
+        """Note which jobs have not ended and which directories exist; change nothing."""
         residues = self._reached()
         if not residues:
             return
@@ -110,81 +90,93 @@ class SystemCleaner:
                 residue.cancelled.add(job_id)
         except errors.GatewayError as error:
             for residue in residues:
-                residue.doubt(str(error))
-        await asyncio.gather(*(look_at(residue) for residue in residues if not residue.finished))
+                residue.add_doubt(str(error))
+        await asyncio.gather(*(self._inspect_root(residue) for residue in residues if not residue.finished))
+
+    async def _inspect_root(self, residue: RemoteResidue) -> None:
+        try:
+            await self._gateway.list_directory(residue.root)
+        except errors.NotFoundError:
+            return
+        except errors.GatewayError as error:
+            residue.add_problem(str(error))
+        else:
+            residue.removed = True
 
     # --- jobs ---------------------------------------------------------------------------------------
 
-    async def end_jobs(self, *, again: bool = False) -> None:
-        """Cancel what goes on, and wait for its end.
+    async def cancel_jobs(self, *, again: bool = False) -> None:
+        """Cancel the jobs that have not ended, and wait for their end.
 
         Args:
-            again: only of runs that had jobs, or whose requests may have been under way, at the first time.
+            again: only for runs that had jobs, or may have had requests in progress, the first time.
         """
         residues = self._reached(again=again)
         if not residues:
             return
+        try:
+            for residue, job_id in await self._cancel_until_ended(residues):
+                residue.left[job_id] = f"it was cancelled, but has not ended within {END_TIMEOUT:.0f} s"
+        except errors.GatewayError as error:
+            await self._cancel(
+                (residue, job_id) for residue in residues for job_id in residue.known - residue.cancelled
+            )
+            for residue in residues:
+                residue.jobs_unknown = not residue.is_void
+                if residue.jobs_unknown:
+                    residue.add_problem(f"could not determine whether its jobs are running: {error}")
+
+    async def _cancel_until_ended(self, residues: Sequence[RemoteResidue]) -> list[tuple[RemoteResidue, str]]:
+        """Cancel jobs as they appear in the list until all have ended; return those that have not in time."""
         pauses = itertools.chain(POLL_PAUSES, itertools.repeat(POLL_PAUSES[-1]))
         deadline = math.inf
-        try:
-            while True:
-                last = monotonic() > deadline
-                # Pending and running jobs are always in the list.
-                active = await self._active(residues)
-                new = [(one, job_id) for one, job_id in active if job_id not in {*one.cancelled, *one.left}]
-                await self._cancel(new)
-                waited_for = [(one, job_id) for one, job_id in active if job_id not in one.left]
-                if not waited_for:
-                    return
-                if new:
-                    deadline = monotonic() + END_PATIENCE
-                elif last:
-                    break
-                await asyncio.sleep(next(pauses))
-            for residue, job_id in waited_for:
-                residue.left[job_id] = f"it was cancelled, but has not ended within {END_PATIENCE:.0f} s"
-        except errors.GatewayError as error:
-            await self._cancel((one, job_id) for one in residues for job_id in one.known - one.cancelled)
-            for residue in residues:
-                residue.unclear = not residue.is_void
-                if residue.unclear:
-                    residue.complain(f"could not determine whether its jobs are running: {error}")
+        while True:
+            last = monotonic() > deadline
+            # Pending and running jobs are always in the list.
+            active = await self._active(residues)
+            new = [(run, job_id) for run, job_id in active if job_id not in {*run.cancelled, *run.left}]
+            await self._cancel(new)
+            ending = [(run, job_id) for run, job_id in active if job_id not in run.left]
+            if not ending or (last and not new):
+                return ending
+            if new:
+                deadline = monotonic() + END_TIMEOUT
+            await asyncio.sleep(next(pauses))
 
     async def _active(self, residues: Iterable[RemoteResidue]) -> list[tuple[RemoteResidue, str]]:
-        """List the jobs that go on, each with the run that it belongs to."""
-        found: dict[str, RemoteResidue] = {}
+        """Return the jobs that have not ended, each with the run that it belongs to."""
+        owners: dict[str, RemoteResidue] = {}
         for part in await self._gateway.jobs(clock(), instead=self._names()):
-            if part.state in ENDED or part.base_id in found:
+            if part.state in ENDED or part.base_id in owners:
                 continue
             for residue in residues:
-                if await self._is_of(residue, part):
-                    found[part.base_id] = residue
-        return [(residue, job_id) for job_id, residue in found.items()]
+                if await self._belongs_to(residue, part):
+                    owners[part.base_id] = residue
+        return [(residue, job_id) for job_id, residue in owners.items()]
 
     def _names(self) -> list[str]:
-        """Return the names that stand for all jobs where these can't be listed; none if some are unknown.
+        """Return the names by which jobs are listed if all jobs can't be; none if some names are unknown.
 
-        A job that comes late has the name of another job of its run.
+        A late job has the name of another job of its run.
         """
-        if any(one.session_log is None for one in self._leftovers):
+        if any(residue.session_log is None for residue in self._residues):
             return []
-        return sorted(
-            {*TRANSFER_JOB_NAMES, *itertools.chain.from_iterable(one.names for one in self._leftovers)}
-        )
+        names = itertools.chain.from_iterable(residue.names for residue in self._residues)
+        return sorted({*TRANSFER_JOB_NAMES, *names})
 
-    async def _is_of(self, residue: RemoteResidue, part: JobPart) -> bool:
-        place = part.working_directory or await self._place(part.base_id)
-        if place == residue.root or place.startswith(f"{residue.root}/"):
+    async def _belongs_to(self, residue: RemoteResidue, part: JobPart) -> bool:
+        directory = part.working_directory or await self._directory(part.base_id)
+        if directory == residue.root or directory.startswith(f"{residue.root}/"):
             return True
-        # Links on the way may have been resolved; and an id can be given to another job one day.
-        if part.base_id in residue.known and residue.run in PurePosixPath(place).parts:
+        # Slurm may have resolved links in the path. The id alone does not suffice: Slurm reuses ids.
+        if part.base_id in residue.known and residue.run in PurePosixPath(directory).parts:
             return True
         return part.name in TRANSFER_JOB_NAMES and f"{residue.root}/" in await self._script(part.base_id)
 
-    async def _place(self, job_id: str) -> str:
-        if job_id not in self._places:
-            self._places[job_id] = await self._gateway.directory(job_id)
-        return self._places[job_id]
+    async def _directory(self, job_id: str) -> str:
+        if job_id not in self._directories:
+            self._directories[job_id] = await self._gateway.directory(job_id)
+        return self._directories[job_id]
 
     async def _script(self, job_id: str) -> str:
         if job_id not in self._scripts:
@@ -206,26 +198,25 @@ class SystemCleaner:
     # --- directories --------------------------------------------------------------------------------
 
     async def remove(self, in_use: set[str], *, again: bool = False) -> None:
-        """Remove the directories.
+        """Remove the directories of the runs.
 
         Args:
-            in_use: those that stay.
-            again: only of runs whose requests may have been under way at the first time.
+            in_use: directories to keep because jobs may be using them.
+            again: only for runs that had jobs, or may have had requests in progress, the first time.
         """
+        residues = [residue for residue in self._reached(again=again) if not residue.is_void]
+        await asyncio.gather(*(self._remove_root(residue, in_use, again=again) for residue in residues))
 
-        async def remove(residue: RemoteResidue) -> None:
-            if residue.root in in_use:
-                residue.complain(f"{residue.root} stays, because jobs may be using it")
-                return
-            try:
-                await self._gateway.remove(residue.root)
-            except errors.GatewayError as error:
-                residue.removed = False
-                if again or not (residue.settled or residue.cancelled):
-                    residue.complain(f"{residue.root} could not be removed: {error}")
-            else:
-                residue.removed = True
-
-        await asyncio.gather(
-            *(remove(residue) for residue in self._reached(again=again) if not residue.is_void)
-        )
+    async def _remove_root(self, residue: RemoteResidue, in_use: set[str], *, again: bool) -> None:
+        if residue.root in in_use:
+            residue.add_problem(f"{residue.root} was not removed: jobs may be using it")
+            return
+        try:
+            await remove_tree(self._gateway, residue.root)
+        except errors.GatewayError as error:
+            residue.removed = False
+            # Otherwise it is tried again.
+            if again or not (residue.settled or residue.cancelled):
+                residue.add_problem(f"{residue.root} could not be removed: {error}")
+        else:
+            residue.removed = True

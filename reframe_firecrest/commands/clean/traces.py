@@ -15,16 +15,16 @@ _BEFORE_SUBMISSION = {
 
 
 def created_nothing(session_log: SessionLog) -> bool:
-    """Tell whether a journal proves that its session created nothing on the system.
+    """Report whether a journal proves that its session created nothing on the system.
 
-    Its directory is the first thing that a session creates, and all else waits for that.
+    A session creates its directory first, and waits for that before it creates anything else.
     """
-    made = session_log.prepared is not None and session_log.prepared.outcome != "refused"
-    return session_log.opened.tells_creation and not made and submitted_nothing(session_log)
+    created = session_log.prepared is not None and session_log.prepared.outcome != "refused"
+    return session_log.opened.tells_creation and not created and submitted_nothing(session_log)
 
 
 def submitted_nothing(session_log: SessionLog) -> bool:
-    """Tell whether a journal proves that no job was ever submitted."""
+    """Report whether a journal proves that its session never submitted a job."""
     return all(
         move.job_id is None and move.phase in _BEFORE_SUBMISSION
         for moves in session_log.moves.values()
@@ -33,18 +33,18 @@ def submitted_nothing(session_log: SessionLog) -> bool:
 
 
 def what_may_be_left(run: Run) -> str:
-    """Write what a run may have left on its systems, for its owner."""
-    return "; ".join(_of(session_log) for session_log in run.session_logs)
+    """Describe what a run may have left on its systems, for its owner."""
+    return "; ".join(_describe(session_log) for session_log in run.session_logs)
 
 
-def _of(session_log: SessionLog) -> str:
-    where = f"on {session_log.opened.system!r} at {session_log.opened.url}"
+def _describe(session_log: SessionLog) -> str:
+    system = f"on {session_log.opened.system!r} at {session_log.opened.url}"
     if created_nothing(session_log):
-        return f"nothing {where}"
-    jobs = sorted(
+        return f"nothing {system}"
+    job_ids = sorted(
         {job.job_id for job in session_log.jobs.values() if job.job_id and job.phase != Phase.DONE.value}
     )
-    told = f", and jobs: {' '.join(jobs)}" if jobs else ""
-    if not jobs and not submitted_nothing(session_log):
-        told = ", and jobs of unknown numbers"
-    return f"{session_log.opened.root} {where}{told}"
+    jobs = f", and jobs: {' '.join(job_ids)}" if job_ids else ""
+    if not job_ids and not submitted_nothing(session_log):
+        jobs = ", and jobs with unknown ids"
+    return f"{session_log.opened.root} {system}{jobs}"

@@ -74,7 +74,7 @@ def run_demo(directory: Path) -> int:
         SandboxError: the sandbox can't be started.
     """
     from firecrest_sandbox import Sandbox, SandboxConfig  # noqa: PLC0415  needs the extra
-    from firecrest_sandbox.running import run_around, stop_requests  # noqa: PLC0415
+    from firecrest_sandbox.foreground import run_around, stop_requests  # noqa: PLC0415
 
     found = samples()
     place = directory.absolute()

@@ -14,7 +14,7 @@ from typing import Any
 from reframe_firecrest.commands.detect.facts import parse_facts
 from reframe_firecrest.commands.detect.processor import processor_info
 from reframe_firecrest.commands.detect.script import FACTS, OUTPUTS, SCRIPT, job_script
-from reframe_firecrest.commands.detect.targets import Target
+from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import DetectionError
 from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase

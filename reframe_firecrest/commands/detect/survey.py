@@ -1,33 +1,37 @@
-"""Asks the gateway what it knows of a system."""
+"""Ask the gateway about a system: its nodes, partitions and accounts."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import TimeoutError as FuturesTimeoutError
 from dataclasses import dataclass
+from pathlib import Path
 
-from reframe_firecrest.commands.detect.groups import NodeGroup, node_groups
-from reframe_firecrest.model.errors import DetectionError, TransientError
+from reframe_firecrest.commands.detect.groups import NodeGroup, node_groups, reframe_name
+from reframe_firecrest.commands.targets import Target
+from reframe_firecrest.model.errors import DetectionError
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
-from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.registry import connect
 from reframe_firecrest.session.session import Connect
+from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
 from reframe_firecrest.settings import Settings
 
-PATIENCE = 120.0
-"""Seconds for all that the gateway has to tell."""
+TIMEOUT = 120.0
+"""Seconds for the whole survey."""
+
+DEFAULT_TOPOLOGY_PREFIX = Path("~/.reframe/topology")
+"""ReFrame's own default of ``general/topology_prefix``."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What the gateway knows.
+    """A system as its gateway describes it.
 
     Attributes:
         system: the system.
-        groups: what should become ReFrame's partitions.
+        groups: groups of nodes, each of which becomes a partition of ReFrame.
         account: the account to charge; None if jobs need not name one.
-        other_accounts: what else could be charged.
+        other_accounts: the user's other accounts.
     """
 
     system: SystemInfo
@@ -39,20 +43,20 @@ class Survey:
 def make_survey(
     system: SystemInfo, cluster: Cluster, accounts: Sequence[AccountInfo], chosen: str | None
 ) -> Survey:
-    """Sort what the gateway said.
+    """Combine the gateway's answers.
 
     Args:
         system: the system.
         cluster: its nodes and partitions.
-        accounts: the user's.
-        chosen: the account that the settings name; it goes before the user's default.
+        accounts: the user's accounts.
+        chosen: the account in the settings, which takes precedence over the user's default.
 
     Raises:
-        DetectionError: there is no partition with nodes.
+        DetectionError: no partition has nodes.
     """
     groups = node_groups(cluster)
     if not groups:
-        raise DetectionError(f"the gateway shows no partition of {system.name!r} that has nodes")
+        raise DetectionError(f"the gateway lists no partition of {system.name!r} with nodes")
     account = chosen or next((entry.name for entry in accounts if entry.default), None)
     others = tuple(entry.name for entry in accounts if entry.name != account)
     return Survey(system, groups, account, others)
@@ -62,24 +66,24 @@ def survey_system(settings: Settings, connect: Connect = connect) -> Survey:
     """Ask for the system, its nodes and partitions, and the user's accounts.
 
     Raises:
-        GatewayError: the gateway does not tell.
-        DetectionError: there is no partition with nodes.
+        GatewayError: a request failed, or the survey timed out.
+        DetectionError: no partition has nodes.
     """
 
     async def ask() -> Survey:
-        connection = connect(settings)
-        try:
-            gateway = await connection.open_gateway()
+        async with standalone_gateway(settings, connect) as gateway:
             system = await gateway.connect()
             cluster, accounts = await asyncio.gather(gateway.cluster(), gateway.accounts())
-        finally:
-            await connection.close()
         return make_survey(system, cluster, accounts, settings.account)
 
-    # Not on this thread: Ctrl-C in the middle of a loop leaves a trail of tasks that complain.
-    try:
-        return reactor().run(ask(), PATIENCE)
-    except FuturesTimeoutError:
-        raise TransientError(
-            f"the gateway did not tell about {settings.system!r} within {PATIENCE:.0f} s"
-        ) from None
+    message = f"the gateway did not describe {settings.system!r} within {TIMEOUT:.0f} s"
+    return run_on_loop(ask(), TIMEOUT, message)
+
+
+def targets_of_survey(survey: Survey, settings: Settings, prefix: Path) -> list[Target]:
+    """Return the partitions of the configuration that is written from a survey."""
+    system = reframe_name(survey.system.name)
+    return [
+        Target(system, group.name, (*group.access(survey.account), *group.probe()), settings, prefix)
+        for group in survey.groups
+    ]

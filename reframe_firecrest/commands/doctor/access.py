@@ -40,9 +40,9 @@ async def check_token(context: CheckContext) -> Finding:
 
 async def check_gateway(context: CheckContext) -> Finding:
     """Look at the gateway."""
-    await context.open_gateway()
+    await context.connection.open_gateway()
     look = await context.gateway.status()
-    context.looks.append(look)
+    context.statuses.append(look)
     url = str(context.settings.url).rstrip("/")
     if look.version and not look.version.startswith(("1.", "2")):
         return yellow(f"{url} says that it is version {look.version}", "ask the site for FirecREST v2")

@@ -46,7 +46,7 @@ async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:
             job_id = await gateway.submit(there, place.path, account)
             try:
                 [part, *_] = await asyncio.wait_for(
-                    context.follower.wait_until_ended(job_id), context.timeout
+                    context.connection.follower.wait_until_ended(job_id), context.timeout
                 )
             except asyncio.TimeoutError:
                 return await _late(context, job_id)

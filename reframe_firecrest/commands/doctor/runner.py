@@ -1,4 +1,4 @@
-"""Makes a diagnosis: opens the gateway, has it checked, closes it."""
+"""Diagnose one system: open its gateway, run the checks, close it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,21 @@ from reframe_firecrest.commands.doctor.checklist import Check, run_checks
 from reframe_firecrest.commands.doctor.context import CheckContext, DiagnosisTarget
 from reframe_firecrest.commands.doctor.findings import Finding
 from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.protocol import Gateway, GatewayConnection
-from reframe_firecrest.model.job_follower import JobFollower
-from reframe_firecrest.session.reactor import reactor
+from reframe_firecrest.gateway.protocol import GatewayConnection
 from reframe_firecrest.session.registry import connect
 from reframe_firecrest.session.session import Connect
-from reframe_firecrest.session.watcher import Watcher
+from reframe_firecrest.session.standalone import run_on_loop, standalone_connection
 from reframe_firecrest.settings import Settings
 
-PATIENCE = RetryPolicy(first_contact=1.5, outage=5.0, refused=0.0)
-"""A diagnosis says what is wrong; it does not wait until it is over."""
+RETRY_POLICY = RetryPolicy(first_contact=1.5, outage=5.0, refused=0.0)
+"""A diagnosis reports an outage instead of waiting for its end."""
 
-END_PATIENCE = 15.0
-"""Seconds for what has to be removed and cancelled when the user gives up."""
+STOP_TIMEOUT = 15.0
+"""Seconds for removing files and cancelling jobs after Ctrl-C."""
 
 
 def _connect(settings: Settings) -> GatewayConnection:
-    return connect(settings, PATIENCE)
-
-
-def _follow_jobs(gateway: Gateway, settings: Settings) -> JobFollower:
-    return Watcher(gateway, settings, reactor())
+    return connect(settings, RETRY_POLICY)
 
 
 def diagnose(
@@ -40,29 +34,26 @@ def diagnose(
     notify: Callable[[str], None],
     connect: Connect = _connect,
 ) -> list[tuple[str, Finding]]:
-    """Make the checks of one system; return the names of the checks and what each found.
+    """Run the checks of one system; return their names and findings.
 
     Args:
         target: the system.
-        checks: what to look at.
-        timeout: seconds for which a job is waited for.
-        notify: told of the check that is about to be made, on another thread.
+        checks: the checks, in order.
+        timeout: seconds to wait for each job.
+        notify: called on another thread with the name of each check before it runs.
         connect: makes the connection to the gateway.
     """
-    over = threading.Event()
+    closed = threading.Event()
 
     async def work() -> list[tuple[str, Finding]]:
-        connection = connect(target.settings)
-        context = CheckContext(target, connection, _follow_jobs, timeout)
         try:
-            return await run_checks(context, checks, notify)
+            async with standalone_connection(target.settings, connect) as connection:
+                return await run_checks(CheckContext(target, connection, timeout), checks, notify)
         finally:
-            await context.close()
-            over.set()
+            closed.set()
 
     try:
-        # Not on this thread: Ctrl-C in the middle of a loop leaves a trail of tasks that complain.
-        return reactor().run(work(), threading.TIMEOUT_MAX)
+        return run_on_loop(work())
     except BaseException:
-        over.wait(END_PATIENCE)
+        closed.wait(STOP_TIMEOUT)
         raise

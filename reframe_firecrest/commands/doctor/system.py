@@ -40,7 +40,7 @@ async def check_services(context: CheckContext) -> Finding:
         if any(_is_needed(service, context.settings.basedir) for service in ill):
             return red(f"unhealthy by the gateway's own check: {told}", f"tell the site, or wait{wait}")
         return yellow(f"unhealthy by the gateway's own check: {told}", f"tell the site{wait}")
-    age = _age(health, context.looks[-1])
+    age = _age(health, context.statuses[-1])
     if health.interval and age is not None and age > STALE * health.interval:
         return yellow(
             f"the gateway looked at them {age:.0f} s ago, although it should every {health.interval:.0f} s",

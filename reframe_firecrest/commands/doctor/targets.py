@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reframe_firecrest.commands.detect.targets import Target, targets_of_file
 from reframe_firecrest.commands.doctor.context import DiagnosisTarget
+from reframe_firecrest.commands.targets import Target, targets_of_file
 from reframe_firecrest.model.errors import DetectionError
 from reframe_firecrest.settings import read_settings
 

@@ -26,7 +26,7 @@ shortest window is taken for 10 minutes shorter than it is."""
 async def check_latency(context: CheckContext) -> Finding:
     """Take the time of ten cheap requests, one after the other."""
     looks = [await context.gateway.status() for _ in range(SAMPLES)]
-    context.looks += looks
+    context.statuses += looks
     times = [look.seconds * 1000 for look in looks]
     detail = f"{median(times):.0f} ms, the median of {SAMPLES} ({min(times):.0f} to {max(times):.0f} ms)"
     if median(times) > SLOW * 1000:
@@ -42,7 +42,7 @@ async def check_clock(context: CheckContext) -> Finding:
     A date is in whole seconds (RFC 9110, section 5.6.7), cut off, and taken between request and answer. So
     each tells two bounds, and many tell narrow ones.
     """
-    dated = [(look.date, look) for look in context.looks if look.date is not None]
+    dated = [(look.date, look) for look in context.statuses if look.date is not None]
     if not dated:
         return skipped("the gateway's answers bear no date")
     earliest = max(date - (look.sent + look.seconds) for date, look in dated)

@@ -41,6 +41,7 @@ REACH_STORAGE = Operation("reaching the S3 storage", timeout=10.0)
 STATUS = Operation("asking for nodes")
 USER = Operation("asking for the user's accounts")
 MKDIR = Operation("creating a directory")
+CHMOD = Operation("changing permissions")
 LIST_FILES = Operation("listing files")
 STAT = Operation("looking at a file")
 # Each attempt has a name of its own: a late one must not truncate what is being unpacked.
@@ -107,6 +108,9 @@ the API does not promise."""
 
 CUT_OFF_REPEATS = 2
 """The same for an operation that takes the gateway too long: each time is lost."""
+
+OVERSIZE_REPEATS = 2
+"""The same for an answer that is larger than this side allows: each time its bytes are received in vain."""
 
 REFUSALS = 2
 """The same for credentials that an identity provider refuses: one may be restarting behind its proxy."""
@@ -313,6 +317,8 @@ def _enough(operation: Operation, error: errors.GatewayError) -> int:
         return UNCERTAIN_REPEATS
     if isinstance(error, errors.OperationTimeoutError) and not operation.fallback:
         return CUT_OFF_REPEATS
+    if isinstance(error, errors.LimitExceededError):
+        return OVERSIZE_REPEATS
     if isinstance(error, errors.AuthError) and operation == TOKEN:
         return REFUSALS
     return 1

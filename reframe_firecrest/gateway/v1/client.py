@@ -64,6 +64,10 @@ class Client:
         """POST a form; return the decoded answer."""
         return (await self._send("POST", endpoint, data=form)).json()
 
+    async def put(self, endpoint: str, form: Form) -> Any:
+        """PUT a form; return the decoded answer."""
+        return (await self._send("PUT", endpoint, data=form)).json()
+
     async def post_file(self, endpoint: str, form: Form, name: str, content: bytes) -> None:
         """POST a form with a file; an answer that can't be decoded is none of the gateway's."""
         (await self._send("POST", endpoint, data=form, files={"file": (name, content)})).json()

@@ -154,6 +154,11 @@ class Filesystem:
         """Create a directory and its parents."""
         await self._post(policy.MKDIR, "mkdir", {"targetPath": accepted(path), "p": "true"})
 
+    async def change_mode(self, path: str, mode: str) -> None:
+        """Change the permissions of a file or directory; see the protocol."""
+        form = {"targetPath": accepted(path), "mode": mode}
+        await self._call(policy.CHMOD, lambda: self._client.put("/utilities/chmod", form))
+
     async def remove(self, path: str) -> None:
         """Remove a file or a tree."""
         form = {"targetPath": accepted(path)}

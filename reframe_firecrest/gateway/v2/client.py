@@ -56,6 +56,11 @@ class Client(firecrest.v2.AsyncFirecrest):
         response = await self._post_request(endpoint=endpoint, json_data=body)
         return self._check_response(response, expected)
 
+    async def put_json(self, endpoint: str, body: Mapping[str, object], expected: int) -> Any:
+        """PUT a JSON body; return the decoded answer."""
+        response = await self._put_request(endpoint=endpoint, json_data=body)
+        return self._check_response(response, expected)
+
     async def delete(self, endpoint: str, params: Mapping[str, object] | None, expected: int) -> Any:
         """DELETE; return the decoded answer, an empty one for status 204."""
         response = await self._delete_request(endpoint=endpoint, params=params)

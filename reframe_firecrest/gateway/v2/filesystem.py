@@ -202,6 +202,16 @@ class Filesystem:
             # What lies under that name is incomplete; it is never looked at again.
             return await self._transfers.compress(attempts(archive.removesuffix(".tgz") + "-job.tgz"), body)
 
+    async def change_mode(self, path: str, mode: str) -> None:
+        """Change the permissions of a file or directory; see the protocol."""
+        path = to_wire(path)
+        if not _is_quotable(path):
+            raise errors.RejectedError(
+                f"FirecREST v2 can't change {path!r}: its name breaks the gateway's command"
+            )
+        body = {"path": path, "mode": mode}
+        await self._call(policy.CHMOD, lambda: self._client.put_json(self._fs("ops/chmod"), body, 200))
+
     async def remove(self, path: str) -> None:
         """Remove a file or a tree."""
         try:

@@ -13,6 +13,7 @@ import pytest
 
 from reframe_firecrest.commands.clean import residue, system_cleaner
 from reframe_firecrest.commands.clean.cleaner import Cleaner
+from reframe_firecrest.commands.clean.model import CleanOptions
 from reframe_firecrest.gateway.protocol import GatewayConnection
 from reframe_firecrest.journal.events import Event, JobMoved, Opened
 from reframe_firecrest.journal.reader import SessionLog, read
@@ -130,11 +131,8 @@ class World:
         return Cleaner(
             self.journals,
             self.environment,
-            dry_run=dry_run,
-            forget=forget,
-            offline=offline,
-            force=force,
-            connect=connect,
+            CleanOptions(dry_run=dry_run, forget=forget, offline=offline, force=force),
+            connect,
         )
 
     def close(self) -> None:
@@ -152,7 +150,7 @@ def job(number: int, phase: str, job_id: str | None = None, age: float = 3000.0)
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(system_cleaner, "POLL_PAUSES", (0.01,))
-    monkeypatch.setattr(system_cleaner, "END_PATIENCE", 0.2)
+    monkeypatch.setattr(system_cleaner, "END_TIMEOUT", 0.2)
     monkeypatch.setattr(residue, "SETTLED", 0.2)
     made = World(tmp_path / "journals", tmp_path / "scratch")
     made.environment.update(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.commands.clean.result import Outcome
+from reframe_firecrest.commands.clean.model import Outcome
 from reframe_firecrest.journal.process_identity import own_identity
 from reframe_firecrest.model import errors
 from tests.commands.clean.conftest import World
@@ -33,9 +33,9 @@ def test_a_live_run_is_left_alone_without_locks_and_after_a_night_of_sleep(
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     alive = world.run("aaaaaa", age=2 * DAY, **asdict(own_identity()))
     running = world.system.run_job(Path(alive.opened.root))
-    assert "it goes on" in untouched(world, world.cleaner().over(), alive.opened.run)
-    with pytest.raises(errors.RunError, match="goes on"):
-        world.cleaner(force=True).named(alive.opened.run)
+    assert "it is still running" in untouched(world, world.cleaner().clean_finished(), alive.opened.run)
+    with pytest.raises(errors.RunError, match="is still running"):
+        world.cleaner(force=True).clean_run(alive.opened.run)
     assert world.system.going_on() == {running}
 
 
@@ -43,12 +43,12 @@ def test_a_run_of_a_machine_of_the_same_name_is_left_alone_until_it_has_been_sil
     world: World,
 ) -> None:
     unknown = world.run("aaaaaa", age=7 * HOUR, **ELSEWHERE)
-    why = untouched(world, world.cleaner().over(), unknown.opened.run)
+    why = untouched(world, world.cleaner().clean_finished(), unknown.opened.run)
     assert why.startswith("could not determine whether it is running (process 7 on ")
     assert "silent for 7 h 0 min, it counts as dead after 1 d 0 h (FIRECREST_HEARTBEAT_TIMEOUT)" in why
     assert f"if it is dead: reframe-firecrest clean {unknown.opened.run} --force" in why
     world.run("bbbbbb", age=25 * HOUR, **ELSEWHERE)
-    [left] = world.cleaner().over().residues
+    [left] = world.cleaner().clean_finished().residues
     assert left.run.endswith("bbbbbb")
 
 
@@ -56,9 +56,9 @@ def test_a_run_of_which_nothing_is_known_is_cleaned_up_by_force_only(world: Worl
     unknown = world.run("aaaaaa", age=7 * HOUR, **ELSEWHERE)
     running = world.system.run_job(Path(unknown.opened.root))
     with pytest.raises(errors.RunError, match=r"could not determine whether run .* --force"):
-        world.cleaner().named(unknown.opened.run)
+        world.cleaner().clean_run(unknown.opened.run)
     assert world.system.going_on() == {running}
-    assert world.cleaner(force=True).named(unknown.opened.run).complete
+    assert world.cleaner(force=True).clean_run(unknown.opened.run).complete
     assert world.system.going_on() == set()
 
 
@@ -77,7 +77,7 @@ def settings(world: World) -> None:
 class TestRemote:
     def test_a_run_that_may_be_alive_elsewhere_is_left_alone(self, world: World) -> None:
         unknown = world.run("aaaaaa", age=7 * HOUR, **ELSEWHERE)
-        outcome = world.cleaner().remote(6 * HOUR)
+        outcome = world.cleaner().clean_remote(6 * HOUR)
         assert [name for name, _ in outcome.skipped] == [unknown.opened.run]
         assert Path(unknown.opened.root).exists()
 
@@ -87,13 +87,13 @@ class TestRemote:
         world.system.clock_ahead = ahead
         young = world.base / "reframe-firecrest" / world.name(6 * HOUR if ahead > 0 else 30 * HOUR)
         young.mkdir(parents=True)
-        outcome = world.cleaner().remote(12 * HOUR)
+        outcome = world.cleaner().clean_remote(12 * HOUR)
         assert outcome.residues == []
         assert young.exists()
 
     def test_a_run_with_a_recent_job_is_left_alone(self, world: World) -> None:
         name = world.name(30 * HOUR)
         job_id = world.system.run_job(world.base / "reframe-firecrest" / name / "t", submitted=HOUR)
-        outcome = world.cleaner().remote(12 * HOUR)
+        outcome = world.cleaner().clean_remote(12 * HOUR)
         assert outcome.skipped == [(name, f"its job {job_id} was submitted more recently than that")]
         assert world.system.going_on() == {job_id}

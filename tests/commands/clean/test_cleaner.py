@@ -41,7 +41,7 @@ class TestAKilledRun:
         session_log = world.run(
             "aaaaaa", job(1, "submitted", known), job(2, "submitting"), job(3, "done", "9")
         )
-        outcome = world.cleaner().named(session_log.opened.run)
+        outcome = world.cleaner().clean_run(session_log.opened.run)
         assert outcome.complete
         [left] = outcome.residues
         assert left.cancelled == {known, unknown}
@@ -56,19 +56,19 @@ class TestAKilledRun:
     def test_the_beginning_of_its_name_will_do(self, world: World) -> None:
         session_log = world.run("aaaaaa", age=3600)
         world.run("bbbbbb", age=7200)
-        [left] = world.cleaner().named(session_log.opened.run[:-4]).residues
+        [left] = world.cleaner().clean_run(session_log.opened.run[:-4]).residues
         assert left.run == session_log.opened.run
 
     def test_a_beginning_that_fits_several_is_refused(self, world: World) -> None:
         first = world.run("aaaaaa")
         world.run("aaaaab")
         with pytest.raises(errors.RunError, match=r"matches 2 runs, newest .*aaaaab; give more of the name"):
-            world.cleaner().named(first.opened.run[:-1])
+            world.cleaner().clean_run(first.opened.run[:-1])
         assert root_of(first).exists()
 
     def test_a_run_that_nobody_knows_is_refused(self, world: World) -> None:
         with pytest.raises(errors.RunError, match=r"no run 'x' in .*FIRECREST_JOURNAL_DIR"):
-            world.cleaner().named("x")
+            world.cleaner().clean_run("x")
 
     def test_a_transfer_job_that_works_for_it_is_cancelled(self, world: World) -> None:
         session_log = world.run("aaaaaa")
@@ -76,7 +76,7 @@ class TestAKilledRun:
         other = world.system.run_job(world.base, name="IngressFileTransfer")
         world.system.scripts[mine] = f"curl -o '{root_of(session_log)}/.transfer/x.tgz'"
         world.system.scripts[other] = f"curl -o '{root_of(session_log)}1/.transfer/x.tgz'"
-        world.cleaner().named(session_log.opened.run)
+        world.cleaner().clean_run(session_log.opened.run)
         assert world.system.going_on() == {other}
 
     def test_a_job_whose_directory_the_list_does_not_tell_is_cancelled(self, world: World) -> None:
@@ -87,20 +87,20 @@ class TestAKilledRun:
             job_id: [replace(part, working_directory="") for part in parts]
             for job_id, parts in world.system.parts.items()
         }
-        world.cleaner().named(session_log.opened.run)
+        world.cleaner().clean_run(session_log.opened.run)
         assert world.system.going_on() == {other}
 
     def test_an_id_that_was_given_to_another_job_is_not_cancelled(self, world: World) -> None:
         other = world.system.run_job(world.base / "mine")
         session_log = world.run("aaaaaa", job(1, "submitted", other))
-        world.cleaner().named(session_log.opened.run)
+        world.cleaner().clean_run(session_log.opened.run)
         assert world.system.going_on() == {other}
 
     def test_links_on_the_way_to_a_known_job_do_no_harm(self, world: World) -> None:
         name = world.name(3600, "aaaaaa")
         known = world.system.run_job(Path("/elsewhere/reframe-firecrest") / name / "t")
         world.run("aaaaaa", job(1, "submitted", known))
-        assert world.cleaner().named(name).complete
+        assert world.cleaner().clean_run(name).complete
         assert world.system.going_on() == set()
 
     def test_what_it_asked_for_last_is_removed_too(self, world: World) -> None:
@@ -115,7 +115,7 @@ class TestAKilledRun:
                 (root_of(session_log) / "a").mkdir(parents=True)
 
         world.system.remove = remove_before_a_job_comes  # type: ignore[method-assign]
-        outcome = world.cleaner().named(session_log.opened.run)
+        outcome = world.cleaner().clean_run(session_log.opened.run)
         assert outcome.complete
         assert outcome.residues[0].cancelled == set(late)
         assert not root_of(session_log).exists()
@@ -123,7 +123,7 @@ class TestAKilledRun:
     def test_what_it_was_still_writing_is_removed_at_the_second_attempt(self, world: World) -> None:
         session_log = world.run("aaaaaa", job(1, "staging", age=0.0))
         world.system.failures["remove"] = [errors.RejectedError("Directory not empty")]
-        assert world.cleaner().named(session_log.opened.run).complete
+        assert world.cleaner().clean_run(session_log.opened.run).complete
         assert not root_of(session_log).exists()
 
 
@@ -133,18 +133,18 @@ class TestWhatFails:
         deaf = world.system.run_job(root_of(session_log))
         other = world.system.run_job(root_of(session_log))
         world.system.failures["cancel"] = [errors.ForbiddenError("Access denied")]
-        outcome = world.cleaner().named(session_log.opened.run)
+        outcome = world.cleaner().clean_run(session_log.opened.run)
         assert not outcome.complete
         [left] = outcome.residues
         assert left.left == {deaf: "Access denied"}
         assert left.cancelled == {other}
-        assert left.problems == [f"{root_of(session_log)} stays, because jobs may be using it"]
+        assert left.problems == [f"{root_of(session_log)} was not removed: jobs may be using it"]
         assert root_of(session_log).exists()
         assert again(session_log).closed == Closed(time=again(session_log).last, left=(deaf,))
 
     def test_the_next_attempt_finds_it(self, world: World) -> None:
         self.test_a_job_that_can_not_be_cancelled_is_named_and_keeps_its_directory(world)
-        outcome = world.cleaner().over()
+        outcome = world.cleaner().clean_finished()
         assert outcome.complete
         assert world.system.going_on() == set()
 
@@ -152,7 +152,7 @@ class TestWhatFails:
         session_log = world.run("aaaaaa")
         deaf = world.system.run_job(root_of(session_log))
         world.system.deaf.add(deaf)
-        [left] = world.cleaner().named(session_log.opened.run).residues
+        [left] = world.cleaner().clean_run(session_log.opened.run).residues
         assert "has not ended" in left.left[deaf]
         assert world.system.cancelled == [deaf]
         assert root_of(session_log).exists()
@@ -177,46 +177,50 @@ class TestWhatFails:
 
         monkeypatch.setattr(system_cleaner, "monotonic", lambda: now)
         monkeypatch.setattr(world.system, "jobs", jobs)
-        assert world.cleaner().named(session_log.opened.run).complete
+        assert world.cleaner().clean_run(session_log.opened.run).complete
         assert world.system.cancelled == [slow]
 
     def test_without_a_list_of_jobs_those_that_are_known_are_cancelled(self, world: World) -> None:
         known = world.system.run_job(Path("/x"))
         session_log = world.run("aaaaaa", job(1, "submitted", known), job(2, "done", "7"))
         world.system.failures["jobs"] = [errors.TransientError("slurmdbd is away")]
-        outcome = world.cleaner().named(session_log.opened.run)
+        outcome = world.cleaner().clean_run(session_log.opened.run)
         assert not outcome.complete
         assert world.system.cancelled == [known]
         assert outcome.residues[0].problems == [
             "could not determine whether its jobs are running: slurmdbd is away",
-            f"{root_of(session_log)} stays, because jobs may be using it",
+            f"{root_of(session_log)} was not removed: jobs may be using it",
         ]
         assert root_of(session_log).exists()
         assert again(session_log).closed is None
 
     def test_a_directory_that_can_not_be_removed_is_named(self, world: World) -> None:
         session_log = world.run("aaaaaa")
-        world.system.failures["remove"] = [errors.ForbiddenError("Permission denied")]
-        [left] = world.cleaner().named(session_log.opened.run).residues
-        assert left.problems == [f"{root_of(session_log)} could not be removed: Permission denied"]
+        world.system.failures["remove"] = [errors.ForbiddenError("Permission denied")] * 2
+        [left] = world.cleaner().clean_run(session_log.opened.run).residues
+        [problem] = left.problems
+        root = root_of(session_log)
+        assert problem.startswith(
+            f"{root} could not be removed: Permission denied; remove it on the system: "
+        )
         assert not residue.is_clean(again(session_log))
 
     def test_a_gateway_that_is_away_leaves_the_journal_as_it_is(self, world: World) -> None:
         session_log = world.run("aaaaaa")
         before = session_log.path.read_bytes()
         world.system.failures["connect"] = [errors.TransientError("it can't be reached")]
-        [left] = world.cleaner().named(session_log.opened.run).residues
+        [left] = world.cleaner().clean_run(session_log.opened.run).residues
         assert left.problems == ["it can't be reached"]
         assert session_log.path.read_bytes() == before
         assert world.system.closed
 
     def test_it_does_not_take_for_ever(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cleanup, "PATIENCE", 0.1)
-        monkeypatch.setattr("reframe_firecrest.commands.clean.system_cleaner.END_PATIENCE", 60.0)
+        monkeypatch.setattr(cleanup, "TIMEOUT", 0.1)
+        monkeypatch.setattr("reframe_firecrest.commands.clean.system_cleaner.END_TIMEOUT", 60.0)
         session_log = world.run("aaaaaa")
         world.system.deaf.add(world.system.run_job(root_of(session_log)))
-        [left] = world.cleaner().named(session_log.opened.run).residues
-        assert left.problems == ["it was not done within 0 s"]
+        [left] = world.cleaner().clean_run(session_log.opened.run).residues
+        assert left.problems == ["cleaning up did not finish within 0 s"]
 
 
 class TestWhatIsLeftAlone:
@@ -224,31 +228,31 @@ class TestWhatIsLeftAlone:
         alive = world.run("aaaaaa", alive=True)
         running = world.system.run_job(root_of(alive))
         killed = world.run("bbbbbb")
-        outcome = world.cleaner().over()
+        outcome = world.cleaner().clean_finished()
         assert [name for name, _ in outcome.skipped] == [alive.opened.run]
         assert [left.run for left in outcome.residues] == [killed.opened.run]
         assert world.system.going_on() == {running}
         assert root_of(alive).exists()
-        with pytest.raises(errors.RunError, match="goes on"):
-            world.cleaner().named(alive.opened.run)
+        with pytest.raises(errors.RunError, match="is still running"):
+            world.cleaner().clean_run(alive.opened.run)
 
     def test_a_run_of_which_one_session_goes_on(self, world: World) -> None:
         world.run("aaaaaa", age=60, alive=True)
         world.run("aaaaaa", age=60, system="eiger")
-        outcome = world.cleaner().over()
+        outcome = world.cleaner().clean_finished()
         assert outcome.residues == []
         assert len(outcome.skipped) == 1
 
     def test_a_younger_run(self, world: World) -> None:
         young, old = world.run("aaaaaa", age=3600), world.run("bbbbbb", age=2 * DAY)
-        world.cleaner().over(older_than=DAY)
+        world.cleaner().clean_finished(older_than=DAY)
         assert root_of(young).exists()
         assert not root_of(old).exists()
 
     def test_a_run_of_which_nothing_is_left(self, world: World) -> None:
         now = time.time()
         world.run("aaaaaa", Removed(time=now, path="."), Closed(time=now), directory=False)
-        outcome = world.cleaner().over()
+        outcome = world.cleaner().clean_finished()
         assert outcome.complete
         assert outcome.residues == []
         # Its gateway is asked for jobs that came late, and for nothing else.
@@ -257,17 +261,17 @@ class TestWhatIsLeftAlone:
     def test_a_run_at_another_gateway_unless_it_is_asked_for(self, world: World) -> None:
         world.environment["FIRECREST_URL"] = "http://other.test"
         session_log = world.run("aaaaaa")
-        assert world.cleaner().over().skipped == [
+        assert world.cleaner().clean_finished().skipped == [
             (
                 session_log.opened.run,
-                f"it was at {session_log.opened.url}, and FIRECREST_URL is another gateway",
+                f"it used {session_log.opened.url}, but FIRECREST_URL is another gateway",
             )
         ]
-        outcome = world.cleaner().named(session_log.opened.run)
+        outcome = world.cleaner().clean_run(session_log.opened.run)
         assert not outcome.complete
         assert world.opened == []
         world.environment["FIRECREST_URL"] = "HTTP://gateway.test:80"
-        assert world.cleaner().named(session_log.opened.run).complete
+        assert world.cleaner().clean_run(session_log.opened.run).complete
 
     @pytest.mark.parametrize(
         ("root", "variables"),
@@ -290,22 +294,22 @@ class TestWhatIsLeftAlone:
         world.environment.update({"FIRECREST_BASEDIR": "/scratch", **variables})
         name = world.name(3600, "aaaaaa")
         world.run("aaaaaa", root=root.format(run=name, other=world.name(3600, "bbbbbb")))
-        outcome = world.cleaner().named(name)
+        outcome = world.cleaner().clean_run(name)
         [(refused, why)] = outcome.refused
         assert refused == name
-        assert "so it stays" in why
+        assert "was not removed: it is not in" in why
         assert world.system.calls["remove"] == 0
 
     def test_a_name_that_is_no_runs(self, world: World) -> None:
         world.run("aaaaaa", run="results", root=f"{world.base}/reframe-firecrest/results")
-        assert [name for name, _ in world.cleaner().over().refused] == ["results"]
+        assert [name for name, _ in world.cleaner().clean_finished().refused] == ["results"]
 
     def test_a_directory_that_another_systems_jobs_of_the_run_may_use(self, world: World) -> None:
         first = world.run("aaaaaa", age=60)
         world.run("aaaaaa", age=60, system="eiger")
         deaf = world.system.run_job(root_of(first))
         world.system.failures["cancel"] = [errors.ForbiddenError("Access denied")]
-        outcome = world.cleaner().named(first.opened.run)
+        outcome = world.cleaner().clean_run(first.opened.run)
         assert sum(deaf in left.left for left in outcome.residues) == 1
         assert root_of(first).exists()
         assert world.system.calls["remove"] == 0
@@ -316,7 +320,7 @@ class TestDryRun:
         session_log = world.run("aaaaaa")
         running = world.system.run_job(root_of(session_log))
         before = session_log.path.read_bytes()
-        outcome = world.cleaner(dry_run=True, forget=True).over()
+        outcome = world.cleaner(dry_run=True, forget=True).clean_finished()
         [left] = outcome.residues
         assert left.cancelled == {running}
         assert left.removed
@@ -326,14 +330,14 @@ class TestDryRun:
 
     def test_a_directory_that_is_not_there_would_not_be_removed(self, world: World) -> None:
         world.run("aaaaaa", directory=False)
-        outcome = world.cleaner(dry_run=True).over()
+        outcome = world.cleaner(dry_run=True).clean_finished()
         assert outcome.complete
         assert not outcome.residues[0].removed
 
     def test_what_can_not_be_looked_at_is_told(self, world: World) -> None:
         world.run("aaaaaa")
         world.system.failures["jobs"] = [errors.TransientError("away")]
-        assert world.cleaner(dry_run=True).over().residues[0].problems == ["away"]
+        assert world.cleaner(dry_run=True).clean_finished().residues[0].problems == ["away"]
 
 
 class TestJournals:
@@ -344,20 +348,20 @@ class TestJournals:
     def test_those_of_old_runs_of_which_nothing_is_left_are_deleted(self, world: World) -> None:
         old, younger = self.ended(world, "aaaaaa", 31 * DAY), self.ended(world, "bbbbbb", 29 * DAY)
         cleaned = world.run("cccccc", age=40 * DAY)
-        outcome = world.cleaner().over()
+        outcome = world.cleaner().clean_finished()
         assert sorted(outcome.forgotten) == sorted([old.opened.run, cleaned.opened.run])
         assert [session_log.path.exists() for session_log in (old, younger, cleaned)] == [False, True, False]
 
     def test_those_of_runs_that_left_something_are_kept(self, world: World) -> None:
         session_log = world.run("aaaaaa", age=40 * DAY)
-        world.system.failures["remove"] = [errors.ForbiddenError("Permission denied")]
-        assert world.cleaner().over().forgotten == []
+        world.system.failures["remove"] = [errors.ForbiddenError("Permission denied")] * 2
+        assert world.cleaner().clean_finished().forgotten == []
         assert session_log.path.exists()
 
     def test_they_are_deleted_on_request(self, world: World) -> None:
         first, second = world.run("aaaaaa"), self.ended(world, "bbbbbb", 3600)
         other = self.ended(world, "cccccc", 60)
-        outcome = world.cleaner(forget=True).over(older_than=600)
+        outcome = world.cleaner(forget=True).clean_finished(older_than=600)
         assert len(outcome.forgotten) == 2
         assert [session_log.path.exists() for session_log in (first, second, other)] == [False, False, True]
 
@@ -367,7 +371,7 @@ class TestJournals:
             world.run("aaaaaa", age=60, system="eiger", url="http://b/"),
         )
         world.environment["FIRECREST_URL"] = first.opened.url
-        assert world.cleaner(forget=True).over().forgotten == []
+        assert world.cleaner(forget=True).clean_finished().forgotten == []
         assert first.path.exists()
         assert second.path.exists()
 
@@ -380,7 +384,7 @@ class TestJournals:
             session_log.path.unlink()
 
         world.system.remove = remove_the_journal_too  # type: ignore[method-assign]
-        [left] = world.cleaner().named(session_log.opened.run).residues
+        [left] = world.cleaner().clean_run(session_log.opened.run).residues
         assert left.problems == ["its journal can't be written: No such file or directory"]
 
 
@@ -410,7 +414,7 @@ class TestWithoutJournals:
         file = old.parent / world.name(4 * DAY)
         file.write_text("")
         job_id, other_id = world.system.run_job(old / "t"), world.system.run_job(young / "t")
-        outcome = world.cleaner().remote(DAY)
+        outcome = world.cleaner().clean_remote(DAY)
         assert outcome.complete
         assert [left.run for left in outcome.residues] == [old.name]
         assert not old.exists()
@@ -420,35 +424,35 @@ class TestWithoutJournals:
 
     def test_a_run_that_is_known_to_go_on_is_left_alone(self, world: World) -> None:
         alive = world.run("aaaaaa", age=2 * DAY, alive=True)
-        outcome = world.cleaner().remote(DAY)
+        outcome = world.cleaner().clean_remote(DAY)
         assert [name for name, _ in outcome.skipped] == [alive.opened.run]
         assert root_of(alive).exists()
 
     def test_a_journal_that_is_there_is_used(self, world: World) -> None:
         session_log = world.run("aaaaaa", age=2 * DAY)
-        world.cleaner().remote(DAY)
+        world.cleaner().clean_remote(DAY)
         assert Run("x", [again(session_log)]).standing is RunStatus.ENDED
         assert not root_of(session_log).exists()
 
     def test_where_no_run_has_been_there_is_nothing(self, world: World) -> None:
-        outcome = world.cleaner().remote(DAY)
+        outcome = world.cleaner().clean_remote(DAY)
         assert outcome.complete
         assert outcome.residues == []
 
     def test_a_gateway_that_is_away_is_told(self, world: World) -> None:
         world.system.failures["connect"] = [errors.TransientError("away")]
         with pytest.raises(errors.TransientError, match="away"):
-            world.cleaner().remote(DAY)
+            world.cleaner().clean_remote(DAY)
 
     def test_a_gateway_that_does_not_answer_is_told(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("reframe_firecrest.commands.clean.remote_runs.PATIENCE", 0.05)
+        monkeypatch.setattr("reframe_firecrest.commands.clean.remote_runs.TIMEOUT", 0.05)
         world.system.blocked["list_directory"] = asyncio.Event()
-        with pytest.raises(errors.TransientError, match="did not tell its directories"):
-            world.cleaner().remote(DAY)
+        with pytest.raises(errors.TransientError, match="could not list the runs"):
+            world.cleaner().clean_remote(DAY)
 
     def test_a_system_that_is_not_there_is_told(self, world: World) -> None:
         world.system.failures["connect"] = [errors.NotFoundError("no system 'daint'")]
         with pytest.raises(errors.NotFoundError, match="no system"):
-            world.cleaner().remote(DAY)
+            world.cleaner().clean_remote(DAY)

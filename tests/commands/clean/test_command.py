@@ -46,9 +46,9 @@ def test_what_was_done_is_told(world: World, clean: Clean) -> None:
     done = clean("--all")
     assert done.exit_code == 0, done.output
     heard = time.strftime("%Y-%m-%d %H:%M", time.localtime(alive.last))
-    whose = f"process 7 on {alive.opened.host}, last heard of at {heard}"
+    whose = f"process 7 on {alive.opened.host}, last sign of life at {heard}"
     assert done.stdout.splitlines() == [
-        f"{alive.opened.run}: left alone, it goes on ({whose})",
+        f"{alive.opened.run}: skipped: it is still running ({whose})",
         f"{session_log.opened.run}: cancelled on 'daint': {' '.join(jobs)}",
         f"{session_log.opened.run}: removed on 'daint': {root}",
     ]
@@ -64,7 +64,7 @@ def test_what_would_be_done_is_told(world: World, clean: Clean) -> None:
     assert set(done.stdout.splitlines()) == {
         f"{session_log.opened.run}: would be cancelled on 'daint': {job}",
         f"{session_log.opened.run}: would be removed on 'daint': {session_log.opened.root}",
-        f"{other.opened.run}: there is nothing of it on 'daint'",
+        f"{other.opened.run}: nothing left on 'daint'",
     }
     assert world.system.cancelled == []
 
@@ -79,13 +79,13 @@ def test_what_failed_is_told_with_the_remedy(world: World, clean: Clean) -> None
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         (
-            f"{session_log.opened.run}: job {job} may still be there; remove it with: scancel {job} "
-            "(Access denied)"
+            f"{session_log.opened.run}: job {job} may still be queued or running; "
+            f"cancel it with: scancel {job} (Access denied)"
         ),
-        f"{session_log.opened.run}: {session_log.opened.root} stays, because jobs may be using it",
+        f"{session_log.opened.run}: {session_log.opened.root} was not removed: jobs may be using it",
         done.stderr.splitlines()[-1],
     ]
-    assert done.stderr.splitlines()[-1].startswith(f"{refused.opened.run}: / does not lie where")
+    assert done.stderr.splitlines()[-1].startswith(f"{refused.opened.run}: / was not removed: it is not in")
 
 
 def test_a_script_gets_all_of_it(world: World, clean: Clean) -> None:
@@ -120,11 +120,11 @@ def test_what_is_forgotten_is_told(world: World, clean: Clean) -> None:
     dropped = world.run("bbbbbb", job(1, "submitted", "77"))
     left = f"{dropped.opened.root} on 'daint' at {dropped.opened.url}, and jobs: 77"
     lines = [
-        f"{empty.opened.run}: it never created anything; its journal is deleted",
-        f"{dropped.opened.run}: its journal is deleted, nothing was cleaned up; may be left: {left}",
+        f"{empty.opened.run}: it never created anything; its journal was deleted",
+        f"{dropped.opened.run}: its journal was deleted, nothing was cleaned up; may be left: {left}",
     ]
     dry = clean("--all", "--forget", "--offline", "--dry-run")
-    assert dry.stdout.splitlines() == [line.replace("is deleted", "would be deleted") for line in lines]
+    assert dry.stdout.splitlines() == [line.replace("was deleted", "would be deleted") for line in lines]
     done = clean("--all", "--forget", "--offline")
     assert (done.exit_code, done.stdout.splitlines(), done.stderr) == (0, lines, "")
     assert not list(world.journals.iterdir())
@@ -134,7 +134,7 @@ def test_a_run_that_may_be_alive_is_told_with_the_way_to_clean_it_up(world: Worl
     unknown = world.run("aaaaaa", **ELSEWHERE)
     done = clean("--all")
     assert done.exit_code == 0
-    assert "left alone, could not determine whether it is running" in done.stdout
+    assert "skipped: could not determine whether it is running" in done.stdout
     assert f"reframe-firecrest clean {unknown.opened.run} --force" in done.stdout
     assert clean(unknown.opened.run).exit_code == 2
     assert clean(unknown.opened.run, "--force").exit_code == 0
@@ -149,15 +149,15 @@ def test_nothing_to_do_is_no_failure_and_needs_no_settings(world: World, clean: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "say what to clean up"),
-        (["x", "--all"], "only one of them"),
-        (["--all", "--older-than", "1d"], "only one of them"),
-        (["--remote"], "--remote goes with --older-than"),
-        (["--remote", "--older-than", "1d", "--all"], "neither RUN nor --all"),
-        (["--all", "--offline"], "--offline goes with --forget"),
-        (["--remote", "--older-than", "1d", "--forget", "--offline"], "--offline goes with --forget"),
-        (["--all", "--force"], "--force goes with RUN"),
-        (["--older-than", "yesterday"], "--older-than: 'yesterday' is no age"),
+        ([], "give exactly one of RUN, --all and --older-than"),
+        (["x", "--all"], "give exactly one of"),
+        (["--all", "--older-than", "1d"], "give exactly one of"),
+        (["--remote"], "--remote requires --older-than"),
+        (["--remote", "--older-than", "1d", "--all"], "excludes RUN and --all"),
+        (["--all", "--offline"], "--offline requires --forget"),
+        (["--remote", "--older-than", "1d", "--forget", "--offline"], "--offline requires --forget"),
+        (["--all", "--force"], "--force requires RUN"),
+        (["--older-than", "yesterday"], "--older-than: 'yesterday' is not an age"),
         (["nobody"], "there is no run 'nobody'"),
     ],
 )

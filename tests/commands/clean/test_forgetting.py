@@ -35,7 +35,7 @@ def test_a_run_that_never_created_anything_is_forgotten_without_its_gateway(
     """Its system, its base directory or its URL was wrong, and they still are."""
     session_log = empty(world, *outcomes, jobs=[*FAILED, *([Closed(time=time.time())] if ended else [])])
     world.environment["FIRECREST_CLIENT_ID"] = ""
-    outcome = world.cleaner().over()
+    outcome = world.cleaner().clean_finished()
     assert outcome.complete
     assert outcome.empty == [session_log.opened.run]
     assert not session_log.path.exists()
@@ -44,9 +44,9 @@ def test_a_run_that_never_created_anything_is_forgotten_without_its_gateway(
 
 def test_it_can_be_named(world: World) -> None:
     session_log = empty(world, "asked", "refused")
-    assert world.cleaner(dry_run=True).named(session_log.opened.run).empty == [session_log.opened.run]
+    assert world.cleaner(dry_run=True).clean_run(session_log.opened.run).empty == [session_log.opened.run]
     assert session_log.path.exists()
-    assert world.cleaner().named(session_log.opened.run).empty == [session_log.opened.run]
+    assert world.cleaner().clean_run(session_log.opened.run).empty == [session_log.opened.run]
     assert not session_log.path.exists()
 
 
@@ -66,7 +66,7 @@ def test_what_is_not_proven_to_have_created_nothing_is_not_forgotten(
 ) -> None:
     session_log = empty(world, *outcomes, jobs=jobs, **more)
     world.system.failures["connect"] = [AWAY]
-    outcome = world.cleaner().over()
+    outcome = world.cleaner().clean_finished()
     assert not outcome.complete
     assert outcome.empty == []
     assert session_log.path.exists()
@@ -74,7 +74,7 @@ def test_what_is_not_proven_to_have_created_nothing_is_not_forgotten(
 
 def test_a_run_that_may_be_alive_is_not_forgotten(world: World) -> None:
     session_log = empty(world, "asked", "refused", **ELSEWHERE)
-    world.cleaner(forget=True, offline=True).over()
+    world.cleaner(forget=True, offline=True).clean_finished()
     assert session_log.path.exists()
 
 
@@ -91,7 +91,7 @@ def test_a_named_run_is_forgotten_when_its_gateway_can_not_be_used(
 ) -> None:
     session_log = world.run("aaaaaa", job(1, "submitted", "77"), job(2, "done", "78"))
     world.system.failures["connect"] = [error]
-    outcome = world.cleaner(forget=True).named(session_log.opened.run)
+    outcome = world.cleaner(forget=True).clean_run(session_log.opened.run)
     assert outcome.complete
     opened = session_log.opened
     left = f"{opened.root} on 'daint' at {opened.url}, and jobs: 77"
@@ -112,9 +112,9 @@ def test_a_named_run_is_forgotten_when_the_settings_do_not_reach_it(
 ) -> None:
     session_log = world.run("aaaaaa", job(1, "submitting"))
     world.environment.update(variables)
-    outcome = world.cleaner(forget=True).named(session_log.opened.run)
+    outcome = world.cleaner(forget=True).clean_run(session_log.opened.run)
     assert outcome.complete
-    assert outcome.dropped[0][1].endswith(", and jobs of unknown numbers")
+    assert outcome.dropped[0][1].endswith(", and jobs with unknown ids")
     assert not session_log.path.exists()
     assert world.opened == []
 
@@ -123,7 +123,7 @@ def test_a_gateway_that_is_away_for_now_does_not_have_all_runs_with_jobs_forgott
     jobs = world.run("aaaaaa", job(1, "submitted", "7"))
     files = world.run("bbbbbb", job(1, "staging"))
     world.system.failures["connect"] = [AWAY]
-    outcome = world.cleaner(forget=True).over()
+    outcome = world.cleaner(forget=True).clean_finished()
     assert not outcome.complete
     assert [name for name, _ in outcome.dropped] == [files.opened.run]
     assert (jobs.path.exists(), files.path.exists()) == (True, False)
@@ -131,8 +131,8 @@ def test_a_gateway_that_is_away_for_now_does_not_have_all_runs_with_jobs_forgott
 
 def test_what_a_working_gateway_could_not_remove_is_not_forgotten(world: World) -> None:
     session_log = world.run("aaaaaa")
-    world.system.failures["remove"] = [errors.ForbiddenError("Permission denied")]
-    outcome = world.cleaner(forget=True).named(session_log.opened.run)
+    world.system.failures["remove"] = [errors.ForbiddenError("Permission denied")] * 2
+    outcome = world.cleaner(forget=True).clean_run(session_log.opened.run)
     assert not outcome.complete
     assert outcome.dropped == []
     assert session_log.path.exists()
@@ -141,9 +141,9 @@ def test_what_a_working_gateway_could_not_remove_is_not_forgotten(world: World) 
 def test_offline_no_gateway_is_asked(world: World) -> None:
     first, second = world.run("aaaaaa", job(1, "submitted", "7")), world.run("bbbbbb")
     alive = world.run("cccccc", alive=True)
-    assert len(world.cleaner(forget=True, offline=True, dry_run=True).over().dropped) == 2
+    assert len(world.cleaner(forget=True, offline=True, dry_run=True).clean_finished().dropped) == 2
     assert first.path.exists()
-    outcome = world.cleaner(forget=True, offline=True).over()
+    outcome = world.cleaner(forget=True, offline=True).clean_finished()
     assert outcome.complete
     assert sorted(name for name, _ in outcome.dropped) == sorted([first.opened.run, second.opened.run])
     assert [session_log.path.exists() for session_log in (first, second, alive)] == [False, False, True]

@@ -138,15 +138,15 @@ def test_a_survey_that_fails_closes_its_connections_too() -> None:
 
 
 def test_a_gateway_that_keeps_silent_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reframe_firecrest.commands.detect.survey.PATIENCE", 0.05)
+    monkeypatch.setattr("reframe_firecrest.commands.detect.survey.TIMEOUT", 0.05)
     gateway = FakeGateway()
     gateway.blocked["connect"] = asyncio.Event()
-    with pytest.raises(TransientError, match="did not tell about 'daint'"):
+    with pytest.raises(TransientError, match="did not describe 'daint' within"):
         survey_system(make_settings(), lambda _settings: gateway)
 
 
 def test_a_system_without_partitions_is_an_error() -> None:
-    with pytest.raises(DetectionError, match="no partition of 'daint' that has nodes"):
+    with pytest.raises(DetectionError, match="no partition of 'daint' with nodes"):
         make_survey(SystemInfo("daint", None, 1), Cluster([], [], []), [], None)
 
 

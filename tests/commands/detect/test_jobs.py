@@ -12,7 +12,7 @@ import pytest
 
 from reframe_firecrest.commands.detect.jobs import DetectionResult, detect_processors, write_processor
 from reframe_firecrest.commands.detect.script import FACTS
-from reframe_firecrest.commands.detect.targets import Target
+from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model import errors
 from reframe_firecrest.session.log_queue import LOGS
 from reframe_firecrest.session.reactor import reactor

@@ -9,6 +9,7 @@ from pathlib import Path
 from reframe_firecrest.commands.doctor.context import CheckContext, DiagnosisTarget
 from reframe_firecrest.commands.doctor.findings import Finding
 from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.session.standalone import StandaloneConnection
 from tests.gateway.helpers import Follower, make_settings, run
 from tests.session.fakes import FakeGateway
 
@@ -31,16 +32,17 @@ class Patient:
 
     def context(self) -> CheckContext:
         target = DiagnosisTarget(make_settings(**self.settings), self.partitions)
-        context = CheckContext(target, self.gateway, lambda *_: Follower(self.waiting), self.timeout)
-        context.gateway, context.follower = self.gateway, Follower(self.waiting)
-        return context
+        connection = StandaloneConnection(target.settings, self.gateway, lambda *_: Follower(self.waiting))
+        run(connection.open_gateway())
+        return CheckContext(target, connection, self.timeout)
 
     def check(self, *checks: Callable[[CheckContext], Awaitable[Finding]]) -> Finding:
         """Make checks in a row; return what the last one found."""
 
+        context = self.context()
+
         async def work() -> Finding:
-            context = self.context()
-            context.looks.append(await self.gateway.status())
+            context.statuses.append(await self.gateway.status())
             context.max_direct = self.gateway.max_direct_upload
             for check in checks:
                 found = await check(context)

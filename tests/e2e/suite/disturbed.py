@@ -13,7 +13,15 @@ import reframe.utility.sanity as sn
 LEDGER = os.environ.get("FAULTS_LEDGER")
 """File in which a job notes its id when a test's commands begin."""
 JOB_ID = "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"
-NOTES = [f'echo "{JOB_ID}" >> {LEDGER}'] if LEDGER else []
+NOTES = (
+    [
+        f'echo "{JOB_ID}" >> {LEDGER}',
+        # Its length is no part of the script, which must be the same in runs of any length.
+        f"test ! -e {LEDGER}.pause || sleep $(cat {LEDGER}.pause)",
+    ]
+    if LEDGER
+    else []
+)
 
 
 class Disturbed(rfm.RunOnlyRegressionTest):

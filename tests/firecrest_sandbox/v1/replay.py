@@ -49,17 +49,17 @@ class Replay:
     def _add_recorded_task(self) -> None:
         recorded = exchanges("raw_task_path")[0].answer["task"]
         other = self.name == "raw_task_other_user"
-        user = "somebody-else" if other else self.v1.sandbox.gateway.user.name
+        user = "somebody-else" if other else self.v1.sandbox.state.user.name
         task = Task(user, "compute", "mycluster", id=recorded["task_id"])
         task.update(TaskState.SUCCESS, recorded["data"])
-        self.v1.sandbox.gateway.tasks.add(task)
+        self.v1.sandbox.state.tasks.add(task)
 
     def translated(self, value: Any) -> Any:
         """Return a recorded value with the sandbox's paths, user and ids."""
         text = json.dumps(value, ensure_ascii=False)
         text = text.replace("/scratch/fireuser", str(self.v1.home))
         text = re.sub(r"/scratch/(readonly|rootonly)", rf"{self.v1.sandbox.root}/scratch/\1", text)
-        text = text.replace("fireuser", self.v1.sandbox.gateway.user.name)
+        text = text.replace("fireuser", self.v1.sandbox.state.user.name)
         for recorded, here in self.ids.items():
             text = re.sub(rf"(?<![\w.:]){recorded}(?!\d|:\d)", here, text)
         return json.loads(text)
@@ -86,7 +86,7 @@ class Replay:
 
     def spoil_token(self, request: httpx.Request) -> None:
         token = request.headers["Authorization"].removeprefix("Bearer ")
-        authority = self.v1.sandbox.gateway.authority
+        authority = self.v1.sandbox.state.authority
         if self.name.startswith("bad_token"):
             token = jwt.encode(authority.claims(token), bytes(len(authority.key)), algorithm="HS256")
         elif self.name.startswith("expired_token"):

@@ -233,4 +233,4 @@ def test_every_route_wants_a_token(v1: V1, method: str, path: str) -> None:
 def test_the_api_key_does_instead_of_a_token(v1: V1) -> None:
     key = v1.sandbox.config.api_key.get_secret_value()
     answer = v1.http.get("/utilities/whoami", headers={"Authorization": "", "X-API-Key": key})
-    assert answer.json()["output"] == v1.sandbox.gateway.user.name
+    assert answer.json()["output"] == v1.sandbox.state.user.name

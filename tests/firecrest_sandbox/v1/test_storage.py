@@ -60,7 +60,7 @@ def test_a_failed_upload_whose_object_is_gone_fails_for_good(v1: V1) -> None:
     gone.rmdir()
     v1.put_into_storage(form, b"content")
     v1.reached(task_id, "115")
-    v1.sandbox.gateway.store.remove(f"{v1.sandbox.gateway.user.name}/{form['parameters']['data']['key']}")
+    v1.sandbox.state.store.remove(f"{v1.sandbox.state.user.name}/{form['parameters']['data']['key']}")
     task = v1.reached(task_id, "400")
     assert task["data"] == "File was deleted from staging area. Start a new upload process"
 

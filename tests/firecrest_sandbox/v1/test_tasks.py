@@ -27,7 +27,7 @@ def test_a_task_by_its_path_has_its_url(v1: V1) -> None:
 
 
 def test_only_its_owner_sees_a_task(v1: V1) -> None:
-    tasks = v1.sandbox.gateway.tasks
+    tasks = v1.sandbox.state.tasks
     task = tasks.add(Task("somebody-else", "compute", v1.sandbox.config.system))
     assert v1.get(f"/tasks/{task.id}").status_code == 403
     assert v1.get("/tasks", tasks=task.id).json() == {"tasks": {}}

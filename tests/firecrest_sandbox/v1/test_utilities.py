@@ -107,7 +107,7 @@ def test_texts_have_to_be_there(v1: V1) -> None:
 
 def test_the_owner_can_be_kept(v1: V1) -> None:
     (v1.home / "owned").touch()
-    group = v1.sandbox.gateway.user.group
+    group = v1.sandbox.state.user.group
     answer = v1.put("/utilities/chown", targetPath=str(v1.home / "owned"), group=group)
     assert answer.json()["description"] == "Success to chown file or directory."
     assert str(v1.home / "owned") in answer.json()["output"]

@@ -170,7 +170,7 @@ def test_no_secret_is_in_any_log(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture, way: str, right: bool
 ) -> None:
     issued: list[str] = []
-    authority = sandbox.gateway.authority
+    authority = sandbox.state.authority
     environment = {**sandbox.environment(), "FIRECREST_AUTH": way}
     environment["FIRECREST_TOKEN_COMMAND"] = token_command(sandbox) if right else f"echo {TOKEN}"
     if not right:

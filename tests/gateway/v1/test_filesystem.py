@@ -500,6 +500,13 @@ class TestArchives:
         )
 
 
+def test_permissions_are_changed() -> None:
+    [exchange] = exchanges("chmod")
+    api = ApiV1({"PUT /utilities/chmod": response_of(exchange)})
+    call(api, lambda gateway: gateway.change_mode("/scratch/t", "700"))
+    assert api.form() == {"targetPath": "/scratch/t", "mode": "700"}
+
+
 class TestRemoving:
     def test_a_tree_is_removed(self) -> None:
         api = ApiV1({RM: answer(204)})

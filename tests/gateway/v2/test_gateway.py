@@ -932,6 +932,16 @@ class TestFiles:
             "recursive": "true",
         }
 
+    def test_permissions_are_changed(self) -> None:
+        api = Api({"PUT /filesystem/ops/chmod": answer(200, {"output": None})})
+        call(api, lambda gateway: gateway.change_mode("/scratch/t", "700"))
+        assert api.body() == {"path": "/scratch/t", "mode": "700"}
+
+    def test_a_name_that_would_break_the_command_is_not_sent(self) -> None:
+        api = Api({})
+        fails(errors.RejectedError, api, lambda gateway: gateway.change_mode("/s/'; rm x; '", "700"))
+        assert api.seen == []
+
     def test_what_is_not_there_is_as_good_as_removed(self) -> None:
         api = Api({"DELETE /filesystem/ops/rm": answer(404, "rm: cannot remove: No such file or directory")})
         call(api, lambda gateway: gateway.remove("/scratch/t"))

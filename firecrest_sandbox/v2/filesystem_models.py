@@ -5,7 +5,7 @@ from enum import Enum
 from pydantic import AliasChoices, Field
 
 from firecrest_sandbox.filesystem.archives import Compression
-from firecrest_sandbox.filesystem.listing import File
+from firecrest_sandbox.filesystem.listing import File, FileStat
 from firecrest_sandbox.v2.models import CamelModel
 
 
@@ -77,21 +77,6 @@ class Checksum(CamelModel):
 
     algorithm: str = "SHA-256"
     checksum: str
-
-
-class FileStat(CamelModel):
-    """What `stat` tells; times in epoch seconds."""
-
-    mode: int
-    ino: int
-    dev: int
-    nlink: int
-    uid: int
-    gid: int
-    size: int
-    atime: int
-    ctime: int
-    mtime: int
 
 
 class ListingAnswer(CamelModel):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.commands.detect.targets import targets_of_file, targets_of_survey
+from reframe_firecrest.commands.detect.survey import targets_of_survey
+from reframe_firecrest.commands.targets import targets_of_file
 from reframe_firecrest.model.errors import DetectionError, SettingsError
 from tests.commands.detect.test_configuration import survey
 from tests.gateway.helpers import make_settings
