@@ -91,13 +91,15 @@ def test_a_user_who_gives_up_leaves_neither_job_nor_directory(patient: Patient) 
         waits.set()
         return await for_ever(job_id)
 
+    patient.waiting = wait
+    context = patient.context()
+
     async def give_up() -> None:
-        task = asyncio.ensure_future(check_job(patient.context(), OPTIONS))
+        task = asyncio.ensure_future(check_job(context, OPTIONS))
         await waits.wait()
         task.cancel()
         await asyncio.wait([task])
 
-    patient.waiting = wait
     run(give_up())
     assert patient.gateway.cancelled == ["101"]
     assert patient.left() == []

@@ -143,7 +143,7 @@ def test_a_run_that_is_over_is_watched_once(write: Write, status: Status) -> Non
     [
         ([], "there is no run in "),
         (["nobody"], "there is no run 'nobody' in "),
-        (["--watch", "--json"], "don't go together"),
+        (["--watch", "--json"], "--watch excludes --json"),
     ],
 )
 def test_what_can_not_be_shown_is_told_in_one_line(arguments: list[str], said: str, status: Status) -> None:
