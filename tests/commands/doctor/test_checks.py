@@ -40,7 +40,7 @@ class TestAccess:
         [
             (300.0, Status.GREEN, "300 s"),
             (None, Status.GREEN, "API key"),
-            (45.0, Status.YELLOW, "45 s only"),
+            (45.0, Status.YELLOW, "only 45 s"),
         ],
     )
     def test_a_token_tells_its_lifetime(
@@ -55,7 +55,7 @@ class TestAccess:
         ("version", "status", "words"),
         [
             ("2.5.6", Status.GREEN, "FirecREST 2.5.6"),
-            (None, Status.GREEN, "does not tell"),
+            (None, Status.GREEN, "unknown version"),
             ("3.0", Status.YELLOW, "3.0"),
         ],
     )
@@ -260,8 +260,8 @@ class TestFiles:
         [
             (Storage("s3", "https://s3.test"), 403, Status.GREEN, "https://s3.test can be reached"),
             (Storage("s3", "https://s3.test"), 503, Status.YELLOW, "HTTP 503"),
-            (Storage("s3"), 200, Status.SKIPPED, "--transfer finds out"),
-            (None, 200, Status.SKIPPED, "--transfer finds out"),
+            (Storage("s3"), 200, Status.SKIPPED, "--transfer checks it"),
+            (None, 200, Status.SKIPPED, "--transfer checks it"),
             (Storage("streamer"), 200, Status.YELLOW, "'streamer'"),
         ],
     )

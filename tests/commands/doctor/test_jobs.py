@@ -72,7 +72,7 @@ def test_a_job_that_fails_is_red(patient: Patient, state: str, code: int) -> Non
 
 def test_another_output_is_red(patient: Patient) -> None:
     ending(patient, output="Welcome!")
-    assert "something else" in job(patient).detail
+    assert "not what its script prints" in job(patient).detail
 
 
 def test_a_job_that_does_not_start_is_cancelled(patient: Patient) -> None:
