@@ -1,1 +1,1 @@
-"""The benchmark: `python -m bench` measures the product and prints what it needed beside what it may need."""
+"""Benchmark of the product: `python -m bench` prints its costs with their targets."""

@@ -1,7 +1,6 @@
-"""Measures, prints tables and writes files; see docs/performance.md.
+"""Measure the product, print tables and write files; see docs/performance.md.
 
-Through the sandbox, with latencies of its own, or through the gateway that FIRECREST_URL and its companions
-name, as it is.
+The runs use the sandbox with given latencies, or the gateway of FIRECREST_URL if it is set.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ WIDTH = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure; the exit code says whether all tests passed."""
+    """Run the benchmark; return exit code 0 if all tests passed."""
     given = _parser().parse_args(arguments)
     no_slurm = why_no_slurm() if given.slurm else None
     if no_slurm:
@@ -44,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     surroundings = Surroundings.now(given.label, api=None if outside else given.api, repeat=given.repeat)
     found: dict[Case, list[Run]] = {case: [] for case in options.cases()}
-    # Round by round, so that what else the machine does meanwhile does not fall on one case alone.
+    # Round by round, so that other load on the machine does not affect only one case.
     for number in range(given.repeat):
         for case, runs in found.items():
             runs.append(measure(case, "v1" if given.api == 1 else "v2"))
-            _tell(case, runs[-1], number)
+            _print_progress(case, runs[-1], number)
     reached, grown = figures(options, found), growth(options, found)
     sheets = [figure_sheet("Figures to reach", [*reached, *grown]), time_sheet(found), traffic_sheet(found)]
     sheets += [scale_sheet(options, found)] if options.scale else []
@@ -69,28 +68,34 @@ def _parser() -> argparse.ArgumentParser:
         "--tests", type=_positive, nargs="+", default=[20, 100, 500], help="sizes of the suite"
     )
     parser.add_argument(
-        "--latency", type=_seconds, nargs="+", default=[0.0, 0.2], help="seconds a request, sandbox only"
+        "--latency",
+        type=_seconds,
+        nargs="+",
+        default=[0.0, 0.2],
+        help="latencies in seconds per request, sandbox only",
     )
     parser.add_argument(
-        "--repeat", type=_positive, default=1, metavar="N", help="run everything so many times"
+        "--repeat", type=_positive, default=1, metavar="N", help="number of runs of each case"
     )
     parser.add_argument(
-        "--large", type=_positive, default=0, metavar="MIB", help="a test with large files too"
+        "--large", type=_positive, default=0, metavar="MIB", help="also run a test with large files"
     )
-    parser.add_argument("--slurm", action="store_true", help="ReFrame's own slurm too, where sbatch works")
+    parser.add_argument(
+        "--slurm", action="store_true", help="also run ReFrame's slurm scheduler, if sbatch works"
+    )
     parser.add_argument(
         "--scale",
         type=_scale,
         default=0,
         metavar="N",
-        help="N tests too, and a half and a quarter of them",
+        help="also run N, N/2 and N/4 tests",
     )
     parser.add_argument(
         "--api", type=int, choices=[1, 2], default=2, help="version of FirecREST's API, sandbox only"
     )
-    parser.add_argument("--label", default="", help="what the tables say of the gateway")
-    parser.add_argument("--json", type=_writable, metavar="FILE", help="write all figures and runs there")
-    parser.add_argument("--markdown", type=_writable, metavar="FILE", help="write the tables there")
+    parser.add_argument("--label", default="", help="name of the gateway in the tables")
+    parser.add_argument("--json", type=_writable, metavar="FILE", help="write all figures and runs to FILE")
+    parser.add_argument("--markdown", type=_writable, metavar="FILE", help="write the tables to FILE")
     return parser
 
 
@@ -104,7 +109,7 @@ def _positive(text: str) -> int:
 def _scale(text: str) -> int:
     number = int(text)
     if number < 8:
-        raise argparse.ArgumentTypeError(f"{text} tests show no growth; take at least 8")
+        raise argparse.ArgumentTypeError(f"{text} is too small to show growth; use at least 8")
     return number
 
 
@@ -116,7 +121,7 @@ def _seconds(text: str) -> float:
 
 
 def _writable(text: str) -> Path:
-    """Prove it before hours are spent."""
+    """Check that a file can be written, before the benchmark starts."""
     path = Path(text)
     try:
         path.open("a").close()
@@ -125,7 +130,7 @@ def _writable(text: str) -> Path:
     return path
 
 
-def _tell(case: Case, run: Run, number: int) -> None:
+def _print_progress(case: Case, run: Run, number: int) -> None:
     state = "passed" if run.passed else "FAILED"
     print(f"round {number + 1}: {case.title}: {state} in {run.wall_s:.1f} s", file=sys.stderr)
     for remark in run.remarks:
@@ -152,7 +157,7 @@ def _everything(
 
 
 def _told(run: Run) -> dict[str, Any]:
-    """Leave out what names the gateway; the traffic has the same by shape."""
+    """Return a run without the gateway's addresses; `traffic` has its requests by shape."""
     found: dict[str, Any] = run.model_dump(exclude={"told": {"requests"}})
     return found
 

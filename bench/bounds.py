@@ -1,4 +1,4 @@
-"""What a run could not do without: the sizes of its inputs, its scripts and what its jobs made."""
+"""Lower bounds of a run's traffic: the sizes of its inputs, its scripts and the output of its jobs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = "rfm_job.sh"
-"""What ReFrame calls the script that it generates for a run-only test."""
+"""Name of the script that ReFrame generates for a run-only test."""
 
 INPUTS = "data-"
-"""What the names of the files begin with that bench/suite.py makes."""
+"""Prefix of the names of files that bench/suite.py creates."""
 
 OWN = ".rfm_"
-"""What the names of files begin with that ReFrame keeps for itself in a stage directory."""
+"""Prefix of the names of ReFrame's own files in a stage directory."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Bounds:
     """Sizes in bytes.
 
     Attributes:
-        inputs: of one test's inputs.
-        scripts: of all tests' scripts.
-        packed: of a compressed archive of all that the jobs made; None where nobody needs to know.
+        inputs: size of one test's inputs.
+        scripts: size of all tests' scripts.
+        packed: size of a compressed archive of all files that the jobs created; None if not measured.
     """
 
     inputs: int = 0
@@ -33,13 +33,13 @@ class Bounds:
 
 
 def measure_bounds(stage: Path, source: Path, scratch: Path, *, pack: bool) -> Bounds:
-    """Measure the stage directories that a run left behind.
+    """Measure the stage directories of a run.
 
     Args:
         stage: the directory that contains them.
         source: the suite's source directory.
         scratch: directory for the archive.
-        pack: say what would have to be fetched at least.
+        pack: measure the compressed archive.
     """
     given = {str(path.relative_to(source)) for path in source.rglob("*")}
     directories = sorted(script.parent for script in stage.rglob(SCRIPT))
@@ -63,7 +63,7 @@ def _sizes(directory: Path) -> Iterator[tuple[str, int]]:
 
 
 def _pack(stage: Path, directories: list[Path], given: set[str], archive: Path) -> int:
-    """Pack what the jobs made, with the settings of ``tar -z``, and return the archive's size."""
+    """Pack the files that the jobs created, as by ``tar -z``; return the archive's size."""
     with tarfile.open(archive, "w:gz", compresslevel=6, format=tarfile.GNU_FORMAT) as file:
         for directory in directories:
             for name, _size in _sizes(directory):

@@ -1,11 +1,11 @@
-"""What can be measured, and what of it is asked for."""
+"""Cases of the benchmark, and the options that select them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 COMPARED = 100
-"""Tests of the runs that are compared with something else than themselves."""
+"""Number of tests in the runs that are compared with other schedulers."""
 
 FIRECREST, LOCAL, SLURM = "firecrest", "local", "slurm"
 """The partitions of bench/settings.py."""
@@ -16,11 +16,11 @@ class Case:
     """One run of the suite.
 
     Attributes:
-        tests: how many.
-        latency: seconds that the sandbox adds to every request; None where no sandbox is in the way.
+        tests: number of tests.
+        latency: seconds that the sandbox adds to every request; None without a sandbox.
         shared: all tests have the same inputs.
-        large_mib: MiB of one more file each way.
-        partition: of bench/settings.py.
+        large_mib: size of an additional file in each direction, in MiB.
+        partition: partition of bench/settings.py.
         over_slurm: the sandbox runs the jobs through Slurm.
     """
 
@@ -33,12 +33,12 @@ class Case:
 
     @property
     def is_plain(self) -> bool:
-        """Tell whether nothing but its size and latency is special about it."""
+        """Report whether only size and latency differ from the defaults."""
         return self == Case(self.tests, self.latency)
 
     @property
     def title(self) -> str:
-        """What tables call it."""
+        """Title in tables."""
         parts = [f"{self.tests} tests" if self.tests > 1 else "1 test"]
         parts += [] if self.latency is None else [f"{self.latency * 1000:.0f} ms"]
         parts += ["same inputs"] if self.shared else []
@@ -50,12 +50,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for.
+    """Options of the benchmark.
 
     Attributes:
         tests: sizes of the suite.
-        latencies: seconds a request; a single None where the gateway is not ours.
-        large_mib: MiB of the large file each way, 0 for none.
+        latencies: seconds per request; a single None for a gateway other than the sandbox.
+        large_mib: size of the large file in each direction in MiB, 0 for none.
         slurm: compare with ReFrame's own `slurm` scheduler.
         scale: the largest of three sizes that show how cost grows, 0 for none.
     """
@@ -69,15 +69,15 @@ class Options:
     @property
     def fast(self) -> float | None:
         """The lowest latency."""
-        return None if None in self.latencies else min(self._told)
+        return None if None in self.latencies else min(self._known_latencies)
 
     @property
     def slow(self) -> float | None:
         """The highest latency."""
-        return None if None in self.latencies else max(self._told)
+        return None if None in self.latencies else max(self._known_latencies)
 
     @property
-    def _told(self) -> list[float]:
+    def _known_latencies(self) -> list[float]:
         return [latency for latency in self.latencies if latency is not None]
 
     @property
@@ -110,7 +110,7 @@ class Options:
         return Case(size, self.slow, over_slurm=self.slow is not None), Case(size, partition=SLURM)
 
     def cases(self) -> list[Case]:
-        """Return all that is to be measured, each once."""
+        """Return the cases to measure, without duplicates."""
         found = [Case(tests, latency) for tests in self.tests for latency in self.latencies]
         found += [Case(tests, self.fast) for tests in self.scales]
         found += [self.shared, self.own]

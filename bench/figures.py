@@ -1,4 +1,4 @@
-"""The figures to reach, and what was measured of each."""
+"""Figures with their targets and measurements."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bench.spread import Spread
 from reframe_firecrest.settings import Settings
 
 REQUESTS_A_TEST = {20: 3.0, 100: 2.0, 500: 1.4}
-"""By the number of tests."""
+"""Targets by the number of tests."""
 
 SLOWDOWN = {20: 2.0, 100: 1.3, 500: 1.2}
-"""Wall time at 200 ms against that at 0 ms, by the number of tests."""
+"""Targets of the wall time at 200 ms latency relative to 0 ms, by the number of tests."""
 
 SLOWDOWN_LATENCIES = (0.0, 0.2)
 SUBMIT_MS = 5.0
@@ -23,13 +23,13 @@ FETCHED_FACTOR = 1.2
 MEMORY_MB = 100.0
 
 GROWTH = 1.2
-"""Cost of the largest size against the straight line through the two smaller ones."""
+"""Target of the cost of the largest size relative to the straight line through the two smaller ones."""
 
 POLL_MIN: float = Settings.model_fields["poll_interval_min"].default
 """Seconds of a tick."""
 
 Found = Mapping[Case, Sequence[Run]]
-"""What was measured, with repetitions."""
+"""Measured runs, by case."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Figure:
     """One figure.
 
     Attributes:
-        name: what was measured, with its unit.
-        suite: of which runs.
-        measured: None where it was not.
-        target: what it may be at most; None where nothing is asked.
-        digits: after the decimal point.
-        remark: what it consists of, or why it was not measured.
+        name: its name with the unit.
+        suite: the measured runs.
+        measured: the measurement; None if it is missing.
+        target: upper limit; None without a target.
+        digits: digits after the decimal point.
+        remark: its components, or why it was not measured.
     """
 
     name: str
@@ -54,14 +54,14 @@ class Figure:
 
     @property
     def reached(self) -> bool | None:
-        """Tell whether the median is within the target; None where there is nothing to compare."""
+        """Report whether the median is within the target; None if either is missing."""
         if self.measured is None or self.target is None:
             return None
         return self.measured.median <= self.target
 
 
 def figures(options: Options, found: Found) -> list[Figure]:
-    """Return all figures, those that were not measured too."""
+    """Return all figures, including those that were not measured."""
     passed = {case: [run for run in runs if run.passed] for case, runs in found.items()}
     sizes = sorted({*REQUESTS_A_TEST, *(case.tests for case in passed if case.is_plain)})
     return [

@@ -1,4 +1,4 @@
-"""Runs ReFrame with the suite, through a gateway or without one."""
+"""Run the suite in ReFrame, with or without a gateway."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from firecrest_sandbox import Sandbox, SandboxConfig, SandboxError
 HERE = Path(__file__).resolve().parent
 
 LIMIT_S = 3600.0
-"""A run that takes longer has failed."""
+"""Seconds after which a run has failed."""
 
 
 def measure(case: Case, api: Literal["v1", "v2"] = "v2") -> Run:
-    """Run a case once, through a fresh sandbox if it needs one, which speaks the given version of the API."""
+    """Run a case once, through a new sandbox with the given version of the API if it needs one."""
     if case.partition != FIRECREST or case.latency is None:
         return run_reframe(case, {})
     config = SandboxConfig(
@@ -48,8 +48,8 @@ def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
     """Run ReFrame once.
 
     Args:
-        case: what it runs.
-        gateway: variables of the gateway, beside those that are set already.
+        case: the case.
+        gateway: environment variables of the gateway, in addition to those of this process.
     """
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as scratch:
         told, report = Path(scratch, "told.json"), Path(scratch, "report.json")
@@ -68,7 +68,7 @@ def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
             "BENCH_SHARED": "1" if case.shared else "",
             "BENCH_LARGE_MIB": str(case.large_mib),
         }
-        begun = time.monotonic()
+        start = time.monotonic()
         try:
             answer = subprocess.run(
                 command,
@@ -81,7 +81,7 @@ def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
             )
         except subprocess.TimeoutExpired:
             return Run(wall_s=LIMIT_S, remarks=[f"not finished after {LIMIT_S:.0f} s"])
-        run = Run(wall_s=time.monotonic() - begun, session_s=_session_s(report))
+        run = Run(wall_s=time.monotonic() - start, session_s=_session_s(report))
         run.passed = f"Ran {case.tests}/{case.tests} test case(s)" in answer.stdout and answer.returncode == 0
         if not run.passed:
             run.remarks += _complaints(answer)
@@ -94,7 +94,7 @@ def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
 
 
 def _complaints(answer: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return why ReFrame failed: each reason once, or else its last lines."""
+    """Return why ReFrame failed: each reason once, or the last lines of its output."""
     lines = answer.stdout.splitlines()
     reasons = {line.strip(): None for line in lines if line.lstrip().startswith("* Reason:")}
     last = [*lines[-5:], *answer.stderr.splitlines()[-5:]]
@@ -108,7 +108,7 @@ def _session_s(report: Path) -> float | None:
 
 
 def why_no_slurm() -> str | None:
-    """Return why nothing can be submitted to Slurm from here, None if it can."""
+    """Return why jobs can't be submitted to Slurm from here; None if they can."""
     if shutil.which("sbatch") is None:
         return "there is no sbatch on the PATH"
     command = ["sbatch", "--test-only", "--wrap=true"]

@@ -1,4 +1,4 @@
-"""What one run of the suite told."""
+"""Results of one run of the suite."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pydantic import BaseModel
 from firecrest_sandbox.fault_injection.counts import Stats, shape
 
 LIST = "GET /compute/{system}/jobs"
-"""A question for all jobs."""
+"""Request for a list of all jobs."""
 
 LISTS = (LIST, "GET /compute/acct")
-"""The same in both versions of the API."""
+"""Requests for a list of all jobs, in both versions of the API."""
 
 SINGLE = (LIST + "/", "GET /compute/jobs")
-"""How a question for one job begins; in FirecREST v1, one for some jobs that the accounting does not tell
-all of."""
+"""Prefixes of requests for one job; in FirecREST v1, for jobs with incomplete data in the accounting."""
 
 FILE = ("GET /filesystem/{system}/ops/download", "GET /utilities/download", "GET storage")
 """Requests whose answers are files."""
@@ -32,14 +31,14 @@ UPLOAD = (
 
 
 class Told(BaseModel):
-    """What ReFrame's process says of itself; bench/settings.py writes it.
+    """Measurements of ReFrame's process, which bench/settings.py writes.
 
     Attributes:
-        submits_ms: what each `submit()` took on ReFrame's thread.
-        peak_bytes: the most memory that it ever had.
+        submits_ms: duration of each `submit()` on ReFrame's thread.
+        peak_bytes: peak memory.
         cpu_s: processor time of the process itself.
-        children_cpu_s: processor time of the commands that it ran.
-        most_in_flight: requests that were open at a time.
+        children_cpu_s: processor time of its commands.
+        most_in_flight: largest number of concurrent requests.
         requests: method, URL without query, number, bytes of bodies sent and received.
     """
 
@@ -63,15 +62,15 @@ class Run(BaseModel):
     """One run of the suite.
 
     Attributes:
-        passed: all tests did.
-        remarks: what speaks against the figures, or says why there are none.
-        wall_s: of the whole command, from the start of the process to its end.
-        session_s: of ReFrame's session as its report has it, without start and end of the process.
-        told: by ReFrame's process.
-        traffic: by shape of request, as the client counts it.
+        passed: all tests passed.
+        remarks: doubts about the figures, or why they are missing.
+        wall_s: wall time of the process.
+        session_s: wall time of the session in ReFrame's report, without start and end of the process.
+        told: measurements of ReFrame's process.
+        traffic: requests and bytes by shape of request, as counted by the client.
         inputs: bytes of one test's inputs.
         scripts: bytes of all tests' scripts.
-        packed: bytes of a compressed archive of all that the jobs made.
+        packed: bytes of a compressed archive of all files that the jobs created.
     """
 
     passed: bool = False
@@ -86,58 +85,58 @@ class Run(BaseModel):
 
     @property
     def requests(self) -> int:
-        """All requests, those for tokens and to the object storage included."""
+        """Number of requests, including those for tokens and to the object storage."""
         return sum(flow.requests for flow in self.traffic.values())
 
     @property
     def lists(self) -> int:
-        """Questions for all jobs at once."""
+        """Number of requests for lists of all jobs."""
         return sum(flow.requests for name, flow in self.traffic.items() if name in LISTS)
 
     @property
     def singles(self) -> int:
-        """Questions for a single job."""
+        """Number of requests for single jobs."""
         return sum(flow.requests for name, flow in self.traffic.items() if name.startswith(SINGLE))
 
     @property
     def sent(self) -> int:
-        """Bytes of all requests' bodies."""
+        """Bytes of all request bodies."""
         return sum(flow.sent for flow in self.traffic.values())
 
     @property
     def uploaded(self) -> int:
-        """Bytes of those that were files."""
+        """Bytes of request bodies that are files."""
         return sum(self.traffic.get(name, Flow()).sent for name in UPLOAD)
 
     @property
     def received(self) -> int:
-        """Bytes of all answers' bodies."""
+        """Bytes of all response bodies."""
         return sum(flow.received for flow in self.traffic.values())
 
     @property
     def fetched(self) -> int:
-        """Bytes of those that were files."""
+        """Bytes of response bodies that are files."""
         return sum(self.traffic.get(name, Flow()).received for name in FILE)
 
     @property
     def submit_median_ms(self) -> float:
-        """What half of the `submit()` calls took at most; 0 where it was not measured."""
+        """Median duration of `submit()` in milliseconds; 0 if it was not measured."""
         return statistics.median(self.told.submits_ms) if self.told.submits_ms else 0.0
 
     @property
     def submit_most_ms(self) -> float:
-        """What the slowest `submit()` took."""
+        """Longest duration of `submit()` in milliseconds."""
         return max(self.told.submits_ms, default=0.0)
 
 
 def traffic_of(
     requests: Iterable[tuple[str, str, int, int, int]], variables: Mapping[str, str]
 ) -> dict[str, Flow]:
-    """Sort what the client counted by the shape of the requests.
+    """Add up the client's traffic by shape of request.
 
     Args:
         requests: as in `Told`.
-        variables: of the environment, which tell the gateway from the identity provider and the storage.
+        variables: environment variables with the addresses of the gateway and the identity provider.
     """
     found: dict[str, Flow] = {}
     base = variables.get("FIRECREST_URL", "").rstrip("/")
@@ -156,9 +155,9 @@ def traffic_of(
 
 
 def contradictions(traffic: Mapping[str, Flow], seen: Stats) -> list[str]:
-    """Compare what the client counted with what the sandbox saw; return where they differ.
+    """Compare the traffic that the client and the sandbox counted; return the differences.
 
-    The storage is left out: there the sandbox sees its own transfer jobs too.
+    The storage is excluded, because transfer jobs of the sandbox use it too.
     """
     found = []
     for label in sorted({*traffic, *seen.by_shape}):

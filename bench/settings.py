@@ -1,4 +1,4 @@
-"""Settings that measure: what ReFrame's process needed goes to the file that BENCH_OUT names when it ends."""
+"""ReFrame settings that measure the process and write the results to the file BENCH_OUT at its end."""
 
 import atexit
 import functools
@@ -27,7 +27,7 @@ def _timed(submit):
 SlurmJobScheduler.submit = _timed(SlurmJobScheduler.submit)
 
 if os.environ["BENCH_PARTITION"] == "firecrest":
-    # Only here: importing the package makes ReFrame's other schedulers quicker too, and takes memory.
+    # Only for this partition: the package would affect the speed and memory of the others.
     import httpx
 
     import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
@@ -42,17 +42,17 @@ if os.environ["BENCH_PARTITION"] == "firecrest":
 
 
 def _peak_bytes():
-    # On Linux ru_maxrss begins with the peak of the process that started this one.
+    # On Linux ru_maxrss includes the peak of the parent process.
     try:
         with open("/proc/self/status") as file:
             return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
     except FileNotFoundError:
-        # Elsewhere than on Linux it is in bytes.
+        # Other systems than Linux report bytes.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _report():
-    found = {
+    results = {
         "submits_ms": _submits_ms,
         "peak_bytes": _peak_bytes(),
         "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
@@ -61,10 +61,10 @@ def _report():
         "requests": [(*key, *row) for key, row in _wire.rows.items()] if _wire else [],
     }
     with open(os.environ["BENCH_OUT"], "w") as file:
-        json.dump(found, file)
+        json.dump(results, file)
 
 
-# Registered before any session is there, so it runs after the sessions have ended.
+# Registered before any session, so it runs after the sessions have ended.
 atexit.register(_report)
 
 

@@ -1,4 +1,4 @@
-"""A measurement that was repeated."""
+"""Statistics of a repeated measurement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of several measurements, with the lowest and the highest."""
+    """Median, minimum and maximum of several measurements."""
 
     median: float
     low: float
@@ -17,11 +17,11 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread | None:
-        """Summarise measurements; None if there are none."""
+        """Return the statistics of measurements; None if there are none."""
         known = list(values)
         return cls(statistics.median(known), min(known), max(known)) if known else None
 
     def text(self, digits: int) -> str:
-        """Return the median, with the range if there is one to be seen."""
+        """Return the median as a text, with the range if it is visible."""
         median, low, high = (f"{value:.{digits}f}" for value in (self.median, self.low, self.high))
         return median if low == high else f"{median} ({low}-{high})"

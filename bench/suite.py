@@ -1,4 +1,4 @@
-"""The benchmark's tests: run-only, five files of 20 kB and a small tree each, less than a second of work."""
+"""Run-only tests of the benchmark: five files of 20 kB and a small tree each, less than 1 s of work."""
 
 import os
 import random
@@ -18,7 +18,7 @@ class Bench(rfm.RunOnlyRegressionTest):
 
     @run_before("run")
     def make_inputs(self):
-        # Random text does not compress, so the bytes on the wire are those of the files.
+        # Random data can't be compressed, so the bytes on the network are those of the files.
         seed = 0 if os.environ.get("BENCH_SHARED") else self.number + 1
         noise = random.Random(seed)
         for name in range(5):

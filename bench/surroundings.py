@@ -1,4 +1,4 @@
-"""Where and when something was measured."""
+"""Conditions of a measurement."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from importlib.metadata import version
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a figure is worth nothing without.
+    """Conditions under which figures were measured.
 
     Attributes:
-        label: what the user calls it.
-        date: UTC.
-        gateway: what was in front of the system.
-        repeat: runs of each case.
+        label: name of the gateway, chosen by the user.
+        date: date in UTC.
+        gateway: description of the gateway.
+        repeat: number of runs of each case.
         machine: cores, system and versions.
     """
 
@@ -29,12 +29,12 @@ class Surroundings:
 
     @classmethod
     def now(cls, label: str, *, api: int | None, repeat: int) -> Surroundings:
-        """Look around.
+        """Return the current conditions.
 
         Args:
-            label: what the user calls it.
-            api: the version of the API that the sandbox speaks; None where the gateway is not ours.
-            repeat: runs of each case.
+            label: name of the gateway, chosen by the user.
+            api: version of the sandbox's API; None for another gateway.
+            repeat: number of runs of each case.
         """
         versions = [
             f"{platform.python_implementation()} {platform.python_version()}",
@@ -52,9 +52,9 @@ class Surroundings:
 
     @property
     def text(self) -> str:
-        """Return it as a sentence or two."""
+        """Return the conditions as sentences."""
         called = f" ({self.label})" if self.label else ""
-        many = f" Medians of {self.repeat} runs, with the lowest and the highest." if self.repeat > 1 else ""
+        many = f" Medians of {self.repeat} runs, with minimum and maximum." if self.repeat > 1 else ""
         return (
             f"On {self.date}, through {self.gateway}{called}, on {self.machine}.{many} "
             "Wall time is that of the whole command."

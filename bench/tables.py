@@ -1,4 +1,4 @@
-"""Tables of what was measured, for the terminal and for the documentation."""
+"""Tables of measurements for the terminal and the documentation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.runs import Run
 from bench.spread import Spread
 
 WORDS = frozenset({"figure", "suite", "reached", "remark"})
-"""Columns that hold words; the others hold numbers."""
+"""Columns of text; the others are numbers."""
 
 VERDICTS = {True: "yes", False: "NO", None: ""}
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table before it is drawn."""
+    """Content of a table."""
 
     title: str
     columns: Sequence[str]
@@ -29,7 +29,7 @@ class Sheet:
 
 
 def rich_table(sheet: Sheet) -> Table:
-    """Draw a sheet for the terminal."""
+    """Return a sheet as a table for the terminal."""
     table = Table(title=sheet.title)
     for column in sheet.columns:
         table.add_column(column, justify="left" if column in WORDS else "right")
@@ -39,7 +39,7 @@ def rich_table(sheet: Sheet) -> Table:
 
 
 def markdown(sheet: Sheet) -> str:
-    """Draw a sheet for the documentation."""
+    """Return a sheet as Markdown."""
     rules = ["---" if column in WORDS else "---:" for column in sheet.columns]
     lines = [
         " | ".join(cell.replace("|", "\\|") for cell in row) for row in (sheet.columns, rules, *sheet.rows)
@@ -48,7 +48,7 @@ def markdown(sheet: Sheet) -> str:
 
 
 def figure_sheet(title: str, figures: Iterable[Figure]) -> Sheet:
-    """Show figures beside their targets."""
+    """Return a table of figures with their targets."""
     return Sheet(
         title,
         ("figure", "suite", "measured", "target", "reached", "remark"),
@@ -67,7 +67,7 @@ def figure_sheet(title: str, figures: Iterable[Figure]) -> Sheet:
 
 
 Cost = tuple[str, int, Callable[[Run], float | None]]
-"""A column's title, digits after the decimal point, and what it shows of a run."""
+"""A column's title, digits after the decimal point, and value for a run."""
 
 TIMES: tuple[Cost, ...] = (
     ("wall s", 1, lambda run: run.wall_s),
@@ -92,12 +92,12 @@ TRAFFIC: tuple[Cost, ...] = (
 
 
 def time_sheet(found: Found) -> Sheet:
-    """Show what time and memory ReFrame's process needed."""
+    """Return a table of the time and memory of ReFrame's process."""
     return _sheet("Time and memory", TIMES, found.items())
 
 
 def traffic_sheet(found: Found) -> Sheet:
-    """Show what went over the wire, where something did."""
+    """Return a table of the network traffic of the runs through a gateway."""
     return _sheet(
         "Traffic", TRAFFIC, [(case, runs) for case, runs in found.items() if case.partition == FIRECREST]
     )
@@ -128,11 +128,11 @@ SCALED: tuple[tuple[str, int, str, float, Callable[[Run], float]], ...] = (
     ("requests", 0, "a test", 1.0, lambda run: run.requests),
     ("peak MB", 0, "a test, kB", 1000.0, lambda run: run.told.peak_bytes / 1e6),
 )
-"""In all: title, digits after the decimal point; a test: title, factor; and what is shown of a run."""
+"""Title and digits of the total, title and factor of the value per test, and the value for a run."""
 
 
 def scale_sheet(options: Options, found: Found) -> Sheet:
-    """Show what the sizes of the suite cost, in all and a test."""
+    """Return a table of the costs by size of the suite, in total and per test."""
     rows = []
     for size in options.scales:
         runs = [run for run in found.get(Case(size, options.fast), ()) if run.passed]

@@ -1,10 +1,10 @@
-"""Counts what ReFrame's process sends and receives. Imported by the settings, in that process."""
+"""Count the bytes that ReFrame's process sends and receives; the settings import this module there."""
 
 import httpx
 
 
 class Wire:
-    """Counts at the last place before the network, so that nothing is missed, whoever asks."""
+    """Counter of requests and bytes in the HTTP transport, which all requests pass."""
 
     def __init__(self):
         self.rows = {}
@@ -32,12 +32,12 @@ class Wire:
 
 
 class Metered(httpx.AsyncByteStream):
-    def __init__(self, stream, row, place):
-        self.stream, self.row, self.place = stream, row, place
+    def __init__(self, stream, row, column):
+        self.stream, self.row, self.column = stream, row, column
 
     async def __aiter__(self):
         async for chunk in self.stream:
-            self.row[self.place] += len(chunk)
+            self.row[self.column] += len(chunk)
             yield chunk
 
     async def aclose(self):

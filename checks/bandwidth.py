@@ -1,9 +1,9 @@
-"""How fast does one node read and write its memory?
+"""Memory bandwidth of one node.
 
-A site adapts: ``num_threads`` (all cores of a node), ``array_mib`` (at least four times the last
-level cache, otherwise the cache is measured) and the references of its partitions. A programming
-environment takes part if its settings name the feature ``openmp`` and, under ``extras``, the
-compiler's ``omp_flag``.
+To adapt to a site: ``num_threads`` (all cores of a node), ``array_mib`` (at least four times the
+last-level cache; otherwise the test measures the cache) and the references of the partitions. The
+test runs in programming environments with the feature ``openmp`` and, in ``extras``, the compiler's
+``omp_flag``.
 """
 
 import reframe as rfm
@@ -18,7 +18,7 @@ from reframe.core.builtins import (
 
 @rfm.simple_test
 class MemoryBandwidth(rfm.RegressionTest):
-    """A C/OpenMP program, compiled on the remote system, times a copy and a triad."""
+    """Compile a C/OpenMP program on the remote system, and measure a copy and a triad."""
 
     descr = "Memory bandwidth of one node"
     valid_systems = ["+remote"]
@@ -36,8 +36,8 @@ class MemoryBandwidth(rfm.RegressionTest):
     num_tasks = 1
     num_tasks_per_node = 1
 
-    # The sandbox runs on whatever machine is at hand, so its limits are low. Elsewhere a site
-    # fills in what its nodes reach; until then only a broken node fails.
+    # The limits for the sandbox are low, since it runs on any machine. Replace the others by the
+    # bandwidth of your nodes; until then the test fails only on broken nodes.
     reference = {
         "sandbox": {
             "copy": (4.0, -0.75, None, "GB/s"),

@@ -1,7 +1,7 @@
-"""Does every node of a job start its tasks and answer?
+"""Output from every task on every node of a job.
 
-A site adapts: ``num_nodes`` and ``tasks_per_node`` (on the command line, for instance
-``-S HelloNodes.num_nodes=4``).
+To adapt to a site: ``num_nodes`` and ``tasks_per_node``, on the command line for instance by
+``-S HelloNodes.num_nodes=4``.
 """
 
 import reframe as rfm
@@ -11,7 +11,7 @@ from reframe.core.builtins import run_before, sanity_function, variable
 
 @rfm.simple_test
 class HelloNodes(rfm.RunOnlyRegressionTest):
-    """Every task says its rank and its node; all ranks and all nodes have to be there."""
+    """Every task prints its rank and its node; no rank and no node may be missing."""
 
     descr = "Hello from every task on several nodes"
     valid_systems = ["+remote"]
@@ -30,7 +30,7 @@ class HelloNodes(rfm.RunOnlyRegressionTest):
 
     @sanity_function
     def everyone_answered(self):
-        # Slurm's own names, because several nodes of a small test system can be one host.
+        # Slurm's names of nodes, because several nodes of a small test system can share a host.
         answer = rf"^hello from task (\d+) of {self.num_tasks} on (\S+)$"
         ranks = sn.extractall(answer, self.stdout, 1, int)
         nodes = sn.extractall(answer, self.stdout, 2)

@@ -1,6 +1,6 @@
-"""Do all tasks of a job array run, and does all of their output come back?
+"""Output from every task of a job array.
 
-A site adapts: ``array_size``.
+To adapt to a site: ``array_size``.
 """
 
 import reframe as rfm
@@ -10,7 +10,7 @@ from reframe.core.builtins import run_before, sanity_function, variable
 
 @rfm.simple_test
 class JobArray(rfm.RunOnlyRegressionTest):
-    """Each array task writes one line to each stream; ReFrame merges the files of all of them."""
+    """Each array task writes one line to each stream; ReFrame merges the files."""
 
     descr = "Job array with merged output"
     valid_systems = ["+remote"]

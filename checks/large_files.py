@@ -1,7 +1,7 @@
-"""Do large files arrive unchanged, in both directions?
+"""Transfer of large files in both directions.
 
-A site adapts: ``size_mib``. Above the gateway's limit for direct transfers (5 MiB unless the site
-says otherwise) files travel through its object storage.
+To adapt to a site: ``size_mib``. Files above the gateway's limit of direct transfers (5 MiB by
+default) are transferred through its object storage.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 
 @rfm.simple_test
 class LargeFiles(rfm.RunOnlyRegressionTest):
-    """Send a file, have its checksum verified on a node, fetch another file, verify that here."""
+    """Verify the checksum of a file on a node, and the checksum of another file from the node here."""
 
     descr = "Stage and retrieve a large file"
     valid_systems = ["+remote"]
@@ -32,14 +32,14 @@ class LargeFiles(rfm.RunOnlyRegressionTest):
 
     @run_before("run")
     def make_input(self):
-        # Random, so that compression cannot shorten it; seeded, so that it can be made again.
+        # Random data, which can't be compressed; the seed makes it reproducible.
         data = random.Random(self.size_mib).randbytes(self.size_mib * MIB)
         head, tail = data[: len(data) // 2], data[len(data) // 2 :]
         stagedir = Path(self.stagedir)
         (stagedir / "input.bin").write_bytes(data)
         (stagedir / "input.sha256").write_text(f"{hashlib.sha256(data).hexdigest()}  input.bin\n")
         self.expected_output = hashlib.sha256(tail + head).hexdigest()
-        # The halves exchanged: a different file, of which the checksum is known here.
+        # The output is the input with its halves exchanged, so that its checksum is known.
         half = len(head)
         self.postrun_cmds = [
             f"tail -c +{half + 1} input.bin > output.bin",
@@ -51,13 +51,15 @@ class LargeFiles(rfm.RunOnlyRegressionTest):
         return sn.all(
             [
                 sn.assert_found(
-                    r"^input\.bin: OK$", self.stdout, msg="the node read something else than was sent"
+                    r"^input\.bin: OK$",
+                    self.stdout,
+                    msg="the file on the node differs from the input",
                 ),
-                sn.assert_true(sn.path_isfile("output.bin"), msg="the job's output.bin did not come back"),
+                sn.assert_true(sn.path_isfile("output.bin"), msg="the job's output.bin was not retrieved"),
                 sn.assert_eq(
                     self.checksum_of("output.bin"),
                     self.expected_output,
-                    msg="output.bin came back with the checksum {0}, expected {1}",
+                    msg="output.bin has the checksum {0}, expected {1}",
                 ),
             ]
         )

@@ -1,7 +1,7 @@
-"""How long does the launcher take to start more and more tasks?
+"""Time that the launcher takes to start tasks.
 
-A site adapts: the values of ``num_ranks`` and ``ranks_per_node``, and a reference for
-``launch_time`` once it knows what is usual.
+To adapt to a site: the values of ``num_ranks`` and ``ranks_per_node``, and a reference for
+``launch_time``.
 """
 
 import reframe as rfm
@@ -17,16 +17,16 @@ from reframe.core.builtins import (
 
 @rfm.simple_test
 class LaunchTime(rfm.RunOnlyRegressionTest):
-    """One test for every number of tasks, all made from this class."""
+    """One test for each number of tasks."""
 
     descr = "Time to start tasks that do nothing"
     valid_systems = ["+remote"]
     valid_prog_environs = ["builtin"]
     sourcesdir = None
     executable = "bash"
-    # Quoted twice: the job script must leave the variable to the tasks.
+    # Quoted twice, so that the tasks and not the job script expand the variable.
     executable_opts = ["-c", "'echo started $SLURM_PROCID'"]
-    # Milliseconds as whole numbers, since bash knows no others.
+    # Milliseconds, because bash has only integers.
     prerun_cmds = ["start=$(date +%s%3N)"]
     postrun_cmds = ['echo "launch time: $(( $(date +%s%3N) - start )) ms"']
     tags = {"production", "maintenance", "performance"}

@@ -1,9 +1,9 @@
-"""Is a program that one test builds there for the others?
+"""Tests of a program that a fixture builds.
 
-The program is compiled once for each programming environment, by a fixture, and several tests
-run it from the fixture's stage directory.
+The fixture compiles the program once for each programming environment, and several tests run it
+from the fixture's stage directory.
 
-A site adapts: ``IntegralBuild``, to build its own application; the tests then run that.
+To adapt to a site: ``IntegralBuild``, to build another application.
 """
 
 from pathlib import PurePath
@@ -31,7 +31,7 @@ class IntegralBuild(rfm.CompileOnlyRegressionTest):
 
 
 class IntegralTest(rfm.RunOnlyRegressionTest):
-    """What the tests of the program have in common."""
+    """Base class of the tests of the program."""
 
     valid_systems = ["+remote"]
     valid_prog_environs = ["*"]

@@ -1,9 +1,9 @@
-"""A sample site: copy this file, and change what names `mycluster`.
+"""Sample settings of a site: copy this file, and replace `mycluster`.
 
-It is for a run from a laptop or a pipeline: no Slurm, no modules system and no compiler of the
-cluster has to be on the machine where ReFrame runs.
+They are for runs from a laptop or a CI pipeline: the machine on which ReFrame runs needs no Slurm,
+no modules system and no compiler of the cluster.
 
-The gateway and the credentials come from the environment (see the README's table):
+The gateway and the credentials come from the environment (see the table in the README):
 
     export FIRECREST_URL=https://...
     export AUTH_TOKEN_URL=https://.../token
@@ -17,14 +17,14 @@ import os
 
 import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
 
-# Options that every job needs, as one would give them to sbatch. They are written into the job
-# script: a gateway takes no options beside it. Add what selects the nodes, if the cluster's
-# default is not right, to the partition's own list below: '--partition=...' or '--constraint=...'.
+# Options of sbatch for every job. ReFrame writes them into the job script, because a gateway accepts
+# no other options. To select nodes, add '--partition=...' or '--constraint=...' to the `access` list
+# of a partition below.
 ACCOUNT = os.environ.get("FIRECREST_ACCOUNT")
 ACCESS = [f"--account={ACCOUNT}"] if ACCOUNT else []
 
-# What a test may ask for by `extra_resources` or `num_gpus_per_node`, and the Slurm option that
-# stands for it. ReFrame fills in the braces.
+# Resources that tests request by `extra_resources` or `num_gpus_per_node`, with their Slurm options.
+# ReFrame replaces the braces.
 RESOURCES = [
     {"name": "gpu", "options": ["--gres=gpu:{num_gpus_per_node}"]},
     {"name": "memory", "options": ["--mem={size}"]},
@@ -37,24 +37,24 @@ site_configuration = {
         {
             "name": "mycluster",
             "descr": "A sample cluster behind FirecREST",
-            # ReFrame picks a system by the name of the host it runs on. Here that is a laptop, or
-            # a container of a pipeline; with one system in the file, any name is right.
+            # ReFrame selects a system by the name of the host on which it runs, such as a laptop or
+            # a CI container. The only system of a file can match any name.
             "hostnames": [".*"],
             # With `lmod`, job scripts load their modules by `module load`. With `nomod` ReFrame
             # would leave these lines out. See `resolve_module_conflicts` below.
             "modules_system": "lmod",
-            # Where stage and output directories lie on this machine. What is on the cluster lies
-            # below FIRECREST_BASEDIR instead.
+            # Parent of the stage and output directories on this machine. Files on the cluster are
+            # below FIRECREST_BASEDIR.
             "prefix": ".",
-            # The plugin's settings, for all partitions; a partition may have a `sched_options` of
-            # its own, with other values, also for another gateway. A key that is in neither comes
-            # from the environment. The secret itself never stands in a settings file.
+            # The plugin's settings for all partitions. A partition can override them by its own
+            # `sched_options`, even with another gateway. Other settings come from the environment.
+            # Never put the secret itself into a settings file.
             "sched_options": {
                 "firecrest": {
-                    # The cluster's name as the gateway knows it.
+                    # The cluster's name at the gateway.
                     "system": os.environ.get("FIRECREST_SYSTEM", "mycluster"),
-                    # Requests that may be open at a time; a gateway that reaches its clusters
-                    # over SSH does not stand many more.
+                    # Largest number of concurrent requests; gateways that reach their clusters by
+                    # SSH do not support many more.
                     "max_in_flight": 32,
                 },
             },
@@ -72,12 +72,12 @@ site_configuration = {
                         "PrgEnv-nvhpc",
                         "PrgEnv-nvidia",
                     ],
-                    # Jobs that ReFrame keeps in Slurm's queue at a time.
+                    # Largest number of jobs that ReFrame keeps in Slurm's queue.
                     "max_jobs": 20,
-                    # Tests choose partitions by features: `valid_systems = ['+remote +nvgpu']`.
+                    # Tests select partitions by features: `valid_systems = ['+remote +nvgpu']`.
                     "features": ["remote", "gpu", "nvgpu"],
                     "resources": RESOURCES,
-                    # Written down, since ReFrame can look only at the machine it runs on.
+                    # ReFrame can detect only the processors of the machine on which it runs.
                     "processor": {
                         "arch": "x86_64",
                         "num_cpus": 128,
@@ -88,7 +88,7 @@ site_configuration = {
                     "devices": [
                         {"type": "gpu", "arch": "sm_80", "model": "NVIDIA A100", "num_devices": 4},
                     ],
-                    # For tests with `container_image`; the module is loaded in the job.
+                    # For tests with `container_image`; the job loads the module.
                     "container_platforms": [{"type": "Apptainer", "modules": ["apptainer"]}],
                 },
                 {
@@ -98,7 +98,7 @@ site_configuration = {
                     "launcher": "firecrest-srun",
                     "access": [*ACCESS],
                     "environs": ["builtin", "PrgEnv-cray", "PrgEnv-gnu"],
-                    # For tests that do not name a time limit of their own.
+                    # For tests without a time limit of their own.
                     "time_limit": "10m",
                     "max_jobs": 10,
                     "features": ["remote", "gpu", "amdgpu"],
@@ -119,7 +119,7 @@ site_configuration = {
         },
     ],
     "environments": [
-        # `omp_flag` is what checks/bandwidth.py compiles with; the feature says that there is one.
+        # checks/bandwidth.py compiles with `omp_flag` in environments with the feature `openmp`.
         {
             "name": "builtin",
             "cc": "gcc",
@@ -129,7 +129,7 @@ site_configuration = {
             "extras": {"omp_flag": "-fopenmp"},
             "target_systems": ["mycluster"],
         },
-        # The compilers are the wrappers `cc`, `CC` and `ftn`; the module decides what is behind.
+        # The compilers are the wrappers `cc`, `CC` and `ftn`; the module selects the actual compiler.
         {
             "name": "PrgEnv-cray",
             "modules": ["PrgEnv-cray"],
@@ -175,7 +175,7 @@ site_configuration = {
         {
             "handlers": [
                 {
-                    # All that ReFrame and the plugin did, beside the run; read it after a failure.
+                    # Detailed log of ReFrame and the plugin; read it after a failure.
                     "type": "file",
                     "name": "reframe.log",
                     "level": "debug2",
@@ -185,7 +185,7 @@ site_configuration = {
             ],
             "handlers_perflog": [
                 {
-                    # One file a test below perflogs/mycluster/<partition>/, one line a run.
+                    # One file per test below perflogs/mycluster/<partition>/, one line per run.
                     "type": "filelog",
                     "prefix": "%(check_system)s/%(check_partition)s",
                     "level": "info",
@@ -207,17 +207,16 @@ site_configuration = {
     ],
     "general": [
         {
-            # Otherwise ReFrame would run `module` on this machine to look for conflicts. Without,
-            # it only writes the `module load` lines, and Lmod on the cluster does the rest.
+            # Otherwise ReFrame would run `module` on this machine to find conflicts. Jobs load their
+            # modules on the cluster.
             "resolve_module_conflicts": False,
-            # Batch scripts on many clusters have no `module` command unless a login shell sets
-            # it up.
+            # On many clusters, batch scripts have the `module` command only in a login shell.
             "use_login_shell": True,
-            # Would send a job before every run to look at the processors; `processor` above says
-            # what there is.
+            # `processor` above replaces ReFrame's detection, which would submit a job before every
+            # run.
             "remote_detect": False,
-            # ReFrame's rate falls to one look in ten seconds unless this is set. A look costs
-            # nothing: it reads what the plugin knows and sends no request.
+            # Without this, ReFrame polls only once in 10 s. Polling is cheap: it reads the state
+            # that the plugin has and sends no request.
             "poll_rate_min": 2,
             "target_systems": ["mycluster"],
         },

@@ -1,7 +1,7 @@
 """Settings for the sandbox gateway: ``reframe-firecrest sandbox -- reframe -C config/sandbox.py ...``.
 
-The sandbox exports the FIRECREST_* variables to the command that it starts, so nothing about the
-gateway stands here.
+The sandbox exports the FIRECREST_* variables to the command that it starts, so this file
+contains nothing about the gateway.
 """
 
 import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
@@ -11,7 +11,7 @@ site_configuration = {
         {
             "name": "sandbox",
             "descr": "The sandbox gateway's own nodes",
-            # The gateway decides where jobs run, so these settings fit on any host.
+            # The gateway decides where jobs run, so any host name matches.
             "hostnames": [".*"],
             "modules_system": "nomod",
             "partitions": [
@@ -31,7 +31,7 @@ site_configuration = {
         {
             "name": "builtin",
             "cc": "gcc",
-            # Empty, because these two are not asked of the machine.
+            # Empty, because no check needs these two compilers.
             "cxx": "",
             "ftn": "",
             "features": ["openmp"],
@@ -41,8 +41,8 @@ site_configuration = {
     ],
     "general": [
         {
-            # ReFrame's rate falls to one look in ten seconds unless this is set. A look costs
-            # nothing: it reads what the plugin knows and sends no request.
+            # Without this, ReFrame polls only once in 10 s. Polling is cheap: it reads the state
+            # that the plugin has and sends no request.
             "poll_rate_min": 2,
             "target_systems": ["sandbox"],
         },

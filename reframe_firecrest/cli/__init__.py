@@ -1,1 +1,1 @@
-"""The command line: thin; every subcommand calls a function that a test can call."""
+"""The command line: options and output of the subcommands, whose work is done in `commands`."""

@@ -1,4 +1,4 @@
-"""What shells complete beside commands and options."""
+"""Completion of arguments in shells."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from reframe_firecrest.settings import journal_directory
 
 
 def run_names(incomplete: str) -> list[str]:
-    """Return the names of runs that begin like that, the newest first."""
+    """Return the names of the runs that begin with a text, the newest first."""
     return names_in(journal_directory(os.environ), incomplete)

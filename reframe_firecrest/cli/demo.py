@@ -1,4 +1,4 @@
-"""`reframe-firecrest demo`: the sample checks through the sandbox."""
+"""`reframe-firecrest demo`: run the sample checks through the sandbox."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ DEFAULT_DIRECTORY = Path("reframe-firecrest-demo")
 def demo(
     *,
     directory: Annotated[
-        Path, typer.Option(help="Where all that it writes goes; what an earlier one left is replaced.")
+        Path, typer.Option(help="Output directory; files of an earlier demo in it are replaced.")
     ] = DEFAULT_DIRECTORY,
 ) -> None:
     """Run the sample checks through a sandbox gateway on this machine.
 
-    It starts the sandbox, runs ReFrame with its settings and the checks that
-    come with this package, stops it again and makes a page of the run. No
-    account, no Slurm and no gateway are needed, but the extra and a C compiler:
+    The command starts the sandbox, runs ReFrame on the checks that come with
+    this package, stops the sandbox and writes a page about the run. It needs
+    no account, Slurm or gateway, only the extra "sandbox" and a C compiler:
 
         pip install 'reframe-firecrest[sandbox]'
         reframe-firecrest demo
@@ -55,10 +55,10 @@ def demo(
 
 
 def _try_to_write_page(directory: Path) -> None:
-    """Write the page of the run; a page that can't be written changes nothing about the tests' verdicts."""
+    """Write the page of the run; a failure does not change the result of the checks."""
     try:
         typer.echo(f"page: {_write_page(directory)}")
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:  # noqa: BLE001 - see the docstring
         reason = str(error) if isinstance(error, FirecrestError) else f"{type(error).__name__}: {error}"
         typer.echo(f"reframe-firecrest demo: warning: the page was not written: {one_line(reason)}", err=True)
 
@@ -75,5 +75,5 @@ def _run(journals: Path, results: ReframeReport) -> Run | None:
     try:
         return find_run(journals, results)
     except RunError as error:
-        typer.echo(f"reframe-firecrest demo: warning: {error}; the page is made without it", err=True)
+        typer.echo(f"reframe-firecrest demo: warning: {error}; the page is written without it", err=True)
         return None

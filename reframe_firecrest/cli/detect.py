@@ -1,4 +1,4 @@
-"""`reframe-firecrest detect`: a starting site configuration, and processor information for ReFrame."""
+"""`reframe-firecrest detect`: write a first configuration and processor information for ReFrame."""
 
 from __future__ import annotations
 
@@ -31,24 +31,28 @@ def detect(
     *,
     output: Annotated[
         Path | None,
-        typer.Option(help="Write the configuration to this file; to standard output by default."),
+        typer.Option(help="Output file of the configuration; standard output by default."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file of --output.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Write no configuration; look at the partitions of this one that use firecrest-scheduler."
+            help="Existing ReFrame configuration: write only processor information, for its partitions that "
+            "use firecrest-scheduler."
         ),
     ] = None,
     processors: Annotated[
         bool,
-        typer.Option("--processors/--no-processors", help="Submit one small job for each partition."),
+        typer.Option(
+            "--processors/--no-processors",
+            help="Submit one small job to each partition to detect its processors.",
+        ),
     ] = True,
     topology_prefix: Annotated[
         Path | None,
         typer.Option(
-            help="Directory for processor information; by default where ReFrame looks: ~/.reframe/topology, "
-            "or what the file of --config says."
+            help="Directory for processor information; by default ReFrame's: ~/.reframe/topology, or as set "
+            "in the file of --config."
         ),
     ] = None,
     timeout: Annotated[
@@ -56,35 +60,35 @@ def detect(
     ] = 600.0,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Print one JSON object of what was found; with --output or --config."),
+        typer.Option("--json", help="Print the results as one JSON object; requires --output or --config."),
     ] = False,
 ) -> None:
-    """Write a ReFrame configuration for a system behind FirecREST, and look at its processors.
+    """Write a ReFrame configuration for a system behind FirecREST, and detect its processors.
 
-    Set the FIRECREST_* variables first (see the README). Then, for a system
-    that is new to ReFrame:
+    Set the FIRECREST_* variables first (see the README). For a system
+    without a ReFrame configuration:
 
         reframe-firecrest detect --output mysite.py
 
     The configuration has one ReFrame partition for each Slurm partition, or
-    for each kind of nodes in it if their features differ. Read it, and edit
-    what is marked with EDIT; it holds no secret. For a system that ReFrame
-    knows already:
+    for each kind of nodes in it if their features differ. Read it and edit
+    the lines marked with EDIT; it contains no secret. For a system with a
+    configuration:
 
         reframe-firecrest detect --config mysite.py
 
-    The jobs need one node for a few seconds, no internet and no Python. What
-    they tell becomes a processor.json for each partition, so ReFrame needs no
-    detection of its own (remote_detect).
+    Each job uses one node for a few seconds and needs no internet access
+    and no Python. From its output the command writes a processor.json for
+    each partition, which replaces ReFrame's own remote detection.
     """
     if config is not None and (output is not None or force or not processors):
         fail(
             "detect",
-            "--config writes processor information only; leave out --output, --force and --no-processors",
+            "--config excludes --output, --force and --no-processors: it writes only processor information",
         )
     if as_json and config is None and output is None:
-        fail("detect", "--json goes with --output or --config; otherwise the configuration is printed")
-    # A pipeline that is stopped must not leave jobs in the queue any more than Ctrl-C does.
+        fail("detect", "--json requires --output or --config, because the configuration is printed otherwise")
+    # Treat SIGTERM, which ends a pipeline's job, like Ctrl-C: leave no job in the queue.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     prefix = None if topology_prefix is None else topology_prefix.expanduser().absolute()
@@ -93,17 +97,17 @@ def detect(
             targets = targets_of_file(config, os.environ, prefix)
         else:
             targets = _write_configuration(output, prefix, console, force=force)
-        found = (
+        results = (
             detect_processors(targets, timeout=timeout, notify=lambda text: console.print(_shown(text)))
             if processors
             else []
         )
     except FirecrestError as error:
         fail("detect", str(error))
-    reasons = [_save(outcome, console) for outcome in found]
+    reasons = [_save(outcome, console) for outcome in results]
     complete = not any(reasons)
     if as_json:
-        partitions = [_as_data(*entry) for entry in zip(found, reasons, strict=True)]
+        partitions = [_as_data(*entry) for entry in zip(results, reasons, strict=True)]
         data = {"complete": complete, "output": output and str(output), "partitions": partitions}
         typer.echo(json.dumps(data, indent=2))
     if not complete:
@@ -114,7 +118,7 @@ def _write_configuration(
     output: Path | None, prefix: Path | None, console: Console, *, force: bool
 ) -> list[Target]:
     if output is not None and output.exists() and not force:
-        fail("detect", f"{output} is there already; name another file, or overwrite it with --force")
+        fail("detect", f"{output} exists; name another file, or overwrite it with --force")
     settings = read_settings([], os.environ)
     survey = survey_system(settings)
     text = configuration(survey, prefix)
@@ -125,12 +129,16 @@ def _write_configuration(
             atomic_write(output, text)
         except OSError as error:
             fail("detect", f"{output} can't be written: {error.strerror}")
-        console.print(f"[green]written[/] {escape(str(output))}: {len(survey.groups)} partitions")
+        console.print(f"[green]written[/] {escape(str(output))}: {_count(len(survey.groups))}")
     return targets_of_survey(survey, settings, prefix or DEFAULT_TOPOLOGY_PREFIX.expanduser())
 
 
+def _count(partitions: int) -> str:
+    return "1 partition" if partitions == 1 else f"{partitions} partitions"
+
+
 def _save(outcome: DetectionResult, console: Console) -> str:
-    """Write what was found of a partition, and say so; return why nothing was, empty if it was."""
+    """Write and print the result for a partition; return why it is missing, an empty text if it is not."""
     name = escape(outcome.target.name)
     reason = outcome.reason
     if outcome.processor is not None:
@@ -139,15 +147,15 @@ def _save(outcome: DetectionResult, console: Console) -> str:
         except OSError as error:
             reason = f"{outcome.target.file} can't be written: {error.strerror}"
         else:
-            where = escape(str(outcome.target.file))
-            console.print(f"[green]found[/] {name}: {_shown(_summary(outcome.processor))} -> {where}")
+            file = escape(str(outcome.target.file))
+            console.print(f"[green]found[/] {name}: {_shown(_summary(outcome.processor))} -> {file}")
             return ""
     console.print(f"[red]missing[/] {name}: {_shown(reason)}")
     return reason
 
 
 def _shown(text: str) -> str:
-    """Write a text so that a terminal shows it as it is."""
+    """Escape a text for a terminal."""
     return escape(one_line(text))
 
 

@@ -1,4 +1,4 @@
-"""`reframe-firecrest doctor`: can tests run on a system and, if not, why."""
+"""`reframe-firecrest doctor`: check whether tests can run on a system."""
 
 from __future__ import annotations
 
@@ -24,55 +24,61 @@ from reframe_firecrest.commands.doctor.targets import diagnosis_targets
 from reframe_firecrest.model.errors import FirecrestError
 
 WIDTH = 160
-"""Columns where there is no terminal that has a width."""
+"""Columns of the output if it does not go to a terminal."""
 
 
 def doctor(
     *,
     config: Annotated[
         Path | None,
-        typer.Option(help="Take the settings of the partitions in this file that use firecrest-scheduler."),
+        typer.Option(help="ReFrame configuration; checks its partitions that use firecrest-scheduler."),
     ] = None,
     system: Annotated[
         str | None,
-        typer.Option(help="Only this system or partition of the file.", metavar="NAME[:PARTITION]"),
+        typer.Option(
+            help="Check only this system or partition of the configuration.", metavar="NAME[:PARTITION]"
+        ),
     ] = None,
     transfer: Annotated[
-        bool, typer.Option("--transfer", help="Move a file by S3 there and back, which queues two jobs.")
+        bool,
+        typer.Option(
+            "--transfer", help="Transfer a large file in both directions by S3, which queues two jobs."
+        ),
     ] = False,
-    job: Annotated[bool, typer.Option("--job", help="Submit a trivial job to each partition.")] = False,
+    job: Annotated[bool, typer.Option("--job", help="Submit a small job to each partition.")] = False,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds for which each job of --transfer and --job may take.")
+        float, typer.Option(min=1, help="Seconds to wait for each job of --transfer and --job.")
     ] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check whether tests can run on a system and, if not, say what to do.
+    """Check whether tests can run on a system; if not, explain what to do.
 
-    Set the FIRECREST_* variables first (see the README), or name a
-    configuration whose partitions have their settings:
+    Set the FIRECREST_* variables first (see the README), or give a ReFrame
+    configuration with the settings:
 
         reframe-firecrest doctor
         reframe-firecrest doctor --config mysite.py --system mysite
 
-    One line for each check: ok, WARN (tests run, but something is not as it
-    should be), FAIL (with what to do), skip (an earlier check has failed, or
-    it can't be told). A small file is written below the base directory and
-    removed again. No job is submitted, unless you ask for it:
+    The output has one line for each check: ok; WARN, if tests can run but
+    something should be changed; FAIL, with what to do; skip, if an earlier
+    check failed or the gateway gives no information. The command writes a
+    small file below the base directory and removes it. It submits no job
+    unless you ask for it:
 
         reframe-firecrest doctor --transfer --job
     """
     if system is not None and config is None:
-        fail("doctor", "--system goes with --config; without it, set FIRECREST_SYSTEM")
-    # A pipeline that is stopped must not leave jobs in the queue any more than Ctrl-C does.
+        fail("doctor", "--system requires --config; without it, set FIRECREST_SYSTEM")
+    # Treat SIGTERM, which ends a pipeline's job, like Ctrl-C: leave no job in the queue.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    found: list[tuple[DiagnosisTarget | None, list[tuple[str, Finding]]]]
+    results: list[tuple[DiagnosisTarget | None, list[tuple[str, Finding]]]]
     try:
         targets = diagnosis_targets(config, system, os.environ)
     except FirecrestError as error:
-        found, code = [(None, without_settings(error))], Exit.FAILED
+        results, code = [(None, without_settings(error))], Exit.FAILED
     else:
         with Console(stderr=True, highlight=False).status("") as status:
-            found = [
+            results = [
                 (
                     target,
                     diagnose(
@@ -84,22 +90,22 @@ def doctor(
                 )
                 for target in targets
             ]
-        failed = any(finding.status is Status.RED for _, findings in found for _, finding in findings)
+        failed = any(finding.status is Status.RED for _, findings in results for _, finding in findings)
         code = Exit.INCOMPLETE if failed else Exit.DONE
     if as_json:
-        systems = [_as_data(target, findings) for target, findings in found]
+        systems = [_as_data(target, findings) for target, findings in results]
         typer.echo(json.dumps({"healthy": code == 0, "systems": systems}, indent=2))
     else:
-        _show(found)
+        _show(results)
     if code:
         raise typer.Exit(code)
 
 
-def _show(found: Sequence[tuple[DiagnosisTarget | None, Sequence[tuple[str, Finding]]]]) -> None:
+def _show(results: Sequence[tuple[DiagnosisTarget | None, Sequence[tuple[str, Finding]]]]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
-    for number, (target, findings) in enumerate(found):
+    for number, (target, findings) in enumerate(results):
         if number:
             console.print()
         if target is not None and any(target.partitions):

@@ -1,4 +1,4 @@
-"""Exit codes: the same for all commands, and what they say of each."""
+"""Exit codes of the commands and their meanings."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PROGRAM = "reframe-firecrest"
 
 
 class Exit(IntEnum):
-    """What the exit code of a command says."""
+    """Exit code of a command."""
 
     DONE = 0
-    """All is done, or all is well."""
+    """Success."""
     INCOMPLETE = 1
-    """Part of it is not: it has failed, is missing or is left, and is named."""
+    """Partial success: what failed is named in the output."""
     FAILED = 2
-    """Nothing was done, and one line says why."""
+    """Nothing was done, for the reason in the error message."""
     STOPPED = 130
     """Stopped by Ctrl-C or SIGTERM."""
 
@@ -30,54 +30,54 @@ _STOPPED = "stopped by Ctrl-C or SIGTERM"
 
 EXITS: Mapping[str, Mapping[Exit, str]] = {
     "clean": {
-        Exit.DONE: "all is gone, or there was nothing",
-        Exit.INCOMPLETE: "something could not be cancelled or removed, and is named with the reason",
-        Exit.FAILED: "nothing was done, and one line says why: no such run, a setting, the gateway",
+        Exit.DONE: "everything was removed, or there was nothing to clean up",
+        Exit.INCOMPLETE: "some jobs or directories could not be cancelled or removed; the output names them",
+        Exit.FAILED: "nothing was done: no such run, a wrong setting, or an error of the gateway",
         Exit.STOPPED: _STOPPED,
     },
     "demo": {
-        Exit.DONE: "all sample checks have passed",
-        Exit.INCOMPLETE: "one has failed",
-        Exit.FAILED: "none was run, and one line says what is missing",
+        Exit.DONE: "all sample checks passed",
+        Exit.INCOMPLETE: "a sample check failed",
+        Exit.FAILED: "no check was run: something is missing",
         Exit.STOPPED: _STOPPED,
     },
     "detect": {
-        Exit.DONE: "all was written",
-        Exit.INCOMPLETE: "the processors of a partition are missing, which is named; the rest was written",
-        Exit.FAILED: "nothing was found out, and one line says why",
-        Exit.STOPPED: f"{_STOPPED}; its jobs are cancelled",
+        Exit.DONE: "everything was written",
+        Exit.INCOMPLETE: "the processor information of some partitions is missing; the output names them",
+        Exit.FAILED: "nothing was written: a wrong option or setting, or an error of the gateway",
+        Exit.STOPPED: f"{_STOPPED}; its jobs were cancelled",
     },
     "doctor": {
-        Exit.DONE: "nothing has failed; there may be warnings",
-        Exit.INCOMPLETE: "something has failed",
-        Exit.FAILED: "the options or the settings are wrong, so that nothing could be checked",
-        Exit.STOPPED: f"{_STOPPED}; its job is cancelled and its file removed",
+        Exit.DONE: "no check failed; there may be warnings",
+        Exit.INCOMPLETE: "a check failed",
+        Exit.FAILED: "nothing was checked: an option or a setting is wrong",
+        Exit.STOPPED: f"{_STOPPED}; its job was cancelled and its file removed",
     },
     "report": {
-        Exit.DONE: "the page is written",
-        Exit.FAILED: "it is not, and one line says why: no such run, no such report, or not of the same run",
+        Exit.DONE: "the page was written",
+        Exit.FAILED: "nothing was written: no such run, no such report, or they do not belong together",
         Exit.STOPPED: "stopped by Ctrl-C",
     },
     "sandbox": {
-        Exit.DONE: "it was stopped; with COMMAND, the code is COMMAND's",
-        Exit.FAILED: "it could not be started, and one line says why",
+        Exit.DONE: "it was stopped; with COMMAND, the exit code is that of COMMAND",
+        Exit.FAILED: "it could not be started",
     },
     "status": {
-        Exit.DONE: "it was shown",
+        Exit.DONE: "the run was shown",
         Exit.FAILED: "there is no such run, or its journal can't be read",
         Exit.STOPPED: "stopped by Ctrl-C",
     },
 }
-"""By command. Wrong options are `Exit.FAILED` for all."""
+"""Meanings of the exit codes, by command. Wrong options are `Exit.FAILED` for every command."""
 
 
 def epilog(command: str) -> str:
-    """Return what the help of a command says of its exit codes."""
+    """Return the description of a command's exit codes for its help."""
     codes = [f"{code.value:>4} {meaning}" for code, meaning in EXITS[command].items()]
     return "\n".join(["Exit codes:", *codes])
 
 
 def fail(command: str, message: str) -> NoReturn:
-    """Say in one line why a command can't do anything, and end."""
+    """Print an error message of one line, and exit."""
     typer.echo(f"{PROGRAM} {command}: {one_line(message)}", err=True)
     raise typer.Exit(Exit.FAILED)

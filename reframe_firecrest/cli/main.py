@@ -1,4 +1,4 @@
-"""The console script `reframe-firecrest`: gathers the subcommands."""
+"""The console script `reframe-firecrest` with its subcommands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reframe_firecrest.model.errors import one_line
 
 app = typer.Typer(
     name=PROGRAM,
-    help="Run ReFrame regression tests on systems that are reached only through FirecREST.",
+    help="Run ReFrame regression tests on HPC systems through FirecREST.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -29,7 +29,7 @@ for command in (clean, demo, detect, doctor, report, sandbox, status):
     app.command(epilog=epilog(command.__name__))(command)
 
 USAGE_ERROR: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
-"""What the command line's library raises for wrong options; it has no public name for it."""
+"""Base class of the errors that Typer raises for wrong options; it has no public name."""
 
 
 def _print_version(*, value: bool) -> None:
@@ -46,18 +46,18 @@ def _options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Options that stand before the subcommand."""
+    """Options before the subcommand."""
 
 
 def main() -> None:
-    """Run the command line. Whatever is wrong with it is told in one line."""
+    """Run the command line; report wrong options in one line."""
     try:
         code = app(prog_name=PROGRAM, standalone_mode=False)
     except USAGE_ERROR as error:
-        said = error.format_message()
-        # Without a command its help has been shown.
-        if said:
-            where = error.ctx.command_path if error.ctx else PROGRAM
-            typer.echo(f"{where}: {one_line(said.rstrip('.'))}; see: {where} --help", err=True)
+        message = error.format_message()
+        # Without a subcommand, Typer has printed the help.
+        if message:
+            command = error.ctx.command_path if error.ctx else PROGRAM
+            typer.echo(f"{command}: {one_line(message.rstrip('.'))}; see: {command} --help", err=True)
         sys.exit(Exit.FAILED)
     sys.exit(code)

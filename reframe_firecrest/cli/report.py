@@ -1,4 +1,4 @@
-"""`reframe-firecrest report`: a page of a run."""
+"""`reframe-firecrest report`: write a page about a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def report(
     run: Annotated[
         str | None,
         typer.Argument(
-            help="A run's name, or enough of its beginning; by default that of --report, or the newest.",
+            help="Name of a run, or a unique beginning of it; by default the run of --report, or the newest.",
             metavar="RUN",
             autocompletion=run_names,
         ),
@@ -38,39 +38,41 @@ def report(
     *,
     results: Annotated[
         Path | None,
-        typer.Option("--report", help="What ReFrame wrote with --report-file.", metavar="REPORT.json"),
+        typer.Option(
+            "--report",
+            help="Report of ReFrame, written with its option --report-file.",
+            metavar="REPORT.json",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            help=f"Where to write the page: a file, or - for standard output; {DEFAULT_OUTPUT} by default."
-        ),
+        typer.Option(help=f"Output file of the page, or - for standard output; {DEFAULT_OUTPUT} by default."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the data as one JSON object, and write no page.")
+        bool, typer.Option("--json", help="Print the data as one JSON object instead of writing a page.")
     ] = False,
 ) -> None:
-    """Write a page of a run that any browser shows: one file, no network.
+    """Write a page about a run: one HTML file that needs no network.
 
-    It tells which tests failed and why, with the end of their output; what
-    each test did when; where the time went, what it cost in requests and
-    bytes; and the performance figures beside their references:
+    The page shows which tests failed and why, with the end of their output;
+    the timeline of each test; where the time went; the number of requests
+    and bytes; and the performance figures with their references:
 
         reframe -C mysite.py -c checks -r --report-file=report.json
         reframe-firecrest report --report report.json --output report.html
 
-    Without --report, verdicts and figures are missing. Without a journal of
-    the run, for example on another machine, so are the times of its parts.
-    A run may still go on, or have been killed.
+    Without --report, the page has no verdicts and no performance figures.
+    Without the journal of the run, for example on another machine, it has
+    no timelines. The run may still be running, or have been killed.
     """
     if as_json and output is not None:
-        fail("report", "--json and --output don't go together")
+        fail("report", "--json excludes --output")
     try:
-        made = _make(run, results)
+        data = _collect(run, results)
         if as_json:
-            typer.echo(json.dumps(asdict(made), indent=2))
+            typer.echo(json.dumps(asdict(data), indent=2))
             return
-        page = render(made)
+        page = render(data)
         if str(output) == "-":
             typer.echo(page, nl=False)
             return
@@ -81,14 +83,18 @@ def report(
             fail("report", f"{file} can't be written: {error.strerror or error}")
     except FirecrestError as error:
         fail("report", str(error))
-    typer.echo(f"{file}: {len(made.tests)} tests, {format_size(len(page.encode()))}")
+    typer.echo(f"{file}: {_count(len(data.tests))}, {format_size(len(page.encode()))}")
 
 
-def _make(name: str | None, file: Path | None) -> Report:
+def _collect(name: str | None, file: Path | None) -> Report:
     results = None if file is None else read_reframe_report(file)
     found = _find(journal_directory(os.environ), name, results)
-    # What tests print, and what their names say, is theirs; the user's secrets are not.
+    # Names and outputs of tests can contain the user's secrets.
     return masked(report_of(found, results), mask_for(os.environ))
+
+
+def _count(tests: int) -> str:
+    return "1 test" if tests == 1 else f"{tests} tests"
 
 
 def _find(directory: Path, name: str | None, results: ReframeReport | None) -> Run | None:
@@ -99,5 +105,5 @@ def _find(directory: Path, name: str | None, results: ReframeReport | None) -> R
     try:
         return find_run(directory, results)
     except RunError as error:
-        typer.echo(f"reframe-firecrest report: {error}; the page is made without it", err=True)
+        typer.echo(f"reframe-firecrest report: {error}; the page is written without it", err=True)
         return None

@@ -1,4 +1,4 @@
-"""`reframe-firecrest status`: how a run stands, from its journal."""
+"""`reframe-firecrest status`: show the state of a run from its journal."""
 
 from __future__ import annotations
 
@@ -23,54 +23,55 @@ from reframe_firecrest.model.errors import RunError
 from reframe_firecrest.settings import journal_directory
 
 STEP = 1.0
-"""Seconds between two looks."""
+"""Seconds between two updates of --watch."""
 
 WIDTH = 160
-"""Columns where there is no terminal that has a width."""
+"""Columns of the output if it does not go to a terminal."""
 
 
 def status(
     run: Annotated[
         str | None,
         typer.Argument(
-            help="A run's name, or enough of its beginning; the newest by default.",
+            help="Name of a run, or a unique beginning of it; the newest run by default.",
             metavar="RUN",
             autocompletion=run_names,
         ),
     ] = None,
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until the run is over.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Update the output until the run is over.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show how a run stands: its tests, their jobs and what they wait for.
+    """Show the tests of a run, their jobs and what they are waiting for.
 
-    It works in another terminal while ReFrame runs, and after the run. It
-    reads the run's journal only and sends no request:
+    Use it in a second terminal while ReFrame runs, or after the run. The
+    command reads only the run's journal and sends no request:
 
         reframe-firecrest status --watch
 
-    `submitted` means that Slurm has the job; Slurm's own state stands beside
-    it. The queue is how long it waited there; the time is that in the phase,
-    or all that the job took if it is done, failed or cancelled. Journals are in FIRECREST_JOURNAL_DIR or
-    ~/.local/state/reframe-firecrest.
+    In the phase `submitted`, Slurm has the job, and the column `state` shows
+    the state in Slurm. The column `queue` is the time that the job waited
+    there. The column `time` is the time in the current phase, or the total
+    time of a job that is done, failed or cancelled. Journals are in
+    FIRECREST_JOURNAL_DIR or ~/.local/state/reframe-firecrest.
     """
     if watch and as_json:
-        fail("status", "--watch and --json don't go together")
+        fail("status", "--watch excludes --json")
     directory = journal_directory(os.environ)
     try:
-        found = _find(directory, run)
+        selected = _find(directory, run)
         if as_json:
-            overviews = [asdict(overview) for overview in _overviews(found)]
-            data = {"run": found.name, "standing": found.standing.value, "sessions": overviews}
+            sessions = [asdict(summary) for summary in _summaries(selected)]
+            data = {"run": selected.name, "standing": selected.standing.value, "sessions": sessions}
             typer.echo(json.dumps(data, indent=2))
             return
         console = Console(highlight=False)
         if not console.is_terminal and "COLUMNS" not in os.environ:
             console.width = WIDTH
         if watch:
-            _watch(directory, found, console)
+            _watch(directory, selected, console)
         else:
-            console.print(render(_overviews(found)))
+            console.print(render(_summaries(selected)))
     except RunError as error:
         fail("status", str(error))
 
@@ -79,7 +80,7 @@ def _find(directory: Path, name: str | None) -> Run:
     return newest_run(directory) if name is None else pick(runs_in(directory, name), name, directory)
 
 
-def _overviews(run: Run) -> list[SessionSummary]:
+def _summaries(run: Run) -> list[SessionSummary]:
     return [
         summarise_session(session_log, run_status_of(session_log), now_of(session_log))
         for session_log in run.session_logs
@@ -90,11 +91,11 @@ def _watch(directory: Path, run: Run, console: Console) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             run = pick(runs_in(directory, run.name), run.name, directory)
-            goes_on = run.standing in ALIVE
-            if not goes_on:
-                # Its last lines may have been written after it was read.
+            running = run.standing in ALIVE
+            if not running:
+                # Its last lines may have been written after it was read the first time.
                 run = pick(runs_in(directory, run.name), run.name, directory)
-            live.update(render(_overviews(run), console.height if goes_on else None), refresh=True)
-            if not goes_on:
+            live.update(render(_summaries(run), console.height if running else None), refresh=True)
+            if not running:
                 return
             time.sleep(STEP)

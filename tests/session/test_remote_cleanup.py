@@ -82,6 +82,6 @@ def test_a_failure_names_the_stage_directory_on_the_system(stage: Stage) -> None
 def test_what_can_not_be_removed_is_told(stage: Stage) -> None:
     finish(stage, "a")
     shutil.rmtree(stage.local / "a")
-    stage.gateway.failures["remove"] = [errors.ForbiddenError("Permission denied")]
+    stage.gateway.failures["remove"] = [errors.ForbiddenError("Permission denied")] * 2
     stage.close()
     assert any("could not be removed: Permission denied" in text for _, text in stage.said())

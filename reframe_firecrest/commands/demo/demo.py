@@ -1,4 +1,4 @@
-"""Runs the sample checks through the sandbox: a first run without an account, Slurm or a gateway."""
+"""Run the sample checks through the sandbox, without an account, Slurm or a gateway."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from firecrest_sandbox.extra import missing_extra
 from reframe_firecrest.model.errors import DemoError
 
 COMPILER = "gcc"
-"""What the settings of the sandbox have some of the sample checks compiled with."""
-
+"""Compiler of the sample checks, as in the settings of the sandbox."""
 
 FOREIGN = ("FIRECREST_", "AUTH_TOKEN_URL", "RFM_")
-"""Variables that mean another gateway or other checks begin with these."""
+"""Prefixes of variables that could select another gateway or other checks."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What the demonstration runs.
+    """Files of the demo.
 
     Attributes:
-        settings: of the sandbox, for ReFrame.
-        checks: a directory.
+        settings: ReFrame's settings of the sandbox.
+        checks: directory of the checks.
     """
 
     settings: Path
@@ -36,7 +35,7 @@ class Samples:
 
 
 def missing() -> str | None:
-    """Tell what the demonstration lacks, in one line; None if it has all."""
+    """Return what is missing for the demo, in one line; None if nothing is."""
     if shutil.which(COMPILER) is None:
         return (
             f"the sample checks need the C compiler {COMPILER!r}; "
@@ -46,10 +45,10 @@ def missing() -> str | None:
 
 
 def samples() -> Samples:
-    """Return where the samples are: in the installed package or, of a package installed in place, beside it.
+    """Return the paths of the samples: in the installed package, or beside a package installed in output.
 
     Raises:
-        DemoError: they are not there.
+        DemoError: they are missing.
     """
     package = Path(str(files("reframe_firecrest")))
     beside = package.parent
@@ -66,46 +65,46 @@ def run_demo(directory: Path) -> int:
     """Run the sample checks; return ReFrame's exit code.
 
     Args:
-        directory: all that is written lies below it; what an earlier demonstration left is replaced.
+        directory: output directory; files of an earlier demo in it are replaced.
 
     Raises:
-        DemoError: the samples are not there.
+        DemoError: the samples are missing.
         OSError: the directory can't be written.
         SandboxError: the sandbox can't be started.
     """
     from firecrest_sandbox import Sandbox, SandboxConfig  # noqa: PLC0415  needs the extra
     from firecrest_sandbox.foreground import run_around, stop_requests  # noqa: PLC0415
 
-    found = samples()
-    place = directory.absolute()
-    place.mkdir(parents=True, exist_ok=True)
-    report_file(place).unlink(missing_ok=True)
-    own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    files_of_demo = samples()
+    output = directory.absolute()
+    output.mkdir(parents=True, exist_ok=True)
+    report_file(output).unlink(missing_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     with (
         stop_requests() as stop,
-        tempfile.TemporaryDirectory(prefix="sandbox-", dir=place) as temporary,
+        tempfile.TemporaryDirectory(prefix="sandbox-", dir=output) as temporary,
         Sandbox(SandboxConfig(root=Path(temporary, "root"))) as sandbox,
     ):
         variables: Mapping[str, str] = {
             **sandbox.environment(),
-            "FIRECREST_JOURNAL_DIR": str(place / "journals"),
-            # ReFrame's log goes there.
+            "FIRECREST_JOURNAL_DIR": str(output / "journals"),
+            # ReFrame writes its log there.
             "TMPDIR": temporary,
         }
-        return run_around(_command(found, place), variables, stop, environment=own)
+        return run_around(_command(files_of_demo, output), variables, stop, environment=inherited)
 
 
 def report_file(directory: Path) -> Path:
-    """Return where ReFrame's report is."""
+    """Return the path of ReFrame's report."""
     return directory / "report.json"
 
 
-def _command(found: Samples, place: Path) -> list[str]:
-    # Not all ways to install a package put its commands on the PATH.
+def _command(paths: Samples, output: Path) -> list[str]:
+    # The `reframe` command may not be on the PATH.
     reframe = [sys.executable, "-c", "from reframe.frontend.cli import main; main()"]
     return [
         *reframe,
-        *("-C", str(found.settings), "-c", str(found.checks), "-R", "-r"),
-        f"--prefix={place / 'reframe'}",
-        f"--report-file={report_file(place)}",
+        *("-C", str(paths.settings), "-c", str(paths.checks), "-R", "-r"),
+        f"--prefix={output / 'reframe'}",
+        f"--report-file={report_file(output)}",
     ]

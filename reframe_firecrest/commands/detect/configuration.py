@@ -1,7 +1,7 @@
-"""Writes a starting ReFrame configuration for a system. Pure functions.
+"""Write a first ReFrame configuration for a system. Pure functions.
 
-The text is what ruff's formatter would make of it: every list and dictionary whose length depends on the
-system has one item a line.
+The text is formatted as by ruff: lists and dictionaries whose length depends on the system have one item per
+line.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ FEWEST_JOBS, MOST_JOBS = 4, 32
 """`max_jobs` is the number of nodes within these limits."""
 
 _FEATURE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-"""What ReFrame's schema takes for a feature."""
+"""Pattern of features in ReFrame's schema."""
 
 _HEAD = '''\
 """ReFrame settings for {what}, which is reached through FirecREST.
 
-Written by `reframe-firecrest detect` from what the gateway knows. It is a start: see what is
-marked with EDIT. Addresses and credentials stay in the environment: FIRECREST_URL, AUTH_TOKEN_URL,
-FIRECREST_CLIENT_ID, FIRECREST_CLIENT_SECRET_FILE (or FIRECREST_CLIENT_SECRET), FIRECREST_BASEDIR.
+Written by `reframe-firecrest detect` from the gateway's description of the system. Check it, and
+edit the lines marked with EDIT. Addresses and credentials stay in the environment: FIRECREST_URL,
+AUTH_TOKEN_URL, FIRECREST_CLIENT_ID, FIRECREST_CLIENT_SECRET_FILE (or FIRECREST_CLIENT_SECRET),
+FIRECREST_BASEDIR.
 """
 
 import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
@@ -36,12 +37,12 @@ site_configuration = {{
         {{
             "name": {name},
             "descr": {descr},
-            # ReFrame picks a system by the name of the host it runs on: a laptop, or a container of a
-            # pipeline. With one system in the file, any name is right.
+            # ReFrame selects a system by the name of the host on which it runs, such as a laptop or a
+            # CI container. The only system of a file can match any name.
             "hostnames": [".*"],
-            # EDIT: "lmod", "tmod4" or "spack", if tests load modules. They are loaded in the job.
+            # EDIT: "lmod", "tmod4" or "spack", if tests load modules. Jobs load them, not ReFrame.
             "modules_system": "nomod",
-            # EDIT: what else holds for all partitions, such as "basedir"; never the secret.
+            # EDIT: add other settings of all partitions, such as "basedir"; never the secret.
             "sched_options": {{"firecrest": {{"system": {system}}}}},
             "partitions": [
 '''
@@ -52,7 +53,7 @@ _TAIL = """\
     ],
     "environments": [
         {{
-            # EDIT: the compilers on the system; more environments, with their modules, beside it.
+            # EDIT: the compilers on the system; add more environments with their modules.
             "name": "builtin",
             "cc": "gcc",
             "cxx": "g++",
@@ -62,11 +63,11 @@ _TAIL = """\
     ],
     "general": [
         {{
-            # Otherwise ReFrame would run `module` on this machine to look for conflicts.
+            # Otherwise ReFrame would run `module` on this machine to find conflicts.
             "resolve_module_conflicts": False,
-            # EDIT: True, if `module` is not defined in a batch script without a login shell.
+            # EDIT: True, if `module` is defined only in login shells.
             "use_login_shell": False,
-            # A look costs nothing, since it reads what the plugin knows and sends no request.
+            # Polling is cheap: it reads the state that the plugin has and sends no request.
             "poll_rate_min": 2,
 {more}\
             "target_systems": [{name}],
@@ -80,16 +81,16 @@ def configuration(survey: Survey, topology_prefix: Path | None = None) -> str:
     """Return the text of a settings file with one partition for each group of nodes.
 
     Args:
-        survey: what the gateway knows.
-        topology_prefix: where processor information lies, if not where ReFrame looks anyhow.
+        survey: the gateway's description of the system.
+        topology_prefix: directory of processor information, if it is not ReFrame's default.
     """
     system = survey.system.name
-    # As Slurm writes it: 22.05 and not 22.5.
+    # Slurm writes 22.05, not 22.5.
     version = ".".join(f"{number:02}" for number in (survey.system.scheduler_version or ())[:2])
     more = ""
     if topology_prefix is not None:
         more = (
-            "            # Where `reframe-firecrest detect` has put what it knows of the processors.\n"
+            "            # Directory of the processor information from `reframe-firecrest detect`.\n"
             f'            "topology_prefix": {_text(str(topology_prefix))},\n'
         )
     name = _text(reframe_name(system))
@@ -117,45 +118,43 @@ def _partition(group: NodeGroup, survey: Survey) -> str:
         '    "launcher": "firecrest-srun",',
         *_comment(_about_access(group, survey)),
         *_list("access", group.access(survey.account)),
-        "    # EDIT: the environments that tests should use here; they are defined below.",
+        "    # EDIT: the environments for tests in this partition; they are defined below.",
         '    "environs": ["builtin"],',
-        "    # What tests ask for; the nodes' features in Slurm, and that they are far away.",
+        "    # The nodes' features in Slurm; `remote` marks a system reached through FirecREST.",
         *_list("features", dict.fromkeys(features)),
         f'    "max_jobs": {min(max(len(group.nodes), FEWEST_JOBS), MOST_JOBS)},',
-        "    # The gateway does not tell the partition's limits.",
-        '    # EDIT: "time_limit": "10m", for tests that do not name one.',
+        "    # FirecREST does not report the partition's limits.",
+        '    # EDIT: "time_limit": "10m", for tests without a time limit of their own.',
         "},",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _about_access(group: NodeGroup, survey: Survey) -> list[str]:
-    about = ["Options that every job needs, as one would give them to sbatch."]
+    about = ["Options of sbatch for every job."]
     if survey.account is None:
         about.append("EDIT: add --account=..., if jobs need one.")
     elif survey.other_accounts:
-        about.append(f"EDIT: the account, if it is another: {_plain(survey.other_accounts)}.")
+        about.append(f"EDIT: the account, if you need another: {_plain(survey.other_accounts)}.")
     if not group.exact:
-        about.append(
-            "EDIT: these options choose other nodes of the partition too, since no feature sets these apart."
-        )
+        about.append("EDIT: these options also match other nodes: no feature distinguishes them.")
     if group.kinds > MAX_GROUPS:
         about.append(
-            f"EDIT: the nodes are of {group.kinds} kinds by their features; for a partition for each that "
-            "matters, copy this one and add --constraint=... to it."
+            f"EDIT: the nodes have {group.kinds} different sets of features; for a partition for one set, "
+            "copy this one and add --constraint=... to it."
         )
     return about
 
 
 def _description(group: NodeGroup) -> str:
-    where = f"Slurm partition {group.partition}"
+    partition = f"Slurm partition {group.partition}"
     if not group.nodes:
-        return where
+        return partition
     cpus = sorted({node.cpus for node in group.nodes})
     count = len(group.nodes)
-    nodes = f"{where}: {count} {'node' if count == 1 else 'nodes'}"
+    nodes = f"{partition}: {count} {'node' if count == 1 else 'nodes'}"
     if not cpus[-1]:
-        # FirecREST v1 does not tell.
+        # FirecREST v1 does not report the number of CPUs.
         return nodes
     each = f"{cpus[0]} to {cpus[-1]}" if len(cpus) > 1 else f"{cpus[0]}"
     return f"{nodes} of {each} CPUs"
@@ -170,10 +169,10 @@ def _comment(sentences: Iterable[str]) -> list[str]:
 
 
 def _text(value: str) -> str:
-    """Write a text as a Python literal; JSON's are a subset of them."""
+    """Write a text as a Python literal; every JSON string is one."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(names: Sequence[str]) -> str:
-    """Join names from the gateway for a comment: whatever they hold, they stay on their line."""
+    """Join names from the gateway for a comment; no character in them can end the line."""
     return ", ".join(re.sub(r"[^\w.@+-]", "?", name) for name in names)

@@ -1,4 +1,4 @@
-"""Reads the facts that the detection job prints. Pure functions."""
+"""Read the output of the detection job. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from reframe_firecrest.model.errors import DetectionError
 
 _NAME = re.compile("[A-Za-z0-9._-]{0,255}")
-"""Of machines and nodes; one that is not printed is not known."""
+"""Pattern of names of machines and nodes; an unknown name is empty."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a node says of itself.
+    """Facts about a node.
 
     Attributes:
-        machine: as ``uname -m`` prints it.
-        node: the node's name.
-        cpuinfo: the first processor of ``/proc/cpuinfo``.
-        lscpu: what lscpu says, as far as the job asks.
-        files: the first lines of files below ``/sys``, by their path.
+        machine: machine name, as printed by ``uname -m``.
+        node: name of the node.
+        cpuinfo: entries of the first processor in ``/proc/cpuinfo``.
+        lscpu: the entries of lscpu that the job prints.
+        files: first lines of files below ``/sys``, by path.
     """
 
     machine: str
@@ -32,10 +32,10 @@ class Facts:
 
 
 def parse_facts(text: str) -> Facts:
-    """Read what the job printed: lines of a source, a colon and what the source says.
+    """Parse the output: each line is a source, a colon and a value.
 
     Raises:
-        DetectionError: the end is missing.
+        DetectionError: it is incomplete.
     """
     single: dict[str, str] = {}
     cpuinfo: dict[str, str] = {}
@@ -52,7 +52,7 @@ def parse_facts(text: str) -> Facts:
             single[source] = rest.strip()
     machine, node = single.get("machine", ""), single.get("node", "")
     if not _NAME.fullmatch(machine) or not _NAME.fullmatch(node):
-        raise DetectionError("the detection job did not print a machine and a node that have names")
+        raise DetectionError("the detection job did not print valid names of its machine and node")
     if "end" not in single:
-        raise DetectionError("the detection job did not print all that it should")
+        raise DetectionError("the output of the detection job is incomplete")
     return Facts(machine, node, cpuinfo, lscpu, files)

@@ -1,6 +1,6 @@
-"""Sorts nodes into what should become ReFrame's partitions. Pure functions.
+"""Group nodes into partitions of ReFrame. Pure functions.
 
-A test asks ReFrame for a partition by its features, so nodes that differ in them belong to different ones.
+Tests select a ReFrame partition by its features, so nodes with different features need different partitions.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from dataclasses import dataclass, replace
 from reframe_firecrest.model.system import Cluster, NodeInfo, PartitionInfo
 
 MAX_GROUPS = 8
-"""Sites mark racks and switches with features too; more kinds of nodes than this are left together."""
+"""Largest number of groups of one Slurm partition: more sets of features stay in one group, because sites
+also use features for racks and switches."""
 
 _USABLE = re.compile(r"[\w.-]+")
-"""Features that ReFrame understands in a constraint (``_SlurmNode.satisfies``)."""
+"""Pattern of features that ReFrame understands in a constraint (``_SlurmNode.satisfies``)."""
 
 _UNAVAILABLE = {"DOWN", "DRAIN", "OFFLINE", "POWERING_DOWN", "UNKNOWN"}
 
 
 @dataclass(frozen=True)
 class NodeGroup:
-    """Nodes of one Slurm partition that have the same features: one partition of ReFrame.
+    """Nodes of one Slurm partition with the same features, for one partition of ReFrame.
 
     Attributes:
-        name: the ReFrame partition's.
-        partition: the Slurm partition's.
-        constraint: features that choose these nodes.
-        features: all features that these nodes have in common.
-        nodes: none where the gateway does not tell which belong to the partition.
-        kinds: how many kinds of nodes there are in it; more than one if there were too many to separate.
-        exact: the constraint chooses no others.
+        name: name of the ReFrame partition.
+        partition: name of the Slurm partition.
+        constraint: features that select these nodes.
+        features: all features that the nodes have in common.
+        nodes: the nodes; empty if the gateway does not report the partition's nodes.
+        kinds: number of different sets of features; more than one if there are too many to separate.
+        exact: the constraint selects no other nodes.
     """
 
     name: str
@@ -44,7 +45,7 @@ class NodeGroup:
     exact: bool = True
 
     def access(self, account: str | None) -> list[str]:
-        """Return the options of sbatch that bring a job to these nodes."""
+        """Return the options of sbatch that place a job on these nodes."""
         options = [f"--partition={self.partition}"]
         if account:
             options.append(f"--account={account}")
@@ -53,7 +54,7 @@ class NodeGroup:
         return options
 
     def probe(self) -> list[str]:
-        """Return further options for a job that has to come to one of these nodes and no other."""
+        """Return the additional options for a job that must not run on other nodes."""
         usable = [node for node in self.nodes if not _UNAVAILABLE & set(node.states)]
         if self.exact or not usable:
             return []
@@ -62,19 +63,19 @@ class NodeGroup:
 
 
 def reframe_name(*words: str) -> str:
-    """Return words as a name that ReFrame accepts: a letter or ``_``, then letters, digits, ``_``, ``-``."""
+    """Join words to a valid ReFrame name: a letter or ``_``, then letters, digits, ``_``, ``-``."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", "-".join(words))
     return name if re.match(r"[A-Za-z_]", name) else f"_{name}"
 
 
 def node_groups(cluster: Cluster) -> list[NodeGroup]:
-    """Return the groups of all partitions that have nodes; their names differ."""
-    found: list[NodeGroup] = []
+    """Return the groups of all partitions that have nodes, with unique names."""
+    groups: list[NodeGroup] = []
     for partition in cluster.partitions:
         nodes = [node for node in cluster.nodes if partition.name in node.partitions]
         if nodes or partition.nodes:
-            found += _groups(partition, nodes)
-    return _with_different_names(found)
+            groups += _groups(partition, nodes)
+    return _with_unique_names(groups)
 
 
 def _groups(partition: PartitionInfo, nodes: Sequence[NodeInfo]) -> list[NodeGroup]:
@@ -108,19 +109,19 @@ def _usable(node: NodeInfo) -> list[str]:
 
 
 def _ordered(features: frozenset[str], nodes: Sequence[NodeInfo]) -> tuple[str, ...]:
-    """Return features in the order in which the nodes show them."""
-    shown = dict.fromkeys(feature for node in nodes for feature in _usable(node))
-    return tuple(feature for feature in shown if feature in features)
+    """Return features in the order in which the nodes list them."""
+    listed = dict.fromkeys(feature for node in nodes for feature in _usable(node))
+    return tuple(feature for feature in listed if feature in features)
 
 
 def _constraint(own: tuple[str, ...], others: Iterable[frozenset[str]]) -> tuple[str, ...]:
-    """Choose the one feature that no other node has, if there is one; otherwise take them all."""
+    """Return a feature that no other node has, if there is one; otherwise all features."""
     elsewhere = frozenset[str]().union(*others)
-    alone = [feature for feature in own if feature not in elsewhere]
-    return tuple(alone[:1]) or own
+    unique = [feature for feature in own if feature not in elsewhere]
+    return tuple(unique[:1]) or own
 
 
-def _with_different_names(groups: Iterable[NodeGroup]) -> list[NodeGroup]:
+def _with_unique_names(groups: Iterable[NodeGroup]) -> list[NodeGroup]:
     taken: set[str] = set()
     named = []
     for group in groups:

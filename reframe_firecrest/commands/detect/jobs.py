@@ -1,4 +1,4 @@
-"""Looks at one node of each partition, by a job that goes through the session like any test's."""
+"""Detect the processors of each partition, by a job that runs through a session like a test's."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from reframe_firecrest.session.session import Session
 from reframe_firecrest.settings import Settings
 
 STEP = 0.2
-"""Seconds between looks at what the session knows; they cost no request."""
+"""Seconds between checks of the jobs' states in the session, which send no request."""
 
 MAX_ERROR = 300
-"""Characters of a job's last words that are shown."""
+"""Characters of a job's last line of errors that are printed."""
 
 MAX_FACTS = 64 << 20
-"""Bytes that are read of what a job prints: a thousand processors take about one MB."""
+"""Largest part of a job's output that is read, in bytes; 1000 processors take about 1 MB."""
 
 OpenSession = Callable[[Settings, str], Session]
 
 
 @dataclass(frozen=True)
 class DetectionResult:
-    """What came of one partition.
+    """Result for one partition.
 
     Attributes:
-        processor: what ReFrame wants to know; None if it could not be found out.
-        reason: why not.
+        target: the partition.
+        processor: processor information; None if the detection failed.
+        reason: why it failed.
     """
 
     target: Target
@@ -57,13 +58,13 @@ def detect_processors(
     notify: Callable[[str], None],
     open_session: OpenSession = get_session,
 ) -> list[DetectionResult]:
-    """Submit one job for each partition, wait for all of them and make sense of what they print.
+    """Submit one job to each partition, wait for all of them and parse their output.
 
     Args:
         targets: the partitions.
-        timeout: seconds until a job must have started; one that has not is cancelled.
-        notify: told of every change, in one line.
-        open_session: takes settings and a stage prefix.
+        timeout: seconds after which a job that has not started is cancelled.
+        notify: called with one line about each change.
+        open_session: opens a session from settings and a stage prefix.
     """
     with tempfile.TemporaryDirectory(prefix="reframe-firecrest-detect-") as stage:
         LOGS.start()
@@ -71,7 +72,7 @@ def detect_processors(
         try:
             _wait(probes, time.monotonic() + timeout, timeout, notify)
         finally:
-            # Nothing is left here but after Ctrl-C.
+            # Only after Ctrl-C are there jobs to cancel.
             for probe in probes:
                 probe.session.cancel([probe.handle])
         return [_outcome(probe) for probe in probes]
@@ -82,7 +83,7 @@ class _Probe:
     target: Target
     session: Session
     handle: JobHandle
-    told: str = ""
+    reported: str = ""
     late: str = ""
 
 
@@ -98,7 +99,7 @@ def _submit(target: Target, stage: str, open_session: OpenSession) -> _Probe:
 
 def _wait(probes: Sequence[_Probe], deadline: float, timeout: float, notify: Callable[[str], None]) -> None:
     while True:
-        # In this order, so that nothing said before a job's end goes untold.
+        # In this order, so that messages from before a job's end are reported.
         waiting = [probe for probe in probes if not probe.handle.ended.is_set()]
         for probe in probes:
             _report_progress(probe, notify)
@@ -112,7 +113,7 @@ def _wait(probes: Sequence[_Probe], deadline: float, timeout: float, notify: Cal
                 state = probe.handle.state
                 if not _started(state):
                     probe.session.cancel([probe.handle])
-                    # Unless it has ended just now.
+                    # It may have ended just now.
                     if probe.handle.state.phase is Phase.CANCELLED:
                         probe.late = f"it did not start within {timeout:g} s: {_describe(state)}"
         waiting[0].handle.ended.wait(STEP)
@@ -120,8 +121,8 @@ def _wait(probes: Sequence[_Probe], deadline: float, timeout: float, notify: Cal
 
 def _report_progress(probe: _Probe, notify: Callable[[str], None]) -> None:
     news = _describe(probe.handle.state)
-    if news != probe.told and not probe.handle.ended.is_set():
-        probe.told = news
+    if news != probe.reported and not probe.handle.ended.is_set():
+        probe.reported = news
         notify(f"{probe.target.name}: {news}")
 
 
@@ -133,7 +134,7 @@ def _started(state: JobState) -> bool:
 
 def _describe(state: JobState) -> str:
     if state.job_id is None:
-        return "the job is on its way"
+        return "the job is being submitted"
     reason = f" ({state.reason})" if state.reason and state.state in PENDING else ""
     return f"job {state.job_id} is {state.state}{reason}"
 
@@ -144,10 +145,10 @@ def _outcome(probe: _Probe) -> DetectionResult:
         return DetectionResult(probe.target, reason=probe.late or str(state.error))
     directory = Path(probe.handle.spec.directory)
     if state.state != "COMPLETED":
-        words = _last_lines(directory / OUTPUTS[1])
+        last_line = _last_line(directory / OUTPUTS[1])
         return DetectionResult(
             probe.target,
-            reason=f"job {state.job_id} ended as {state.state} with exit code {state.exit_code}{words}",
+            reason=f"job {state.job_id} ended as {state.state} with exit code {state.exit_code}{last_line}",
         )
     try:
         text = _beginning(directory / FACTS)
@@ -158,13 +159,13 @@ def _outcome(probe: _Probe) -> DetectionResult:
         return DetectionResult(probe.target, reason=f"job {state.job_id}: {error}")
 
 
-def _last_lines(file: Path) -> str:
+def _last_line(file: Path) -> str:
     try:
         lines = _beginning(file).split("\n")
     except OSError:
         return ""
-    said = [line.strip() for line in lines if line.strip()]
-    return f": {said[-1][:MAX_ERROR]}" if said else ""
+    printed = [line.strip() for line in lines if line.strip()]
+    return f": {printed[-1][:MAX_ERROR]}" if printed else ""
 
 
 def _beginning(file: Path) -> str:
@@ -173,10 +174,10 @@ def _beginning(file: Path) -> str:
 
 
 def write_processor(outcome: DetectionResult) -> None:
-    """Put processor information where ReFrame looks for it; the file is there whole or not at all.
+    """Write processor information to the file that ReFrame reads, atomically.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the file can't be written.
     """
     file = outcome.target.file
     file.parent.mkdir(parents=True, exist_ok=True)

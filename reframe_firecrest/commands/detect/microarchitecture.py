@@ -1,8 +1,7 @@
-"""Names a processor as ReFrame does, by archspec's table of microarchitectures. Pure functions.
+"""Name a processor's microarchitecture, as ReFrame does, by archspec's table. Pure functions.
 
-archspec itself looks only at the machine it runs on; here the facts come from another. The rules, and so the
-names, are archspec's: a target fits if the processor has all its features, and of those that fit the most
-special one counts.
+archspec itself detects only the machine on which it runs. The rules here are archspec's: a target is
+compatible if the processor has all its features, and the most specific compatible target is the result.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ def _fits_x86(target: Any, cpuinfo: _Cpuinfo) -> bool:
     vendor = cpuinfo.get("vendor_id", GENERIC)
     flags = set(cpuinfo.get("flags", "").split())
     if "ssse3" in flags:
-        # It includes sse3, which Linux calls by another name than archspec's table.
+        # ssse3 includes sse3, for which Linux and archspec use different names.
         flags.add("sse3")
     return bool(target.vendor in (vendor, GENERIC) and target.features <= flags)
 
 
 def _fits_arm(target: Any, cpuinfo: _Cpuinfo) -> bool:
-    # The levels of the architecture (armv8.2a ...) can't be told from the features that the kernel shows.
+    # The features that the kernel lists do not determine the architecture's level (armv8.2a ...).
     if target.vendor == GENERIC:
         return bool(target.name == target.family.name)
     code = cpuinfo.get("CPU implementer", "")
@@ -52,11 +51,11 @@ _RULES: Mapping[str, _Fits] = {
 
 
 def microarchitecture(machine: str, cpuinfo: Mapping[str, str]) -> tuple[str, str]:
-    """Return a processor's microarchitecture and the vendor of that.
+    """Return a processor's microarchitecture and its vendor.
 
     Args:
-        machine: as ``uname -m`` prints it.
-        cpuinfo: one processor of ``/proc/cpuinfo``.
+        machine: machine name, as printed by ``uname -m``.
+        cpuinfo: entries of one processor in ``/proc/cpuinfo``.
     """
     family, fits = TARGETS.get(machine), _RULES.get(machine)
     if family is None or fits is None:
@@ -67,7 +66,7 @@ def microarchitecture(machine: str, cpuinfo: Mapping[str, str]) -> tuple[str, st
     basis = max((target for target in fitting if target.vendor == GENERIC), key=_rank, default=family)
     part = cpuinfo.get("CPU part")
     exact = [target for target in fitting if part and getattr(target, "cpu_part", "") == part]
-    # A rare feature that the firmware switches off must not make a processor look ten years older.
+    # A rare feature that the firmware disables must not lead to a much older microarchitecture.
     special = [target for target in exact or fitting if target > basis]
     best = max(special, key=_rank, default=basis)
     return str(best.name), str(best.vendor)

@@ -1,8 +1,8 @@
-"""Makes ReFrame's processor information of a node's facts. Pure functions.
+"""Convert facts about a node to ReFrame's processor information. Pure functions.
 
-The format is that of ``processor_info`` in ReFrame's configuration schema, and the numbers are those that
-ReFrame's own detection (``reframe/utility/cpuinfo.py``) finds when it runs on the node, with two differences:
-processors that are switched off don't count, nor do NUMA nodes that have memory only.
+The format is ``processor_info`` of ReFrame's configuration schema. The values are those of ReFrame's own
+detection (``reframe/utility/cpuinfo.py``) on the node, with two differences: processors that are offline do
+not count, and neither do NUMA nodes without processors.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from reframe_firecrest.model.errors import DetectionError, one_line
 from reframe_firecrest.model.node_sets import numbers_in
 
 UNKNOWN_MODEL = "N/A"
-"""How ReFrame puts it."""
+"""ReFrame's value for an unknown model."""
 
 MAX_MODEL = 200
-"""Characters of a model's name."""
+"""Largest number of characters of a model's name."""
 
 CPU = "/sys/devices/system/cpu"
 _OF_CPU = re.compile(rf"{CPU}/cpu(\d{{1,6}})/(topology|cache/index\d{{1,3}})/(\w+)", re.ASCII)
@@ -29,25 +29,23 @@ _OF_NODE = re.compile(r"/sys/devices/system/node/node\d+/cpumap")
 _MASK = re.compile("[0-9a-f]{1,25000}")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
-# The newer kernels' name first.
+# Names of newer kernels first.
 _CORE = ("core_cpus", "thread_siblings")
 _SOCKET = ("package_cpus", "core_siblings")
 
 
 def processor_info(facts: Facts) -> dict[str, Any]:
-    """Return what ReFrame wants to know of a node's processors.
+    """Return the processor information of a node.
 
     Raises:
-        DetectionError: the node does not tell how its processors are arranged.
+        DetectionError: the topology is missing or invalid.
     """
     arch, vendor = microarchitecture(facts.machine, facts.cpuinfo)
     cpus = _online(_by_cpu(facts.files), facts.files.get(f"{CPU}/online", ""))
     cores = _masks(cpu.get("topology", {}) for cpu in cpus)
     sockets = _masks((cpu.get("topology", {}) for cpu in cpus), _SOCKET)
     if not cores or not sockets:
-        raise DetectionError(
-            f"node {facts.node} does not tell its cores and sockets: there is no topology in {CPU}"
-        )
+        raise DetectionError(f"node {facts.node} reports no cores and sockets: there is no topology in {CPU}")
     return {
         "arch": arch,
         "vendor": vendor,
@@ -67,14 +65,14 @@ def processor_info(facts: Facts) -> dict[str, Any]:
 
 
 def _model(facts: Facts) -> str:
-    # ARM's kernel gives numbers only; lscpu knows their names, and prints "-" for those it does not know.
-    named = facts.lscpu.get("Model name", "").strip("-")
-    model = facts.cpuinfo.get("model name") or facts.cpuinfo.get("cpu") or named or UNKNOWN_MODEL
+    # On ARM the kernel prints only numbers; lscpu translates them, and prints "-" for unknown ones.
+    translated = facts.lscpu.get("Model name", "").strip("-")
+    model = facts.cpuinfo.get("model name") or facts.cpuinfo.get("cpu") or translated or UNKNOWN_MODEL
     return one_line(model[:MAX_MODEL])
 
 
 _Cpu = Mapping[str, Mapping[str, str]]
-"""A processor's directories (``topology``, ``cache/index0`` ...) with their files."""
+"""Files of a processor, by directory (``topology``, ``cache/index0`` ...) and name."""
 
 
 def _by_cpu(files: Mapping[str, str]) -> dict[int, _Cpu]:
@@ -87,7 +85,7 @@ def _by_cpu(files: Mapping[str, str]) -> dict[int, _Cpu]:
 
 
 def _online(cpus: Mapping[int, _Cpu], online: str) -> list[_Cpu]:
-    """Leave out what is switched off; some kernels show its directory nevertheless."""
+    """Return the processors that are online; some kernels also have directories of offline ones."""
     try:
         numbers = numbers_in(online) if online else set(cpus)
     except ValueError:
@@ -96,10 +94,10 @@ def _online(cpus: Mapping[int, _Cpu], online: str) -> list[_Cpu]:
 
 
 def _mask(value: str) -> str:
-    """Write a set of processors as ReFrame does; the kernel prints groups of eight digits with commas."""
+    """Convert a set of processors to ReFrame's format; the kernel separates groups of digits by commas."""
     digits = value.replace(",", "").strip().lower()
     if not _MASK.fullmatch(digits):
-        raise DetectionError(f"the node shows {value[:80]!r} where a set of processors is due")
+        raise DetectionError(f"the node printed {value[:80]!r} instead of a set of processors")
     return f"0x{digits}"
 
 
@@ -118,7 +116,7 @@ def _numa_nodes(files: Mapping[str, str]) -> list[str]:
 
 
 def _caches(cpus: Iterable[_Cpu]) -> list[dict[str, Any]]:
-    """Return the kinds of caches, but L1 for instructions, with the sets of processors that share one."""
+    """Return the kinds of caches except L1 instruction caches, with the processors that share each cache."""
     found: dict[tuple[int, ...], set[str]] = defaultdict(set)
     for cpu in cpus:
         for directory, cache in cpu.items():
@@ -144,7 +142,7 @@ def _caches(cpus: Iterable[_Cpu]) -> list[dict[str, Any]]:
 
 
 def _associativity(cache: Mapping[str, str], size: int, line: int) -> int:
-    """Compute it, as ReFrame does: kernels differ in what they print for a fully associative cache."""
+    """Compute the associativity, as ReFrame does: kernels print fully associative caches differently."""
     sets = _number(cache.get("number_of_sets"))
     lines_per_tag = _number(cache.get("physical_line_partition"))
     slots = line * lines_per_tag * sets
@@ -152,6 +150,6 @@ def _associativity(cache: Mapping[str, str], size: int, line: int) -> int:
 
 
 def _number(value: str | None) -> int:
-    """Read a number such as ``64`` or ``1024K``; 0 where there is none."""
+    """Parse a number such as ``64`` or ``1024K``; return 0 if there is none."""
     match = re.match(r"([0-9]{1,15})([KMG]?)", value or "")
     return int(match.group(1)) * _UNITS.get(match.group(2), 1) if match else 0

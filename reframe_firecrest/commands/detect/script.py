@@ -1,7 +1,7 @@
-"""The job that looks at a node: it prints raw facts, and whoever sent it makes sense of them.
+"""Script of the detection job, which prints facts about a node.
 
-A compute node has no internet and may have no Python, so it needs only bash, the kernel's files and, if
-there is one, lscpu.
+A compute node may have no internet access and no Python, so the script needs only bash, files of the kernel
+and, if it exists, lscpu. The command parses the output.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ FACTS = "facts.txt"
 OUTPUTS = ("detect.out", "detect.err")
 
 TIME_LIMIT = "00:05:00"
-"""Enough for reading some thousand one-line files, and short enough to be let in between other jobs."""
+"""Enough to read a few thousand files of one line, and short enough for backfilling."""
 
 COLLECT = """\
 root=${1-}
@@ -33,7 +33,7 @@ collect() {
     local cpu=$root/sys/devices/system/cpu line
     printf 'machine:%s\\n' "$machine"
     printf 'node:%s\\n' "${SLURMD_NODENAME:-$HOSTNAME}"
-    # One processor speaks for all; an empty line ends what is said of it.
+    # The first processor represents all; an empty line ends its entries.
     while IFS= read -r line && [[ $line ]]; do
         printf '/proc/cpuinfo:%s\\n' "$line"
     done < "$root/proc/cpuinfo"
@@ -52,15 +52,15 @@ collect() {
 
 collect > facts.txt
 """
-"""Takes a directory that plays the root of a file system, and a machine's name, so that it can be tested."""
+"""Commands of the script. Tests pass a root directory and a machine name as arguments."""
 
 
 def job_script(name: str, options: Sequence[str]) -> str:
-    """Return the script that looks at one node.
+    """Return the script of the detection job.
 
     Args:
-        name: the job's.
-        options: options of sbatch that a partition needs, or whole directives that begin with ``#``.
+        name: name of the job.
+        options: options of sbatch that the partition needs, or entire directives that begin with ``#``.
     """
     own = (
         f"--job-name={name}",
@@ -70,6 +70,6 @@ def job_script(name: str, options: Sequence[str]) -> str:
         "--ntasks=1",
         f"--time={TIME_LIMIT}",
     )
-    # Of two directives for the same thing sbatch takes the later.
+    # sbatch uses the last of several directives for an option.
     directives = [option if option.startswith("#") else f"#SBATCH {option}" for option in (*options, *own)]
     return "\n".join(["#!/bin/bash", *directives, "", COLLECT])

@@ -1,1 +1,1 @@
-"""Finds out whether tests could run on a system and, if not, why and what to do."""
+"""Check whether tests can run on a system; if not, explain what to do."""

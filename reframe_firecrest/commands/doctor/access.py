@@ -1,4 +1,4 @@
-"""Whether the gateway is there and lets us in."""
+"""Checks of the settings, the token and the gateway."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from reframe_firecrest.commands.doctor.findings import Finding, green, yellow
 from reframe_firecrest.settings.credentials import ClientSecret
 
 BRIEF = 60.0
-"""Seconds of a token's life below which it is renewed with nearly every request."""
+"""Lifetime of tokens, in seconds, below which nearly every request needs a new one."""
 
 _HERE = ("127.0.0.1", "localhost", "[::1]")
 
 
 async def check_settings(context: CheckContext) -> Finding:
-    """Look for settings that are valid and yet a bad idea."""
+    """Check for settings that are valid but unsafe."""
     settings = context.settings
     urls = [settings.url]
     if isinstance(settings.credentials, ClientSecret):
         urls.append(settings.credentials.token_url)
     for url in urls:
         if url.scheme == "http" and url.host not in _HERE:
-            return yellow(f"secrets go to {url} in clear text", "use https, if the site offers it")
-    where = ", ".join(name for name in context.target.partitions if name) or "the environment"
-    return green(f"complete, from {where}; authentication by {settings.credentials.auth}")
+            return yellow(f"secrets are sent to {url} in clear text", "use https, if the site offers it")
+    source = ", ".join(name for name in context.target.partitions if name) or "the environment"
+    return green(f"complete, from {source}; authentication by {settings.credentials.auth}")
 
 
 async def check_token(context: CheckContext) -> Finding:
     """Get a token."""
     lifetime = await context.connection.authenticate()
     if lifetime is None:
-        return green("none is needed: an API key is sent as it is")
+        return green("not needed: authentication by an API key")
     if lifetime < BRIEF:
         return yellow(
-            f"tokens are good for {lifetime:.0f} s only, and FirecREST refuses those with under 30 s left",
-            "ask who runs the identity provider for tokens that live for 5 minutes",
+            f"tokens are valid for only {lifetime:.0f} s; FirecREST refuses tokens with less than 30 s left",
+            "ask the operators of the identity provider for a lifetime of 5 min",
         )
-    return green(f"good for {lifetime:.0f} s")
+    return green(f"valid for {lifetime:.0f} s")
 
 
 async def check_gateway(context: CheckContext) -> Finding:
-    """Look at the gateway."""
+    """Request the gateway's status."""
     await context.connection.open_gateway()
-    look = await context.gateway.status()
-    context.statuses.append(look)
+    status = await context.gateway.status()
+    context.statuses.append(status)
     url = str(context.settings.url).rstrip("/")
-    if look.version and not look.version.startswith(("1.", "2")):
-        return yellow(f"{url} says that it is version {look.version}", "ask the site for FirecREST v2")
-    return green(f"FirecREST {look.version or 'of a version that it does not tell'} at {url}")
+    if status.version and not status.version.startswith(("1.", "2")):
+        return yellow(f"{url} reports version {status.version}", "ask the site for FirecREST v2")
+    return green(f"FirecREST {status.version or '(unknown version)'} at {url}")

@@ -1,4 +1,4 @@
-"""Which checks there are, what each needs, and how they follow each other."""
+"""The checks, their order and their dependencies."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from reframe_firecrest.commands.doctor.timing import check_clock, check_latency
 from reframe_firecrest.model.errors import FirecrestError
 
 LIMIT = 120.0
-"""Seconds for one check, on top of those for which a job is waited for."""
+"""Seconds for one check, in addition to the time to wait for a job."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of a diagnosis.
+    """One check, which is one line of the output.
 
     Attributes:
-        needs: checks that must not have failed.
-        remedy: what to do about an error that does not say so itself.
+        name: its name in the output.
+        run: the check itself.
+        needs: names of checks that must not have failed.
+        remedy: advice if an error contains none.
     """
 
     name: str
@@ -41,7 +43,7 @@ CHECKS = (
         "token",
         check_token,
         ("settings",),
-        "check AUTH_TOKEN_URL and whether the identity provider is up; it may be busy",
+        "check AUTH_TOKEN_URL, and whether the identity provider is up or overloaded",
     ),
     Check("gateway", check_gateway, ("token",), "check FIRECREST_URL, or ask the site whether it is up"),
     Check("system", check_system, ("gateway",), "check FIRECREST_SYSTEM"),
@@ -51,19 +53,19 @@ CHECKS = (
         "base directory",
         check_base_directory,
         ("services",),
-        "set FIRECREST_BASEDIR to a directory that you can write to, and see whether your quota is used up",
+        "set FIRECREST_BASEDIR to a directory that you can write to, and check your quota",
     ),
     Check("limits", check_limits, ("system",), "ask the site"),
     Check(
         "storage",
         check_storage,
         ("system",),
-        "ask the site whether its storage can be reached from here; large files can't be moved until then",
+        "ask the site whether its storage can be reached from here; large transfers fail otherwise",
     ),
     Check("latency", check_latency, ("gateway",), "ask the site whether the gateway is overloaded"),
     Check("clock", check_clock, ("gateway",), "set this machine's clock"),
 )
-"""Always made, in this order."""
+"""Checks of every diagnosis, in this order."""
 
 TRANSFER = Check(
     "transfer",
@@ -74,18 +76,18 @@ TRANSFER = Check(
 
 
 def checks_of(target: DiagnosisTarget, *, transfer: bool, job: bool) -> Sequence[Check]:
-    """Return the checks to make.
+    """Return the checks of a diagnosis.
 
     Args:
-        target: what is to be diagnosed.
-        transfer: move a large file, which takes two jobs.
-        job: submit a job to each partition.
+        target: the system.
+        transfer: include the transfer of a large file, which takes two jobs.
+        job: include a job in each partition.
     """
-    wanted = list(CHECKS)
+    checks = list(CHECKS)
     if transfer:
-        wanted.append(TRANSFER)
+        checks.append(TRANSFER)
     if job:
-        wanted += [
+        checks += [
             Check(
                 f"job {name}".strip(),
                 partial(check_job, options=options),
@@ -94,42 +96,42 @@ def checks_of(target: DiagnosisTarget, *, transfer: bool, job: bool) -> Sequence
             )
             for name, options in target.partitions.items()
         ]
-    return wanted
+    return checks
 
 
 async def run_checks(
     context: CheckContext, checks: Sequence[Check], notify: Callable[[str], None]
 ) -> list[tuple[str, Finding]]:
-    """Make checks, one after the other; return what each found.
+    """Run checks one after the other; return their names and findings.
 
     Args:
-        context: what they work with.
-        checks: each behind those that it needs.
-        notify: told of the check that is about to be made.
+        context: their input.
+        checks: each one after those that it needs.
+        notify: called with the name of each check before it runs.
     """
-    found: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     for check in checks:
-        failed = next((name for name in check.needs if found[name].status in _FAILED), None)
+        failed = next((name for name in check.needs if findings[name].status in _FAILED), None)
         if failed is not None:
-            cause = found[failed]
-            found[check.name] = cause if cause.status is Status.SKIPPED else skipped(f"needs: {failed}")
+            cause = findings[failed]
+            findings[check.name] = cause if cause.status is Status.SKIPPED else skipped(f"needs: {failed}")
             continue
         notify(check.name)
         limit = LIMIT + 2 * context.timeout
         try:
-            found[check.name] = await asyncio.wait_for(check.run(context), limit)
+            findings[check.name] = await asyncio.wait_for(check.run(context), limit)
         except asyncio.TimeoutError:
-            found[check.name] = red(f"it was not found out within {limit:.0f} s", check.remedy)
+            findings[check.name] = red(f"the check did not finish within {limit:.0f} s", check.remedy)
         except FirecrestError as error:
-            found[check.name] = of_error(error, check.remedy)
-    return list(found.items())
+            findings[check.name] = of_error(error, check.remedy)
+    return list(findings.items())
 
 
 _FAILED = (Status.RED, Status.SKIPPED)
 
 
 def without_settings(error: FirecrestError) -> list[tuple[str, Finding]]:
-    """Return what is found where settings can't be used, in the way of `examine`."""
+    """Return the findings, as those of `run_checks`, if the settings can't be used."""
     first, *others = CHECKS
     return [
         (first.name, of_error(error, first.remedy)),

@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""Results of checks."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from enum import Enum
 from reframe_firecrest.model.errors import FirecrestError
 
 _REMEDY = re.compile(r"(?P<what>.*); (?P<remedy>(?:check|set|export|choose|define) .*)")
-"""Errors of this package end with what to do where there is something to be done."""
+"""Errors of this package end with what to do, if the user can do something."""
 
 
 class Status(str, Enum):
-    """How serious a finding is."""
+    """Severity of a finding."""
 
     GREEN = "green"
     YELLOW = "yellow"
-    """Tests run, but something is not as it should be."""
+    """Tests can run, but something should be changed."""
     RED = "red"
-    """Tests don't run, or not all of them."""
+    """Some or all tests can't run."""
     SKIPPED = "skipped"
-    """It was not found out."""
+    """The check was not possible."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """Result of one check.
 
     Attributes:
-        detail: what is the case.
-        remedy: what to do; empty for what is green or skipped.
+        status: its severity.
+        detail: what was found.
+        remedy: what to do; empty if the status is green or skipped.
     """
 
     status: Status
@@ -39,22 +40,22 @@ class Finding:
 
 
 def green(detail: str) -> Finding:
-    """Find nothing wrong."""
+    """Return a finding without a problem."""
     return Finding(Status.GREEN, detail)
 
 
 def yellow(detail: str, remedy: str) -> Finding:
-    """Find something with which tests run all the same."""
+    """Return a problem with which tests can run."""
     return Finding(Status.YELLOW, detail, remedy)
 
 
 def red(detail: str, remedy: str) -> Finding:
-    """Find something with which tests can't run."""
+    """Return a problem with which tests can't run."""
     return Finding(Status.RED, detail, remedy)
 
 
 def skipped(detail: str) -> Finding:
-    """Find nothing out."""
+    """Return the finding of a check that was not possible."""
     return Finding(Status.SKIPPED, detail)
 
 
@@ -62,8 +63,8 @@ def of_error(error: FirecrestError, remedy: str) -> Finding:
     """Turn an error into a finding.
 
     Args:
-        error: its text says what is wrong and perhaps what to do.
-        remedy: what to do if the error does not say.
+        error: an error, whose message may include what to do.
+        remedy: what to do if the message does not include it.
     """
-    found = _REMEDY.fullmatch(str(error))
-    return red(found["what"], found["remedy"]) if found else red(str(error), remedy)
+    match = _REMEDY.fullmatch(str(error))
+    return red(match["what"], match["remedy"]) if match else red(str(error), remedy)

@@ -1,4 +1,4 @@
-"""Whether jobs run."""
+"""Check that a job runs."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from reframe_firecrest.model.errors import GatewayError, NotFoundError
 from reframe_firecrest.model.slurm_job import JobPart
 
 SCRIPT, OUTPUT = "doctor.sh", "doctor.out"
-WORD = "reframe-firecrest"
+TEXT = "reframe-firecrest"
 
 
 def job_script(options: Sequence[str]) -> str:
-    """Return a script that prints a word.
+    """Return a script that prints `TEXT`.
 
     Args:
-        options: options of sbatch that a partition needs, or whole directives that begin with ``#``.
+        options: options of sbatch that the partition needs, or entire directives that begin with ``#``.
     """
     own = ("--job-name=rfm-doctor", f"--output={OUTPUT}", "--nodes=1", "--ntasks=1", "--time=00:01:00")
     lines = [option if option.startswith("#") else f"#SBATCH {option}" for option in (*own, *options)]
-    return "\n".join(["#!/bin/sh", *lines, f"echo {WORD}", ""])
+    return "\n".join(["#!/bin/sh", *lines, f"echo {TEXT}", ""])
 
 
 async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:
-    """Submit a job, wait for it and read what it printed."""
+    """Submit a job, wait for its end and read its output."""
     gateway = context.gateway
     with tempfile.TemporaryDirectory(prefix="reframe-firecrest-") as local:
         script, output = Path(local, SCRIPT), Path(local, OUTPUT)
@@ -40,10 +40,10 @@ async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:
         await asyncio.to_thread(script.write_text, text, encoding="utf-8")
         # An account on sbatch's command line would override one among the options.
         account = None if names_account(text) else context.settings.account
-        async with workspace(gateway, context.settings.basedir) as place:
-            there = await gateway.upload(script, f"{place.path}/{SCRIPT}")
-            begun = time.monotonic()
-            job_id = await gateway.submit(there, place.path, account)
+        async with workspace(gateway, context.settings.basedir) as directory:
+            remote = await gateway.upload(script, f"{directory.path}/{SCRIPT}")
+            start = time.monotonic()
+            job_id = await gateway.submit(remote, directory.path, account)
             try:
                 [part, *_] = await asyncio.wait_for(
                     context.connection.follower.wait_until_ended(job_id), context.timeout
@@ -54,22 +54,22 @@ async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:
                 with suppress(GatewayError):
                     await gateway.cancel(job_id)
                 raise
-            took = time.monotonic() - begun
+            took = time.monotonic() - start
             if part.state != "COMPLETED" or part.exit_code:
                 return red(
                     f"job {job_id} ended as {part.state} with exit code {part.exit_code}",
                     "check the partition's access options, or ask the site",
                 )
             try:
-                await gateway.download(f"{place.path}/{OUTPUT}", output, size_hint=len(WORD))
+                await gateway.download(f"{directory.path}/{OUTPUT}", output, size_hint=len(TEXT))
             except NotFoundError:
                 return red(
-                    f"job {job_id} has ended, but its output is not in {place.parent}",
-                    "choose a base directory that compute nodes see too",
+                    f"job {job_id} has ended, but its output is not in {directory.parent}",
+                    "choose a base directory that is mounted on compute nodes",
                 )
-            if (await asyncio.to_thread(output.read_bytes)).strip() != WORD.encode():
-                return red(f"job {job_id} printed something else than it was told to", "ask the site")
-    return green(f"job {job_id} ran on {part.nodes}; {took:.1f} s from its submission to its end")
+            if (await asyncio.to_thread(output.read_bytes)).strip() != TEXT.encode():
+                return red(f"the output of job {job_id} is not what its script prints", "ask the site")
+    return green(f"job {job_id} ran on {part.nodes}; {took:.1f} s from submission to end")
 
 
 async def _late(context: CheckContext, job_id: str) -> Finding:
@@ -78,7 +78,7 @@ async def _late(context: CheckContext, job_id: str) -> Finding:
     state = _describe(parts[0]) if parts else "not known to Slurm"
     return yellow(
         f"after {context.timeout:.0f} s, job {job_id} was {state}; it was cancelled",
-        "give it more time in the queue with --timeout, or look whether nodes are free",
+        "allow more time in the queue with --timeout, or check whether nodes are idle",
     )
 
 

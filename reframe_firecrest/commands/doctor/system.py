@@ -1,4 +1,4 @@
-"""How the system is set up, and what its gateway says of it."""
+"""Checks of the system, its services and its accounts, as the gateway reports them."""
 
 from __future__ import annotations
 
@@ -10,44 +10,46 @@ from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth,
 from reframe_firecrest.model.units import format_size
 
 STALE = 3
-"""Intervals between the gateway's own checks of health after which the last one is too old."""
+"""Intervals of the gateway's health checks after which the last check is too old."""
 
 SMALL = 1_000_000
-"""Bytes of a direct upload below which many a test's files don't go through at once."""
+"""Limit of a direct upload, in bytes, that the files of many tests exceed."""
 
 
 async def check_system(context: CheckContext) -> Finding:
-    """Ask for the system."""
+    """Request the system's description."""
     system = await context.gateway.connect()
     context.max_direct = system.max_direct_upload
-    major, *others = system.scheduler_version or ("not told",)
-    # Slurm's versions are years and months.
+    major, *others = system.scheduler_version or ("unknown",)
+    # Versions of Slurm are years and months, such as 23.02.
     version = ".".join([str(major), *(f"{number:02}" for number in others[:1]), *map(str, others[1:])])
     return green(f"{system.name!r}, scheduler version {version}")
 
 
 async def check_services(context: CheckContext) -> Finding:
-    """Read what the gateway's own checks found.
+    """Read the results of the gateway's health checks.
 
-    FirecREST refuses jobs and files with status 503 while the service for them is unhealthy; an unhealthy
-    file system affects the paths below it (``firecrest/dependencies.py`` of FirecREST v2.5).
+    FirecREST answers requests for jobs and files with status 503 while the service is unhealthy; an
+    unhealthy file system affects the paths below it (``firecrest/dependencies.py`` of FirecREST v2.5).
     """
     health = context.health
-    ill = [service for service in health.services if not service.healthy]
-    if ill:
-        told = "; ".join(f"{_name(service)}: {service.message or 'no reason given'}" for service in ill)
-        wait = f"; it looks again every {health.interval:.0f} s" if health.interval else ""
-        if any(_is_needed(service, context.settings.basedir) for service in ill):
-            return red(f"unhealthy by the gateway's own check: {told}", f"tell the site, or wait{wait}")
-        return yellow(f"unhealthy by the gateway's own check: {told}", f"tell the site{wait}")
+    unhealthy = [service for service in health.services if not service.healthy]
+    if unhealthy:
+        reasons = "; ".join(
+            f"{_name(service)}: {service.message or 'no reason given'}" for service in unhealthy
+        )
+        wait = f"; it is checked every {health.interval:.0f} s" if health.interval else ""
+        if any(_is_needed(service, context.settings.basedir) for service in unhealthy):
+            return red(f"unhealthy by the gateway's health check: {reasons}", f"tell the site, or wait{wait}")
+        return yellow(f"unhealthy by the gateway's health check: {reasons}", f"tell the site{wait}")
     age = _age(health, context.statuses[-1])
     if health.interval and age is not None and age > STALE * health.interval:
         return yellow(
-            f"the gateway looked at them {age:.0f} s ago, although it should every {health.interval:.0f} s",
-            "tell the site that its health check does not run",
+            f"the gateway's last health check was {age:.0f} s ago; its interval is {health.interval:.0f} s",
+            "tell the site that its health checks do not run",
         )
     if not health.services:
-        return green("the gateway does not look at their health")
+        return green("the gateway reports no health checks")
     return green(f"healthy: {_names(health.services)}")
 
 
@@ -65,41 +67,43 @@ def _names(services: Sequence[ServiceHealth]) -> str:
     return ", ".join(_name(service) for service in services)
 
 
-def _age(health: SystemHealth, look: GatewayStatus) -> float | None:
-    # Both by the gateway's clock, if it tells: ours may be wrong.
-    now = look.sent if look.date is None else look.date
+def _age(health: SystemHealth, status: GatewayStatus) -> float | None:
+    # Both times are by the gateway's clock if it reports the time: this machine's may be wrong.
+    now = status.sent if status.date is None else status.date
     return None if health.checked is None else now - health.checked
 
 
 async def check_account(context: CheckContext) -> Finding:
-    """See whether jobs can be charged."""
+    """Check that there is an account to charge."""
     accounts = await context.gateway.accounts()
-    wanted = context.settings.account
+    account_name = context.settings.account
     names = ", ".join(account.name for account in accounts)
     if not accounts:
-        return green("the system does not tell of accounts")
-    if wanted and all(account.name != wanted for account in accounts):
-        return red(f"{wanted!r} is none of yours, which are: {names}", "set FIRECREST_ACCOUNT to one of them")
-    if wanted:
-        return green(f"{wanted!r}")
+        return green("the system reports no accounts")
+    if account_name and all(account.name != account_name for account in accounts):
+        return red(
+            f"account {account_name!r} is not yours; yours: {names}", "set FIRECREST_ACCOUNT to one of them"
+        )
+    if account_name:
+        return green(f"{account_name!r}")
     default = next((account.name for account in accounts if account.default), None)
     if default is None:
         return yellow(
-            f"none is set, and Slurm knows no default among yours: {names}",
+            f"no account is set, and Slurm has no default; yours: {names}",
             "set FIRECREST_ACCOUNT to one of them, or --account in the partitions' access options",
         )
     return green(f"Slurm's default, {default!r}")
 
 
 async def check_limits(context: CheckContext) -> Finding:
-    """Read how large a direct upload may be."""
-    told = context.health.max_direct_upload
+    """Read the limit of direct uploads."""
+    reported = context.health.max_direct_upload
     limit = format_size(context.max_direct)
-    if told is None:
-        return green(f"not told; {limit} are taken for the limit of a direct upload")
-    if told < SMALL:
+    if reported is None:
+        return green(f"not reported; the limit of a direct upload is assumed to be {limit}")
+    if reported < SMALL:
         return yellow(
-            f"only up to {limit} go through the gateway at once; what is larger waits in the queue as a job",
-            "ask the site for a larger max_ops_file_size, or expect tests to start later",
+            f"direct transfers of only up to {limit}; larger files need jobs, which wait in the queue",
+            "ask the site for a larger max_ops_file_size; otherwise tests start later",
         )
-    return green(f"up to {limit} go through the gateway at once; more goes by S3")
+    return green(f"direct transfers of up to {limit}; larger files by S3")

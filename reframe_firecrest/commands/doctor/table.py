@@ -1,4 +1,4 @@
-"""Findings as a table for people: with colours where there are any, and the same words without."""
+"""Table of findings for a terminal, with or without colours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIGNS = {
 
 
 def render(findings: Sequence[tuple[str, Finding]]) -> Table:
-    """Lay findings out: a line for each, and below it what to do."""
+    """Return a table with a line for each finding and, below it, what to do."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, finding in findings:
         sign, style = _SIGNS[finding.status]

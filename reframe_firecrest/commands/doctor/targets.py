@@ -1,4 +1,4 @@
-"""What is to be diagnosed: the environment's system, or those of a configuration."""
+"""Systems to diagnose: the environment's, or those of a ReFrame configuration."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from reframe_firecrest.settings import read_settings
 def diagnosis_targets(
     file: Path | None, system: str | None, environment: Mapping[str, str]
 ) -> list[DiagnosisTarget]:
-    """Return what there is to be diagnosed; partitions with the same settings are one.
+    """Return the systems to diagnose; partitions with the same settings are one target.
 
     Args:
-        file: ReFrame's configuration file, which is run if it is written in Python; None stands for the
-            environment alone.
-        system: ReFrame's name of a system or, with a colon, of a partition in the file; None takes all.
+        file: ReFrame's configuration file, which is executed if it is written in Python; None uses only
+            the environment.
+        system: ReFrame's name of a system or, with a colon, of a partition in the file; None selects all.
         environment: the environment variables.
 
     Raises:
-        DetectionError: the file can't be used, or has no such partition.
-        SettingsError: settings lack something.
+        DetectionError: the file can't be used or has no such partition.
+        SettingsError: settings are incomplete.
     """
     if file is None:
         return [DiagnosisTarget(read_settings([], environment))]
@@ -33,13 +33,12 @@ def diagnosis_targets(
     if not chosen:
         known = ", ".join(target.name for target in targets)
         raise DetectionError(
-            f"the configuration {file} has no {system!r} that is reached through FirecREST; "
-            f"check --system; there are: {known}"
+            f"the configuration {file} has no {system!r} that uses FirecREST; check --system; it has: {known}"
         )
-    return _together(chosen)
+    return _group(chosen)
 
 
-def _together(targets: Sequence[Target]) -> list[DiagnosisTarget]:
+def _group(targets: Sequence[Target]) -> list[DiagnosisTarget]:
     groups: dict[tuple[object, ...], list[Target]] = {}
     for target in targets:
         key = (*target.settings.session_key, target.settings.account)

@@ -1,4 +1,4 @@
-"""How fast the gateway answers, and whether its clock and this machine's agree."""
+"""Checks of the gateway's latency and its clock."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from reframe_firecrest.commands.doctor.findings import Finding, green, red, skip
 
 SAMPLES = 10
 SLOW = 0.4
-"""Seconds for a request that costs the gateway nothing, so that most of them are spent on the way."""
+"""Seconds for a request that needs no work, so that most of the time is network latency."""
 
 DELAYED = 2.0
-"""Seconds of skew that need not be any: servers make the date of their answers once a second, or later when
-they are busy."""
+"""Seconds of apparent skew between equal clocks: servers update the date of their answers once a second, or
+less often when they are busy."""
 
 SKEWED = 30.0
-"""Seconds of skew that the renewal of tokens bears: they are renewed when 60 s are left, and FirecREST
-refuses those with less than 30 s left."""
+"""Seconds of skew that the renewal of tokens tolerates: tokens are renewed 60 s before their end, and
+FirecREST refuses them from 30 s before it."""
+
 FAR_OFF = 600.0
-"""Seconds of skew that the list of jobs bears: it is asked for as of a time by this machine's clock, and the
-shortest window is taken for 10 minutes shorter than it is."""
+"""Seconds of skew that lists of jobs tolerate: they are requested from a time by this machine's clock, with a
+margin of 10 minutes."""
 
 
 async def check_latency(context: CheckContext) -> Finding:
-    """Take the time of ten cheap requests, one after the other."""
-    looks = [await context.gateway.status() for _ in range(SAMPLES)]
-    context.statuses += looks
-    times = [look.seconds * 1000 for look in looks]
+    """Measure the time of ten cheap requests, one after the other."""
+    statuses = [await context.gateway.status() for _ in range(SAMPLES)]
+    context.statuses += statuses
+    times = [status.seconds * 1000 for status in statuses]
     detail = f"{median(times):.0f} ms, the median of {SAMPLES} ({min(times):.0f} to {max(times):.0f} ms)"
     if median(times) > SLOW * 1000:
         return yellow(
-            detail, "run ReFrame on a machine nearer to the gateway, or ask the site; tests take longer"
+            detail,
+            "run ReFrame on a machine nearer to the gateway, or ask the site; tests take longer",
         )
     return green(detail)
 
@@ -39,21 +41,21 @@ async def check_latency(context: CheckContext) -> Finding:
 async def check_clock(context: CheckContext) -> Finding:
     """Compare the dates of the gateway's answers with this machine's clock.
 
-    A date is in whole seconds (RFC 9110, section 5.6.7), cut off, and taken between request and answer. So
-    each tells two bounds, and many tell narrow ones.
+    A date has whole seconds (RFC 9110, section 5.6.7), is rounded down, and is taken between request and
+    answer. So each date gives two bounds of the skew, and many dates give narrow ones.
     """
-    dated = [(look.date, look) for look in context.statuses if look.date is not None]
+    dated = [(status.date, status) for status in context.statuses if status.date is not None]
     if not dated:
-        return skipped("the gateway's answers bear no date")
-    earliest = max(date - (look.sent + look.seconds) for date, look in dated)
-    latest = min(date + 1 - look.sent for date, look in dated)
+        return skipped("the gateway's answers contain no date")
+    earliest = max(date - (status.sent + status.seconds) for date, status in dated)
+    latest = min(date + 1 - status.sent for date, status in dated)
     skew = (earliest + latest) / 2
     if abs(skew) <= DELAYED:
-        return green("agrees with the gateway's within two seconds")
-    detail = f"this machine's is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the gateway's"
-    remedy = "set this machine's clock (NTP), or tell the site if it is theirs that is wrong"
+        return green("agrees with the gateway's clock within 2 s")
+    detail = f"this machine's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the gateway's"
+    remedy = "set this machine's clock (NTP), or tell the site if the gateway's clock is wrong"
     if abs(skew) > FAR_OFF:
         return red(f"{detail}; jobs may not be found", remedy)
     if abs(skew) > SKEWED:
-        return yellow(f"{detail}; tokens may be used after they have ended", remedy)
+        return yellow(f"{detail}; tokens may be used after they have expired", remedy)
     return green(detail)

@@ -1,4 +1,4 @@
-"""A directory on the system that is there for one check only."""
+"""A temporary directory on the system for one check."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ PREFIX = ".reframe-firecrest-doctor-"
 
 @dataclass(frozen=True)
 class Workspace:
-    """A directory of our own.
+    """A temporary directory.
 
     Attributes:
-        parent: the directory in which it is: the base directory, or the nearest one above it that exists.
+        path: its absolute path.
+        parent: the directory that contains it: the base directory, or its nearest existing ancestor.
     """
 
     path: str
@@ -28,16 +29,16 @@ class Workspace:
 
 @asynccontextmanager
 async def workspace(gateway: Gateway, basedir: str) -> AsyncIterator[Workspace]:
-    """Make a directory, and remove it with all that is in it.
+    """Create a directory, and remove it with its content at the end.
 
-    The base directory itself is not made: a run may begin to use it at any time, so it could not be removed.
+    The base directory itself is not created, because it could not be removed: a run may start to use it.
 
     Args:
-        gateway: makes it.
-        basedir: where, or as near as possible.
+        gateway: gateway of the system.
+        basedir: the base directory.
 
     Raises:
-        GatewayError: it can't be made, or not be removed.
+        GatewayError: it can't be created or removed.
     """
     parent = PurePosixPath(basedir)
     while parent != parent.parent and not await gateway.exists(str(parent)):
@@ -47,7 +48,7 @@ async def workspace(gateway: Gateway, basedir: str) -> AsyncIterator[Workspace]:
         await gateway.make_directory(path)
         yield Workspace(path, str(parent))
     except BaseException:
-        # What went wrong first is what has to be told.
+        # Only the first error is reported.
         with suppress(GatewayError):
             await gateway.remove(path)
         raise

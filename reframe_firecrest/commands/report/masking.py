@@ -1,4 +1,4 @@
-"""Keeps secrets out of what is shown: a test can print whatever it likes, also its user's environment."""
+"""Remove secrets from output: tests can print anything, including their user's environment."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from reframe_firecrest.settings.secrets import SECRETS, Secret
 MASK = "[secret]"
 
 SHORTEST = 6
-"""Characters of a secret; shorter ones would take innocent words away, and keep nobody out."""
+"""Smallest number of characters of a secret; masking shorter ones would remove ordinary words."""
 
 _SHAPES = (
     # A JSON web token (RFC 7519).
     re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
-    # What makes a presigned URL good (AWS Signature Version 4, in a query).
+    # Signatures of presigned URLs (AWS Signature Version 4, in a query).
     re.compile(r"(?<=X-Amz-Signature=)[0-9A-Fa-f]+|(?<=X-Amz-Security-Token=)[^&\s\"']+", re.IGNORECASE),
     re.compile(r"(?<=Bearer )[\w.~+/=-]{8,}|(?<=Basic )[A-Za-z0-9+/=]{8,}", re.IGNORECASE),
 )
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 
 def mask_for(environment: Mapping[str, str]) -> Mask:
-    """Return what takes secrets out of a text.
+    """Return a function that masks the secrets in a text.
 
-    Tokens and presigned URLs are known by their shape, and the secrets of the environment by what they are.
+    It recognises tokens and presigned URLs by their form, and the secrets of the environment by their values.
     """
     known = {value for secret in SECRETS.values() for value in _values(secret, environment)}
-    # The longest first: one may be the beginning of another.
+    # Longest first: one secret may be a prefix of another.
     parts = sorted((re.escape(value) for value in known if len(value) >= SHORTEST), key=len, reverse=True)
     shapes = [re.compile("|".join(parts)), *_SHAPES] if parts else list(_SHAPES)
 
@@ -51,14 +51,14 @@ def _values(secret: Secret, environment: Mapping[str, str]) -> list[str]:
     values = [environment.get(secret.variable, "")]
     file = environment.get(f"{secret.variable}_FILE")
     if file:
-        # Without the file nobody knows the secret, so it can't have been printed.
+        # If the file can't be read, the secret was not available to tests either.
         with suppress(OSError, ValueError):
             values.append(local_path(file).read_text(encoding="utf-8").strip())
     return values
 
 
 def masked(value: T, mask: Mask) -> T:
-    """Return the same without secrets in any of its texts: of dataclasses, lists, tuples and mappings."""
+    """Return a copy with all texts masked, in dataclasses, lists, tuples and mappings."""
     return _masked(value, mask)  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Journal and report of the same run, matched by identifiers that both have; clocks have no say."""
+"""Match journals and reports by identifiers that both contain, not by times."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reframe_firecrest.model.errors import RunError
 
 
 def matches_run(run: Run, results: ReframeReport) -> bool:
-    """Tell whether a journal and a report are of the same run.
+    """Report whether a journal and a report belong to the same run.
 
-    ReFrame's id of its session decides. Where the journal has none, they share a job: the same id in the same
+    They have the same id of ReFrame's session or, if the journal has none, a job with the same id in the same
     stage directory.
     """
     sessions = {session_log.opened.session for session_log in run.session_logs if session_log.opened.session}
@@ -31,17 +31,17 @@ def matches_run(run: Run, results: ReframeReport) -> bool:
 
 
 def find_run(directory: Path, results: ReframeReport) -> Run:
-    """Return the run that a report is of.
+    """Return the run that a report belongs to.
 
     Args:
-        directory: where the journals are.
+        directory: directory of the journals.
         results: the report.
 
     Raises:
-        RunError: there is none, or a journal can't be read.
+        RunError: there is no such run, or a journal can't be read.
     """
     openings = _openings(directory)
-    # So not all journals need be read.
+    # The openings suffice to select the journals to read.
     same = [one.run for one in openings if one.session and one.session == results.session_info.uuid]
     unknown = [one.run for one in openings if not (one.session and results.session_info.uuid)]
     for name in dict.fromkeys([*same, *unknown]):
@@ -49,12 +49,13 @@ def find_run(directory: Path, results: ReframeReport) -> Run:
             if run.name == name and matches_run(run, results):
                 return run
     raise RunError(
-        f"there is no journal of this report's run in {directory}; FIRECREST_JOURNAL_DIR says where they are"
+        f"there is no journal of this report's run in {directory}; "
+        "set FIRECREST_JOURNAL_DIR if your journals are elsewhere"
     )
 
 
 def _openings(directory: Path) -> list[Opened]:
-    """Return the beginnings of all journals, those with the latest names first."""
+    """Return the openings of all journals, newest first."""
     found = []
     for path in sorted(directory.glob(f"*{SUFFIX}"), reverse=True):
         try:

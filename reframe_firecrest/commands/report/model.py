@@ -1,4 +1,4 @@
-"""All that a page tells of a run. Pure functions, but for the tails of outputs, which are read from files."""
+"""Data of a page about a run. Pure functions, except that the ends of outputs are read from files."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from reframe_firecrest.journal.timeline import JobTimeline, timelines_of
 from reframe_firecrest.model.errors import ReportError
 
 QUOTED = 50
-"""Tests whose output is shown; a run with more failures has one cause for most of them."""
+"""Failed tests whose output is shown; if more tests fail, most of them share one cause."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """What a run did at one system.
+    """A run on one system.
 
     Attributes:
-        system: its name at the gateway.
-        url: the gateway.
-        directory: the run's on the system.
+        system: name of the system at the gateway.
+        url: address of the gateway.
+        directory: directory of the run on the system.
         standing: see `RunStatus`.
-        jobs: how many.
-        requests: sent.
-        bytes_sent: with all that HTTP adds.
-        bytes_received: likewise.
-        files_sent: files of stage directories.
-        files_fetched: files that jobs made or changed.
-        batches: transfers by which they travelled.
-        left: ids of jobs that may still be there.
+        jobs: number of jobs.
+        requests: number of requests.
+        bytes_sent: bytes, including the overhead of HTTP.
+        bytes_received: bytes, including the overhead of HTTP.
+        files_sent: number of files in stage directories.
+        files_fetched: number of files that jobs created or changed.
+        batches: number of transfers for these files.
+        left: ids of jobs that may still be queued or running.
     """
 
     system: str
@@ -63,10 +63,11 @@ class Session:
 
 @dataclass(frozen=True)
 class Failure:
-    """A test that wants an explanation.
+    """A test that failed or passed unexpectedly.
 
     Attributes:
-        outputs: the ends of what it printed; None if there are too many failures to show that of all.
+        test: the test.
+        outputs: the ends of its outputs; None if there are too many failures to show all.
     """
 
     test: Test
@@ -75,11 +76,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Cause:
-    """A reason for which several tests failed.
+    """A reason that several failures share.
 
     Attributes:
-        phase: in which they did.
-        count: how many.
+        phase: phase of the failures.
+        reason: the reason.
+        count: number of tests.
     """
 
     phase: str
@@ -89,27 +91,27 @@ class Cause:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did.
+    """Data of the page about a run.
 
     Attributes:
-        run: its name; None if there is no journal of it.
+        run: name of the run; None without a journal.
         standing: see `RunStatus`; None without a journal.
-        host: where ReFrame ran.
-        reframe: its version; empty if that is not known.
-        plugin: this package's; likewise.
-        judged: there is ReFrame's report of it, so verdicts are known.
-        begin: seconds since the epoch.
-        end: the same; the last that is known of it if it goes on.
-        verdicts: how many tests each has.
-        tests: all of them, those that want to be seen first at the top.
+        host: host on which ReFrame ran.
+        reframe: version of ReFrame; empty if unknown.
+        plugin: version of this package; empty if unknown.
+        judged: verdicts are known, because there is ReFrame's report.
+        begin: start of the run, in seconds since the epoch.
+        end: end of the run or, while it is running, its last sign of life, in seconds since the epoch.
+        verdicts: number of tests by verdict.
+        tests: all tests, failures first.
         failures: see `Failure`.
-        causes: see `Cause`, the most frequent first.
+        causes: see `Cause`; most frequent first.
         figures: performance figures.
-        sessions: one for each gateway and system.
-        spending: where the jobs' time went.
-        own_spending: how long ReFrame itself worked.
-        crowd: how many jobs were in each part of their lives, from begin to end.
-        made: when this was put together, in seconds since the epoch.
+        sessions: one entry for each gateway and system.
+        spending: the jobs' time by part.
+        own_spending: ReFrame's own time by stage.
+        crowd: number of jobs in each part over time, from begin to end.
+        made: time of this report, in seconds since the epoch.
     """
 
     run: str | None
@@ -133,15 +135,15 @@ class Report:
 
 
 def report_of(run: Run | None, results: ReframeReport | None, now: float | None = None) -> Report:
-    """Put together what a run did.
+    """Collect the data of a run.
 
     Args:
-        run: what its journals tell, if there are any.
-        results: ReFrame's report, if there is one.
-        now: seconds since the epoch, at which the page is made.
+        run: the run in the journals; None without a journal.
+        results: ReFrame's report; None without one.
+        now: current time in seconds since the epoch.
 
     Raises:
-        ReportError: there is neither, or one is not of the other.
+        ReportError: both are missing, or they do not belong together.
     """
     now = time.time() if now is None else now
     session_logs = run.session_logs if run else ()
@@ -155,7 +157,7 @@ def report_of(run: Run | None, results: ReframeReport | None, now: float | None 
         for session_log, until in zip(session_logs, untils, strict=True)
         for timeline in timelines_of(session_log, until)
     ]
-    _refuse_strangers(run, timelines, results)
+    _check_match(run, timelines, results)
     begins = [session_log.opened.time for session_log in session_logs]
     ends = list(untils)
     if results:
@@ -189,23 +191,21 @@ def report_of(run: Run | None, results: ReframeReport | None, now: float | None 
     )
 
 
-def _refuse_strangers(
-    run: Run | None, timelines: Sequence[JobTimeline], results: ReframeReport | None
-) -> None:
+def _check_match(run: Run | None, timelines: Sequence[JobTimeline], results: ReframeReport | None) -> None:
     if run is None and results is None:
-        raise ReportError("there is neither a journal nor a report of ReFrame's")
+        raise ReportError("there is neither a journal nor a report of ReFrame")
     if run is not None and results is not None and timelines and not matches_run(run, results):
         raise ReportError(
-            f"ReFrame's report is not of the run {run.name}: neither its session nor any job is the same; "
+            f"ReFrame's report does not belong to the run {run.name}: they share neither session nor job; "
             "name another run, or leave one of them out"
         )
 
 
 def _names(tests: Sequence[Test], results: ReframeReport | None) -> Mapping[str, str]:
-    """Return the tests' names by stage directory; each attempt has one of its own."""
+    """Return the tests' names by stage directory; each attempt has its own directory."""
     names = {test.directory: test.name for test in tests}
-    for one in results.runs if results else ():
-        names.update({case.stagedir: case.title for case in one.testcases if case.stagedir})
+    for run in results.runs if results else ():
+        names.update({case.stagedir: case.title for case in run.testcases if case.stagedir})
     return names
 
 
@@ -222,18 +222,18 @@ def _causes(tests: Sequence[Test]) -> list[Cause]:
     return [Cause(*cause, count) for cause, count in counts.most_common() if count > 1]
 
 
-def _session(overview: SessionSummary, batches: int) -> Session:
+def _session(summary: SessionSummary, batches: int) -> Session:
     return Session(
-        system=overview.system,
-        url=overview.url,
-        directory=overview.directory,
-        standing=overview.standing,
-        jobs=len(overview.jobs),
-        requests=overview.requests,
-        bytes_sent=overview.bytes_sent,
-        bytes_received=overview.bytes_received,
-        files_sent=overview.files_sent,
-        files_fetched=overview.files_fetched,
+        system=summary.system,
+        url=summary.url,
+        directory=summary.directory,
+        standing=summary.standing,
+        jobs=len(summary.jobs),
+        requests=summary.requests,
+        bytes_sent=summary.bytes_sent,
+        bytes_received=summary.bytes_received,
+        files_sent=summary.files_sent,
+        files_fetched=summary.files_fetched,
         batches=batches,
-        left=overview.left,
+        left=summary.left,
     )

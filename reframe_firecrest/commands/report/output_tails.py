@@ -1,4 +1,4 @@
-"""The last lines of what a test printed. It comes from the system and is taken for hostile."""
+"""The last lines of a test's output, which comes from the system and is not trusted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reframe_firecrest.model.errors import one_line
 
 LINES = 25
 BYTES = 6000
-"""Of one file, at most."""
+"""Limits for one file."""
 
-# ECMA-48: what terminals take for colours and movements.
+# Control sequences of terminals (ECMA-48).
 _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
@@ -24,10 +24,10 @@ class Tail:
     """The end of a file.
 
     Attributes:
-        name: the file's.
-        text: printable but for newlines.
-        size: bytes of the whole file.
-        cut: there is more before it.
+        name: name of the file.
+        text: its last lines, with printable characters only.
+        size: size of the file in bytes.
+        cut: the file has more lines.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Tail:
 
 
 def tails_of(directory: str, names: Iterable[str]) -> list[Tail]:
-    """Return the ends of those files of a stage directory that are there and not empty.
+    """Return the ends of the files of a stage directory that exist and are not empty.
 
     Args:
         directory: absolute.
-        names: of files in it; others are passed over, as are links and whatever is no file.
+        names: names of files in it; paths, links and special files are skipped.
     """
     found = (_tail(Path(directory), name) for name in dict.fromkeys(names))
     return [tail for tail in found if tail is not None]
@@ -51,7 +51,7 @@ def _tail(directory: Path, name: str) -> Tail | None:
     if Path(name).name != name:
         return None
     try:
-        # A job can leave a link to any file here, or a pipe on which reading would wait.
+        # A job can leave a link to any file of this machine, or a pipe that blocks the reader.
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None

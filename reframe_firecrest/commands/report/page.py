@@ -1,8 +1,7 @@
-"""Makes a page of a report: one file that needs nothing else, not even a network.
+"""Render a report as one HTML file that needs no network.
 
-The template engine escapes all that comes from the system, from ReFrame's report or a journal. If anything
-got through, the policy of the page (Content Security Policy, level 3) would stop it: it loads nothing, and
-runs no script but the page's own.
+The template engine escapes all data from the system, ReFrame's report and the journal. In addition, the
+page's Content Security Policy (level 3) forbids loading anything, and any script but the page's own.
 """
 
 from __future__ import annotations
@@ -37,22 +36,22 @@ SIGNS = {
     Verdict.XFAILED: "✓",
     Verdict.PASSED: "✓",
 }
-"""Verdicts are told by sign and word, too: not everybody sees colours."""
+"""Signs of verdicts, which do not depend on colours."""
 
 LEAST_SECONDS = 0.0995
-"""Below which a time is written in milliseconds."""
+"""Shorter times are written in milliseconds."""
 
 LEAST_REACH = 0.05
-"""Part of the reference that the picture of a deviation shows to both sides at least."""
+"""Smallest deviation at the ends of a gauge, as a fraction of the reference."""
 
 MARGIN = 1.15
-"""By how much it shows more than it must."""
+"""Ratio of the range of a gauge to its largest value."""
 
 STACKED = ("run", "retrieval", "staging", "queue")
-"""Parts of a job's time as they stand on each other, what is waited for on top."""
+"""Parts of a job's time in the stacked chart, from bottom to top."""
 
 CROWDED = 30
-"""Tests from which on a picture of all of them together says more than their rows."""
+"""Smallest number of tests for which the page has a chart of all of them."""
 
 
 def render(report: Report) -> str:
@@ -78,7 +77,7 @@ def render(report: Report) -> str:
 
 
 def headline_of(report: Report) -> str:
-    """Say in one line what became of a run."""
+    """Summarise a run in one line."""
     total = len(report.tests)
     tests = f"{total} test{'s' if total != 1 else ''}"
     if not total:
@@ -90,15 +89,15 @@ def headline_of(report: Report) -> str:
     if unfinished:
         return f"{unfinished} of {tests} unfinished"
     if Verdict.ENDED in report.verdicts:
-        return f"{tests} ended, their verdicts are not known"
+        return f"{tests} ended, with unknown verdicts"
     skipped = report.verdicts.get(Verdict.SKIPPED, 0)
     return f"All {tests} passed" if not skipped else f"{total - skipped} of {tests} passed, {skipped} skipped"
 
 
 def areas_of(report: Report) -> Sequence[tuple[str, str]]:
-    """Return the picture of how many jobs were where: for each part, the points of an area of an SVG.
+    """Return the stacked areas of the number of jobs over time: for each part, the points of an SVG polygon.
 
-    The areas stand on each other, those that run on the ground. The picture is `STEPS` wide and 100 high.
+    Running jobs are at the bottom. The chart is `STEPS` wide and 100 high.
     """
     top = max((sum(report.crowd[part][step] for part in PARTS) for step in range(STEPS)), default=0.0)
     below = [0.0] * STEPS
@@ -113,7 +112,7 @@ def areas_of(report: Report) -> Sequence[tuple[str, str]]:
 
 
 def most_at_once(report: Report) -> int:
-    """Return how many jobs were under way at most."""
+    """Return the largest number of jobs at the same time."""
     return round(max((sum(report.crowd[part][step] for part in PARTS) for step in range(STEPS)), default=0.0))
 
 
@@ -123,12 +122,12 @@ def _outlined(tests: Sequence[Test]) -> bool:
 
 @dataclass(frozen=True)
 class Gauge:
-    """Where things are in the picture of a deviation, in percent; the reference is in the middle.
+    """Positions in the gauge of a deviation, in percent; the reference is in the middle.
 
     Attributes:
-        left: where that begins which passes.
-        width: of that.
-        mark: where the value is.
+        left: start of the range that passes.
+        width: width of the range.
+        mark: position of the value.
     """
 
     left: float
@@ -137,7 +136,7 @@ class Gauge:
 
 
 def gauge_of(figure: PerformanceValue) -> Gauge | None:
-    """Return the picture of a figure's deviation; None where there is none."""
+    """Return the gauge of a figure's deviation; None if there is no reference."""
     if figure.deviation is None or not figure.reference:
         return None
     size = abs(figure.reference)
@@ -149,13 +148,13 @@ def gauge_of(figure: PerformanceValue) -> Gauge | None:
 
 
 def bar(span: Span, axis: Axis) -> str:
-    """Return where a part of a test's time has its place, as a style; it is never too narrow to be seen."""
+    """Return the position of a part of a test's time as a CSS style, wide enough to be visible."""
     left = axis.place(span.begin)
     return f"left:{left:.2f}%;width:{max(axis.place(span.end) - left, 0.05):.2f}%"
 
 
-def told(spans: Sequence[Span]) -> str:
-    """Write the parts of a test's time in words, those of several jobs together."""
+def describe(spans: Sequence[Span]) -> str:
+    """Describe the parts of a test's time in words; those of several jobs are added."""
     seconds: dict[str, float] = {}
     for span in spans:
         seconds[span.part] = seconds.get(span.part, 0.0) + span.seconds
@@ -193,14 +192,14 @@ def _limits(figure: PerformanceValue) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("reframe_firecrest.commands.report", "template"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(
+    environment.filters.update(
         as_verdict=lambda result: RESULTS.get(result, Verdict.ENDED),
         bar=bar,
         clock=_clock,
@@ -213,11 +212,11 @@ def _environment() -> Environment:
         seconds=_seconds,
         sign=SIGNS.__getitem__,
         slug=lambda verdict: verdict.name.lower(),
-        told=told,
+        describe=describe,
         units=format_size,
     )
-    made.globals.update(most_at_once=most_at_once, steps=STEPS, whole=WHOLE)
-    return made
+    environment.globals.update(most_at_once=most_at_once, steps=STEPS, whole=WHOLE)
+    return environment
 
 
 def _part(name: str) -> str:

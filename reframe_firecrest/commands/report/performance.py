@@ -1,4 +1,4 @@
-"""Performance figures of a run beside what was expected."""
+"""Performance figures of a run with their references."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class PerformanceValue:
     """A performance figure.
 
     Attributes:
-        test: the test's name, with its parameters.
+        test: name of the test with its parameters.
         where: ReFrame's system, partition and environment.
-        name: of the variable.
-        value: None if it could not be extracted.
-        unit: of the value.
-        reference: None if there is none.
-        lower: the least value that passes; None for no limit.
-        upper: the greatest.
-        deviation: from the reference, as a part of it; None where there is none.
-        verdict: ReFrame's: ``pass``, ``fail``, ``xfail``, ``xpass``, empty for none.
+        name: name of the performance variable.
+        value: the value; None if it could not be extracted.
+        unit: unit of the value.
+        reference: the reference; None if there is none.
+        lower: smallest value that passes; None for no limit.
+        upper: largest value that passes; None for no limit.
+        deviation: deviation as a fraction of the reference; None without a reference.
+        verdict: ReFrame's verdict: ``pass``, ``fail``, ``xfail``, ``xpass``; empty for none.
     """
 
     test: str
@@ -39,14 +39,14 @@ class PerformanceValue:
 
 
 def performance_values(results: ReframeReport | None) -> list[PerformanceValue]:
-    """Return the figures of each test case's last attempt that has any, those out of bounds first."""
+    """Return the figures of each test case's last attempt that has any, those out of limits first."""
     last: dict[object, CaseResult] = {}
-    for one in results.runs if results else ():
-        for case in one.testcases:
+    for run in results.runs if results else ():
+        for case in run.testcases:
             if case.perfvalues:
                 last[case.key] = case
-    found = [figure for case in last.values() for figure in _figures(case)]
-    return sorted(found, key=lambda figure: figure.verdict not in ("fail", "xpass"))
+    figures = [figure for case in last.values() for figure in _figures(case)]
+    return sorted(figures, key=lambda figure: figure.verdict not in ("fail", "xpass"))
 
 
 def _figures(case: CaseResult) -> Iterable[PerformanceValue]:

@@ -1,7 +1,7 @@
-"""Reads ReFrame's report, which ``--report-file`` names.
+"""Read ReFrame's report, which ``--report-file`` writes.
 
-Its fields are those of `RunReport.update_run_stats` in ``reframe/frontend/reporting`` of ReFrame 4.10 and, of
-a test's own, its loggable variables and parameters.
+Source of the fields: `RunReport.update_run_stats` in ``reframe/frontend/reporting`` of ReFrame 4.10, and a
+test's loggable variables and parameters.
 """
 
 from __future__ import annotations
@@ -15,27 +15,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from reframe_firecrest.model.errors import ReportError
 
 _UNDEFINED = "<undefined>"
-"""What ReFrame writes for a variable that has no value."""
+"""ReFrame's text for a variable without a value."""
 
 _FIGURE = 5
-"""Entries of a performance figure before its result, which ReFrame writes since its data version 4.1."""
+"""Entries of a performance figure before its result, which exists since version 4.1 of the format."""
 
 
 class _Part(BaseModel):
-    # A test's variables stand beside the fields, and later versions of ReFrame add some.
+    # Reports also contain a test's variables, and later versions of ReFrame add fields.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Reference(_Part):
-    """A performance figure, and what was expected of it.
+    """A performance figure and its reference.
 
     Attributes:
-        value: None if it could not be extracted.
+        value: the value; None if it could not be extracted.
         reference: the reference value; None if there is none.
-        lower: by how much it may be less, as a part of the reference: -0.1 are ten percent; None for no
-            limit.
-        upper: by how much it may be more.
-        unit: of the value.
+        lower: largest negative deviation as a fraction of the reference, such as -0.1; None for no limit.
+        upper: largest positive deviation as a fraction of the reference; None for no limit.
+        unit: unit of the value.
         result: ReFrame's verdict: ``pass``, ``fail``, ``xfail``, ``xpass``, or None for none.
     """
 
@@ -48,19 +47,19 @@ class Reference(_Part):
 
 
 class CaseResult(_Part):
-    """One test case in one of the runs of a session.
+    """One test case in one run of a session.
 
     Attributes:
-        display_name: with its parameters.
-        hashcode: selects it: ``-n /HASH``.
+        display_name: name with its parameters.
+        hashcode: hash that selects it: ``-n /HASH``.
         result: ``pass``, ``fail``, ``abort``, ``xfail``, ``xpass``, ``skip``, ``fail_deps``.
-        fail_phase: the stage of ReFrame's pipeline in which it failed.
-        fail_reason: why.
-        jobid: of its run; its build has one of its own that is not told.
-        job_submit_time: seconds since the epoch at which ReFrame handed the job over.
-        job_completion_time_unix: seconds since the epoch at which it ended.
-        stagedir: its directory here, which may be gone.
-        time_setup: seconds; likewise the others, of which the total includes all waiting.
+        fail_phase: stage of ReFrame's pipeline in which it failed.
+        fail_reason: why it failed.
+        jobid: id of the job that ran it; the id of its build job is not reported.
+        job_submit_time: seconds since the epoch at which ReFrame submitted the job.
+        job_completion_time_unix: seconds since the epoch at which the job ended.
+        stagedir: its stage directory, which may have been removed.
+        time_setup: seconds, like the other times; the total includes waiting.
         perfvalues: performance figures by ``system:partition:name``.
     """
 
@@ -107,17 +106,17 @@ class CaseResult(_Part):
 
     @property
     def title(self) -> str:
-        """Its name with its parameters."""
+        """Name with its parameters."""
         return self.display_name or self.name
 
     @property
     def where(self) -> str:
-        """System, partition and environment, as in ReFrame's own output."""
+        """System, partition and environment, as in ReFrame's output."""
         return f"{self.system}:{self.partition}+{self.environ}"
 
     @property
     def key(self) -> tuple[str, str | None, str | None, str | None]:
-        """What makes it the same test case in each of the runs of a session."""
+        """Identity of the test case in all runs of a session."""
         return (self.unique_name or self.name, self.system, self.partition, self.environ)
 
 
@@ -132,12 +131,12 @@ class Session(_Part):
     """A session of ReFrame.
 
     Attributes:
-        uuid: ReFrame's id of it.
-        hostname: where it ran.
-        time_start_unix: seconds since the epoch.
-        time_end_unix: the same.
-        version: ReFrame's.
-        prefix_stage: below it are the stage directories.
+        uuid: id of the session.
+        hostname: host on which it ran.
+        time_start_unix: start in seconds since the epoch.
+        time_end_unix: end in seconds since the epoch.
+        version: version of ReFrame.
+        prefix_stage: stage prefix.
     """
 
     uuid: str = ""
@@ -149,7 +148,7 @@ class Session(_Part):
 
 
 class ReframeRun(_Part):
-    """What ReFrame calls a run: all test cases, or those that are tried again."""
+    """A run in the sense of ReFrame: all test cases, or those of a retry."""
 
     testcases: Sequence[CaseResult]
 
@@ -159,7 +158,7 @@ class ReframeReport(_Part):
 
     Attributes:
         session_info: the session.
-        runs: the first one of all test cases, and those that ``--max-retries`` or ``--reruns`` made.
+        runs: the run of all test cases, and those of ``--max-retries`` or ``--reruns``.
     """
 
     session_info: Session
@@ -170,7 +169,7 @@ def read_reframe_report(path: Path) -> ReframeReport:
     """Read a report.
 
     Raises:
-        ReportError: it can't be read, or is none.
+        ReportError: the file can't be read, or is not a report.
     """
     try:
         return ReframeReport.model_validate_json(path.read_bytes())
@@ -178,8 +177,8 @@ def read_reframe_report(path: Path) -> ReframeReport:
         raise ReportError(f"{path} can't be read: {error.strerror or error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        field = ".".join(str(part) for part in first["loc"])
         raise ReportError(
-            f"{path} is no JSON report of ReFrame's ({where + ': ' if where else ''}{first['msg']}); "
+            f"{path} is not a JSON report of ReFrame ({field + ': ' if field else ''}{first['msg']}); "
             "name the file of --report-file"
         ) from None

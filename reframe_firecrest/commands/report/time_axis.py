@@ -1,4 +1,4 @@
-"""Places on a time axis. Pure functions."""
+"""Positions on a time axis. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Axis:
 
     Attributes:
         begin: seconds since the epoch at its left end.
-        length: seconds to its right end; more than none.
+        length: seconds to its right end; positive.
         step: seconds between two ticks.
     """
 
@@ -32,16 +32,16 @@ class Axis:
 
     @property
     def ticks(self) -> Sequence[tuple[float, str]]:
-        """Places in percent and what stands there: the time since the beginning."""
+        """Positions in percent with their labels: the time since the beginning."""
         count = math.floor(self.length / self.step) + 1
         return [(self.share(tick * self.step), _label(tick * self.step)) for tick in range(count)]
 
     def place(self, moment: float) -> float:
-        """Return where a moment is, in percent from the left."""
+        """Return the position of a moment, in percent from the left."""
         return min(max(self.share(moment - self.begin), 0.0), 100.0)
 
     def share(self, seconds: float) -> float:
-        """Return how much of the axis a time takes, in percent."""
+        """Return the length of a duration, in percent of the axis."""
         return 100 * seconds / self.length
 
 

@@ -1,4 +1,4 @@
-"""Where the time of a run went, and how many jobs were where at a time. Pure functions."""
+"""Time of a run by part, and number of jobs in each part over time. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from reframe_firecrest.journal.timeline import JobTimeline
 from reframe_firecrest.model.job_times import PARTS
 
 SLOWEST = 3
-"""Jobs that are named for each part."""
+"""Number of slowest jobs that are named for each part."""
 
 BUILD = "rfm_build_"
-"""What the names of jobs that build begin with (``RegressionTest.compile`` of ReFrame 4.10)."""
+"""Prefix of the names of build jobs (``RegressionTest.compile`` of ReFrame 4.10)."""
 
 STEPS = 200
-"""Of the picture of a whole run."""
+"""Number of steps of the chart of a run."""
 
 
 @dataclass(frozen=True)
 class TimeShare:
-    """A part of the jobs' time.
+    """Statistics of one part of the jobs' time.
 
     Attributes:
-        part: one of `PARTS`, or a stage of ReFrame's own.
-        count: how many jobs, or tests, it is of.
-        total: seconds of all together.
-        median: seconds.
-        most: seconds that nine in ten stayed below.
-        longest: seconds.
-        slowest: names and seconds, the slowest first.
+        part: one of `PARTS`, or a stage of ReFrame's pipeline.
+        count: number of jobs or tests.
+        total: sum in seconds.
+        median: median in seconds.
+        most: 90th percentile in seconds.
+        longest: maximum in seconds.
+        slowest: names and seconds, slowest first.
     """
 
     part: str
@@ -45,11 +45,11 @@ class TimeShare:
 
 
 def time_breakdown(timelines: Iterable[JobTimeline], names: Mapping[str, str]) -> list[TimeShare]:
-    """Tell where the time of jobs went.
+    """Return the time of jobs by part.
 
     Args:
         timelines: the jobs.
-        names: of their tests, by stage directory.
+        names: names of their tests, by stage directory.
     """
     times: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for timeline in timelines:
@@ -58,14 +58,14 @@ def time_breakdown(timelines: Iterable[JobTimeline], names: Mapping[str, str]) -
         )
         for span in timeline.spans:
             times[span.part].append((name, span.seconds))
-    return [_spending(part, times[part]) for part in PARTS if times[part]]
+    return [_share(part, times[part]) for part in PARTS if times[part]]
 
 
 def reframe_time_breakdown(results: ReframeReport | None) -> list[TimeShare]:
-    """Tell how long ReFrame itself worked for its tests, one after the other, while all others waited."""
+    """Return ReFrame's own time by stage; ReFrame does this work for one test at a time."""
     times: dict[str, list[tuple[str, float]]] = defaultdict(list)
-    for one in results.runs if results else ():
-        for case in one.testcases:
+    for run in results.runs if results else ():
+        for case in run.testcases:
             stages = {
                 "setup": case.time_setup,
                 "sanity": case.time_sanity,
@@ -74,10 +74,10 @@ def reframe_time_breakdown(results: ReframeReport | None) -> list[TimeShare]:
             for stage, seconds in stages.items():
                 if seconds is not None:
                     times[stage].append((case.title, seconds))
-    return [_spending(stage, entries) for stage, entries in times.items()]
+    return [_share(stage, entries) for stage, entries in times.items()]
 
 
-def _spending(part: str, entries: Sequence[tuple[str, float]]) -> TimeShare:
+def _share(part: str, entries: Sequence[tuple[str, float]]) -> TimeShare:
     seconds = [entry[1] for entry in entries]
     return TimeShare(
         part=part,
@@ -93,7 +93,7 @@ def _spending(part: str, entries: Sequence[tuple[str, float]]) -> TimeShare:
 def concurrency_over_time(
     timelines: Iterable[JobTimeline], begin: float, end: float
 ) -> Mapping[str, Sequence[float]]:
-    """Return how many jobs were in each part of their lives: means of `STEPS` steps."""
+    """Return the mean number of jobs in each part, for `STEPS` intervals."""
     width = (end - begin) / STEPS
     found = {part: [0.0] * STEPS for part in PARTS}
     if width <= 0:

@@ -1,4 +1,4 @@
-"""The tests of a run: what the journal knows of their jobs, and ReFrame's report of their verdicts."""
+"""Tests of a run: their jobs from the journal, joined with their verdicts from ReFrame's report."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from reframe_firecrest.model.job import Phase
 from reframe_firecrest.model.job_times import Span
 from reframe_firecrest.model.run_names import PROVISIONAL
 
-WHOLE = "not told apart"
-"""The part of a test's time of which only its beginning and its end are known."""
+WHOLE = "unknown parts"
+"""A test's time if only its beginning and its end are known."""
 
 
 class Verdict(str, Enum):
-    """What became of a test, what wants to be seen first at the top."""
+    """Verdict of a test, in the order of the page."""
 
     FAILED = "failed"
     XPASSED = "passed unexpectedly"
     ABORTED = "aborted"
     UNFINISHED = "unfinished"
     ENDED = "ended"
-    """Its job has, without an error; whether the test passed is for ReFrame to say, which has not."""
+    """Its job ended without an error, but there is no verdict from ReFrame."""
     SKIPPED = "skipped"
     XFAILED = "failed as expected"
     PASSED = "passed"
 
 
 BAD = frozenset({Verdict.FAILED, Verdict.XPASSED, Verdict.ABORTED})
-"""Verdicts that want an explanation."""
+"""Verdicts of failures."""
 
 RESULTS: Mapping[str, Verdict] = {
     "pass": Verdict.PASSED,
@@ -45,32 +45,33 @@ RESULTS: Mapping[str, Verdict] = {
     "skip": Verdict.SKIPPED,
     "fail_deps": Verdict.SKIPPED,
 }
-"""By `RegressionTask.result` of ReFrame 4.10."""
+"""Verdicts by `RegressionTask.result` of ReFrame 4.10."""
 
 _RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
 @dataclass(frozen=True)
 class Test:
-    """A test case; all its attempts together.
+    """A test case with all its attempts.
 
     Attributes:
-        name: with its parameters.
-        where: ReFrame's system, partition and environment, as in ReFrame's own output.
-        hashcode: selects it: ``-n /HASH``; None if it is not known.
+        name: name with its parameters.
+        where: system, partition and environment, as in ReFrame's output.
+        verdict: its verdict.
+        hashcode: hash that selects it: ``-n /HASH``; None if unknown.
         description: one line.
-        attempts: how often ReFrame has tried it.
-        jobs: Slurm's ids, in the order of submission.
-        nodes: of the last job, in Slurm's notation.
-        spans: where its time went.
-        seconds: that all of it took; None if that is not known.
-        phase: of ReFrame's pipeline, or of the job's, in which it failed.
+        attempts: number of attempts.
+        jobs: ids of its jobs, in the order of submission.
+        nodes: nodes of the last job, in Slurm's notation.
+        spans: parts of its time.
+        seconds: total time; None if unknown.
+        phase: phase of ReFrame's pipeline, or of the job, in which it failed.
         reason: why it failed.
-        directory: its stage directory here.
-        outputs: names of the files there with what it printed.
+        directory: its stage directory on this machine.
+        outputs: names of the output files in the directory.
     """
 
-    # pytest takes it for one of its own.
+    # Otherwise pytest would collect it as a test.
     __test__ = False
 
     name: str
@@ -90,17 +91,17 @@ class Test:
 
     @property
     def begin(self) -> float:
-        """Seconds since the epoch; infinite if it is not known."""
+        """Start in seconds since the epoch; infinite if unknown."""
         return self.spans[0].begin if self.spans else float("inf")
 
 
 def join_tests(timelines: Sequence[JobTimeline], results: ReframeReport | None, stage: str) -> list[Test]:
-    """Join jobs and verdicts; return the tests, the bad ones first, then by when they began.
+    """Join jobs and verdicts; return the tests, failures first, then by their start.
 
     Args:
         timelines: the jobs of the run.
-        results: ReFrame's report, if there is one.
-        stage: ReFrame's stage prefix, by which tests get a name of which nothing else is known.
+        results: ReFrame's report; None without one.
+        stage: ReFrame's stage prefix, from which tests without a report get their names.
     """
     waiting: dict[str, list[JobTimeline]] = defaultdict(list)
     for timeline in timelines:
@@ -122,7 +123,7 @@ def _reported(attempts: Sequence[tuple[CaseResult, Sequence[JobTimeline]]]) -> T
     verdicts = [RESULTS.get(case.result, Verdict.ENDED) for case, _ in attempts]
     decisive = len(attempts) - 1
     if Verdict.PASSED in verdicts[:-1]:
-        # Only --reruns and --duration repeat a test that has passed, and there every run counts.
+        # Only --reruns and --duration repeat a test that has passed, and then every run counts.
         decisive = min(range(len(attempts)), key=lambda place: (_RANK[verdicts[place]], -place))
     case, timelines = attempts[decisive]
     every = [timeline for _, own in attempts for timeline in own]
@@ -152,12 +153,12 @@ def _reported(attempts: Sequence[tuple[CaseResult, Sequence[JobTimeline]]]) -> T
 
 def _reason(case: CaseResult) -> str:
     if case.result == "fail_deps":
-        return case.fail_reason or "a test that it depends on has failed"
+        return case.fail_reason or "a test that it depends on failed"
     return case.fail_reason or ""
 
 
 def _outline(case: CaseResult) -> Iterable[Span]:
-    # The end is by Slurm's clock, and only durations by ReFrame's own are sure.
+    # The end is by Slurm's clock, so it is limited by the duration that ReFrame measured.
     begin, end, longest = case.job_submit_time, case.job_completion_time_unix, case.time_total
     if begin and end and end >= begin:
         yield Span(WHOLE, begin, end if longest is None else min(end, begin + longest))
@@ -166,9 +167,9 @@ def _outline(case: CaseResult) -> Iterable[Span]:
 def _outputs(case: CaseResult) -> list[str]:
     built = [case.build_stdout, case.build_stderr]
     ran = [case.job_stdout, case.job_stderr]
-    # What failed while it was compiled has printed nothing else.
-    wanted = built if (case.fail_phase or "").startswith("compile") else ran
-    return [name for name in wanted if name]
+    # A test that failed to compile has no other output.
+    names = built if (case.fail_phase or "").startswith("compile") else ran
+    return [name for name in names if name]
 
 
 def _unreported(directory: str, timelines: Sequence[JobTimeline], stage: str) -> Test:
@@ -214,4 +215,4 @@ _WITHOUT_REPORT: Sequence[tuple[Verdict, Callable[[JobTimeline], bool]]] = (
     (Verdict.FAILED, lambda timeline: bool(timeline.last.exit_code)),
     (Verdict.ENDED, lambda _: True),
 )
-"""What is to be said of a test by its last job alone."""
+"""Verdicts of a test without a report, by its last job; the first that applies."""

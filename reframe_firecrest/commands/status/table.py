@@ -1,4 +1,4 @@
-"""How a session stands, as a table for a terminal."""
+"""Table of a session for a terminal."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ _STYLES: Mapping[str, str] = {
 
 
 LINES = 9
-"""Of a session beside its jobs, at most."""
+"""Largest number of lines of a session, without its jobs."""
 
 
-def render(overviews: Sequence[SessionSummary], height: int | None = None) -> RenderableType:
-    """Return what a terminal shows of the sessions of a run.
+def render(sessions: Sequence[SessionSummary], height: int | None = None) -> RenderableType:
+    """Return the output for the sessions of a run.
 
     Args:
-        overviews: the sessions.
-        height: lines that the terminal has; jobs for which there is no room are counted only. None shows all.
+        sessions: the sessions.
+        height: lines of the terminal; jobs beyond it are only counted. None shows all jobs.
     """
-    room = None if height is None else max(height // len(overviews) - LINES, 1)
-    return Group(*(part for overview in overviews for part in _session(overview, room)))
+    room = None if height is None else max(height // len(sessions) - LINES, 1)
+    return Group(*(part for session in sessions for part in _session(session, room)))
 
 
-def _session(overview: SessionSummary, room: int | None) -> Iterable[RenderableType]:
-    yield _line(f"run {overview.run} on {overview.system!r} at {overview.url}", style="bold")
-    yield _line(_standing(overview))
-    jobs = ", ".join(f"{count} {phase}{_states(overview, phase)}" for phase, count in overview.phases.items())
+def _session(session: SessionSummary, room: int | None) -> Iterable[RenderableType]:
+    yield _line(f"run {session.run} on {session.system!r} at {session.url}", style="bold")
+    yield _line(_standing(session))
+    jobs = ", ".join(f"{count} {phase}{_states(session, phase)}" for phase, count in session.phases.items())
     yield _line(f"jobs: {jobs or 'none'}")
     yield _line(
-        f"requests: {overview.requests}, {format_size(overview.bytes_sent)} sent, "
-        f"{format_size(overview.bytes_received)} received; "
-        f"files: {overview.files_sent} sent, {overview.files_fetched} fetched"
+        f"requests: {session.requests}, {format_size(session.bytes_sent)} sent, "
+        f"{format_size(session.bytes_received)} received; "
+        f"files: {session.files_sent} sent, {session.files_fetched} fetched"
     )
-    if overview.waited:
-        yield _line("in the queue: {}, the median; {} at most".format(*map(format_duration, overview.waited)))
-    if overview.last_error:
-        yield _line(f"last error: {overview.last_error}", style="red")
-    if overview.left:
-        yield _line(f"may still be there: job {' '.join(overview.left)}", style="red")
-    if overview.jobs:
-        yield _table(overview.jobs[:room])
-    if room is not None and len(overview.jobs) > room:
+    if session.waited:
+        yield _line("time in the queue: median {}, longest {}".format(*map(format_duration, session.waited)))
+    if session.last_error:
+        yield _line(f"last error: {session.last_error}", style="red")
+    if session.left:
+        yield _line(f"may still be queued or running: job {' '.join(session.left)}", style="red")
+    if session.jobs:
+        yield _table(session.jobs[:room])
+    if room is not None and len(session.jobs) > room:
         yield _line(
-            f"and {len(overview.jobs) - room} more: reframe-firecrest status {overview.run}", style="dim"
+            f"and {len(session.jobs) - room} more: reframe-firecrest status {session.run}", style="dim"
         )
 
 
@@ -67,27 +67,27 @@ def _line(text: str, style: str = "") -> Text:
     return Text(one_line(text), style=style)
 
 
-def _standing(overview: SessionSummary) -> str:
-    lasted = format_duration(overview.until - overview.begun)
-    if overview.standing == RunStatus.GOES_ON.value:
-        return f"goes on, since {_clock(overview.begun)} ({lasted})"
-    if overview.standing == RunStatus.UNKNOWN.value:
+def _standing(session: SessionSummary) -> str:
+    duration = format_duration(session.until - session.begun)
+    if session.standing == RunStatus.GOES_ON.value:
+        return f"running since {_clock(session.begun)} ({duration})"
+    if session.standing == RunStatus.UNKNOWN.value:
         return (
-            f"could not determine whether it is running; began at {_clock(overview.begun)} ({lasted}); "
-            f"if it is dead: reframe-firecrest clean {overview.run} --force"
+            f"could not determine whether it is running; began at {_clock(session.begun)} ({duration}); "
+            f"if it is dead: reframe-firecrest clean {session.run} --force"
         )
-    if overview.standing == RunStatus.ENDED.value:
-        return f"ended at {_clock(overview.until)}, after {lasted}"
+    if session.standing == RunStatus.ENDED.value:
+        return f"ended at {_clock(session.until)}, after {duration}"
     return (
-        f"killed; last heard of at {_clock(overview.until)}, after {lasted}; "
-        f"remove what it left with: reframe-firecrest clean {overview.run}"
+        f"killed; last sign of life at {_clock(session.until)}, after {duration}; "
+        f"clean up with: reframe-firecrest clean {session.run}"
     )
 
 
-def _states(overview: SessionSummary, phase: str) -> str:
+def _states(session: SessionSummary, phase: str) -> str:
     if phase != Phase.SUBMITTED.value:
         return ""
-    return f" ({', '.join(f'{count} {state}' for state, count in overview.states.items())})"
+    return f" ({', '.join(f'{count} {state}' for state, count in session.states.items())})"
 
 
 def _table(jobs: Iterable[JobStatus]) -> Table:
@@ -96,13 +96,13 @@ def _table(jobs: Iterable[JobStatus]) -> Table:
         table.add_column(name, overflow="fold")
     table.add_column("queue", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("why", overflow="fold")
+    table.add_column("reason", overflow="fold")
     for job in jobs:
         texts = (job.name, job.phase, job.job_id or "", _state(job), job.nodes)
         waited = "" if job.waited is None else format_duration(job.waited)
-        why = job.error or job.reason or ""
+        reason = job.error or job.reason or ""
         table.add_row(
-            *(Text(one_line(text)) for text in (*texts, waited, format_duration(job.seconds), why)),
+            *(Text(one_line(text)) for text in (*texts, waited, format_duration(job.seconds), reason)),
             style=_STYLES.get(job.phase, ""),
         )
     return table

@@ -183,4 +183,6 @@ def test_a_setting_that_is_missing_is_named(world: World, clean: Clean) -> None:
 def test_help_says_what_the_exit_codes_mean(clean: Clean) -> None:
     done = clean("--help")
     assert done.exit_code == 0
-    assert "Exit codes: 0 all is gone, or there was nothing 1" in " ".join(done.stdout.split())
+    assert "Exit codes: 0 everything was removed, or there was nothing to clean up 1" in " ".join(
+        done.stdout.split()
+    )

@@ -142,5 +142,5 @@ def test_a_page_is_made_without_a_journal_that_can_not_be_found(
     assert done.exit_code == 0
     [line] = done.stderr.splitlines()
     assert "there is no journal of this report's run" in line
-    assert "the page is made without it" in line
+    assert "the page is written without it" in line
     assert "t1" in (tmp_path / "report.html").read_text(encoding="utf-8")

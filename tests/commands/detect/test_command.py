@@ -126,7 +126,7 @@ class TestWithoutAGateway:
         assert "leave out" in self.refused(detect(tmp_path, "--config", "site.py", *other))
 
     def test_json_and_the_configuration_do_not_share_standard_output(self, tmp_path: Path) -> None:
-        assert "--json goes with --output or --config" in self.refused(detect(tmp_path, "--json"))
+        assert "--json requires --output or --config" in self.refused(detect(tmp_path, "--json"))
 
     def test_a_configuration_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         assert "gone.py can't be used" in self.refused(detect(tmp_path, "--config", "gone.py"))

@@ -70,7 +70,7 @@ def test_reframe_takes_what_the_gateway_knows(tmp_path: Path) -> None:
 
 def test_what_a_person_has_to_decide_is_marked() -> None:
     text = configuration(survey({"n1": "mc", "n2": "mc,gpu"}))
-    assert "EDIT: the account, if it is another: users." in text
+    assert "EDIT: the account, if you need another: users." in text
     assert 'EDIT: "time_limit"' in text
     assert text.count("no feature sets these apart") == 1
     assert "EDIT: add --account=" in configuration(survey(accounts=[]))

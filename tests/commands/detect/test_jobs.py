@@ -141,7 +141,7 @@ def test_what_failed_is_named_with_the_reason_and_the_rest_is_kept(lab: Lab) -> 
     )
     assert reasons["silent"].endswith("ended as FAILED with exit code 127")
     assert "left no facts.txt: No such file" in reasons["empty"]
-    assert "did not print all" in reasons["half"]
+    assert "is incomplete" in reasons["half"]
 
 
 def test_a_job_that_is_refused_fails_alone(lab: Lab) -> None:

@@ -133,5 +133,5 @@ class TestSubjects:
 
     def test_an_unknown_name_is_refused_with_those_that_are_known(self, tmp_path: Path) -> None:
         file = write_site(tmp_path, one=[], two=[])
-        with pytest.raises(DetectionError, match="check --system; there are: mine:one, mine:two"):
+        with pytest.raises(DetectionError, match="check --system; it has: mine:one, mine:two"):
             diagnosis_targets(file, "yours", settings("http://gateway.test"))

@@ -40,7 +40,7 @@ class TestAccess:
         [
             (300.0, Status.GREEN, "300 s"),
             (None, Status.GREEN, "API key"),
-            (45.0, Status.YELLOW, "45 s only"),
+            (45.0, Status.YELLOW, "only 45 s"),
         ],
     )
     def test_a_token_tells_its_lifetime(
@@ -55,7 +55,7 @@ class TestAccess:
         ("version", "status", "words"),
         [
             ("2.5.6", Status.GREEN, "FirecREST 2.5.6"),
-            (None, Status.GREEN, "does not tell"),
+            (None, Status.GREEN, "unknown version"),
             ("3.0", Status.YELLOW, "3.0"),
         ],
     )
@@ -76,7 +76,7 @@ class TestSystem:
         patient.gateway.version = (22, 5, 8)
         assert patient.check(check_system).detail == "'fake', scheduler version 22.05.8"
         patient.gateway.version = None
-        assert patient.check(check_system).detail == "'fake', scheduler version not told"
+        assert patient.check(check_system).detail == "'fake', scheduler version unknown"
 
     def test_healthy_services_are_named(self, patient: Patient) -> None:
         found = patient.check(check_services)
@@ -113,16 +113,16 @@ class TestSystem:
 
     def test_a_gateway_that_looks_at_nothing_is_fine(self, patient: Patient) -> None:
         patient.gateway.health = SystemHealth()
-        assert patient.check(check_services).detail == "the gateway does not look at their health"
+        assert patient.check(check_services).detail == "the gateway reports no health checks"
 
     @pytest.mark.parametrize(
         ("accounts", "wanted", "status", "words"),
         [
             ([AccountInfo("a"), AccountInfo("b", default=True)], None, Status.GREEN, "default, 'b'"),
             ([AccountInfo("a"), AccountInfo("b", default=True)], "a", Status.GREEN, "'a'"),
-            ([AccountInfo("a"), AccountInfo("b", default=True)], "c", Status.RED, "'c' is none of yours"),
+            ([AccountInfo("a"), AccountInfo("b", default=True)], "c", Status.RED, "'c' is not yours"),
             ([AccountInfo("a")], None, Status.YELLOW, "a"),
-            ([], "c", Status.GREEN, "does not tell"),
+            ([], "c", Status.GREEN, "reports no accounts"),
         ],
     )
     def test_jobs_need_an_account(
@@ -142,7 +142,7 @@ class TestSystem:
         ("told", "status", "words"),
         [
             (5 << 20, Status.GREEN, "5.2 MB"),
-            (None, Status.GREEN, "not told"),
+            (None, Status.GREEN, "not reported"),
             (100_000, Status.YELLOW, "100.0 kB"),
         ],
     )
@@ -182,7 +182,7 @@ class TestTiming:
     @pytest.mark.parametrize(
         ("skew", "status", "words"),
         [
-            (0.0, Status.GREEN, "within two seconds"),
+            (0.0, Status.GREEN, "within 2 s"),
             (8.0, Status.GREEN, "8 s behind"),
             (-60.0, Status.YELLOW, "60 s ahead of"),
             (60.0, Status.YELLOW, "60 s behind"),
@@ -220,7 +220,7 @@ class TestFiles:
     def test_a_file_is_written_and_nothing_is_left(self, patient: Patient) -> None:
         found = patient.check(check_base_directory)
         assert found.status is Status.GREEN
-        assert "can be written" in found.detail
+        assert "is writable" in found.detail
         assert patient.gateway.calls["upload"] == patient.gateway.calls["download"] == 1
         assert patient.left() == []
 
@@ -228,7 +228,7 @@ class TestFiles:
         patient.settings["basedir"] = str(patient.basedir / "a" / "b")
         found = patient.check(check_base_directory)
         assert found.status is Status.GREEN
-        assert f"not there yet, but can be made: {patient.basedir} can be written" in found.detail
+        assert f"does not exist yet, but can be created: {patient.basedir} is writable" in found.detail
         assert patient.left() == []
 
     def test_a_full_disk_shows_by_its_error_and_the_directory_goes(self, patient: Patient) -> None:
@@ -253,15 +253,15 @@ class TestFiles:
 
     def test_other_content_is_red(self, patient: Patient) -> None:
         patient.gateway.damaged = 1
-        assert "other content" in patient.check(check_base_directory).detail
+        assert "different content" in patient.check(check_base_directory).detail
 
     @pytest.mark.parametrize(
         ("storage", "answer", "status", "words"),
         [
             (Storage("s3", "https://s3.test"), 403, Status.GREEN, "https://s3.test can be reached"),
             (Storage("s3", "https://s3.test"), 503, Status.YELLOW, "HTTP 503"),
-            (Storage("s3"), 200, Status.SKIPPED, "--transfer finds out"),
-            (None, 200, Status.SKIPPED, "--transfer finds out"),
+            (Storage("s3"), 200, Status.SKIPPED, "--transfer checks it"),
+            (None, 200, Status.SKIPPED, "--transfer checks it"),
             (Storage("streamer"), 200, Status.YELLOW, "'streamer'"),
         ],
     )
@@ -288,13 +288,13 @@ class TestFiles:
         monkeypatch.setattr(patient.gateway, "download", note)
         monkeypatch.setattr(files, "BLOCK", 1000)
         found = patient.check(check_transfer)
-        assert (found.status, found.detail) == (Status.GREEN, "1.0 MB moved by S3, there and back")
+        assert (found.status, found.detail) == (Status.GREEN, "1.0 MB transferred by S3 in both directions")
         assert hints[0] > 2 * patient.gateway.max_direct_upload
         assert patient.left() == []
 
     def test_a_transfer_that_is_damaged_is_red(self, patient: Patient) -> None:
         patient.gateway.damaged = 1
-        assert "other content" in patient.check(check_transfer).detail
+        assert "different content" in patient.check(check_transfer).detail
 
     def test_a_transfer_that_waits_for_ever_is_given_up(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch

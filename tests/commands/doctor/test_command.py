@@ -96,7 +96,7 @@ class TestWithoutAGateway:
         done = doctor({}, "--system", "mine")
         assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr.splitlines() == [
-            "reframe-firecrest doctor: --system goes with --config; without it, set FIRECREST_SYSTEM"
+            "reframe-firecrest doctor: --system requires --config; without it, set FIRECREST_SYSTEM"
         ]
 
     @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -163,7 +163,7 @@ class TestThroughAGateway:
             (
                 {"FIRECREST_ACCOUNT": "proj99"},
                 "account",
-                ("none of yours, which are: sandbox", "FIRECREST_ACCOUNT"),
+                ("is not yours; yours: sandbox", "FIRECREST_ACCOUNT"),
             ),
             ({"FIRECREST_SYSTEM": "nosuch"}, "system", ("it has: sandbox", "check FIRECREST_SYSTEM")),
             ({"FIRECREST_BASEDIR": "/usr/nosuch"}, "base directory", ("does not match", "file systems: /")),

@@ -72,7 +72,7 @@ def test_a_job_that_fails_is_red(patient: Patient, state: str, code: int) -> Non
 
 def test_another_output_is_red(patient: Patient) -> None:
     ending(patient, output="Welcome!")
-    assert "something else" in job(patient).detail
+    assert "not what its script prints" in job(patient).detail
 
 
 def test_a_job_that_does_not_start_is_cancelled(patient: Patient) -> None:
@@ -91,13 +91,15 @@ def test_a_user_who_gives_up_leaves_neither_job_nor_directory(patient: Patient) 
         waits.set()
         return await for_ever(job_id)
 
+    patient.waiting = wait
+    context = patient.context()
+
     async def give_up() -> None:
-        task = asyncio.ensure_future(check_job(patient.context(), OPTIONS))
+        task = asyncio.ensure_future(check_job(context, OPTIONS))
         await waits.wait()
         task.cancel()
         await asyncio.wait([task])
 
-    patient.waiting = wait
     run(give_up())
     assert patient.gateway.cancelled == ["101"]
     assert patient.left() == []

@@ -102,7 +102,7 @@ def test_a_large_run_is_a_page_of_less_than_two_megabytes(command: Command, tmp_
         ([], "there is no run in "),
         (["nobody"], "there is no run 'nobody' in "),
         (["--report", "nothing.json"], "nothing.json can't be read: No such file or directory"),
-        (["--json", "--output", "x"], "--json and --output don't go together"),
+        (["--json", "--output", "x"], "--json excludes --output"),
     ],
 )
 def test_what_can_not_be_shown_is_told_in_one_line(arguments: list[str], said: str, command: Command) -> None:

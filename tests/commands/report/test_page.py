@@ -49,7 +49,7 @@ class Reader(HTMLParser):
         (["pass", "xfail"], "All 2 tests passed"),
         (["pass", "skip", "fail_deps"], "1 of 3 tests passed, 2 skipped"),
         (["pass", "fail", "abort", "xpass"], "3 of 4 tests failed"),
-        (["pass", "?"], "2 tests ended, their verdicts are not known"),
+        (["pass", "?"], "2 tests ended, with unknown verdicts"),
     ],
 )
 def test_the_headline_says_what_became_of_it(verdicts: list[str], said: str) -> None:

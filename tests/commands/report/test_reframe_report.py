@@ -51,7 +51,7 @@ def test_figures_are_read_with_and_without_a_verdict(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("{", "Invalid JSON"),
-        ("[]", "is no JSON report of ReFrame's"),
+        ("[]", "is not a JSON report of ReFrame"),
         ('{"runs": [], "session_info": {}}', "session_info.time_start_unix: Field required"),
         (
             '{"session_info": {"time_start_unix": 1, "time_end_unix": 2}, "runs": ["secret"]}',

@@ -46,7 +46,7 @@ def test_the_newest_run_is_shown(write: Write, status: Status) -> None:
     done = status()
     assert done.exit_code == 0, done.output
     assert f"run {RUN} on 'daint' at http://gateway.test/" in done.stdout
-    assert "goes on, since 20" in done.stdout
+    assert "running since 20" in done.stdout
     assert "jobs: 1 submitted (1 PENDING), 1 failed" in done.stdout
     assert "requests: 7, 1.5 kB sent, 2.0 MB received" in done.stdout
     assert "last error: t2: a [red]quota\\x1b is exceeded" in done.stdout
@@ -66,7 +66,7 @@ def test_how_long_jobs_have_waited_is_shown(write: Write, status: Status) -> Non
         Closed(time=BEGUN + 10),
     )
     shown = status().stdout
-    assert "in the queue: 3.0 s, the median; 3.0 s at most" in shown
+    assert "time in the queue: median 3.0 s, longest 3.0 s" in shown
     [line] = [line for line in shown.splitlines() if line.startswith("t1 ")]
     assert line.split() == ["t1", "done", "12", "COMPLETED", "3.0", "s", "9.0", "s"]
 
@@ -86,7 +86,7 @@ def test_a_terminal_shows_as_many_jobs_as_it_has_lines_for(write: Write) -> None
 def test_a_run_that_was_killed_is_told_with_the_remedy(write: Write, status: Status) -> None:
     write(opened(), job(1, 1, "submitted", job_id="12")).close()
     shown = status(RUN[:-3]).stdout
-    assert "killed; last heard of at" in shown
+    assert "killed; last sign of life at" in shown
     assert f"reframe-firecrest clean {RUN}" in shown
 
 
@@ -96,7 +96,7 @@ def test_all_sessions_of_a_run_are_shown(write: Write, status: Status) -> None:
     shown = status().stdout
     assert "on 'daint'" in shown
     assert "ended at" in shown
-    assert "may still be there: job 12" in shown
+    assert "may still be queued or running: job 12" in shown
     assert "on 'eiger'" in shown
     assert "jobs: none" in shown
 
@@ -143,7 +143,7 @@ def test_a_run_that_is_over_is_watched_once(write: Write, status: Status) -> Non
     [
         ([], "there is no run in "),
         (["nobody"], "there is no run 'nobody' in "),
-        (["--watch", "--json"], "don't go together"),
+        (["--watch", "--json"], "--watch excludes --json"),
     ],
 )
 def test_what_can_not_be_shown_is_told_in_one_line(arguments: list[str], said: str, status: Status) -> None:

@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it only finds, chooses and sorts rows of the timeline.
+// Search, filter and sort the rows of the timeline; the page is complete without it.
 (() => {
   const tools = document.getElementById("tools");
   if (!tools) return;
@@ -39,7 +39,7 @@
   show.addEventListener("change", choose);
   order.addEventListener("change", sort);
   tools.hidden = false;
-  // A browser may have kept what was chosen before the page was loaded again.
+  // A browser may keep the form's values when the page is reloaded.
   sort();
   choose();
 })();
