@@ -88,9 +88,9 @@ class Machine:
 NO_MACHINE = {"description": "No machine name given"}
 
 
-def trouble_of(request: Request) -> FaultKind | None:
+def task_fault_of(request: Request) -> FaultKind | None:
     """Return the kind of fault that is to befall this request's task, if any."""
-    kind: FaultKind | None = getattr(request.state, "trouble", None)
+    kind: FaultKind | None = getattr(request.state, "task_fault", None)
     return kind
 
 

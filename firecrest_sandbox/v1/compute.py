@@ -21,7 +21,7 @@ from firecrest_sandbox.v1.access import (
     authenticated,
     checked,
     inputs_of,
-    trouble_of,
+    task_fault_of,
 )
 from firecrest_sandbox.v1.errors import RefusedError, probe_headers
 from firecrest_sandbox.v1.jobs import (
@@ -87,7 +87,7 @@ async def submit_path(request: Request) -> JSONResponse:
         raise RefusedError(
             404, {"description": failed, "error": "Invalid JSON environment provided"}
         ) from None
-    warned = trouble_of(request) == FaultKind.WARN
+    warned = task_fault_of(request) == FaultKind.WARN
 
     async def submit() -> dict[str, Any]:
         return await submitted(server, described(path, account=account, variables=variables), warned=warned)

@@ -19,7 +19,7 @@ from firecrest_sandbox.filesystem.operations import Operations
 from firecrest_sandbox.records import JobDescription
 from firecrest_sandbox.runners.base import ResourceKind
 from firecrest_sandbox.state import ServerState
-from firecrest_sandbox.v1.access import trouble_of
+from firecrest_sandbox.v1.access import task_fault_of
 from firecrest_sandbox.v1.errors import joined
 from firecrest_sandbox.v1.tasklist import Task
 from firecrest_sandbox.v1.work import TaskFailedError, new_task, start
@@ -102,7 +102,7 @@ def submission_of(
 ) -> Task:
     """Submit a script by its content, from a directory of its own, and return the task."""
     task = new_task(request, "compute")
-    warned = trouble_of(request) == FaultKind.WARN
+    warned = task_fault_of(request) == FaultKind.WARN
 
     async def submit() -> dict[str, Any]:
         path = await _write_script(server, task.id, name, content)

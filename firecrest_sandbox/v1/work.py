@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from firecrest_sandbox.errors import GatewayError, SchedulerError
 from firecrest_sandbox.fault_injection.faults import FaultKind
 from firecrest_sandbox.state import server_of
-from firecrest_sandbox.v1.access import trouble_of
+from firecrest_sandbox.v1.access import task_fault_of
 from firecrest_sandbox.v1.errors import complaint, joined
 from firecrest_sandbox.v1.tasklist import Task, TaskState
 
@@ -25,7 +25,7 @@ class TaskFailedError(Exception):
 def new_task(request: Request, service: str) -> Task:
     """Return a new task of the request's user."""
     server = server_of(request)
-    stalled = trouble_of(request) in _STALLED
+    stalled = task_fault_of(request) in _STALLED
     return server.tasks.add(Task(request.state.user, service, system=server.config.system, stalled=stalled))
 
 
@@ -53,5 +53,5 @@ def start(request: Request, task: Task, work: Callable[[], Awaitable[Any]]) -> N
 
 def start_steps(request: Request, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Do work that updates its task itself; a fault may keep it from being done."""
-    if trouble_of(request) != FaultKind.STALL:
+    if task_fault_of(request) != FaultKind.STALL:
         server_of(request).tasks.start(work())
