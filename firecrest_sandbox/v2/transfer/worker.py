@@ -1,4 +1,4 @@
-"""Runs inside a transfer job: carries a file between the file system and the storage.
+"""Program of a transfer job, which copies a file between the file system and the object storage.
 
 The program reads its orders as JSON from standard input. It may run on another node, so it needs only the
 standard library. Clients search its output in the log for results.
