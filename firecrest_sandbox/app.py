@@ -48,7 +48,7 @@ class _VersionRouter:
         await app(scope, receive, send)
 
     def is_for_v1(self, scope: Scope) -> bool:
-        """Return whether FirecREST v1 answers a request."""
+        """Return whether v1 answers a request."""
         if scope["type"] != "http" or not self._v1:
             return False
         path = scope["path"]

@@ -1,8 +1,8 @@
-"""Tokens: issued for client credentials, signed, short-lived, checked at every request. And an API key.
+"""Access tokens and the API key: how they are issued and checked.
 
-The rules for tokens are the real gateway's: a token with less than 30 s left is refused
-(`min_token_ttl`), and the three refusals differ in their message only. FirecREST itself knows no API keys;
-sites have them checked in front of it. pyfirecrest sends them in this header unless told otherwise.
+The rules for tokens are those of the real gateway: a token that expires within 30 s is refused
+(`min_token_ttl`), and the three refusals differ only in their message. FirecREST itself has no API keys;
+sites check them in a proxy. `X-API-Key` is pyfirecrest's default header.
 """
 
 import base64
@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True)
 class TokenAuthority:
-    """Issues tokens to one client and recognises them; the key lives as long as this object."""
+    """Issue tokens to one client and check them, with a key of this object."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -48,16 +48,16 @@ class TokenAuthority:
         return cls(client_id, client_secret, api_key, username, lifetime, secrets.token_bytes(32))
 
     def knows(self, client_id: str, client_secret: str) -> bool:
-        """Tell whether these are the client's credentials."""
-        return _same(client_id, self.client_id) and _same(client_secret, self.client_secret)
+        """Return whether these are the client's credentials."""
+        return _equal(client_id, self.client_id) and _equal(client_secret, self.client_secret)
 
     def user_of_key(self, api_key: str) -> str:
-        """Return the user that an API key stands for.
+        """Return the user of an API key.
 
         Raises:
-            GatewayError: 401; it is another one.
+            GatewayError: 401; the key is wrong.
         """
-        if not _same(api_key, self.api_key):
+        if not _equal(api_key, self.api_key):
             raise GatewayError(401, "API key is invalid.")
         return self.username
 
@@ -74,18 +74,18 @@ class TokenAuthority:
         return jwt.encode(claims, self.key, algorithm=_ALGORITHM)
 
     def claims(self, token: str) -> dict[str, Any]:
-        """Return what a token says.
+        """Return the claims of a token.
 
         Raises:
-            jwt.InvalidTokenError: it is none of ours, or has expired.
+            jwt.InvalidTokenError: the signature is wrong, or the token has expired.
         """
         return jwt.decode(token, self.key, algorithms=[_ALGORITHM], options={"require": ["exp"]})
 
     def user_of(self, token: str) -> str:
-        """Return the user that a token stands for.
+        """Return the user of a token.
 
         Raises:
-            GatewayError: 401; it is none of ours, has expired, or is about to.
+            GatewayError: 401; the token is invalid, has expired, or expires within 30 s.
         """
         try:
             claims = self.claims(token)
@@ -101,15 +101,15 @@ class TokenAuthority:
         return str(claims["preferred_username"])
 
 
-def _same(given: str, expected: str) -> bool:
+def _equal(given: str, expected: str) -> bool:
     return secrets.compare_digest(given.encode(), expected.encode())
 
 
 def user_of(request: Request, authority: TokenAuthority) -> str:
-    """Return the user whose token or API key a request bears.
+    """Return the user of a request's token or API key.
 
     Raises:
-        GatewayError: 401; it has neither, or one that is not valid.
+        GatewayError: 401; the request has neither, or an invalid one.
     """
     api_key = request.headers.get(API_KEY_HEADER)
     if api_key is not None:
@@ -124,9 +124,10 @@ async def authenticated(
     request: Request,
     _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
 ) -> None:
-    """Let only requests with a valid token or the API key pass, and note whose they are.
+    """Refuse requests without valid credentials, and store the user in the request's state.
 
-    The guard has checked them already; this is what the schema shows, and a second lock.
+    The guard has checked the credentials already. This dependency adds them to the schema and checks them
+    again.
     """
     authority: TokenAuthority = request.app.state.server.authority
     request.state.user = user_of(request, authority)
@@ -162,7 +163,7 @@ async def issue_token(request: Request) -> JSONResponse:
 
 
 async def _small_body(request: Request) -> bytes | None:
-    """Return a request's body, or None if it is larger than any request for a token: nobody is known yet."""
+    """Return a request's body, or None if it is too large. The client is not authenticated yet."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,8 +1,8 @@
-"""Clients that have gone before their request was whole."""
+"""Clients that disconnect before they have sent the complete request."""
 
 from fastapi import Request, Response
 
 
-async def client_closed_request(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's form
-    """End a request that nobody waits for; the status, which is nginx's, shows in logs only."""
+async def client_closed_request(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's signature
+    """End the request. The status is nginx's for this case, and appears in logs only."""
     return Response(status_code=499)

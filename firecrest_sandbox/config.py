@@ -1,4 +1,4 @@
-"""What can be set about a sandbox, with defaults that behave like the recorded gateway."""
+"""Settings of the server. The defaults match the recorded gateway."""
 
 import ipaddress
 import re
@@ -15,21 +15,21 @@ _HOST = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class SandboxConfig(BaseModel):
-    """Everything that can be set about a sandbox; sizes in bytes, times in seconds.
+    """Settings of one server; sizes in bytes, times in seconds.
 
     Raises:
-        pydantic.ValidationError: a value is out of range, or the host isn't a loopback address.
+        pydantic.ValidationError: a value is out of range, or the host is not a loopback address.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = "127.0.0.1"
-    port: int = Field(default=0, ge=0, le=65535, description="0 takes a free one")
+    port: int = Field(default=0, ge=0, le=65535, description="0 selects a free port")
     allowed_hosts: tuple[str, ...] = Field(
         default=(),
-        description="values of the header Host that are accepted beside the loopback names, with their port",
+        description="accepted values of the header Host, with the port, in addition to loopback names",
     )
-    root: Path | None = Field(default=None, description="None: private, removed at exit")
+    root: Path | None = Field(default=None, description="directory that clients see; None: a temporary one")
     system: str = Field(default="sandbox", pattern=r"^[A-Za-z0-9_.-]+$")
     runner: Literal["embedded", "slurm"] = "embedded"
 
@@ -41,44 +41,48 @@ class SandboxConfig(BaseModel):
     token_lifetime: int = Field(default=300, gt=0)
 
     nodes: int = Field(default=4, ge=1, le=999)
-    cpus: int = Field(default=16, ge=1, description="of each node")
+    cpus: int = Field(default=16, ge=1, description="CPUs of each node")
     partitions: tuple[str, ...] = Field(default=("normal", "debug"), min_length=1)
     accounts: tuple[str, ...] = Field(default=("sandbox",), min_length=1)
     default_time_limit: int = Field(default=1800, gt=0)
-    kill_wait: float = Field(default=5.0, ge=0, description="between SIGTERM and SIGKILL")
+    kill_wait: float = Field(default=5.0, ge=0, description="time between SIGTERM and SIGKILL")
 
-    latency: float = Field(default=0.0, ge=0, description="added to every request")
-    rate_limit: float | None = Field(default=None, gt=0, description="requests a second")
+    latency: float = Field(default=0.0, ge=0, description="delay of every request")
+    rate_limit: float | None = Field(default=None, gt=0, description="requests per second")
     faults: tuple[FaultRule, ...] = ()
-    fault_seed: int | None = Field(default=None, description="of faults that hit by chance")
-    list_gap: float = Field(default=0.0, ge=0, description="how long a finished job is missing from the list")
-
-    api: Literal["both", "v1", "v2"] = Field(default="both", description="generations of the API served")
-    accounting_delay: float = Field(
-        default=0.0, ge=0, description="v1: how long accounting hardly knows a new job (embedded runner)"
+    fault_seed: int | None = Field(default=None, description="seed for rules with a share")
+    list_gap: float = Field(
+        default=0.0, ge=0, description="time for which a finished job is missing from the list"
     )
-    one_worker: bool = Field(default=False, description="v1: each service takes one request at a time")
+
+    api: Literal["both", "v1", "v2"] = Field(default="both", description="served versions of the API")
+    accounting_delay: float = Field(
+        default=0.0,
+        ge=0,
+        description="v1: time until accounting knows a new job completely (embedded runner)",
+    )
+    one_worker: bool = Field(default=False, description="v1: each service handles one request at a time")
 
     operation_timeout: float = Field(default=5.0, gt=0)
     max_ops_file_size: int = Field(default=5 * MIB, gt=0)
     output_limit: int | None = Field(
         default=None,
         gt=0,
-        description="bytes that a command may print; a download is base64, so 3/4 of this fits; "
-        "None: max_ops_file_size, as with the real gateway",
+        description="maximum output of a command; a download is base64, so its limit is 3/4 of this; "
+        "None: max_ops_file_size, as in the real gateway",
     )
     max_submitted_jobs: int | None = Field(
         default=None,
         ge=0,
-        description="of a QOS: beyond so many unfinished jobs, submissions get 403 (embedded runner)",
+        description="QOS limit of unfinished jobs; further submissions get 403 (embedded runner)",
     )
     max_part_size: int = Field(default=8 * MIB, gt=0)
-    url_lifetime: int = Field(default=604_800, gt=0, description="of a presigned URL")
-    transfer_poll: float = Field(default=0.2, gt=0, description="between looks for an uploaded object")
+    url_lifetime: int = Field(default=604_800, gt=0, description="lifetime of a presigned URL")
+    transfer_poll: float = Field(default=0.2, gt=0, description="time between checks for an uploaded object")
 
     @property
     def buffer_limit(self) -> int:
-        """Bytes of a command's output beyond which the gateway gives it up."""
+        """Maximum output of a command in bytes; commands that print more are killed."""
         return self.max_ops_file_size if self.output_limit is None else self.output_limit
 
     @field_validator("host")
@@ -90,19 +94,17 @@ class SandboxConfig(BaseModel):
             loopback = False
         if not loopback:
             raise ValueError(
-                f"{host!r} isn't a loopback address; the sandbox runs its clients' commands "
-                "as you, so it only listens on 127.0.0.1, ::1 or localhost"
+                f"{host!r} is not a loopback address; the sandbox runs its clients' commands "
+                "as you, so it listens only on 127.0.0.1, ::1 or localhost"
             )
         return host
 
     @field_validator("allowed_hosts")
     @classmethod
-    def _names_of_hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _valid_host_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if not _HOST.fullmatch(name):
-                raise ValueError(
-                    f"{name!r} is not the name of a host with its port, such as gateway.example:8443"
-                )
+                raise ValueError(f"{name!r} is not a host name with a port, such as gateway.example:8443")
         return names
 
     @field_validator("root")

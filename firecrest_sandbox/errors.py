@@ -1,14 +1,14 @@
-"""What the sandbox answers when it can't do what was asked.
+"""Errors that become answers with a status of 400 and above.
 
 ::
 
-    GatewayError            any refusal: a status and the body that FirecREST v2 sends with it
-    ├── CommandError       a file operation's command failed; the status follows its message
-    ├── OperationTimeoutError   408, the command ran longer than the site allows
-    ├── OutputLimitError      413, the command printed more than the gateway buffers
-    ├── PathError         400, the path is relative or leaves the sandbox's root
-    ├── JobNotFoundError         404
-    └── SchedulerError     500 (403 for a quota), the scheduler's own complaint
+    GatewayError                any refusal: a status and the body of FirecREST v2
+    ├── CommandError            a file operation's command failed; its message determines the status
+    ├── OperationTimeoutError   408, the command exceeded the site's time limit
+    ├── OutputLimitError        413, the command printed more than the site's limit
+    ├── PathError               400, the path is relative or outside the root
+    ├── JobNotFoundError        404
+    └── SchedulerError          500 (403 for a quota), with the scheduler's message
 
 Bodies and statuses are those of the recorded gateway (eth-cscs/firecrest-v2 after 2.5.6).
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_STATUS_OF_COMPLAINT = (
+_STATUS_BY_MESSAGE = (
     ("No such file or directory", 404),
     ("Permission denied", 403),
     ("Operation not permitted", 403),
@@ -45,7 +45,7 @@ class GatewayError(Exception):
         self.headers = dict(headers or {})
 
     def body(self, user: str | None) -> dict[str, Any]:
-        """Return the JSON body, as FirecREST v2 words it."""
+        """Return the JSON body of FirecREST v2."""
         return {
             "errorType": "error",
             "message": self.message,
@@ -56,7 +56,7 @@ class GatewayError(Exception):
 
 
 class CommandError(GatewayError):
-    """A command of a file operation failed; 404, 403, 400 or 500 by what it complained of."""
+    """A command of a file operation failed; its message determines the status: 404, 403, 400 or 500."""
 
     def __init__(self, exit_status: int, stderr: str) -> None:
         self.exit_status = exit_status
@@ -64,19 +64,19 @@ class CommandError(GatewayError):
         message = f"Remote process failed with exit status:{exit_status}"
         if stderr:
             message += f" and error message:{stderr.strip()}"
-        status = next((code for text, code in _STATUS_OF_COMPLAINT if text in stderr), 500)
+        status = next((code for text, code in _STATUS_BY_MESSAGE if text in stderr), 500)
         super().__init__(status, message)
 
 
 class OperationTimeoutError(GatewayError):
-    """A file operation ran longer than the site allows."""
+    """A file operation exceeded the site's time limit."""
 
     def __init__(self) -> None:
         super().__init__(408, "Command execution timeout limit exceeded.")
 
 
 class OutputLimitError(GatewayError):
-    """A command printed more than the gateway is willing to hold; the limit is in bytes."""
+    """A command printed more than the site's limit in bytes."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, "Command output exceeded buffer limit.")
@@ -84,7 +84,7 @@ class OutputLimitError(GatewayError):
 
 
 class PathError(GatewayError):
-    """A path is relative, or leads out of the sandbox's root directory."""
+    """A path is relative, or leads out of the root directory."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(400, message)
@@ -92,12 +92,12 @@ class PathError(GatewayError):
 
     @classmethod
     def relative(cls, path: str) -> PathError:
-        """Return the refusal of a path that doesn't start with a slash."""
+        """Return the refusal of a path without a leading slash."""
         return cls(path, f"The provided path ({path}) is not an absolute path.")
 
     @classmethod
     def outside(cls, path: str, system: str) -> PathError:
-        """Return the refusal of a path that no file system of the system holds."""
+        """Return the refusal of a path outside the system's file systems."""
         return cls(
             path,
             f"The provided path ({path}) does not match any of the defined filesystem paths "
@@ -106,14 +106,14 @@ class PathError(GatewayError):
 
 
 class JobNotFoundError(GatewayError):
-    """No job of that id is known."""
+    """The job id is unknown."""
 
     def __init__(self) -> None:
         super().__init__(404, "Job not found.")
 
 
 class SchedulerError(GatewayError):
-    """A scheduler command failed; `stderr` has its own words."""
+    """A scheduler command failed; `stderr` is its error output."""
 
     def __init__(self, status: int, message: str, *, stderr: str, caused_by: list[str] | None = None) -> None:
         super().__init__(status, message, caused_by=caused_by)
@@ -121,24 +121,24 @@ class SchedulerError(GatewayError):
 
     @classmethod
     def answered(cls, exit_status: int, stderr: str) -> SchedulerError:
-        """Return the error of a command that ran and complained."""
+        """Return the error of a command that failed."""
         return cls(500, _unexpected(exit_status, stderr), stderr=stderr)
 
     @classmethod
     def query_answered(cls, exit_status: int, stderr: str) -> SchedulerError:
-        """Return the error of a job query, which the real gateway wraps once more."""
+        """Return the error of a failed job query, which the real gateway wraps in another message."""
         caused_by = [_unexpected(exit_status, stderr)]
         return cls(500, "Error executing Slurm command.", caused_by=caused_by, stderr=stderr)
 
     @classmethod
     def query_overflowed(cls) -> SchedulerError:
-        """Return the error of a job query whose command printed more than the gateway holds."""
+        """Return the error of a job query whose command exceeded the output limit."""
         caused_by = ["Command output exceeded buffer limit."]
         return cls(500, "Error executing Slurm command.", caused_by=caused_by, stderr="")
 
     @classmethod
     def query_unparsable(cls) -> SchedulerError:
-        """Return the error of a job query whose output the gateway cannot parse; it names no cause."""
+        """Return the error of a job query with unreadable output; the real gateway gives no cause."""
         return cls(500, "Error executing Slurm command.", stderr="")
 
     @classmethod

@@ -1,4 +1,4 @@
-"""A sandbox for the command line: until it is told to stop, or around one command."""
+"""The server in the foreground: signals, a child command, and the client's variables."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pathlib import Path
 from types import FrameType
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PATIENCE = 10.0
-_STEP = 0.2
+_KILL_DELAY = 10.0
+_WAIT_STEP = 0.2
 
 
 def export_lines(variables: Mapping[str, str]) -> str:
-    """Return shell lines that set variables for later commands."""
+    """Return shell lines that export variables."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
 def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
-    """Write the lines to a file that only its owner can read, all at once.
+    """Write export lines atomically to a file that only its owner can read.
 
     Raises:
-        OSError: the file can't be written.
+        OSError: the file cannot be written.
     """
     descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -41,43 +41,43 @@ def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
 
 
 class StopRequest:
-    """Whether the process was asked to stop, said by a signal handler.
+    """A flag that a signal handler sets to stop the process.
 
-    A plain flag: a handler that sets a `threading.Event` while its own thread is about to wait for it would
-    wait for the event's lock for ever.
+    A `threading.Event` could deadlock: the handler runs in the thread that waits, and may need the event's
+    lock while the wait holds it.
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self._is_set = False
 
     def set(self) -> None:
-        """Ask; may be called by a signal handler."""
-        self._asked = True
+        """Request the stop; may be called by a signal handler."""
+        self._is_set = True
 
     def is_set(self) -> bool:
-        """Tell whether it was asked."""
-        return self._asked
+        """Return whether a stop was requested."""
+        return self._is_set
 
     def wait(self) -> None:
-        """Wait until it is asked.
+        """Wait until a stop is requested.
 
-        In steps: a signal that comes just before a thread falls asleep is heard when it wakes up.
+        The wait proceeds in steps, as a signal just before `sleep` does not shorten it.
         """
-        while not self._asked:
-            time.sleep(_STEP)
+        while not self._is_set:
+            time.sleep(_WAIT_STEP)
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """While the context lasts, Ctrl-C, SIGTERM and SIGHUP are noted as a request and do nothing else."""
-    asked = StopRequest()
+    """Record Ctrl-C, SIGTERM and SIGHUP as a request, without any other effect, while the context is open."""
+    request = StopRequest()
 
     def note(_signum: int, _frame: FrameType | None) -> None:
-        asked.set()
+        request.set()
 
     previous = {signum: signal.signal(signum, note) for signum in _STOP_SIGNALS}
     try:
-        yield asked
+        yield request
     finally:
         for signum, handler in previous.items():
             signal.signal(signum, handler)
@@ -89,19 +89,19 @@ def run_around(
     stop: StopRequest,
     environment: Mapping[str, str] = os.environ,
 ) -> int:
-    """Run a command with more variables and return its exit code, 128 + n for signal n.
+    """Run a command with additional variables and return its exit code, 128 + n for signal n.
 
-    Ctrl-C reaches the command by itself; SIGTERM and SIGHUP are passed on to it, and a
-    command that doesn't heed them is killed after ten seconds.
+    The terminal sends Ctrl-C to the command directly. SIGTERM and SIGHUP are passed on; the command is killed
+    if it runs 10 s longer.
 
     Args:
         command: the program and its arguments.
-        variables: what its environment has besides.
-        stop: set if it was already asked to stop; then nothing is run.
-        environment: what its environment has to begin with.
+        variables: additional environment variables.
+        stop: if it is set, nothing is run.
+        environment: the command's environment without these variables.
 
     Raises:
-        OSError: the command can't be started.
+        OSError: the command cannot be started.
     """
     process: subprocess.Popen[bytes] | None = None
     early: list[int] = []
@@ -111,7 +111,7 @@ def run_around(
             early.append(signum)
         elif signum != signal.SIGINT:
             process.send_signal(signum)
-            threading.Thread(target=_kill_after_patience, args=(process,), daemon=True).start()
+            threading.Thread(target=_kill_after_delay, args=(process,), daemon=True).start()
 
     previous = {signum: signal.signal(signum, pass_on) for signum in _STOP_SIGNALS}
     try:
@@ -130,14 +130,14 @@ def run_around(
 def _wait_in_steps(process: subprocess.Popen[bytes]) -> int:
     while True:
         try:
-            return process.wait(_STEP)
+            return process.wait(_WAIT_STEP)
         except subprocess.TimeoutExpired:
-            # Signals are heard here.
+            # Signal handlers run between the steps.
             continue
 
 
-def _kill_after_patience(process: subprocess.Popen[bytes]) -> None:
+def _kill_after_delay(process: subprocess.Popen[bytes]) -> None:
     try:
-        process.wait(_PATIENCE)
+        process.wait(_KILL_DELAY)
     except subprocess.TimeoutExpired:
         process.kill()

@@ -1,4 +1,4 @@
-"""Child processes with limits: on their time, on their output, and on their survival."""
+"""Child processes with limits on time and output."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _CHUNK = 65536
 
 
 def login_environment() -> dict[str, str]:
-    """Return the variables that a login would set, and nothing else.
+    """Return only the variables that a login sets.
 
-    The sandbox's own environment may hold a gateway's secrets; no job sees them.
+    The server's own environment may contain secrets of a gateway, which jobs must not see.
     """
     return {
         name: value
@@ -33,7 +33,7 @@ def login_environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command left behind."""
+    """Output and exit status of a command."""
 
     stdout: bytes
     stderr: str
@@ -41,7 +41,7 @@ class Finished:
 
     @property
     def text(self) -> str:
-        """The output as text; what isn't UTF-8 becomes U+FFFD, as the real gateway does it."""
+        """The output as text. Bytes that are not UTF-8 become U+FFFD, as in the real gateway."""
         return self.stdout.decode(errors="replace")
 
 
@@ -54,19 +54,19 @@ async def run_command(
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
 ) -> Finished:
-    """Run a command to its end.
+    """Run a command and return its result.
 
     Args:
-        argv: the program and its arguments; no shell sees them.
-        timeout: seconds after which the command and its children are killed.
-        output_limit: bytes of standard output or error after which they are killed.
-        stdin: what the command reads; nothing by default.
-        env: the whole environment; the one of a login by default, with messages in English.
+        argv: the program and its arguments, without a shell.
+        timeout: seconds after which the process group is killed.
+        output_limit: bytes of standard output or standard error after which it is killed.
+        stdin: standard input; empty by default.
+        env: the complete environment; by default that of a login, with messages in English.
         cwd: the working directory.
 
     Raises:
-        OperationTimeoutError: it ran longer than `timeout`.
-        OutputLimitError: it printed more than `output_limit`.
+        OperationTimeoutError: the command exceeded `timeout`.
+        OutputLimitError: the command exceeded `output_limit`.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -108,7 +108,7 @@ async def _read(
     stream: asyncio.StreamReader | None, limit: int, kill: Callable[[GatewayError], None]
 ) -> bytes:
     content = bytearray()
-    # What a killed process has left in the pipe has to be read, or its end is never noticed.
+    # The pipe of a killed process must be read to its end, or asyncio does not notice the end of the process.
     while stream is not None and (chunk := await stream.read(_CHUNK)):
         if len(content) <= limit:
             content += chunk
@@ -120,7 +120,7 @@ async def _read(
 async def _feed(stream: asyncio.StreamWriter | None, content: bytes | None) -> None:
     if stream is None or content is None:
         return
-    # A command may end without having read all that it was given.
+    # A command may end before it has read its input.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         stream.write(content)
         await stream.drain()
@@ -129,16 +129,18 @@ async def _feed(stream: asyncio.StreamWriter | None, content: bytes | None) -> N
 
 
 def signal_group(leader: int, signum: int) -> None:
-    """Send a signal to the process group that a process leads; one that has ended is no error."""
+    """Send a signal to the process group of a leader; a group that has ended is no error."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signum)
 
 
 def signal_marked(variable: str, value: str, signum: int) -> bool:
-    """Send a signal to all processes of ours that have `variable=value` in their environment.
+    """Send a signal to all own processes with `variable=value` in their environment.
 
-    Children that moved to a process group or a session of their own are found this way.
-    Without `/proc` none is found. Returns whether any was.
+    This also finds children in other process groups and sessions. It needs `/proc`.
+
+    Returns:
+        Whether any process was found.
     """
     marker = f"{variable}={value}".encode()
     found = False

@@ -28,11 +28,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def _scope(fixture_name: str, config: pytest.Config) -> _Scope:  # noqa: ARG001  pytest's signature
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the ini option.
+
+    Raises:
+        pytest.UsageError: pytest has no such scope.
+    """
     scope = config.getini(_SCOPE_OPTION)
     if scope not in _SCOPES:
         raise pytest.UsageError(f"{_SCOPE_OPTION} = {scope}: must be one of {', '.join(_SCOPES)}")
-    return cast("_Scope", scope)
+
+
+def _scope(fixture_name: str, config: pytest.Config) -> _Scope:  # noqa: ARG001  pytest's signature
+    return cast("_Scope", config.getini(_SCOPE_OPTION))
 
 
 @pytest.fixture(scope=_scope)

@@ -1,4 +1,4 @@
-"""Jobs, nodes, partitions, reservations and accounts, as the API shows them."""
+"""Jobs, nodes, partitions, reservations and accounts in the API's format."""
 
 from enum import Enum
 
@@ -8,7 +8,7 @@ from firecrest_sandbox.v2.models import CamelModel
 
 
 class JobsTimeWindow(str, Enum):
-    """How far back a job list looks for jobs that have ended."""
+    """Age up to which a job list contains finished jobs."""
 
     LAST_HOUR = "1h"
     LAST_8_HOURS = "8h"
@@ -24,7 +24,7 @@ class JobsTimeWindow(str, Enum):
 
 
 class JobStatus(CamelModel):
-    """A job's or a step's state as Slurm words it, e.g. `CANCELLED by 1001`."""
+    """State of a job or step in Slurm's notation, e.g. `CANCELLED by 1001`."""
 
     state: str
     state_reason: str | None = None
@@ -33,7 +33,7 @@ class JobStatus(CamelModel):
 
 
 class JobTime(CamelModel):
-    """Epoch seconds and seconds."""
+    """Times of a job or step: start and end in epoch seconds, the rest in seconds."""
 
     elapsed: int | None = None
     start: int | None = None
@@ -72,7 +72,7 @@ class Job(CamelModel):
 
 
 class JobMetadata(CamelModel):
-    """What was submitted, and where its output goes."""
+    """A job's script and the paths of its input and output."""
 
     job_id: str
     script: str | None = None
@@ -82,7 +82,7 @@ class JobMetadata(CamelModel):
 
 
 class JobDescription(CamelModel):
-    """What a client submits."""
+    """A job as a client submits it."""
 
     name: str | None = None
     account: str | None = None
@@ -100,8 +100,8 @@ class JobDescription(CamelModel):
     def exported(self) -> str:
         """Return the value of `sbatch --export` that the real gateway builds.
 
-        It joins the variables by commas without quoting, so sbatch cuts a value at its
-        first comma (measured on the recorded gateway).
+        It joins variables with commas and does not quote them, so that sbatch truncates a value at its first
+        comma (measured on the recorded gateway).
         """
         pairs = (
             self.env
@@ -112,7 +112,7 @@ class JobDescription(CamelModel):
 
 
 class NodeState(str, Enum):
-    """The states of a node that the API knows."""
+    """States of a node in the API."""
 
     IDLE = "IDLE"
     ALLOCATED = "ALLOCATED"

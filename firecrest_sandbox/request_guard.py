@@ -18,16 +18,17 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_DISCARDED = 16 * 1024 * 1024
-"""Bytes of a refused request that are read, so that its client sees the answer and not a reset connection."""
+_MAX_DISCARDED = 16 * 1024 * 1024
+"""Bytes of a refused request that are read. Otherwise its client would see a reset connection, not the
+answer."""
 
 
 def allowed_hosts(url: str, more: Iterable[str] = ()) -> frozenset[str]:
-    """Return the values of `Host` that name a sandbox.
+    """Return the accepted values of the header `Host`.
 
     Args:
-        url: the sandbox's own.
-        more: other names, with a port unless it is that of HTTP.
+        url: the server's URL.
+        more: other names, with the port unless it is 80.
     """
     own = urlsplit(url)
     ports = [f":{own.port}", ""] if own.port in (80, None) else [f":{own.port}"]
@@ -39,11 +40,11 @@ class Guard:
     """The outermost ASGI layer.
 
     Args:
-        app: serves what is let pass.
-        hosts: values of `Host` that are accepted. A page on the internet can have its own name resolve to
-            this machine (DNS rebinding), but its requests still bear that name.
+        app: serves the accepted requests.
+        hosts: accepted values of `Host`. The name of a web page can resolve to this machine (DNS rebinding),
+            but its requests still contain that name.
         unauthorized: returns the refusal of a request without valid credentials, or None.
-        counts: of all requests, those that are refused here among them.
+        counts: counts all requests, including refused ones.
     """
 
     def __init__(
@@ -76,15 +77,15 @@ class Guard:
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return PlainTextResponse("The header Host does not name this sandbox.\n", 403)
         if "Origin" in request.headers:
-            # Browsers add it to what pages send. There are no pages of the sandbox.
+            # Browsers send this header with requests of web pages. The server has no web pages.
             return PlainTextResponse("Requests from web pages are refused.\n", 403)
-        return None if _has_credentials_of_its_own(request) else self._unauthorized(request)
+        return None if _has_other_credentials(request) else self._unauthorized(request)
 
 
-def _has_credentials_of_its_own(request: Request) -> bool:
-    """Return whether a request is checked where it is served, because it cannot have a token.
+def _has_other_credentials(request: Request) -> bool:
+    """Return whether a request has credentials other than a token, which its route checks.
 
-    These are the token endpoint, for its secret, and the object storage, for its signature.
+    The token endpoint checks the client's secret, the object storage a signature.
     """
     path = request.scope["path"]
     if path == auth.TOKEN_PATH:
@@ -94,7 +95,7 @@ def _has_credentials_of_its_own(request: Request) -> bool:
 
 
 async def _discard(receive: Receive) -> None:
-    left = _DISCARDED
+    left = _MAX_DISCARDED
     while left > 0 and (message := await receive())["type"] == "http.request":
         left -= len(message.get("body", b""))
         if not message.get("more_body"):

@@ -67,7 +67,13 @@ _VARIABLES = (
 
 
 @pytest.fixture(scope="session")
-def gateway() -> Iterator[GatewayUnderTest]:
+def firecrest_sandbox_config() -> Mapping[str, object]:
+    """Settings of our sandbox, which the fixture `firecrest_sandbox` starts."""
+    return {"nodes": 4, "cpus": 16, "api": SANDBOX_API}
+
+
+@pytest.fixture(scope="session")
+def gateway(request: pytest.FixtureRequest) -> Iterator[GatewayUnderTest]:
     """The one gateway of the end-to-end tests.
 
     The one that FIRECREST_URL and its companions name, FIRECREST_API_VERSION among them; otherwise our
@@ -82,12 +88,10 @@ def gateway() -> Iterator[GatewayUnderTest]:
     elif os.environ.get("SANDBOX_RUNNER") == "slurm":
         yield from _sandbox_over_slurm()
     else:
-        from firecrest_sandbox import Sandbox, SandboxConfig  # noqa: PLC0415 - needs the extra
-
-        with Sandbox(SandboxConfig(nodes=4, cpus=16, api=SANDBOX_API)) as sandbox:
-            yield GatewayUnderTest(
-                f"sandbox {SANDBOX_API}", sandbox.environment(), embedded=True, api=SANDBOX_API
-            )
+        sandbox = request.getfixturevalue("firecrest_sandbox")
+        yield GatewayUnderTest(
+            f"sandbox {SANDBOX_API}", sandbox.environment(), embedded=True, api=SANDBOX_API
+        )
 
 
 def _sandbox_over_slurm() -> Iterator[GatewayUnderTest]:

@@ -1,1 +1,1 @@
-"""Trouble on demand: latency, a rate limit, faults; and the count of what was asked."""
+"""Latency, a rate limit and faults on demand, and the counts of requests."""

@@ -1,4 +1,4 @@
-"""Break a request in the way that a rule asks for."""
+"""Break a request according to a rule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def break_request(rule: FaultRule, app: ASGIApp, scope: Scope, receive: Re
     """Serve a request with a fault.
 
     Returns:
-        True if an answer was sent as far as the rule lets it go.
+        False if the client disconnected during an endless body, else True.
     """
     kind = rule.kind
     if kind in (FaultKind.STATUS, FaultKind.OUTAGE):
@@ -41,8 +41,8 @@ async def break_request(rule: FaultRule, app: ASGIApp, scope: Scope, receive: Re
     elif kind is FaultKind.ACTS_LATE:
         await _act_late(rule, app, scope, receive)
     elif kind in _TASK_FAULTS:
-        # What has no task is served as ever.
-        await app({**scope, "state": {**scope["state"], "trouble": kind}}, receive, send)
+        # Requests without a task are not affected.
+        await app({**scope, "state": {**scope["state"], "task_fault": kind}}, receive, send)
     else:
         answer = _BufferedResponse()
         await app(scope, receive, answer.send)
@@ -53,7 +53,7 @@ async def break_request(rule: FaultRule, app: ASGIApp, scope: Scope, receive: Re
 async def _corrupt(
     rule: FaultRule, answer: _BufferedResponse, scope: Scope, receive: Receive, send: Send
 ) -> bool:
-    """Give another answer than the one that a request has earned."""
+    """Send a broken answer instead of the real one."""
     if rule.kind is FaultKind.STATUS_AFTER:
         await _send_status(rule, scope, send)
     elif rule.kind is FaultKind.MUTE:
@@ -62,7 +62,7 @@ async def _corrupt(
         await _drop(scope, receive)
     elif rule.kind is FaultKind.TRUNCATE:
         await answer.send_beginning(send)
-        # Unlike an abort this lets what was written go out.
+        # Unlike `abort`, `close` sends the data that was written.
         scope["state"]["transport"].close()
         await _silence(receive)
     elif rule.kind is FaultKind.PAGE:
@@ -75,8 +75,8 @@ async def _corrupt(
 
 
 async def _act_late(rule: FaultRule, app: ASGIApp, scope: Scope, receive: Receive) -> None:
-    """Drop the connection once the request is complete, and carry the request out later."""
-    body = await _whole_body(receive)
+    """Drop the connection once the request is complete, and execute the request later."""
+    body = await _complete_body(receive)
     await _drop(scope, receive)
     if body is None:
         return
@@ -92,8 +92,8 @@ async def _act_late(rule: FaultRule, app: ASGIApp, scope: Scope, receive: Receiv
     await app(scope, replay, discard)
 
 
-async def _whole_body(receive: Receive) -> bytes | None:
-    """Return a request's body, or None if the client has hung up before its end."""
+async def _complete_body(receive: Receive) -> bytes | None:
+    """Return a request's body, or None if the client disconnected before its end."""
     body = bytearray()
     while (message := await receive())["type"] == "http.request":
         body += message.get("body", b"")
@@ -103,7 +103,7 @@ async def _whole_body(receive: Receive) -> bytes | None:
 
 
 class _BufferedResponse:
-    """Keeps an answer back instead of sending it."""
+    """An answer that is kept instead of sent."""
 
     def __init__(self) -> None:
         self._start: dict[str, Any] = {}
@@ -123,19 +123,22 @@ class _BufferedResponse:
             self._body += message.get("body", b"")
 
     async def send_with(self, send: Send, body: bytes) -> None:
-        """Send it with another body, as if that were all there is."""
+        """Send the answer with another body and its length."""
         await self._send_start(send, len(body))
         await send({"type": "http.response.body", "body": body})
 
     async def send_beginning(self, send: Send) -> None:
-        """Promise the whole answer and send half of it."""
+        """Announce the complete length and send half of the body."""
         await self._send_start(send, len(self._body))
         await send({"type": "http.response.body", "body": self.half(), "more_body": bool(self._body)})
 
     async def send_without_end(self, send: Send, size: int, transport: asyncio.Transport) -> bool:
-        """Send a body of unknown length until the client hangs up; return whether it never did.
+        """Send a body of unknown length until the client disconnects or `size` is reached.
 
-        An answer that has no body gets status 200, because HTTP allows none with 204 (RFC 9110, 15.3.5).
+        Status 204 becomes 200, because 204 allows no body (RFC 9110, 15.3.5).
+
+        Returns:
+            Whether the client read the body to its end.
         """
         await self._send_start(send, None)
         chunk = b'{"message": "' if self._body.startswith((b"{", b"[")) else _CHUNK
@@ -143,7 +146,7 @@ class _BufferedResponse:
             await send({"type": "http.response.body", "body": chunk[:size], "more_body": True})
             size -= len(chunk)
             chunk = _CHUNK
-            # Other requests get their turn even if nothing makes this one wait.
+            # Let other requests run even if `send` never waits.
             await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b""})
         return not transport.is_closing()
@@ -159,7 +162,7 @@ class _BufferedResponse:
 
 
 async def drain(receive: Receive) -> None:
-    """Read what the client sends: it would see a reset connection instead of the answer otherwise."""
+    """Read the request's body. Otherwise the client would see a reset connection, not the answer."""
     while (message := await receive())["type"] == "http.request":
         if not message.get("more_body"):
             return
@@ -174,9 +177,9 @@ async def _send_status(rule: FaultRule, scope: Scope, send: Send) -> None:
 
 
 async def refuse(scope: Scope, send: Send, status: int, message: str, headers: dict[str, str]) -> None:
-    """Answer with an error as the gateway words it."""
-    of_v1 = {"message": message}
-    content = of_v1 if serves(scope["path"]) else GatewayError(status, message).body(None)
+    """Answer with an error in the format of the request's API version."""
+    v1_content = {"message": message}
+    content = v1_content if serves(scope["path"]) else GatewayError(status, message).body(None)
     body = json.dumps(content).encode()
     await _send_all(send, status, body, {"Content-Type": "application/json", **headers})
 
@@ -199,6 +202,6 @@ async def _drop(scope: Scope, receive: Receive) -> None:
 
 
 async def _silence(receive: Receive) -> None:
-    # uvicorn answers 500 for an application that returns before it has seen the connection end.
+    # uvicorn sends 500 if the application returns before the connection ends.
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Reads and resets the counts: neither delayed nor counted, and only with a token."""
+"""Routes that read and reset the counts. They need a token, but are not counted and get no faults."""
 
 from fastapi import APIRouter, Depends
 
@@ -17,5 +17,5 @@ async def get_stats(server: AnyServer) -> Stats:
 
 @router.post("/reset", status_code=204)
 async def post_reset(server: AnyServer) -> None:
-    """Start counting anew."""
+    """Set all counts to zero."""
     server.counts.reset()

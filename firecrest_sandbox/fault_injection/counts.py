@@ -1,4 +1,4 @@
-"""What was asked of the sandbox, and how much of it at once."""
+"""Counts of requests, their bytes and their concurrency."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _FOLDED = (
 
 
 def shape(method: str, path: str) -> str:
-    """Return the request's method and path with names and ids folded.
+    """Return the request's method and path, with placeholders for names and ids.
 
-    Token requests are labelled `POST token`, those of the object storage `PUT storage` and
-    so on; the rest keep their path: `GET /compute/{system}/jobs/{id}`.
+    A token request is `POST token`, a request to the object storage `PUT storage`. Other requests keep their
+    path: `GET /compute/{system}/jobs/{id}`.
     """
     for pattern, replacement in _FOLDED:
         path = pattern.sub(replacement, path)
@@ -36,7 +36,7 @@ def shape(method: str, path: str) -> str:
 
 
 class Stats(BaseModel):
-    """Counts since the start or the last reset; bodies' sizes in bytes."""
+    """Counts since the start or the last reset; sizes of bodies in bytes."""
 
     total: int = 0
     by_shape: dict[str, int] = Field(default_factory=dict)
@@ -51,7 +51,7 @@ class Stats(BaseModel):
 
 
 class RequestCounts:
-    """Counts requests; may be read and reset from any thread."""
+    """Counters that any thread may read and reset."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,34 +67,34 @@ class RequestCounts:
         self._max_in_flight = self._in_flight
 
     def begin(self, label: str) -> None:
-        """Note that a request of this shape has arrived."""
+        """Count a request of this shape at its arrival."""
         with self._lock:
             self._shapes[label] += 1
             self._in_flight += 1
             self._max_in_flight = max(self._max_in_flight, self._in_flight)
 
     def end(self) -> None:
-        """Note that a request has been answered, or dropped."""
+        """Count the end of a request."""
         with self._lock:
             self._in_flight -= 1
 
     def received(self, label: str, size: int) -> None:
-        """Add to the bytes of the bodies of requests of this shape."""
+        """Add bytes received in bodies of requests of this shape."""
         with self._lock:
             self._bytes_in[label] += size
 
     def sent(self, label: str, size: int) -> None:
-        """Add to the bytes of the bodies of answers to requests of this shape."""
+        """Add bytes sent in answers to requests of this shape."""
         with self._lock:
             self._bytes_out[label] += size
 
     def limited(self) -> None:
-        """Note that a request was refused for the rate limit."""
+        """Count a request that the rate limit refused."""
         with self._lock:
             self._rate_limited += 1
 
     def fault(self, kind: str, label: str) -> None:
-        """Note that a fault hit a request of this shape."""
+        """Count a fault in a request of this shape."""
         with self._lock:
             self._faults[f"{kind} {label}"] += 1
 
@@ -115,6 +115,6 @@ class RequestCounts:
             )
 
     def reset(self) -> None:
-        """Start counting anew; requests in flight stay so."""
+        """Set all counts to zero, except the requests in flight."""
         with self._lock:
             self._clear()

@@ -1,4 +1,4 @@
-"""Rules for faults: which request they hit, how, and how often."""
+"""Rules for faults: matching requests, kind of the fault, and number of times."""
 
 from __future__ import annotations
 
@@ -18,56 +18,56 @@ from firecrest_sandbox.fault_injection.counts import shape as shape_of
 UPSTREAM_ERROR = (
     "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
 )
-"""Body of Envoy's 503 after its connection to the gateway has broken, possibly with the request executed."""
+"""Body of Envoy's 503 after a lost connection to the gateway. The request may have been executed."""
 GIB = 1024**3
 _MODIFYING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _TOKEN_SHAPE = "POST token"  # noqa: S105  a label
 
 
 class FaultKind(str, Enum):
-    """What happens to a request that a rule hits."""
+    """Effect of a rule on a matching request."""
 
     STATUS = "status"
-    """It is answered with the rule's status and never carried out."""
+    """The request is not executed; the answer has the rule's status."""
     STATUS_AFTER = "status-after"
-    """It is carried out and answered with the rule's status all the same."""
+    """The request is executed; the answer has the rule's status."""
     HANG = "hang"
-    """It waits for the rule's seconds and is then carried out, even if nobody waits any more."""
+    """The request is executed after the rule's seconds, even if the client has disconnected."""
     IGNORE = "ignore"
-    """It is never carried out and never answered."""
+    """The request is not executed and not answered."""
     MUTE = "mute"
-    """It is carried out and never answered."""
+    """The request is executed and not answered."""
     CUT = "cut"
-    """Its connection is dropped and it is never carried out."""
+    """The request is not executed; the connection is dropped."""
     LOSE_REPLY = "lose-reply"
-    """It is carried out, and the connection dropped instead of the answer."""
+    """The request is executed; the connection is dropped instead of the answer."""
     TRUNCATE = "truncate"
-    """It is carried out, and the connection dropped in the middle of the answer's body."""
+    """The request is executed; the connection is dropped in the middle of the answer's body."""
     GARBLE = "garble"
-    """It is carried out, and half of the answer's body arrives as if it were all."""
+    """The request is executed; the answer has half of its body, with a matching length."""
     PAGE = "page"
-    """It is carried out, and a page of HTML arrives instead of the answer's body, if it has one."""
+    """The request is executed; a page of HTML replaces a non-empty body."""
     PORTAL = "portal"
-    """It is never carried out; a page of HTML with status 200 arrives."""
+    """The request is not executed; the answer is a page of HTML with status 200."""
     OUTAGE = "outage"
-    """Like `status`, for the rule's seconds from its first hit on."""
+    """Like `status`, for the rule's seconds after its first match."""
     ACTS_LATE = "acts-late"
-    """Its connection is dropped at once, and it is carried out after the rule's seconds.
+    """The connection is dropped immediately; the request is executed after the rule's seconds.
 
-    Only requests that modify something are hit; a request for a token is none of them.
+    The rule matches only requests that modify something, and no token request.
     """
     ENDLESS = "endless"
-    """It is carried out, and the answer's body goes on until the client hangs up."""
+    """The request is executed; the answer's body ends only when the client disconnects."""
     STALL = "stall"
-    """FirecREST v1: its task stays at 100 and is never carried out."""
+    """FirecREST v1: the request is not executed; its task stays at 100."""
     STALL_AFTER = "stall-after"
-    """FirecREST v1: it is carried out and its task stays at 100 all the same."""
+    """FirecREST v1: the request is executed; its task stays at 100."""
     WARN = "warn"
-    """FirecREST v1: sbatch takes the job with a warning, so that the task ends with 400."""
+    """FirecREST v1: sbatch accepts the job with a warning, so that the task ends with 400."""
 
 
 class FaultRule(BaseModel):
-    """One rule; the first that hits a request is used."""
+    """One rule. The first matching rule applies to a request."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,22 +75,20 @@ class FaultRule(BaseModel):
         default=None, description="regular expression, searched for in the request's path"
     )
     shape: str | None = Field(
-        default=None, description="method and path as the counts name them: `GET /compute/{system}/jobs`"
+        default=None, description="method and path as in the counts: `GET /compute/{system}/jobs`"
     )
     kind: FaultKind
     method: str | None = None
     status: int = Field(default=503, ge=400, le=599)
     headers: dict[str, str] = Field(default_factory=dict)
-    times: int = Field(default=1, ge=1, description="how many requests it hits")
-    after: int = Field(default=0, ge=0, description="how many matching requests it lets pass first")
+    times: int = Field(default=1, ge=1, description="number of requests that it affects")
+    after: int = Field(default=0, ge=0, description="number of matching requests that it ignores first")
     share: float = Field(
-        default=1.0, gt=0, le=1, description="of the matching requests, those that it hits, by chance"
+        default=1.0, gt=0, le=1, description="fraction of the matching requests that it affects, at random"
     )
     seconds: float = Field(default=30.0, ge=0)
-    message: str = Field(default="Injected fault.", description="of the gateway's own JSON")
-    text: str | None = Field(
-        default=None, description="plain text of the answer instead of the gateway's own JSON"
-    )
+    message: str = Field(default="Injected fault.", description="message in FirecREST's JSON")
+    text: str | None = Field(default=None, description="plain text of the answer instead of FirecREST's JSON")
     size: int = Field(
         default=2 * GIB, gt=0, description="bytes after which an endless body ends, as a safeguard"
     )
@@ -123,36 +121,36 @@ def load_faults(path: Path) -> tuple[FaultRule, ...]:
     """Read a JSON list of rules.
 
     Raises:
-        OSError: the file can't be read.
-        ValueError: it isn't JSON, or not a list of rules (`pydantic.ValidationError`).
+        OSError: the file cannot be read.
+        ValueError: the file is not JSON, or not a list of rules (`pydantic.ValidationError`).
     """
     return _RULES.validate_python(json.loads(path.read_text(encoding="utf-8")))
 
 
-class _Armed:
-    """A rule and how much of it is left."""
+class _ActiveRule:
+    """A rule with the numbers of requests that it still ignores and affects."""
 
     def __init__(self, rule: FaultRule) -> None:
         self.rule = rule
         self.pattern = re.compile(rule.path or "")
-        self.to_pass = rule.after
-        self.to_hit = rule.times
+        self.to_ignore = rule.after
+        self.to_affect = rule.times
         self.ends: float | None = None
 
-    def hits(self, method: str, path: str, chance: random.Random) -> bool:
+    def matches(self, method: str, path: str, generator: random.Random) -> bool:
         if not self._matches(method, path):
             return False
-        if self.to_pass > 0:
-            self.to_pass -= 1
+        if self.to_ignore > 0:
+            self.to_ignore -= 1
             return False
         if self.rule.kind is FaultKind.OUTAGE:
             now = time.monotonic()
             if self.ends is None:
                 self.ends = now + self.rule.seconds
             return now < self.ends
-        if self.to_hit == 0 or chance.random() >= self.rule.share:
+        if self.to_affect == 0 or generator.random() >= self.rule.share:
             return False
-        self.to_hit -= 1
+        self.to_affect -= 1
         return True
 
     def _matches(self, method: str, path: str) -> bool:
@@ -165,30 +163,30 @@ class _Armed:
 
 
 class Faults:
-    """The rules in force; they can be changed from any thread while the sandbox serves.
+    """The active rules, which any thread may change while the server runs.
 
     Args:
-        rules: to begin with.
-        seed: of what is left to chance.
+        rules: initial rules.
+        seed: for rules with a share.
     """
 
     def __init__(self, rules: Iterable[FaultRule] = (), seed: int | None = None) -> None:
         self._lock = threading.Lock()
-        self._armed = [_Armed(rule) for rule in rules]
-        self._chance = random.Random(seed)  # noqa: S311 - trouble, not secrets
+        self._active = [_ActiveRule(rule) for rule in rules]
+        self._random = random.Random(seed)  # noqa: S311  not for secrets
 
     def add(self, *rules: FaultRule) -> None:
-        """Put rules behind those in force."""
+        """Append rules."""
         with self._lock:
-            self._armed += [_Armed(rule) for rule in rules]
+            self._active += [_ActiveRule(rule) for rule in rules]
 
     def clear(self) -> None:
-        """Take all rules out of force."""
+        """Remove all rules."""
         with self._lock:
-            self._armed.clear()
+            self._active.clear()
 
-    def hitting(self, method: str, path: str) -> FaultRule | None:
-        """Return the rule that hits this request, and use it up by one."""
+    def match(self, method: str, path: str) -> FaultRule | None:
+        """Return the rule that applies to a request, and count its use."""
         with self._lock:
-            hit = (armed.rule for armed in self._armed if armed.hits(method, path, self._chance))
+            hit = (active.rule for active in self._active if active.matches(method, path, self._random))
             return next(hit, None)

@@ -1,4 +1,4 @@
-"""Stands before every request: counts it, holds it up, and breaks it when told to."""
+"""Middleware that counts, delays and breaks requests."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from firecrest_sandbox.config import SandboxConfig
 
 PRIVATE_PREFIX = "/__"
-"""Paths below it belong to the sandbox itself and are neither counted nor disturbed."""
+"""Prefix of the server's internal paths, which are not counted and get no faults."""
 _API_PREFIXES = ("/status/", "/filesystem/", "/compute/")
 READ_TO_ITS_END = f"{FaultKind.ENDLESS.value} (read to its end)"
-"""Label in the counts of an endless body that the client has read until the rule's size ended it."""
+"""Label in the counts for an endless body that the client read up to the rule's size."""
 
 
 class CuttableProtocol(H11Protocol):
-    """uvicorn's protocol, which lets a request reach its own connection to drop it."""
+    """uvicorn's protocol, which passes the connection to requests so that a fault can drop it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it the same way
-        """Hand the connection to the requests that arrive on it."""
+        """Pass the connection to its requests."""
         self.app_state = {**self.app_state, "transport": transport}
         super().connection_made(transport)
 
 
 class FaultInjection:
-    """The outermost ASGI layer."""
+    """ASGI layer between the guard and the applications."""
 
     def __init__(self, app: ASGIApp, *, counts: RequestCounts, faults: Faults, config: SandboxConfig) -> None:
         self._app = app
@@ -80,13 +80,13 @@ class FaultInjection:
             await drain(receive)
             await refuse(scope, send, 429, "API rate limit exceeded", {"Retry-After": "1"})
             return
-        rule = self._faults.hitting(scope["method"], scope["path"])
+        rule = self._faults.match(scope["method"], scope["path"])
         if rule is None:
             await self._app(scope, receive, send)
             return
         self._counts.fault(rule.kind.value, label)
-        whole = await break_request(rule, self._app, scope, receive, send)
-        if rule.kind is FaultKind.ENDLESS and whole:
+        completed = await break_request(rule, self._app, scope, receive, send)
+        if rule.kind is FaultKind.ENDLESS and completed:
             self._counts.fault(READ_TO_ITS_END, label)
 
     def _over_rate(self, path: str) -> bool:

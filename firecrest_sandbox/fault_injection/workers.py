@@ -1,4 +1,4 @@
-"""Services that take one request at a time."""
+"""Services that handle one request at a time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from firecrest_sandbox.v1.paths import serves, service_of
 
 
 class SerialServices:
-    """Has each of v1's services do one request after the other, as its one process with one thread does.
+    """Serialise the requests to each of v1's services, which run in one process with one thread.
 
     Args:
-        one_each: whether it does so at all.
+        one_each: False disables the serialisation.
     """
 
     def __init__(self, *, one_each: bool) -> None:
@@ -22,7 +22,7 @@ class SerialServices:
 
     @contextlib.asynccontextmanager
     async def free_for(self, path: str) -> AsyncIterator[None]:
-        """Wait for the worker that serves a path, and keep it busy."""
+        """Wait for the worker that serves a path, and occupy it."""
         if not (self._one_each and serves(path)):
             yield
             return

@@ -1,1 +1,1 @@
-"""The section `filesystem/ops` of the API: quick operations on files, one command each."""
+"""File operations of both API versions, confined to the root."""

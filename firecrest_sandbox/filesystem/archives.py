@@ -1,4 +1,4 @@
-"""The commands that make and unpack tar archives."""
+"""Commands that pack and unpack tar archives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _READ_MODES: dict[str, ReadMode] = {"none": "r:*", "bzip2": "r:bz2", "gzip": "r:
 
 
 class Compression(str, Enum):
-    """How an archive is compressed; with `none`, unpacking looks for itself."""
+    """Compression of an archive. With `none`, extraction detects the compression."""
 
     NONE = "none"
     BZIP2 = "bzip2"
@@ -28,28 +28,28 @@ class Compression(str, Enum):
 
     @property
     def tar_flags(self) -> tuple[str, ...]:
-        """The option of GNU tar that chooses it."""
+        """The option of GNU tar."""
         return {"none": (), "bzip2": ("-j",), "gzip": ("-z",), "xz": ("-J",)}[self.value]
 
     @property
     def read_mode(self) -> ReadMode:
-        """The mode of `tarfile.open` that reads it."""
+        """The mode of `tarfile.open`."""
         return _READ_MODES[self.value]
 
 
 def pack_command(source: str, target: str, *, compression: Compression, dereference: bool) -> Sequence[str]:
-    """Return the command that packs one file or directory, named without its parents."""
+    """Return the command that packs one file or directory, without its parents in the names."""
     directory, name = os.path.split(source)
     links = ("--dereference",) if dereference else ()
     return ("tar", *links, *compression.tar_flags, "-cf", target, "-C", directory, "--", name)
 
 
 def pack_matching_command(source: str, target: str, *, pattern: str, dereference: bool) -> Sequence[str]:
-    """Return the command that packs the regular files below the source's parent that match.
+    """Return the command that packs the matching regular files below the source's parent.
 
-    The pattern is GNU find's (Emacs syntax) and has to match the whole of a name like
-    `./a/b.txt`. The archive is always gzip; directories and links are never in it, and that `find` can't
-    look into a directory is no failure (so it is with the real gateway).
+    The pattern is a regular expression of GNU find (Emacs syntax) that matches a complete name like
+    `./a/b.txt`. As in the real gateway, the archive is always gzip, contains no directories or links, and an
+    unreadable directory is no error.
     """
     links = "--dereference" if dereference else ""
     script = (
@@ -60,6 +60,6 @@ def pack_matching_command(source: str, target: str, *, pattern: str, dereference
 
 
 def unpack_command(source: str, target: str, *, compression: Compression, root: Path) -> Sequence[str]:
-    """Return the command that unpacks an archive in a job; nothing of it leads out of the root."""
+    """Return the command that unpacks an archive in a job, without leaving the root."""
     python = (sys.executable, "-I", "-S", os.path.abspath(extraction.__file__))  # noqa: PTH100
     return (*python, source, target, compression.read_mode, str(root))

@@ -1,8 +1,7 @@
-"""Unpacks a tar archive below a root: no member, no link and no existing link leads out.
+"""Extraction of a tar archive below a root: no member and no link may lead out.
 
-It runs inside the gateway and, as a program of its own, inside transfer jobs on whatever node,
-so it needs nothing but the standard library. Python's own `data` filter would do, but
-Python 3.10 and 3.11 have it from 3.10.12 and 3.11.4 on only.
+The module runs inside the server and as a program in transfer jobs on any node, so it needs only the standard
+library. Python's `data` filter would suffice, but exists only since Python 3.10.12 and 3.11.4.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ _DAMAGED = (
     EOFError,
     LZMAError,
     zlib.error,
-    # A hard link to something that the archive lacks.
+    # A hard link to a missing member.
     KeyError,
-    # Names, times and numbers that no file can have.
+    # Invalid names, times and numbers.
     ValueError,
     OverflowError,
     RecursionError,
@@ -36,15 +35,15 @@ _DAMAGED = (
 
 
 class ExtractionError(Exception):
-    """GNU tar would fail with this complaint."""
+    """GNU tar would fail with this message."""
 
 
 class OutOfTimeError(Exception):
-    """Unpacking took longer than it may."""
+    """Extraction exceeded its time limit."""
 
 
 class _UntilDeadline:
-    """A file that can't be read any more once its time is up."""
+    """A file that cannot be read after a deadline."""
 
     def __init__(self, file: IO[bytes], deadline: float) -> None:
         self._file = file
@@ -60,14 +59,14 @@ class _UntilDeadline:
 
 
 def extract(source: Path, target: Path, *, mode: ReadMode, root: Path, seconds: float = float("inf")) -> None:
-    """Unpack an archive into a directory that exists.
+    """Unpack an archive into an existing directory.
 
-    Owners become the user who runs this, and nobody else may write (as GNU tar does it for a
-    user who isn't root and has the usual umask). Existing files are replaced.
+    The current user becomes the owner, and other users get no write permission, as with GNU tar for an
+    unprivileged user with the usual umask. Existing files are replaced.
 
     Raises:
-        ExtractionError: as GNU tar fails, or a member would lead out of the root.
-        OutOfTimeError: it took longer than `seconds`; what was unpacked stays.
+        ExtractionError: GNU tar would fail, or a member would lead out of the root.
+        OutOfTimeError: extraction took longer than `seconds`; unpacked files remain.
     """
     if not target.is_dir():
         raise ExtractionError(f"{target}: Cannot open: No such file or directory")
@@ -75,7 +74,7 @@ def extract(source: Path, target: Path, *, mode: ReadMode, root: Path, seconds: 
         with source.open("rb") as file:
             limited = cast("IO[bytes]", _UntilDeadline(file, time.monotonic() + seconds))
             with tarfile.open(fileobj=limited, mode=mode) as archive:
-                # Members are checked here; later Pythons would check once more, or warn.
+                # Members are checked below. Newer versions of Python would check them again, or warn.
                 archive.extraction_filter = staticmethod(lambda member, _: member)
                 for member in archive:
                     archive.extract(_checked(member, target, root), target)
@@ -87,7 +86,7 @@ def extract(source: Path, target: Path, *, mode: ReadMode, root: Path, seconds: 
 
 
 def below(path: str, root: Path) -> bool:
-    """Tell whether a resolved path is the root or below it."""
+    """Return whether a resolved path is the root or below it."""
     return path == str(root) or path.startswith(f"{str(root).rstrip('/')}/")
 
 
@@ -98,18 +97,18 @@ def _checked(original: tarfile.TarInfo, target: Path, root: Path) -> tarfile.Tar
         raise ExtractionError(f"{member.name}: Cannot mknod: Operation not permitted")
     if ".." in Path(member.name).parts:
         raise ExtractionError(f"{member.name}: Member name contains '..'")
-    place = target / member.name
-    leads_to = [place.parent]
+    path = target / member.name
+    destinations = [path.parent]
     if member.issym():
-        leads_to.append(place.parent / member.linkname)
+        destinations.append(path.parent / member.linkname)
     elif member.islnk():
         member.linkname = member.linkname.lstrip("/")
-        leads_to.append(target / member.linkname)
-    for path in leads_to:
-        if not below(os.path.realpath(path), root):
+        destinations.append(target / member.linkname)
+    for destination in destinations:
+        if not below(os.path.realpath(destination), root):
             raise ExtractionError(f"{member.name}: Cannot open: leads out of the sandbox")
-    if place.is_symlink() or place.is_file():
-        place.unlink()
+    if path.is_symlink() or path.is_file():
+        path.unlink()
     member.uid, member.gid = os.getuid(), os.getgid()
     member.uname = member.gname = ""
     member.mode &= ~(_WRITABLE_BY_OTHERS | _SET_IDS)
@@ -119,10 +118,10 @@ def _checked(original: tarfile.TarInfo, target: Path, root: Path) -> tarfile.Tar
 
 
 def main(arguments: list[str]) -> int:
-    """Unpack as a command does, and return its exit status.
+    """Run as a command, and return the exit status.
 
     Args:
-        arguments: the archive, the directory, the mode in which to read the archive, the root.
+        arguments: archive, target directory, mode of `tarfile.open`, root.
     """
     source, target, mode, root = arguments
     try:

@@ -1,4 +1,4 @@
-"""Reads the output of `ls -l --quoting-style=c` the way the real gateway does."""
+"""Parser of `ls -l --quoting-style=c`, with the quirks of the real gateway."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENTRY = re.compile(
 
 
 class File(CamelModel):
-    """A directory entry; the size is text, the time local and without a zone."""
+    """A directory entry. The size is text; the time is local, without a time zone."""
 
     name: str
     type: str
@@ -47,9 +47,8 @@ class FileStat(CamelModel):
 def parse(output: str) -> list[File]:
     """Return the entries.
 
-    In a recursive listing, names below the first directory are relative to it. Characters
-    that C quoting escapes stay escaped, all but `"` and the backslash (so it is with the
-    real gateway).
+    In a recursive listing, names are relative to the first directory. As in the real gateway, characters that
+    C quoting escapes stay escaped, except `"` and the backslash.
     """
     top: str | None = None
     prefix = ""

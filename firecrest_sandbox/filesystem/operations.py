@@ -1,6 +1,6 @@
-"""The file operations of both generations of the API: what they may touch, and how they are carried out.
+"""File operations of both API versions, and the paths that they may access.
 
-The paths are the clients' own; each operation looks where they lead before it does anything.
+Paths come from clients. Each operation resolves and checks its paths before it does anything.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ _STAT_FIELDS = ("mode", "ino", "dev", "nlink", "uid", "gid", "size", "atime", "m
 
 @dataclass(frozen=True)
 class Operations:
-    """What every file operation needs of the gateway."""
+    """File operations of one server."""
 
     server: ServerState
 
     def path(self, raw: str | None, *, follow: bool = True) -> str:
-        """Return a client's path if the sandbox may touch it; see `paths.confined`."""
+        """Return a client's path after checking it; see `paths.confined`."""
         if raw is None:
             raise GatewayError(400, "All filesystem requests require a path or source_path parameter.")
         return confined(raw, self.server.root, self.server.config.system, follow=follow)
 
     def removable(self, raw: str | None) -> str:
-        """Return the path of what a client wants removed: anything below the root, but not the root."""
+        """Return a path that a client may remove: any path below the root, but not the root."""
         path = self.path(raw, follow=False)
         if Path(path) == self.server.root:
             raise CommandError(1, f"rm: cannot remove '{path}': Permission denied")
         return path
 
     async def refuse_links_out(self, path: str, *, deep: bool = True) -> None:
-        """Refuse a tree whose links lead out of the root, before they are followed or written through."""
+        """Refuse a tree with links that lead out of the root, before an operation follows them."""
         link = await asyncio.to_thread(links_out, path, self.server.root, deep=deep)
         if link is not None:
             raise PathError.outside(link, self.server.config.system)
 
     async def run(self, *argv: str) -> Finished:
-        """Run a command that has to succeed.
+        """Run a command that must succeed.
 
         Raises:
-            CommandError: it failed.
-            OperationTimeoutError, OutputLimitError: it exceeded the site's limits.
+            CommandError: the command failed.
+            OperationTimeoutError, OutputLimitError: the command exceeded the site's limits.
         """
         config = self.server.config
         finished = await run_command(argv, timeout=config.operation_timeout, output_limit=config.buffer_limit)
@@ -76,16 +76,16 @@ class Operations:
         recursive: bool = False,
         dereference: bool = False,
     ) -> list[File]:
-        """Return what `ls -l` shows of a directory, or of one file."""
+        """Return the entries of a directory, or of one file, from `ls -l`."""
         path = self.path(raw, follow=dereference)
         if dereference:
             await self.refuse_links_out(path, deep=recursive)
-        wanted = {"-A": hidden, "-n": numeric, "-R": recursive, "-L": dereference}
-        options = [option for option, chosen in wanted.items() if chosen]
+        flags = {"-A": hidden, "-n": numeric, "-R": recursive, "-L": dereference}
+        options = [option for option, is_set in flags.items() if is_set]
         return parse((await self.run(*LS, *options, "--", path)).text)
 
     async def entry(self, path: str) -> File | None:
-        """Return what `ls -ld` shows of a path that was looked at."""
+        """Return the entry of a checked path from `ls -ld`."""
         return next(iter(parse((await self.run(*LS, "-d", "--", path)).text)), None)
 
     async def stat(self, raw: str, *, dereference: bool) -> FileStat:
@@ -104,45 +104,45 @@ class Operations:
     async def checksum(self, raw: str) -> str:
         """Return the SHA-256 of a file."""
         output = (await self.run("sha256sum", "--", self.path(raw))).text
-        # A leading backslash tells that the file's name, which follows, is escaped.
+        # A leading backslash marks an escaped file name (coreutils).
         return output.split()[0].lstrip("\\")
 
     async def kind(self, raw: str) -> str:
-        """Return what kind of file it is."""
+        """Return the type of a file as `file` reports it."""
         return (await self.run("file", "-b", "--", self.path(raw))).text.strip()
 
     async def content(self, raw: str) -> bytes:
-        """Return a small file: base64 of it has to fit the gateway's buffer."""
+        """Return a small file, whose base64 encoding must fit the output limit."""
         return base64.b64decode((await self.run("base64", "--wrap=0", "--", self.path(raw))).stdout)
 
     async def make_directory(self, raw: str | None, *, parents: bool) -> str:
-        """Make a directory and return its path."""
+        """Create a directory and return its path."""
         path = self.path(raw)
         await self.run("mkdir", *(["-p"] if parents else []), "--", path)
         return path
 
     async def make_link(self, raw_target: str | None, raw_link: str) -> str:
-        """Make a symbolic link and return its path."""
+        """Create a symbolic link and return its path."""
         target = self.path(raw_target)
         link = self.path(raw_link, follow=False)
         if await asyncio.to_thread(Path(link).is_dir):
-            # There `ln` makes the link inside it.
+            # `ln` creates the link inside this directory.
             self.path(link)
         await self.run("ln", "-s", "--", target, link)
         return link
 
     async def change_mode(self, raw: str | None, mode: str) -> tuple[str, str]:
-        """Change a file's mode; return its path and what `chmod -v` says."""
+        """Change a file's mode; return its path and the output of `chmod -v`."""
         path = self.path(raw)
         return path, (await self.run("chmod", "-v", "--", mode, path)).text.rstrip("\n")
 
     async def change_owner(self, raw: str | None, owner: str, group: str) -> tuple[str, str]:
-        """Change a file's owner and group; return its path and what `chown -v` says."""
+        """Change a file's owner and group; return its path and the output of `chown -v`."""
         path = self.path(raw)
         return path, (await self.run("chown", "-v", "--", f"{owner}:{group}", path)).text.rstrip("\n")
 
     async def remove(self, raw: str) -> None:
-        """Remove a file, or a directory with all that is in it."""
+        """Remove a file, or a directory with its content."""
         await self.run("rm", "-r", "--interactive=never", "--", self.removable(raw))
 
     async def write(self, raw_directory: str, name: str | None, content: BinaryIO) -> None:
@@ -159,7 +159,7 @@ class Operations:
         pattern: str | None = None,
         dereference: bool = False,
     ) -> Sequence[str]:
-        """Return the command that packs a file or directory, or the files beside it that match a pattern."""
+        """Return the command that packs a file or directory, or matching files of its parent."""
         source = self.path(raw_source, follow=dereference)
         target = self.path(raw_target)
         if dereference:
@@ -170,7 +170,7 @@ class Operations:
         return pack_command(source, target, compression=compression, dereference=dereference)
 
     async def unpack(self, raw_source: str | None, raw_target: str, compression: Compression) -> None:
-        """Unpack an archive below a directory that exists, within the site's time limit."""
+        """Unpack an archive into an existing directory, within the site's time limit."""
         source, target = self.path(raw_source), self.path(raw_target)
         try:
             await asyncio.to_thread(
@@ -199,8 +199,8 @@ class Operations:
         target = self.path(raw_target)
         if dereference:
             await self.refuse_links_out(source)
-        # `cp` writes through the links that it finds in its way.
-        await self.refuse_links_out(await asyncio.to_thread(_copied_to, source, target))
+        # `cp` follows existing links below its target.
+        await self.refuse_links_out(await asyncio.to_thread(_copy_destination, source, target))
         return ["cp", *options, *(["--dereference"] if dereference else []), "-R", "--", source, target]
 
     def moving(self, raw_source: str | None, raw_target: str, *options: str) -> Sequence[str]:
@@ -216,9 +216,9 @@ def head_or_tail(
     Args:
         command: `head` or `tail`.
         path: the file.
-        size: how many bytes.
-        lines: how many lines.
-        rest: the sign that makes the command show all but so many, or nothing.
+        size: number of bytes.
+        lines: number of lines.
+        rest: the sign that excludes this number from the output, or an empty string.
     """
     if size:
         return (command, f"--bytes={rest}{size}", "--", path)
@@ -235,5 +235,5 @@ def _write(source: BinaryIO, target: str) -> None:
         raise CommandError(1, f"bash: line 1: {target}: {error.strerror}") from None
 
 
-def _copied_to(source: str, target: str) -> str:
+def _copy_destination(source: str, target: str) -> str:
     return f"{target}/{Path(source).name}" if Path(target).is_dir() else target

@@ -1,4 +1,4 @@
-"""Which paths the sandbox touches: absolute ones that stay below its root."""
+"""Confinement of paths: absolute ones that stay below the root."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
-    """Return the path if it leads to a place below the root, with the slash at its end if it has one.
+    """Return a normalised path if it stays below the root; a trailing slash is kept.
 
     Args:
-        raw: as the client sent it.
+        raw: the client's path.
         root: absolute, without symbolic links.
-        system: named in the refusal.
-        follow: whether the operation follows a symbolic link at the path's end; one that
-            does not may touch a link that points elsewhere (to remove it, say). A slash behind a link has it
-            followed in any case (POSIX, pathname resolution).
+        system: name of the system, for the error message.
+        follow: whether the operation follows a symbolic link at the end of the path. Otherwise it may access
+            a link that leads out, for example to remove it. A trailing slash always follows a link (POSIX,
+            pathname resolution).
 
     Raises:
-        PathError: it is relative, or leaves the root by `..` or through a link.
-        CommandError: it has a quote, on which the real gateway's shell commands break.
+        PathError: the path is relative, or leaves the root by `..` or through a link.
+        CommandError: the path contains a quote, which breaks the real gateway's shell commands.
     """
     if not raw.startswith("/"):
         raise PathError.relative(raw)
@@ -34,10 +34,10 @@ def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
         raise PathError.outside(raw.replace("\0", "?"), system)
     path = os.path.normpath(raw)
     as_directory = raw.endswith(("/", "/."))
-    # What lies beside the root must not be a way back to the root itself.
-    ends_here = follow or as_directory or path == str(root)
-    place = os.path.realpath(path if ends_here else os.path.dirname(path))  # noqa: PTH120
-    for candidate in (path, place):
+    # The root's parent is outside, so the root itself is resolved completely.
+    resolve_all = follow or as_directory or path == str(root)
+    resolved = os.path.realpath(path if resolve_all else os.path.dirname(path))  # noqa: PTH120
+    for candidate in (path, resolved):
         if not below(candidate, root):
             raise PathError.outside(candidate, system)
     if "'" in path:
@@ -46,17 +46,16 @@ def confined(raw: str, root: Path, system: str, *, follow: bool = True) -> str:
 
 
 def links_out(path: str, root: Path, *, deep: bool = True) -> str | None:
-    """Return a symbolic link that leads out of the root, if one is met where links are followed.
+    """Return a symbolic link below a path that leads out of the root, or None.
 
     Args:
-        path: where to begin; links to directories below the root are followed from there, as
-            `--dereference` does.
+        path: start of the search. Links to directories below the root are followed, as with `--dereference`.
         root: absolute, without symbolic links.
-        deep: whether subdirectories are looked into.
+        deep: whether subdirectories are searched.
     """
-    waiting, seen = [path], set()
-    while waiting:
-        start = waiting.pop()
+    pending, seen = [path], set()
+    while pending:
+        start = pending.pop()
         real = os.path.realpath(start)
         if not below(real, root):
             return start
@@ -64,7 +63,7 @@ def links_out(path: str, root: Path, *, deep: bool = True) -> str | None:
             continue
         seen.add(real)
         if deep or start == path:
-            waiting += _links(real, deep=deep)
+            pending += _links(real, deep=deep)
     return None
 
 

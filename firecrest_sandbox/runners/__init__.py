@@ -1,1 +1,1 @@
-"""What runs jobs: processes on this machine, or the Slurm that it belongs to."""
+"""Runners of jobs: local processes, or the Slurm of this machine."""

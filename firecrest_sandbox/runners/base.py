@@ -1,4 +1,4 @@
-"""The one interface of all runners."""
+"""Interface of the runners."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JobQuery:
-    """Which jobs a list shows; pending and running ones are in every time window."""
+    """Filter of a job list. Pending and running jobs are in every time window."""
 
     time_window: JobsTimeWindow
     name: str | None = None
@@ -33,14 +33,14 @@ class JobQuery:
 
 @dataclass(frozen=True)
 class SubmissionReceipt:
-    """A job that was queued, and what sbatch warned of all the same."""
+    """Id of a submitted job, and sbatch's warning about it."""
 
     job_id: str
     warning: str = ""
 
 
 class ResourceKind(str, Enum):
-    """What `scontrol show` can describe."""
+    """Resources that `scontrol show` describes."""
 
     JOB = "job"
     NODES = "nodes"
@@ -49,45 +49,44 @@ class ResourceKind(str, Enum):
 
 
 ACCOUNT_FIELDS = "JobID,Partition,JobName,User,State,Start,CPUTime,End,NNodes,NodeList,ExitCode,Elapsed"
-"""The columns of `Runner.account`, by sacct's names."""
+"""Columns of `Runner.account`, with sacct's names."""
 QUEUE_FIELDS = "JobID,Partition,Name,User,State,TimeUsed,StartTime,TimeLeft,NumNodes,ReasonList"
-"""The columns of `Runner.queue`, by squeue's names."""
+"""Columns of `Runner.queue`, with squeue's names."""
 
 
 class Runner(Protocol):
-    """Runs jobs as Slurm does, or by Slurm.
+    """A scheduler: Slurm, or an imitation.
 
-    Every method that asks or tells the scheduler raises `SchedulerError` with the
-    scheduler's complaint.
+    Every method raises `SchedulerError` with the scheduler's message on failure.
     """
 
     @property
     def version(self) -> str:
-        """The Slurm version that it is, or claims to be."""
+        """The Slurm version, possibly imitated."""
         ...
 
     async def start(self) -> None:
-        """Get ready; called once, on the event loop that serves the requests."""
+        """Prepare the runner; called once, on the server's event loop."""
         ...
 
     async def stop(self) -> None:
-        """End every job that was submitted here, and wait until its processes are gone."""
+        """Cancel all jobs that were submitted here, and wait for the end of their processes."""
         ...
 
     async def submit(self, description: JobDescription) -> SubmissionReceipt:
-        """Queue a job."""
+        """Submit a job."""
         ...
 
     async def jobs(self, query: JobQuery) -> list[Job]:
-        """Return the jobs of a list."""
+        """Return the jobs that match a query."""
         ...
 
     async def job(self, job_id: str) -> list[Job]:
-        """Return a job, all tasks of an array, or nothing if the id is unknown."""
+        """Return a job or all tasks of an array; an unknown id has no jobs."""
         ...
 
     async def metadata(self, job_id: str) -> list[JobMetadata]:
-        """Return what was submitted, or nothing if the id is unknown."""
+        """Return a job's script and files; an unknown id has none."""
         ...
 
     async def attach(self, job_id: str, command: str) -> None:
@@ -95,7 +94,7 @@ class Runner(Protocol):
         ...
 
     async def cancel(self, job_id: str) -> None:
-        """Cancel a job; an unknown or ended one is an error, as it is to `scancel --verbose`."""
+        """Cancel a job. An unknown or finished job is an error, as with `scancel --verbose`."""
         ...
 
     async def nodes(self) -> list[Node]:
@@ -103,7 +102,7 @@ class Runner(Protocol):
         ...
 
     async def partitions(self, *, hidden: bool) -> list[Partition]:
-        """Return the partitions, with the hidden ones if asked."""
+        """Return the partitions, optionally including hidden ones."""
         ...
 
     async def reservations(self) -> list[Reservation]:
@@ -118,15 +117,15 @@ class Runner(Protocol):
         """Return the rows of `sacct -X`, by column.
 
         Args:
-            ids: of jobs, arrays and their tasks; without any, all jobs of today.
+            ids: ids of jobs, arrays and their tasks; if empty, all jobs of today.
             since: another first day, `YYYY-MM-DD`.
         """
         ...
 
     async def queue(self, ids: Sequence[str]) -> list[Mapping[str, str]]:
-        """Return the rows of squeue for the user's jobs, all or these, by column."""
+        """Return the rows of squeue for the user's jobs, all or the given ones, by column."""
         ...
 
-    async def show(self, thing: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
-        """Return what `scontrol show -o` tells, by attribute."""
+    async def show(self, kind: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
+        """Return the output of `scontrol show -o`, by attribute."""
         ...

@@ -1,6 +1,6 @@
-"""Who asks, about which system, and with what: the checks that all v1 services make in the same order.
+"""Checks of credentials, system name and parameters, which all v1 services perform in this order.
 
-The services verify tokens themselves; unlike v2 they accept one until its last second.
+The services verify tokens themselves. Unlike v2, they accept a token until it expires.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _TRUE = ("TRUE", "YES", "1")
 
 
 async def authenticated(request: Request) -> None:
-    """Let only requests with a valid token or the API key pass, and note whose they are."""
+    """Refuse requests without valid credentials, and store the user in the request's state."""
     request.state.user = user_of(request, server_of(request).authority)
 
 
 def user_of(request: Request, authority: TokenAuthority) -> str:
-    """Return the user whose token or API key a request bears.
+    """Return the user of a request's token or API key.
 
     Raises:
-        RefusedError: 401; it has neither, or one that is not valid.
+        RefusedError: 401; the request has neither, or an invalid one.
     """
     api_key = request.headers.get(API_KEY_HEADER)
     if api_key is not None:
         try:
             return authority.user_of_key(api_key)
-        except GatewayError as refused:
-            raise RefusedError(401, {"description": refused.message}) from None
+        except GatewayError as error:
+            raise RefusedError(401, {"description": error.message}) from None
     header = request.headers.get("Authorization")
     if header is None:
         raise RefusedError(401, {"description": "No Auth Header given"})
@@ -62,20 +62,20 @@ def user_of(request: Request, authority: TokenAuthority) -> str:
 
 @dataclass(frozen=True)
 class Machine:
-    """Checks that a request names the one system there is, and gives the gateway to its route.
+    """Check of the header `X-Machine-Name`.
 
-    Each service words its refusals in its own way.
+    Each service has its own texts for refusals.
     """
 
     unnamed: Mapping[str, str]
-    """The body where the header is missing."""
+    """Body of the refusal if the header is missing."""
     description: str
-    """Of the body where it names another system."""
+    """Description in the refusal of another system."""
     error: str = "Machine does not exists"
     header: str = "X-Machine-Does-Not-Exists"
 
     def check(self, request: Request) -> ServerState:
-        """Return the gateway, or refuse the request."""
+        """Return the server's state, or refuse the request."""
         server = server_of(request)
         name = request.headers.get(MACHINE_HEADER)
         if name is None:
@@ -88,41 +88,41 @@ class Machine:
 NO_MACHINE = {"description": "No machine name given"}
 
 
-def trouble_of(request: Request) -> FaultKind | None:
-    """Return the kind of fault that is to befall this request's task, if any."""
-    kind: FaultKind | None = getattr(request.state, "trouble", None)
+def task_fault_of(request: Request) -> FaultKind | None:
+    """Return the fault that applies to this request's task, if any."""
+    kind: FaultKind | None = getattr(request.state, "task_fault", None)
     return kind
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a request asks for: fields of its query, or of its form-encoded or multipart body."""
+    """Parameters of a request: fields of its query, or of its form-encoded or multipart body."""
 
     values: Mapping[str, str]
     files: Mapping[str, UploadFile]
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether a field is there, even if it is empty."""
+        """Return whether a field is present, even if it is empty."""
         return name in self.values
 
     def text(self, name: str, description: str) -> str:
-        """Return a field that has to be there.
+        """Return a required field.
 
-        v1 hands texts to shells, and refuses the characters that these would read.
+        v1 passes texts to shells, and refuses characters with a meaning there.
         """
         return checked(self.values.get(name), f"'{name}'", description)
 
     def optional(self, name: str, description: str) -> str | None:
-        """Return a field that may be missing."""
+        """Return an optional field."""
         return self.text(name, description) if name in self.values else None
 
     def flag(self, name: str) -> bool:
-        """Tell whether a field is one of v1's words for true."""
+        """Return whether a field is one of v1's words for true."""
         return self.values.get(name, "").upper() in _TRUE
 
 
 def checked(value: str | None, name: str, description: str) -> str:
-    """Return a text that v1 accepts: one that is not empty and has none of the forbidden characters."""
+    """Return a text after checking that it is not empty and has no forbidden characters."""
     problem = problem_with(value)
     if value is None or problem:
         raise RefusedError.because(description, f"{name} {problem}")
@@ -130,7 +130,7 @@ def checked(value: str | None, name: str, description: str) -> str:
 
 
 def problem_with(value: str | None) -> str:
-    """Return what v1 objects to in a text, or nothing."""
+    """Return v1's objection to a text, or an empty string."""
     if value is None:
         return "not specified"
     if not value:
@@ -140,7 +140,7 @@ def problem_with(value: str | None) -> str:
 
 @asynccontextmanager
 async def inputs_of(request: Request) -> AsyncIterator[Inputs]:
-    """Read a request's fields; its files can be read while the context lasts."""
+    """Read a request's parameters; its files can be read while the context is open."""
     if request.method == "GET":
         yield Inputs(dict(request.query_params), {})
         return

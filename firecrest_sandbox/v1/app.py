@@ -1,4 +1,4 @@
-"""Puts the services of FirecREST v1 together: how they answer errors, and their servers' limits."""
+"""The FirecREST v1 application: its services, the format of its errors, and limits on requests."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
@@ -25,7 +25,7 @@ _SIZE_LIMITED = {
 
 
 def build_api() -> FastAPI:
-    """Return the routes; they work once `state.server` is set."""
+    """Return the application; its routes need `state.server`."""
     api = FastAPI(
         title="FirecREST", version=V1_VERSION, redirect_slashes=False, docs_url=None, redoc_url=None
     )
@@ -43,7 +43,7 @@ def build_api() -> FastAPI:
     api.add_exception_handler(GatewayError, _answer_operation)
     api.add_exception_handler(HTTPException, _answer_http)
     api.add_exception_handler(ClientDisconnect, client_closed_request)
-    api.add_exception_handler(Exception, _answer_bug)
+    api.add_exception_handler(Exception, _answer_exception)
     api.add_middleware(_RequestLimits)
     return api
 
@@ -57,7 +57,7 @@ def unauthorized(request: Request, authority: TokenAuthority) -> JSONResponse | 
     return None
 
 
-async def _answer_refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's form
+async def _answer_refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's signature
     if not isinstance(error, RefusedError):
         raise error
     return JSONResponse(error.body, error.status, headers=error.headers)
@@ -74,22 +74,22 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         raise error
     if error.status_code == 404 and service_of(request.url.path) in _SERVICES:
         return HTMLResponse("<!doctype html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n", 404)
-    # What no route takes is answered by the proxy in front.
+    # The proxy answers requests without a route.
     return JSONResponse({"message": "Invalid"}, 400)
 
 
-async def _answer_bug(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's form
+async def _answer_exception(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's signature
     return JSONResponse({"description": f"{error.args}"}, 500)
 
 
 class _RequestLimits:
-    """The limits of v1's HTTP servers: on a request's line, and on its body where files are uploaded."""
+    """Limits of v1's HTTP servers on the request line, and on the body of uploads."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = _beyond_limits(Request(scope)) if scope["type"] == "http" else None
+        refusal = _refusal(Request(scope)) if scope["type"] == "http" else None
         if refusal is None:
             await self._app(scope, receive, send)
             return
@@ -97,9 +97,9 @@ class _RequestLimits:
         await refusal(scope, receive, send)
 
 
-def _beyond_limits(request: Request) -> Response | None:
+def _refusal(request: Request) -> Response | None:
     service = service_of(request.url.path)
-    # The proxy takes the service's name off.
+    # The proxy removes the service's name.
     target = request.url.path.removeprefix(f"/{service}") or "/"
     query = f"?{request.url.query}" if request.url.query else ""
     line = len(f"{request.method} {target}{query} HTTP/1.1")

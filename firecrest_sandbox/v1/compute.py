@@ -1,4 +1,4 @@
-"""The service `compute`: submits, lists and cancels jobs, and describes the system; all by tasks."""
+"""The service `compute`: jobs, and the description of the system, all through tasks."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +21,7 @@ from firecrest_sandbox.v1.access import (
     authenticated,
     checked,
     inputs_of,
-    trouble_of,
+    task_fault_of,
 )
 from firecrest_sandbox.v1.errors import RefusedError, probe_headers
 from firecrest_sandbox.v1.jobs import (
@@ -37,11 +37,11 @@ from firecrest_sandbox.v1.jobs import (
 from firecrest_sandbox.v1.work import TaskFailedError, new_task, start, task_response
 
 _INTERNAL_URL = "http://127.0.0.1:5003"
-"""What the data of a queued submission is, by an oversight of FirecREST's."""
+"""Data of a queued submission, due to an oversight in FirecREST."""
 _JOB_ID = re.compile(r"\d+(?:\+\d+|_\d+|_\[\d+-\d+\])?")
 _DEFAULT_PAGE_SIZE = 25
 _MAX_JOBS_TEXT = 2900
-"""A longer list of ids makes the certificator's request line too long (seen at 340 ids of 8 digits)."""
+"""A longer list of ids exceeds the request line of the certificator (measured with 340 ids of 8 digits)."""
 _ATTRIBUTES: Mapping[ResourceKind, Mapping[str, str | None]] = {
     ResourceKind.NODES: {"NodeName": None, "ActiveFeatures": ",", "Partitions": ",", "State": "+"},
     ResourceKind.PARTITIONS: dict.fromkeys(("PartitionName", "State", "TotalCPUs", "TotalNodes", "Default")),
@@ -62,7 +62,7 @@ def _machine(request: Request, description: str, unnamed: Mapping[str, str] = NO
     return Machine(unnamed, description).check(request)
 
 
-def _begun(
+def _start_task(
     request: Request, work: Callable[[], Awaitable[Any]], *, status: int = 200, data: str | None = None
 ) -> JSONResponse:
     task = new_task(request, "compute")
@@ -73,7 +73,7 @@ def _begun(
 
 @router.post("/jobs/path")
 async def submit_path(request: Request) -> JSONResponse:
-    """Submit a script that is on the system, from its own directory."""
+    """Submit a script on the system, in its own directory."""
     failed = "Failed to submit job"
     server = _machine(request, failed, {"description": failed, "error": "No machine name given"})
     async with inputs_of(request) as inputs:
@@ -87,25 +87,25 @@ async def submit_path(request: Request) -> JSONResponse:
         raise RefusedError(
             404, {"description": failed, "error": "Invalid JSON environment provided"}
         ) from None
-    warned = trouble_of(request) == FaultKind.WARN
+    warned = task_fault_of(request) == FaultKind.WARN
 
     async def submit() -> dict[str, Any]:
         return await submitted(server, described(path, account=account, variables=variables), warned=warned)
 
-    return _begun(request, submit, status=201, data=_INTERNAL_URL)
+    return _start_task(request, submit, status=201, data=_INTERNAL_URL)
 
 
 async def _probe(server: ServerState, path: str, description: str) -> None:
     operations = Operations(server)
     try:
         await operations.run("head", "-c", "1", "--", operations.path(path))
-    except GatewayError as refused:
-        raise RefusedError(400, {"description": description}, probe_headers(refused, path)) from None
+    except GatewayError as error:
+        raise RefusedError(400, {"description": description}, probe_headers(error, path)) from None
 
 
 @router.post("/jobs/upload")
 async def submit_upload(request: Request) -> JSONResponse:
-    """Submit a script that comes with the request, from a directory of its own."""
+    """Submit a script from the request, in a new directory."""
     failed = "Failed to submit job file"
     server = _machine(request, failed)
     async with inputs_of(request) as inputs:
@@ -141,7 +141,7 @@ def _submit_content(
 
 @router.get("/acct")
 async def get_accounting(request: Request) -> JSONResponse:
-    """List jobs from accounting: these, or all of today. It knows a new job only after a while."""
+    """List jobs from accounting: the given ones, or all of today."""
     failed = "Failed to retrieve account information"
     server = _machine(request, failed)
     async with inputs_of(request) as inputs:
@@ -153,11 +153,11 @@ async def get_accounting(request: Request) -> JSONResponse:
         if len(jobs) > _MAX_JOBS_TEXT:
             raise TaskFailedError("Finished with errors")
         rows = await server.runner.account(jobs.split(",") if jobs else [], since=since)
-        found = page_of([accounted(row) for row in rows], size, number)
-        # Where there is none, v1 answers with another kind of nothing.
-        return found if rows else {}
+        page = page_of([accounted(row) for row in rows], size, number)
+        # Without rows, v1 returns an object instead of a list.
+        return page if rows else {}
 
-    return _begun(request, account)
+    return _start_task(request, account)
 
 
 def _page(inputs: Inputs) -> tuple[int | None, int | None]:
@@ -175,7 +175,7 @@ def _number(text: str | None, default: int) -> int:
 
 
 def _day(text: str) -> str:
-    """Return a first day that v1 recognises; of all forms that it knows it accepts only this one."""
+    """Return a first day that v1 accepts. Of the formats that it documents, only this one works."""
     try:
         return date.fromisoformat(text).isoformat() if len(text) == len("2026-01-31") else ""
     except ValueError:
@@ -184,7 +184,7 @@ def _day(text: str) -> str:
 
 @router.get("/jobs")
 async def get_jobs(request: Request) -> JSONResponse:
-    """List the user's jobs that haven't ended, with the end of their output."""
+    """List the user's unfinished jobs, with the end of their output."""
     failed = "Failed to retrieve job information"
     server = _machine(request, "Failed to retrieve jobs information")
     async with inputs_of(request) as inputs:
@@ -199,13 +199,13 @@ async def get_jobs(request: Request) -> JSONResponse:
     async def list_jobs() -> dict[str, Any]:
         rows = page_of(await server.runner.queue(ids), size, number)
         shown = [queued(row) for row in rows]
-        # One after the other, as v1 does it.
+        # Sequentially, as in v1.
         return {
             str(index): job | await files_of(server, job["jobid"], output=True)
             for index, job in enumerate(shown)
         }
 
-    return _begun(request, list_jobs)
+    return _start_task(request, list_jobs)
 
 
 def _check_id(job_id: str, description: str) -> None:
@@ -215,7 +215,7 @@ def _check_id(job_id: str, description: str) -> None:
 
 @router.get("/jobs/{job_id}")
 async def get_job(request: Request, job_id: str) -> JSONResponse:
-    """Answer with a task that never ends: in 1.16.6 the thread behind it dies at once."""
+    """Return a task that never ends: in 1.16.6 its thread fails immediately."""
     failed = "Failed to retrieve job information"
     _machine(request, failed)
     _check_id(job_id, failed)
@@ -233,12 +233,12 @@ async def delete_job(request: Request, job_id: str) -> JSONResponse:
         await server.runner.cancel(job_id)
         return f"scancel: Terminating job {job_id}"
 
-    return _begun(request, cancel)
+    return _start_task(request, cancel)
 
 
 @router.get("/nodes")
 async def get_nodes(request: Request) -> JSONResponse:
-    """Describe the nodes, all or these."""
+    """Describe the nodes, all or the given ones."""
     return await _described(request, ResourceKind.NODES, "node")
 
 
@@ -247,18 +247,18 @@ async def get_node(request: Request, name: str) -> JSONResponse:
     """Describe one node."""
     server = _machine(request, "Failed to retrieve account information")
     checked(name, f"nodeName '{name}'", "Failed to retrieve node")
-    return _begun(request, lambda: _attributes(server, ResourceKind.NODES, [name]))
+    return _start_task(request, lambda: _attributes(server, ResourceKind.NODES, [name]))
 
 
 @router.get("/partitions")
 async def get_partitions(request: Request) -> JSONResponse:
-    """Describe the partitions, all or these; unknown ones are left out."""
+    """Describe the partitions, all or the given ones; unknown ones are omitted."""
     return await _described(request, ResourceKind.PARTITIONS, "partition")
 
 
 @router.get("/reservations")
 async def get_reservations(request: Request) -> JSONResponse:
-    """Describe the reservations, all or these; unknown ones are left out."""
+    """Describe the reservations, all or the given ones; unknown ones are omitted."""
     return await _described(request, ResourceKind.RESERVATIONS, "reservations")
 
 
@@ -269,7 +269,7 @@ async def _described(request: Request, kind: ResourceKind, word: str) -> JSONRes
     if names is not None:
         checked(names, f"{word} '{names}'", f"Failed to retrieve {kind.value} information")
     listed = None if names is None else names.split(",")
-    return _begun(request, lambda: _attributes(server, kind, listed))
+    return _start_task(request, lambda: _attributes(server, kind, listed))
 
 
 async def _attributes(

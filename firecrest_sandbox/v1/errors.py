@@ -1,7 +1,7 @@
-"""How FirecREST v1 refuses: a body with `description` and `error`, and one of many headers.
+"""Errors of FirecREST v1: a body with `description` and `error`, and one of many headers.
 
-The table is that of the recorded gateway (eth-cscs/firecrest 1.16.6): the first text that a
-command's complaint has decides. A missing file is 400, not 404.
+The tables are those of the recorded gateway (eth-cscs/firecrest 1.16.6). The first rule that matches a
+command's message applies. A missing file is 400, not 404.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _NO_ACCESS = "User does not have permissions to access path"
 
 @dataclass(frozen=True)
 class _Rule:
-    """A complaint that has all of these texts, and the header that it gets."""
+    """Texts of an error message, and the header for a message with all of them."""
 
     texts: tuple[str, ...]
     header: str
     value: str
 
-    def fits(self, complaint: str) -> bool:
-        return all(text in complaint for text in self.texts)
+    def matches(self, message: str) -> bool:
+        return all(text in message for text in self.texts)
 
 
 _RULES = (
@@ -66,7 +66,7 @@ _PROBE_RULES = (
 
 
 class RefusedError(Exception):
-    """A request is refused with this status, body and headers."""
+    """Refusal of a request, with a status, a body and headers."""
 
     def __init__(
         self, status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None
@@ -78,12 +78,12 @@ class RefusedError(Exception):
 
     @classmethod
     def because(cls, description: str, error: str, headers: Mapping[str, str] | None = None) -> RefusedError:
-        """Return the usual refusal: 400 with two texts."""
+        """Return the usual refusal: status 400 with two texts."""
         return cls(400, {"description": description, "error": error}, headers)
 
 
-def complaint(error: GatewayError) -> str:
-    """Return what v1 tells of a command that failed: its words without their line breaks."""
+def message_of(error: GatewayError) -> str:
+    """Return v1's message for a failed command: its error output without line breaks."""
     if isinstance(error, CommandError):
         return joined(error.stderr)
     if isinstance(error, OperationTimeoutError):
@@ -91,35 +91,35 @@ def complaint(error: GatewayError) -> str:
     if isinstance(error, OutputLimitError):
         return f"Command output exceeded buffer limit ({error.limit})"
     if isinstance(error, PathError):
-        # The real gateway leaves this to the system's permissions.
+        # The real gateway relies on the system's permissions.
         return f"{error.path}: Permission denied"
     return error.message
 
 
 def joined(text: str) -> str:
-    """Return a text as v1's tasks and errors hold it: the lines without their ends."""
+    """Return a text without line breaks, as in v1's tasks and errors."""
     return text.replace("\n", "")
 
 
 def operation_refused(error: GatewayError, description: str) -> RefusedError:
-    """Return the answer to a file operation whose command failed."""
-    text = complaint(error)
+    """Return the refusal of a file operation whose command failed."""
+    text = message_of(error)
     if isinstance(error, OperationTimeoutError):
         header = {"X-Timeout": TIMED_OUT}
     else:
-        fitting = (rule for rule in _RULES if rule.fits(text))
-        found = next(fitting, _Rule((), "X-Error", _for_header(text)))
-        header = {found.header: found.value}
+        matching = (rule for rule in _RULES if rule.matches(text))
+        match = next(matching, _Rule((), "X-Error", _for_header(text)))
+        header = {match.header: match.value}
     return RefusedError.because(description, text, header)
 
 
 def probe_headers(error: GatewayError, path: str) -> dict[str, str]:
-    """Return the header of an answer to a request whose path can't be read, or not be written to."""
-    text = complaint(error)
+    """Return the header of the refusal for a path without read or write access."""
+    text = message_of(error)
     if isinstance(error, OperationTimeoutError):
         return {"X-Timeout": TIMED_OUT}
     for rule in _PROBE_RULES:
-        if rule.fits(text):
+        if rule.matches(text):
             return {rule.header: _for_header(rule.value.format(path=path))}
     return {"X-Error": _for_header(text)}
 

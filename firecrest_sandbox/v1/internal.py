@@ -1,7 +1,7 @@
-"""The service `storage`, operations on files that take long: each is a job.
+"""The service `storage`, internal part: long file operations, each as a job.
 
-The job's own state says nothing of the operation: its script ends well whatever `srun` did (recorded);
-only its error file tells.
+The job's state does not depend on the operation: its script succeeds even if `srun` fails (recorded). Only
+the job's error file contains the failure.
 """
 
 import shlex
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/storage/xfer-internal", tags=["storage"], dependenci
 @router.post("/compress")
 @router.post("/extract")
 async def post_operation(request: Request) -> JSONResponse:
-    """Queue a job for an operation; the task is that of its submission."""
+    """Submit the job of an operation. The task is that of the submission."""
     server = STORAGE_MACHINE.check(request)
     name = request.url.path.rsplit("/", 1)[-1]
     description = f"Error on {name} operation"
@@ -42,9 +42,9 @@ async def post_operation(request: Request) -> JSONResponse:
         source = "" if name == "rm" else inputs.text("sourcePath", description)
         try:
             command = await _command(server, name, source, target, inputs)
-        except GatewayError as refused:
-            # The real gateway leaves this to the job.
-            raise operation_refused(refused, description) from None
+        except GatewayError as error:
+            # In the real gateway, the job fails instead.
+            raise operation_refused(error, description) from None
         directives = _directives(inputs, name)
     task = submission_of(request, server, _SCRIPT_NAME, _script(directives, command).encode())
     return task_response(task, status=201, url=False)
@@ -68,7 +68,7 @@ async def _command(server: ServerState, name: str, source: str, target: str, inp
 def _directives(inputs: Inputs, name: str) -> list[str]:
     job_name = inputs.text("jobName", "Invalid jobName") if inputs.values.get("jobName") else f"{name}-job"
     time = inputs.values.get("time", _DEFAULT_TIME)
-    if not _is_limit(time):
+    if not _is_time_limit(time):
         raise RefusedError(400, {"error": "Not supported time format"})
     options = {
         "--job-name": job_name,
@@ -85,7 +85,7 @@ def _directives(inputs: Inputs, name: str) -> list[str]:
     return [f"#SBATCH {option}={shlex.quote(value)}" for option, value in options.items() if value]
 
 
-def _is_limit(time: str) -> bool:
+def _is_time_limit(time: str) -> bool:
     try:
         return bool(seconds_of(time))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Jobs as v1 submits them, and what it tells of them."""
+"""Submission of jobs, and their data, as in v1."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from firecrest_sandbox.filesystem.operations import Operations
 from firecrest_sandbox.records import JobDescription
 from firecrest_sandbox.runners.base import ResourceKind
 from firecrest_sandbox.state import ServerState
-from firecrest_sandbox.v1.access import trouble_of
+from firecrest_sandbox.v1.access import task_fault_of
 from firecrest_sandbox.v1.errors import joined
 from firecrest_sandbox.v1.tasklist import Task
 from firecrest_sandbox.v1.work import TaskFailedError, new_task, start
 
 WARNING = "sbatch: Warning: can't run 1 processes on 2 nodes, setting nnodes to 1"
-"""What sbatch says of a job that it takes all the same; v1 calls such a job failed (recorded)."""
+"""Warning of sbatch for an accepted job, whose submission v1 reports as failed (recorded)."""
 _PENDING = ("CONFIGURING", "PENDING")
 _SHOWN_BYTES = 1000
 _ATTEMPTS = 2
@@ -52,7 +52,7 @@ _QUEUE_NAMES = {
     "name": "Name",
     "user": "User",
     "state": "State",
-    # v1 has these two the wrong way round.
+    # v1 swaps these two.
     "start_time": "TimeUsed",
     "time": "StartTime",
     "time_left": "TimeLeft",
@@ -64,10 +64,10 @@ Row = TypeVar("Row")
 
 
 def described(path: str, *, account: str | None, variables: Mapping[str, object]) -> JobDescription:
-    """Return the submission of a script that is there, from its own directory.
+    """Return the description of a job whose script is on the system, to run in the script's directory.
 
     Raises:
-        TaskFailedError: a variable has a character that v1 lets into no command.
+        TaskFailedError: a variable has a character that v1 refuses in commands.
     """
     env = {name: str(value) for name, value in variables.items()}
     if _NOT_IN_COMMANDS.search("".join(f"{name}={value}" for name, value in env.items())):
@@ -81,13 +81,13 @@ def variables_of(text: str | None) -> dict[str, object]:
     """Return a job's variables from the JSON that the client sent.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: the text is not a JSON object.
     """
     if not text:
         return {}
     variables = json.loads(text)
     if not isinstance(variables, dict):
-        raise ValueError(f"not an object: {text}")  # noqa: TRY004  as any other text that isn't one
+        raise ValueError(f"not an object: {text}")  # noqa: TRY004  the caller handles all invalid texts alike
     return variables
 
 
@@ -100,9 +100,9 @@ def submission_of(
     account: str | None = None,
     variables: Mapping[str, object] | None = None,
 ) -> Task:
-    """Submit a script by its content, from a directory of its own, and return the task."""
+    """Write a script into a new directory, submit it there, and return the task."""
     task = new_task(request, "compute")
-    warned = trouble_of(request) == FaultKind.WARN
+    warned = task_fault_of(request) == FaultKind.WARN
 
     async def submit() -> dict[str, Any]:
         path = await _write_script(server, task.id, name, content)
@@ -122,11 +122,11 @@ async def _write_script(server: ServerState, task_id: str, name: str, content: b
 
 
 async def submitted(server: ServerState, description: JobDescription, *, warned: bool) -> dict[str, Any]:
-    """Submit a job and return what its task will tell.
+    """Submit a job and return the data of its task.
 
     Raises:
-        SchedulerError: sbatch refuses it.
-        TaskFailedError: sbatch takes it with a warning, which v1 takes for a failure.
+        SchedulerError: sbatch refuses the job.
+        TaskFailedError: sbatch accepts the job with a warning, which v1 reports as a failure.
     """
     receipt = await server.runner.submit(description)
     warning = receipt.warning or (WARNING if warned else "")
@@ -137,35 +137,35 @@ async def submitted(server: ServerState, description: JobDescription, *, warned:
 
 
 async def files_of(server: ServerState, job_id: str, *, output: bool = False) -> dict[str, Any]:
-    """Return where a job's script and output are, and if asked the end of its output.
+    """Return the paths of a job's script and output, and optionally the end of its output.
 
-    v1 asks scontrol twice, and waits in between, before it gives up.
+    v1 calls scontrol twice, with a pause, before it gives up.
     """
     for attempt in range(_ATTEMPTS):
         try:
-            [found, *_] = await server.runner.show(ResourceKind.JOB, job_id)
+            [shown_job, *_] = await server.runner.show(ResourceKind.JOB, job_id)
             break
-        except SchedulerError as refused:
+        except SchedulerError as error:
             if attempt == _ATTEMPTS - 1:
                 return {
                     "job_file_out": "Not available",
                     "job_file_err": "Not available",
-                    "job_info_extra": joined(refused.stderr),
+                    "job_info_extra": joined(error.stderr),
                 }
         await asyncio.sleep(server.config.operation_timeout)
-    shown = output and found.get("JobState") not in _PENDING
+    with_output = output and shown_job.get("JobState") not in _PENDING
     return {
-        "job_file": _as_v1_reads(found.get("Command", "command-not-found")),
-        "job_file_out": _as_v1_reads(found.get("StdOut", "stdout-file-not-found")),
-        "job_file_err": _as_v1_reads(found.get("StdErr", "stderr-file-not-found")),
+        "job_file": _as_v1_parses(shown_job.get("Command", "command-not-found")),
+        "job_file_out": _as_v1_parses(shown_job.get("StdOut", "stdout-file-not-found")),
+        "job_file_err": _as_v1_parses(shown_job.get("StdErr", "stderr-file-not-found")),
         "job_info_extra": "Job info returned successfully",
-        "job_data_out": await _end_of(server, found.get("StdOut", "")) if shown else "",
-        "job_data_err": await _end_of(server, found.get("StdErr", "")) if shown else "",
+        "job_data_out": await _end_of(server, shown_job.get("StdOut", "")) if with_output else "",
+        "job_data_err": await _end_of(server, shown_job.get("StdErr", "")) if with_output else "",
     }
 
 
-def _as_v1_reads(value: str) -> str:
-    # It splits scontrol's line at blanks and at every `=`.
+def _as_v1_parses(value: str) -> str:
+    # v1 splits scontrol's line at blanks and at every `=`.
     return value.split(" ", maxsplit=1)[0].split("=", maxsplit=1)[0]
 
 
@@ -179,12 +179,12 @@ async def _end_of(server: ServerState, path: str) -> str:
 
 
 def accounted(row: Mapping[str, str]) -> dict[str, str]:
-    """Return a row of sacct as v1 tells it."""
+    """Return a row of sacct with v1's names."""
     return {name: row[column] for name, column in _ACCOUNT_NAMES.items()}
 
 
 def queued(row: Mapping[str, str]) -> dict[str, str]:
-    """Return a row of squeue as v1 tells it."""
+    """Return a row of squeue with v1's names."""
     return {name: row[column] for name, column in _QUEUE_NAMES.items()}
 
 
@@ -192,7 +192,7 @@ def page_of(rows: Sequence[Row], size: int | None, number: int | None) -> Sequen
     """Return one page; pages count from 0.
 
     Raises:
-        TaskFailedError: there is no such page.
+        TaskFailedError: the page does not exist.
     """
     if size is None or number is None:
         return rows

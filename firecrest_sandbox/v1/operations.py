@@ -1,4 +1,4 @@
-"""The file operations as v1 carries them out: what it takes for a failure, and for an archive."""
+"""File operations of v1: its criteria for failures, and its archive formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from firecrest_sandbox.processes import Finished
 from firecrest_sandbox.v1.errors import RefusedError
 
 COPY_OPTIONS = ("--force", "-d", "--preserve=all")
-_COMPLAINTS_ON_STDOUT = ("No such file", "no read permission", "cannot open")
+_ERRORS_ON_STDOUT = ("No such file", "no read permission", "cannot open")
 _EXTRACTED: dict[str, Compression] = {
     ".tar": Compression.NONE,
     ".bz2": Compression.BZIP2,
@@ -24,24 +24,24 @@ _EXTRACTED: dict[str, Compression] = {
 
 @dataclass(frozen=True)
 class Utilities(Operations):
-    """The file operations, with v1's idea of what a failed command is."""
+    """The file operations, with v1's criteria for a failed command."""
 
     async def run(self, *argv: str) -> Finished:
-        """Run a command that has to succeed, and to keep quiet on standard error."""
+        """Run a command that must succeed without error output."""
         finished = await super().run(*argv)
         if finished.stderr:
             raise CommandError(1, finished.stderr)
         return finished
 
     async def file(self, path: str) -> str:
-        """Return what kind of file it is; `file` complains on standard output."""
+        """Return the type of a file; `file` prints errors to standard output."""
         text = await self.kind(path)
-        if any(complaint in text for complaint in _COMPLAINTS_ON_STDOUT):
+        if any(error in text for error in _ERRORS_ON_STDOUT):
             raise CommandError(1, text)
         return text
 
     async def part(self, command: str, path: str, **amount: Any) -> str:
-        """Return what `head` or `tail` shows of a text; what isn't UTF-8 is an error."""
+        """Return the output of `head` or `tail`; bytes that are not UTF-8 are an error."""
         finished = await self.run(*head_or_tail(command, self.path(path), **amount))
         try:
             return finished.stdout.decode()
@@ -50,7 +50,7 @@ class Utilities(Operations):
 
 
 def extraction_of(source: str, extension: str, description: str) -> Compression:
-    """Return how to unpack an archive: by the given extension, or the file's own for `auto`."""
+    """Return an archive's compression from the given extension, or from the file's own for `auto`."""
     chosen = PurePosixPath(source).suffix if extension == "auto" else extension
     if chosen not in _EXTRACTED:
         raise RefusedError.because(description, f"Unsupported file format in {source}.")

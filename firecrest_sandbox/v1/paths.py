@@ -1,4 +1,4 @@
-"""Which paths are v1's."""
+"""Paths of v1."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PATHS = re.compile(
 
 
 def serves(path: str) -> bool:
-    """Tell whether a path is v1's; the only one that both generations have, `/status/systems`, is v2's."""
+    """Return whether a path belongs to v1. `/status/systems`, which both versions have, belongs to v2."""
     return _PATHS.match(path) is not None
 
 
 def service_of(path: str) -> str:
-    """Return the name of the service that a path of v1 belongs to."""
+    """Return the service of a v1 path."""
     return path.split("/", 2)[1]

@@ -11,7 +11,7 @@ from firecrest_sandbox.v1.errors import RefusedError
 from firecrest_sandbox.versions import V1_VERSION
 
 STORAGE_MAX_FILE_SIZE = 5120
-"""In MB; told, but not enforced, as with the real gateway."""
+"""In MB; reported but not enforced, as in the real gateway."""
 _SERVICES = ("certificator", "utilities", "compute", "tasks", "storage", "reservations")
 
 router = APIRouter(prefix="/status", tags=["status"], dependencies=[Depends(authenticated)])
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/status", tags=["status"], dependencies=[Depends(auth
 
 @router.get("/parameters")
 async def get_parameters(server: AnyServer) -> dict[str, Any]:
-    """Tell the limits; all values but the list of file systems are text."""
+    """Return the site's limits. All values except the list of file systems are text."""
     config = server.config
     mounted = [{"system": config.system, "mounted": [str(server.root)]}]
     megabytes = f"{config.max_ops_file_size / MIB:.10g}"
@@ -28,15 +28,19 @@ async def get_parameters(server: AnyServer) -> dict[str, Any]:
             _parameter("FIRECREST_VERSION", V1_VERSION, "", "FirecREST version."),
             _parameter("FIRECREST_BUILD", "", "", "FirecREST build timestamp."),
         ],
-        "compute": [_parameter("WORKLOAD_MANAGER", "Slurm", "", "What runs the jobs.")],
+        "compute": [_parameter("WORKLOAD_MANAGER", "Slurm", "", "Workload manager.")],
         "utilities": [
-            _parameter("UTILITIES_MAX_FILE_SIZE", megabytes, "MB", "Of a direct upload or download."),
-            _parameter("UTILITIES_TIMEOUT", f"{config.operation_timeout:g}", "seconds", "Of a command."),
+            _parameter("UTILITIES_MAX_FILE_SIZE", megabytes, "MB", "Limit of a direct upload or download."),
+            _parameter(
+                "UTILITIES_TIMEOUT", f"{config.operation_timeout:g}", "seconds", "Time limit of a command."
+            ),
         ],
         "storage": [
             _parameter("OBJECT_STORAGE", "s3v4", "", "Kind of object storage."),
-            _parameter("STORAGE_TEMPURL_EXP_TIME", str(config.url_lifetime), "seconds", "Of a URL."),
-            _parameter("STORAGE_MAX_FILE_SIZE", str(STORAGE_MAX_FILE_SIZE), "MB", "Of a transferred file."),
+            _parameter("STORAGE_TEMPURL_EXP_TIME", str(config.url_lifetime), "seconds", "Lifetime of a URL."),
+            _parameter(
+                "STORAGE_MAX_FILE_SIZE", str(STORAGE_MAX_FILE_SIZE), "MB", "Limit of a transferred file."
+            ),
             _parameter("FILESYSTEMS", mounted, "", "The file systems."),
         ],
     }
@@ -56,7 +60,7 @@ async def get_services() -> dict[str, Any]:
 
 @router.get("/services/{name}")
 async def get_service(name: str) -> dict[str, Any]:
-    """Show one service."""
+    """Return one service."""
     if name not in _SERVICES:
         raise RefusedError(404, {"description": "Service does not exists", "status_code": 404})
     return _service(name)
@@ -73,13 +77,13 @@ def _service(name: str) -> dict[str, Any]:
 
 @router.get("/systems")
 async def get_systems(server: AnyServer) -> dict[str, Any]:
-    """List the systems; served only without v2, which has the same path."""
+    """List the systems. The route is used only without v2, which has the same path."""
     return {"description": "List of systems with status and description.", "out": [_system(server)]}
 
 
 @router.get("/systems/{name}")
 async def get_system(server: AnyServer, name: str) -> dict[str, Any]:
-    """Show one system."""
+    """Return one system."""
     if name != server.config.system:
         raise RefusedError(404, {"description": "System does not exists."})
     return {"description": "System information", "out": _system(server)}
@@ -109,7 +113,7 @@ def _filesystems(server: ServerState) -> list[dict[str, Any]]:
         {
             "name": "ROOT",
             "path": str(server.root),
-            "description": "What clients see",
+            "description": "All files of the sandbox",
             "status": "available",
             "status_code": 200,
         }
@@ -120,8 +124,8 @@ reservations_router = APIRouter(dependencies=[Depends(authenticated)])
 
 
 @reservations_router.get("/reservations")
-async def get_reservations(request: Request) -> None:  # noqa: ARG001  its answer depends on nothing
-    """Refuse: the recorded site lacks the command that this service needs; see `/compute/reservations`."""
+async def get_reservations(request: Request) -> None:  # noqa: ARG001  the answer is always the same
+    """Refuse the request: the recorded site lacks the service's command. `/compute/reservations` works."""
     raise RefusedError.because(
         "timeout: failed to run command 'rsvmgmt': No such file or directory", "Error listing reservations"
     )

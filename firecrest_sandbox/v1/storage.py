@@ -1,4 +1,4 @@
-"""The service `storage`, files from and to clients: by way of the object storage, followed by a task."""
+"""The service `storage`, external part: transfers to and from clients through the object storage."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ from firecrest_sandbox.object_storage import PUBLIC_PREFIX
 from firecrest_sandbox.object_storage.errors import StorageError
 from firecrest_sandbox.state import ServerState, server_of
 from firecrest_sandbox.v1.access import NO_MACHINE, Machine, authenticated, inputs_of
-from firecrest_sandbox.v1.errors import RefusedError, complaint, probe_headers
+from firecrest_sandbox.v1.errors import RefusedError, message_of, probe_headers
 from firecrest_sandbox.v1.tasklist import Task, TaskState
 from firecrest_sandbox.v1.work import new_task, start_steps, task_response
 
@@ -31,12 +31,12 @@ router = APIRouter(prefix="/storage/xfer-external", tags=["storage"], dependenci
 
 @dataclass(frozen=True)
 class _Upload:
-    """A file on its way from a client to the system."""
+    """An upload: a file from a client to the system."""
 
     server: ServerState
     task: Task
     source: str
-    """The client's name for it."""
+    """The file's name at the client."""
     target: str
 
     @property
@@ -47,8 +47,8 @@ class _Upload:
     def object_path(self) -> str:
         return f"{self.server.user.name}/{self.key}"
 
-    def told(self, state: TaskState, message: Any) -> dict[str, Any]:
-        """Return the task's data while the client is needed, or where the system failed."""
+    def data_at(self, state: TaskState, message: Any) -> dict[str, Any]:
+        """Return the task's data before the upload, and after a failure."""
         return {
             **self.summary,
             "hash_id": self.task.id,
@@ -60,7 +60,7 @@ class _Upload:
 
     @property
     def summary(self) -> dict[str, str]:
-        """The task's data from when the object is there."""
+        """The task's data after the upload."""
         return {
             "source": PurePosixPath(self.source).name,
             "system_addr": f"{self.server.config.host}:22",
@@ -69,7 +69,7 @@ class _Upload:
         }
 
     def form(self) -> dict[str, Any]:
-        """Return what the client needs to send the file: a form, and a command that fills it in."""
+        """Return the form for the upload, and a command that sends it."""
         bucket = self.server.user.name
         url = f"{self.server.url}{PUBLIC_PREFIX}/{bucket}"
         fields = self.server.store.presigner.presign_form(bucket, self.key)
@@ -77,7 +77,7 @@ class _Upload:
         prefix = self.server.url + PUBLIC_PREFIX
         download_url = self.server.store.presigner.presign("GET", prefix, self.object_path)
         return {
-            # v1 doesn't quote the file's name, so that a blank in it breaks the command.
+            # v1 does not quote the file's name, so a blank breaks the command.
             "command": f"curl -f --show-error -s -i -X POST {url} {filled} -F file=@{self.source}",
             "parameters": {
                 "method": "POST",
@@ -90,16 +90,16 @@ class _Upload:
             },
             "download_url": download_url,
             "action": f"curl -f -s -G -o {shlex.quote(self.target)} -- '{download_url}'",
-            # The real one is an encrypted certificate and where it lies.
-            "cert": [secrets.token_urlsafe(32), "/tmp/dummy"],  # noqa: S108  a text that looks like the real one
+            # In the real gateway, an encrypted certificate and its path.
+            "cert": [secrets.token_urlsafe(32), "/tmp/dummy"],  # noqa: S108  no file is created
         }
 
-    async def carry_out(self) -> None:
-        """Offer the form, wait for the object, and fetch it; a failed fetch is tried again and again."""
+    async def run(self) -> None:
+        """Provide the form, wait for the object, and write the file; a failed write is retried."""
         task, store = self.task, self.server.store
-        task.update(TaskState.URL_ASKED, self.told(TaskState.URL_ASKED, _WAITING))
+        task.update(TaskState.URL_ASKED, self.data_at(TaskState.URL_ASKED, _WAITING))
         form = self.form()
-        task.update(TaskState.URL_RECEIVED, self.told(TaskState.URL_RECEIVED, form))
+        task.update(TaskState.URL_RECEIVED, self.data_at(TaskState.URL_RECEIVED, form))
         while True:
             await asyncio.sleep(self.server.config.transfer_poll)
             try:
@@ -111,17 +111,17 @@ class _Upload:
                 continue
             if task.state is TaskState.URL_RECEIVED:
                 confirmed = TaskState.UPLOAD_CONFIRMED
-                task.update(confirmed, self.told(TaskState.URL_RECEIVED, form))
+                task.update(confirmed, self.data_at(TaskState.URL_RECEIVED, form))
             task.update(TaskState.FETCH_BEGUN, self.summary)
-            if await asyncio.to_thread(self._fetched, content):
+            if await asyncio.to_thread(self._write, content):
                 task.update(TaskState.FETCH_ENDED, self.summary)
                 store.remove(self.object_path)
                 return
-            task.update(TaskState.FETCH_FAILED, self.told(TaskState.FETCH_FAILED, form))
+            task.update(TaskState.FETCH_FAILED, self.data_at(TaskState.FETCH_FAILED, form))
 
-    def _fetched(self, content: Path) -> bool:
+    def _write(self, content: Path) -> bool:
         try:
-            # Links may have come in the way since the request.
+            # Links may have been created since the request.
             target = Operations(self.server).path(self.target)
             shutil.copyfile(content, target)
         except (OSError, GatewayError):
@@ -131,7 +131,7 @@ class _Upload:
 
 @router.post("/upload")
 async def post_upload(request: Request) -> JSONResponse:
-    """Announce a file; its task will tell where to put it, and then how it gets to the system."""
+    """Start an upload. Its task contains the form, and then the progress."""
     server = STORAGE_MACHINE.check(request)
     failed = "Failed to upload file"
     async with inputs_of(request) as inputs:
@@ -139,24 +139,25 @@ async def post_upload(request: Request) -> JSONResponse:
         source = inputs.text("sourcePath", failed)
     target = await _target(server, path, PurePosixPath(source).name)
     task = new_task(request, "storage")
-    start_steps(request, _Upload(server, task, source, target).carry_out)
+    start_steps(request, _Upload(server, task, source, target).run)
     return task_response(task, status=201)
 
 
 async def _target(server: ServerState, path: str, name: str) -> str:
-    """Return where a file will be: in a directory that can be written to, or in its place."""
+    """Return the path of an uploaded file: in the target, if that is a directory, or the target itself."""
     operations = Operations(server)
     parent = path.rpartition("/")[0]
     target = f"{path}/{name}" if await _is_writable(operations, path) else path
     try:
         if target == path:
             await _try_directory(operations, parent)
-        # What is there may be a link that leads out.
+        # An existing target may be a link that leads out.
         operations.path(target)
-    except GatewayError as refused:
-        error = "'targetPath' directory not allowed"
-        headers = probe_headers(refused, parent)
-        raise RefusedError.because("Failed to upload file", error, headers) from None
+    except GatewayError as error:
+        headers = probe_headers(error, parent)
+        raise RefusedError.because(
+            "Failed to upload file", "'targetPath' directory not allowed", headers
+        ) from None
     return target
 
 
@@ -169,7 +170,7 @@ async def _is_writable(operations: Operations, directory: str) -> bool:
 
 
 async def _try_directory(operations: Operations, directory: str) -> None:
-    """Write a file into a directory and remove it, as v1 does to see whether it may."""
+    """Check that a directory is writable, as v1 does: create a file and remove it."""
     probe = operations.path(f"{operations.path(directory)}/.firecrest.{secrets.token_hex(16)}")
     await operations.run("touch", "--", probe)
     await operations.run("rm", "--", probe)
@@ -177,38 +178,38 @@ async def _try_directory(operations: Operations, directory: str) -> None:
 
 @router.post("/download")
 async def post_download(request: Request) -> JSONResponse:
-    """Put a file into the object storage; its task will tell where."""
+    """Start a download: copy a file to the object storage. Its task contains the URL."""
     server = STORAGE_MACHINE.check(request)
     async with inputs_of(request) as inputs:
         path = inputs.text("sourcePath", "Failed to download file")
     operations = Operations(server)
     try:
         await operations.run("head", "-c", "1", "--", operations.path(path))
-    except GatewayError as refused:
-        raise RefusedError(400, {"description": "sourcePath error"}, probe_headers(refused, path)) from None
+    except GatewayError as error:
+        raise RefusedError(400, {"description": "sourcePath error"}, probe_headers(error, path)) from None
     task = new_task(request, "storage")
     start_steps(request, lambda: _store(server, task, path))
     return task_response(task, status=201)
 
 
 async def _store(server: ServerState, task: Task, path: str) -> None:
-    told = {"source": path, "system_name": server.config.system}
-    task.update(TaskState.STORE_BEGUN, told)
+    data = {"source": path, "system_name": server.config.system}
+    task.update(TaskState.STORE_BEGUN, data)
     name = PurePosixPath(path).name
     object_path = f"{server.user.name}/{task.id}/{name}"
     try:
         await asyncio.to_thread(_put, server, object_path, path)
-    except GatewayError as refused:
-        error = f"Upload to Staging area has failed. Object: {name}. {complaint(refused)}"
-        task.update(TaskState.STORE_FAILED, {**told, "error": error})
+    except GatewayError as error:
+        message = f"Upload to Staging area has failed. Object: {name}. {message_of(error)}"
+        task.update(TaskState.STORE_FAILED, {**data, "error": message})
         return
     url = server.store.presigner.presign("GET", server.url + PUBLIC_PREFIX, object_path)
-    task.update(TaskState.STORE_ENDED, {**told, "url": url})
+    task.update(TaskState.STORE_ENDED, {**data, "url": url})
 
 
 def _put(server: ServerState, object_path: str, path: str) -> None:
     if " " in path:
-        # The real gateway's curl sees two arguments.
+        # The real gateway's curl takes this for two arguments.
         raise CommandError(26, _UNREADABLE)
     try:
         with Path(Operations(server).path(path)).open("rb") as file:
@@ -219,7 +220,7 @@ def _put(server: ServerState, object_path: str, path: str) -> None:
 
 @router.post("/invalidate")
 async def post_invalidate(request: Request) -> JSONResponse:
-    """Withdraw a task; its URL stays good (so it is with the real gateway and S3 v4)."""
+    """Invalidate a task. Its URL remains valid, as in the real gateway with S3 v4."""
     task_id = request.headers.get("X-Task-Id")
     if task_id is None:
         raise RefusedError(400, {"error": "Header X-Task-Id missing"})

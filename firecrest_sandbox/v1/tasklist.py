@@ -1,6 +1,6 @@
-"""Tasks: what an asynchronous request leaves behind, for its client to ask for.
+"""Tasks: the state of asynchronous requests, which clients poll.
 
-The states and their texts are FirecREST's (src/common/async_task.py of 1.16.6, and recorded).
+The states and their texts are FirecREST's (src/common/async_task.py of 1.16.6, confirmed by recordings).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DATE_FORMAT = "%Y-%m-%dT%H:%M:%S"
 
 
 class TaskState(Enum):
-    """The states of a task: the number that clients compare, and what it means."""
+    """States of a task: the number that clients compare, and its description."""
 
     QUEUED = ("100", "Queued")
     SUCCESS = ("200", "Finished successfully")
@@ -41,12 +41,12 @@ class TaskState(Enum):
 
     @property
     def number(self) -> str:
-        """What clients compare."""
+        """The state's number, as text."""
         return self.value[0]
 
     @property
     def description(self) -> str:
-        """What it means."""
+        """The state's meaning."""
         return self.value[1]
 
 
@@ -56,15 +56,15 @@ def _now() -> str:
 
 @dataclass
 class Task:
-    """One task; its times are local and without a zone."""
+    """One task; its times are local, without a time zone."""
 
     user: str
     service: str
     system: str
     stalled: bool = False
-    """It stays as it is, whatever is told about it."""
+    """Updates are ignored."""
     withdrawn: bool = False
-    """Its URL was invalidated, which only those see who ask for this one task by its path."""
+    """Its URL was invalidated, which only `GET /tasks/ID` shows."""
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     state: TaskState = TaskState.QUEUED
     data: Any = TaskState.QUEUED.description
@@ -72,7 +72,7 @@ class Task:
     updated: str = field(default_factory=_now)
 
     def update(self, state: TaskState, data: Any = None) -> None:
-        """Go to a state; without data, the state's own text stands for it."""
+        """Set the state and its data, by default the state's description."""
         if self.stalled:
             return
         self.state = state
@@ -80,7 +80,7 @@ class Task:
         self.updated = _now()
 
     def shown(self, *, withdrawn: bool = False) -> dict[str, Any]:
-        """Return what clients see."""
+        """Return the task in the format of the API."""
         state, data = (TaskState.INVALID, "") if withdrawn else (self.state, self.data)
         return {
             "created_at": self.created,
@@ -98,29 +98,29 @@ class Task:
 
 
 class TaskList:
-    """All tasks since the start, and the work behind them; lives on the event loop that serves."""
+    """All tasks since the start, and their work, on the event loop of the server."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
         self._work: set[asyncio.Task[None]] = set()
 
     def add(self, task: Task) -> Task:
-        """Take in a new task."""
+        """Add a new task."""
         self._tasks[task.id] = task
         return task
 
     def get(self, task_id: str) -> Task | None:
-        """Return a task."""
+        """Return a task, or None."""
         return self._tasks.get(task_id)
 
     def of_user(self, user: str, ids: Collection[str] | None) -> list[Task]:
-        """Return a user's tasks, all or those with these ids; unknown ids are no error."""
+        """Return a user's tasks, all or those with the given ids; unknown ids are ignored."""
         return [
             task for task in self._tasks.values() if task.user == user and (ids is None or task.id in ids)
         ]
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Carry out a task's work while requests are served."""
+        """Start the work of a task in the background."""
         running = asyncio.get_running_loop().create_task(work)
         self._work.add(running)
         running.add_done_callback(self._done)
@@ -128,10 +128,10 @@ class TaskList:
     def _done(self, running: asyncio.Task[None]) -> None:
         self._work.discard(running)
         if not running.cancelled() and (error := running.exception()) is not None:
-            _LOGGER.error("a task of the sandbox stays as it is", exc_info=error)
+            _LOGGER.error("a task of the sandbox failed", exc_info=error)
 
     async def stop(self) -> None:
-        """End the work that is left."""
+        """Cancel all work."""
         for running in self._work:
             running.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The service `tasks`: how far a user's tasks are."""
+"""The service `tasks`: states of a user's tasks."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[Depends(authen
 @router.get("")
 @router.get("/")
 async def get_tasks(request: Request) -> dict[str, Any]:
-    """Show the user's tasks, all or those with the ids in `tasks`; unknown ids are left out."""
+    """Return the user's tasks, all or those with the ids in `tasks`; unknown ids are omitted."""
     async with inputs_of(request) as inputs:
         listed = inputs.optional("tasks", "Failed to retrieve tasks information")
     ids = None if listed is None else listed.split(",")
@@ -24,7 +24,7 @@ async def get_tasks(request: Request) -> dict[str, Any]:
 
 @router.get("/{task_id}")
 async def get_task(request: Request, task_id: str) -> dict[str, Any]:
-    """Show one task."""
+    """Return one task."""
     task = server_of(request).tasks.get(task_id)
     if task is None:
         raise RefusedError(404, {"error": f"Task {task_id} does not exist"})

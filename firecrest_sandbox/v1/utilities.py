@@ -1,4 +1,4 @@
-"""The service `utilities`: quick operations on files, one command each, answered at once."""
+"""The service `utilities`: short file operations, one command each, without a task."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _FIRST_COMMAND = {"download": "fsize", "view": "fsize"}
 
 
 def _server(request: Request) -> ServerState:
-    """Check the system's name, and note the command for the texts of refusals."""
+    """Check the system's name, and store the command for the texts of refusals."""
     name = request.url.path.rsplit("/", 1)[-1]
     request.state.command = _FIRST_COMMAND.get(name, name)
     machine = Machine(
@@ -30,7 +30,7 @@ def _server(request: Request) -> ServerState:
 
 
 def description_of(request: Request) -> str:
-    """Return what v1 says of the request's command if it fails."""
+    """Return v1's description of a failure of the request's command."""
     return f"Error on {request.state.command} operation"
 
 
@@ -44,7 +44,7 @@ def _done(command: str, output: Any = "", status: int = 200) -> JSONResponse:
 
 @router.get("/ls")
 async def get_ls(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """List a directory, or show one file."""
+    """List a directory, or return the entry of one file."""
     async with inputs_of(request) as inputs:
         files = await Utilities(server).list(
             inputs.text("targetPath", description_of(request)),
@@ -59,24 +59,24 @@ async def get_ls(request: Request, server: UtilitiesServer) -> JSONResponse:
 
 @router.get("/stat")
 async def get_stat(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Show a file's inode."""
+    """Return a file's inode."""
     async with inputs_of(request) as inputs:
         name = "targetPath" if "targetPath" in inputs else "sourcePath"
         path = inputs.text(name, description_of(request))
-        found = await Utilities(server).stat(path, dereference=inputs.flag("dereference"))
-    return _done("stat", found.model_dump())
+        inode = await Utilities(server).stat(path, dereference=inputs.flag("dereference"))
+    return _done("stat", inode.model_dump())
 
 
 @router.get("/file")
 async def get_file(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Tell what kind of file it is."""
+    """Return the type of a file."""
     async with inputs_of(request) as inputs:
         return _done("file", await Utilities(server).file(inputs.text("targetPath", description_of(request))))
 
 
 @router.get("/checksum")
 async def get_checksum(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Show the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
         return _done("checksum", await Utilities(server).checksum(path))
@@ -85,7 +85,7 @@ async def get_checksum(request: Request, server: UtilitiesServer) -> JSONRespons
 @router.get("/head")
 @router.get("/tail")
 async def get_head_or_tail(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Show the first or last lines or bytes, or all but those."""
+    """Return the first or last lines or bytes, or all except those."""
     command, description = request.state.command, description_of(request)
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description)
@@ -103,7 +103,7 @@ async def get_head_or_tail(request: Request, server: UtilitiesServer) -> JSONRes
 
 @router.get("/view")
 async def get_view(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Show the first ten lines of a small file."""
+    """Return the first ten lines of a small file."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
     utilities = Utilities(server)
@@ -115,7 +115,7 @@ async def get_view(request: Request, server: UtilitiesServer) -> JSONResponse:
 
 @router.get("/download")
 async def get_download(request: Request, server: UtilitiesServer) -> Response:
-    """Fetch a small file: base64 of it has to fit the gateway's buffer."""
+    """Return a small file, whose base64 encoding must fit the output limit."""
     async with inputs_of(request) as inputs:
         path = inputs.text("sourcePath", description_of(request))
     utilities = Utilities(server)
@@ -144,7 +144,7 @@ def _too_large(description: str) -> RefusedError:
 
 @router.get("/whoami")
 async def get_whoami(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Tell who the user is, with all groups if asked."""
+    """Return the user, optionally with all groups."""
     user = server.user
     async with inputs_of(request) as inputs:
         output: Any = user.name
@@ -160,7 +160,7 @@ async def get_whoami(request: Request, server: UtilitiesServer) -> JSONResponse:
 
 @router.post("/mkdir")
 async def post_mkdir(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Make a directory; the field `p`, whatever it says, makes its parents too."""
+    """Create a directory. The field `p`, with any value, also creates its parents."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
         await Utilities(server).make_directory(path, parents="p" in inputs)
@@ -169,7 +169,7 @@ async def post_mkdir(request: Request, server: UtilitiesServer) -> JSONResponse:
 
 @router.post("/symlink")
 async def post_symlink(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Make a symbolic link."""
+    """Create a symbolic link."""
     async with inputs_of(request) as inputs:
         target = inputs.text("targetPath", description_of(request))
         link = checked(inputs.values.get("linkPath"), "'linkPath' value", "Failed to create symlink")
@@ -183,8 +183,8 @@ async def put_chmod(request: Request, server: UtilitiesServer) -> JSONResponse:
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
         mode = inputs.text("mode", description_of(request))
-    _, said = await Utilities(server).change_mode(path, mode)
-    return JSONResponse({"description": "Success to chmod file or directory.", "output": said})
+    _, output = await Utilities(server).change_mode(path, mode)
+    return JSONResponse({"description": "Success to chmod file or directory.", "output": output})
 
 
 @router.put("/chown")
@@ -196,8 +196,8 @@ async def put_chown(request: Request, server: UtilitiesServer) -> JSONResponse:
         if not owner and not group:
             raise RefusedError.because("Error in chown operation", "group or owner must be set")
         checked(owner + group, "group or owner", "Error in chown operation")
-    _, said = await Utilities(server).change_owner(path, owner, group)
-    return JSONResponse({"description": "Success to chown file or directory.", "output": said})
+    _, output = await Utilities(server).change_owner(path, owner, group)
+    return JSONResponse({"description": "Success to chown file or directory.", "output": output})
 
 
 @router.put("/rename")
@@ -226,7 +226,7 @@ async def _two_paths(request: Request) -> tuple[str, str]:
 
 @router.delete("/rm", status_code=204)
 async def delete_rm(request: Request, server: UtilitiesServer) -> None:
-    """Remove a file, or a directory with all that is in it."""
+    """Remove a file, or a directory with its content."""
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", description_of(request))
     await Utilities(server).remove(path)
@@ -249,7 +249,7 @@ async def post_upload(request: Request, server: UtilitiesServer) -> JSONResponse
 
 @router.post("/compress")
 async def post_compress(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Pack a file or directory; what a time limit or a failure leaves of the archive stays."""
+    """Pack a file or directory. After a failure, a partial archive remains."""
     source, target = await _two_paths(request)
     async with inputs_of(request) as inputs:
         dereference = inputs.flag("dereference")
@@ -260,7 +260,7 @@ async def post_compress(request: Request, server: UtilitiesServer) -> JSONRespon
 
 @router.post("/extract")
 async def post_extract(request: Request, server: UtilitiesServer) -> JSONResponse:
-    """Unpack an archive below a directory that exists."""
+    """Unpack an archive into an existing directory."""
     source, target = await _two_paths(request)
     async with inputs_of(request) as inputs:
         extension = inputs.values.get("type", "auto")

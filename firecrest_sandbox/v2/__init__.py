@@ -1,1 +1,1 @@
-"""FirecREST v2, in modules named after the sections of its API."""
+"""FirecREST v2; the modules follow the sections of its API."""

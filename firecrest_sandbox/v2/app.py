@@ -23,10 +23,8 @@ from firecrest_sandbox.versions import V2_VERSION, V2_VERSION_HEADER
 
 
 def build_api() -> FastAPI:
-    """Return the routes; they work once `state.server` is set."""
-    api = FastAPI(
-        title="FirecREST", version=V2_VERSION, lifespan=_run_the_runner, docs_url=None, redoc_url=None
-    )
+    """Return the application; its routes need `state.server`."""
+    api = FastAPI(title="FirecREST", version=V2_VERSION, lifespan=_run_runner, docs_url=None, redoc_url=None)
     filesystem = APIRouter(
         prefix="/filesystem/{system_name}",
         tags=["filesystem"],
@@ -34,8 +32,8 @@ def build_api() -> FastAPI:
         responses=ERROR_RESPONSES,
     )
     filesystem.include_router(transfer.router, prefix="/transfer")
-    for room in (filesystem_reading, filesystem_writing):
-        filesystem.include_router(room.router, prefix="/ops")
+    for section in (filesystem_reading, filesystem_writing):
+        filesystem.include_router(section.router, prefix="/ops")
     for router in (
         status.liveness_router,
         status.router,
@@ -50,7 +48,7 @@ def build_api() -> FastAPI:
     api.add_exception_handler(RequestValidationError, _answer_invalid)
     api.add_exception_handler(HTTPException, _answer_http)
     api.add_exception_handler(ClientDisconnect, client_closed_request)
-    api.add_exception_handler(Exception, _answer_bug)
+    api.add_exception_handler(Exception, _answer_exception)
     api.add_middleware(_VersionHeader)
     return api
 
@@ -66,7 +64,7 @@ def unauthorized(request: Request, authority: auth.TokenAuthority) -> JSONRespon
 
 
 @asynccontextmanager
-async def _run_the_runner(api: FastAPI) -> AsyncIterator[None]:
+async def _run_runner(api: FastAPI) -> AsyncIterator[None]:
     server: ServerState = api.state.server
     await server.runner.start()
     try:
@@ -77,7 +75,7 @@ async def _run_the_runner(api: FastAPI) -> AsyncIterator[None]:
 
 
 class _VersionHeader:
-    """Names the application's version in every answer."""
+    """Add the version header to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -115,7 +113,7 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, GatewayError(error.status_code, str(error.detail)))
 
 
-async def _answer_bug(request: Request, error: Exception) -> JSONResponse:
+async def _answer_exception(request: Request, error: Exception) -> JSONResponse:
     return _answer(request, GatewayError(500, f"{error.args}"))
 
 

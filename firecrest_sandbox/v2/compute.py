@@ -1,4 +1,4 @@
-"""The section `compute` of the API: submit, look at, attach to and cancel jobs."""
+"""The section `compute` of the API: submit, query, attach to and cancel jobs."""
 
 from typing import Annotated, TypeVar
 
@@ -23,7 +23,7 @@ JobId = Annotated[str, Path(pattern="^[a-zA-Z0-9]+$", description="Job id")]
 
 
 class Submission(CamelModel):
-    """A job to be submitted."""
+    """A job to submit."""
 
     job: JobDescription
 
@@ -41,7 +41,7 @@ class Jobs(CamelModel):
 
 
 class JobsMetadata(CamelModel):
-    """Jobs and what was submitted."""
+    """Jobs with their scripts and files."""
 
     jobs: list[JobMetadata] | None = None
 
@@ -54,7 +54,7 @@ class Attachment(CamelModel):
 
 @router.post("", status_code=201)
 async def submit(submission: Submission, server: SystemServer) -> Submitted:
-    """Queue a job, from its script's text or from a script on the system."""
+    """Submit a job with the text of its script or with a script on the system."""
     receipt = await server.runner.submit(submission.job)
     return Submitted(job_id=receipt.job_id)
 
@@ -75,14 +75,14 @@ async def list_jobs(
 
 @router.get("/{job_id}")
 async def get_job(job_id: JobId, server: SystemServer) -> Jobs:
-    """Show one job, or the tasks of one array."""
-    return Jobs(jobs=_found(await server.runner.job(job_id)))
+    """Return one job, or the tasks of one array."""
+    return Jobs(jobs=_not_empty(await server.runner.job(job_id)))
 
 
 @router.get("/{job_id}/metadata")
 async def get_metadata(job_id: JobId, server: SystemServer) -> JobsMetadata:
-    """Show a job's script and where its output goes."""
-    return JobsMetadata(jobs=_found(await server.runner.metadata(job_id)))
+    """Return a job's script and the paths of its files."""
+    return JobsMetadata(jobs=_not_empty(await server.runner.metadata(job_id)))
 
 
 @router.put("/{job_id}/attach", status_code=204)
@@ -97,7 +97,7 @@ async def cancel(job_id: JobId, server: SystemServer) -> None:
     await server.runner.cancel(job_id)
 
 
-def _found(jobs: list[Record]) -> list[Record]:
+def _not_empty(jobs: list[Record]) -> list[Record]:
     if not jobs:
         raise JobNotFoundError
     return jobs

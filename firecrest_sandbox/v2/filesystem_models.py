@@ -1,4 +1,4 @@
-"""Requests and answers of the quick file operations."""
+"""Requests and answers of `filesystem/ops`."""
 
 from enum import Enum
 
@@ -10,7 +10,7 @@ from firecrest_sandbox.v2.models import CamelModel
 
 
 class SourceRequest(CamelModel):
-    """A request about one path, which may be sent as `sourcePath`, `source_path` or `path`."""
+    """A request with one path, named `sourcePath`, `source_path` or `path`."""
 
     path: str | None = Field(default=..., validation_alias=AliasChoices("sourcePath", "source_path", "path"))
 
@@ -41,7 +41,7 @@ class SymlinkRequest(SourceRequest):
 
 
 class CompressRequest(SourceRequest):
-    """An archive to be made."""
+    """An archive to create."""
 
     target_path: str
     match_pattern: str | None = None
@@ -50,14 +50,14 @@ class CompressRequest(SourceRequest):
 
 
 class ExtractRequest(SourceRequest):
-    """An archive to be unpacked."""
+    """An archive to unpack."""
 
     target_path: str
     compression: Compression = Compression.GZIP
 
 
 class ContentUnit(str, Enum):
-    """What positions in a file count."""
+    """Unit of positions in a file."""
 
     LINES = "lines"
     BYTES = "bytes"
@@ -110,6 +110,6 @@ class ChecksumAnswer(CamelModel):
 
 
 class StatAnswer(CamelModel):
-    """What `stat` tells."""
+    """A file's inode."""
 
     output: FileStat | None = None

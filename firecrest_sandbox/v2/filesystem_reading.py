@@ -1,4 +1,4 @@
-"""Operations that only look: ls, stat, head, tail, view, checksum, file, download."""
+"""The read-only part of `filesystem/ops`: ls, stat, head, tail, view, checksum, file, download."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ async def get_ls(
     recursive: Flag = False,
     dereference: Flag = False,
 ) -> ListingAnswer:
-    """List a directory, or show one file."""
+    """List a directory, or return the entry of one file."""
     files = await Operations(server).list(
         path, hidden=show_hidden, numeric=numeric_uid, recursive=recursive, dereference=dereference
     )
@@ -50,7 +50,7 @@ async def get_ls(
 
 @router.get("/stat")
 async def get_stat(path: PathQuery, server: SystemServer, *, dereference: Flag = False) -> StatAnswer:
-    """Show a file's inode."""
+    """Return a file's inode."""
     return StatAnswer(output=await Operations(server).stat(path, dereference=dereference))
 
 
@@ -63,7 +63,7 @@ async def get_head(
     lines: Count = None,
     skip_trailing: Annotated[bool, Query(alias="skipTrailing")] = False,
 ) -> ContentAnswer:
-    """Show the first lines or bytes, or all but the last."""
+    """Return the first lines or bytes, or all except the last."""
     _only_one(size, lines)
     operations = Operations(server)
     rest = "-" if skip_trailing else ""
@@ -83,14 +83,14 @@ async def get_tail(
     lines: Count = None,
     skip_heading: Annotated[bool, Query(alias="skipHeading")] = False,
 ) -> ContentAnswer:
-    """Show the last lines or bytes, or all from one on."""
+    """Return the last lines or bytes, or all from a given one."""
     _only_one(size, lines)
     operations = Operations(server)
     rest = "+" if skip_heading else ""
     command = head_or_tail("tail", operations.path(path), size=size, lines=lines, rest=rest)
     content = (await operations.run(*command)).text
     shown = _amount(size, lines)
-    # The real gateway forgets the sign where neither bytes nor lines are given.
+    # The real gateway omits the sign if neither bytes nor lines are given.
     start = shown if skip_heading or (size is None and lines is None) else -shown
     return _content(content, size, start=start, end=-1)
 
@@ -103,29 +103,29 @@ async def get_view(
     size: Count = _DEFAULT_VIEW,
     offset: Count = 0,
 ) -> TextAnswer:
-    """Show a part of a file as text; what isn't UTF-8 becomes U+FFFD."""
+    """Return a part of a file as text. Bytes that are not UTF-8 become U+FFFD."""
     config = server.config
-    wanted, start = size or 0, offset or 0
+    length, start = size or 0, offset or 0
     if start < 0:
         raise GatewayError(400, "`offset` value must be an integer value equal or greater than 0")
-    if wanted <= 0:
+    if length <= 0:
         raise GatewayError(400, "`size` value must be an integer value greater than 0")
-    if wanted > config.max_ops_file_size:
+    if length > config.max_ops_file_size:
         raise GatewayError(400, f"`size` value must be less than {config.max_ops_file_size} bytes")
     operations = Operations(server)
     target = operations.path(path)
-    blocks, within = divmod(start, wanted)
-    if await asyncio.to_thread(_stalls, target, 2 * wanted, blocks * wanted, config.buffer_limit):
+    blocks, within = divmod(start, length)
+    if await asyncio.to_thread(_stalls, target, 2 * length, blocks * length, config.buffer_limit):
         await asyncio.sleep(config.operation_timeout)
         raise OperationTimeoutError
-    finished = await operations.run("dd", f"if={target}", f"bs={wanted}", f"skip={blocks}", "count=2")
-    return TextAnswer(output=finished.text[within : within + wanted])
+    finished = await operations.run("dd", f"if={target}", f"bs={length}", f"skip={blocks}", "count=2")
+    return TextAnswer(output=finished.text[within : within + length])
 
 
 def _stalls(path: str, window: int, skipped: int, limit: int) -> bool:
-    """Tell whether the real gateway would wait in vain for dd's output (recorded: 408).
+    """Return whether the real gateway would time out while it reads dd's output (recorded: 408).
 
-    It reads two blocks of the wanted size, and stops reading when its buffer is full.
+    It requests two blocks of the given size, and stops reading when its buffer is full.
     """
     try:
         available = os.stat(path).st_size - skipped  # noqa: PTH116
@@ -136,20 +136,20 @@ def _stalls(path: str, window: int, skipped: int, limit: int) -> bool:
 
 @router.get("/checksum")
 async def get_checksum(path: PathQuery, server: SystemServer) -> ChecksumAnswer:
-    """Show the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     checksum = await Operations(server).checksum(path)
     return ChecksumAnswer(output=Checksum(algorithm="SHA256", checksum=checksum))
 
 
 @router.get("/file")
 async def get_file(path: PathQuery, server: SystemServer) -> TextAnswer:
-    """Tell what kind of file it is."""
+    """Return the type of a file."""
     return TextAnswer(output=await Operations(server).kind(path))
 
 
 @router.get("/download", response_class=Response)
 async def get_download(path: PathQuery, server: SystemServer) -> Response:
-    """Fetch a small file: base64 of it has to fit the gateway's buffer."""
+    """Return a small file, whose base64 encoding must fit the output limit."""
     return Response(await Operations(server).content(path), media_type="application/octet-stream")
 
 

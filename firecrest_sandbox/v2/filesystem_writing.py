@@ -1,4 +1,4 @@
-"""Operations that change something: mkdir, symlink, chmod, rm, upload, compress, extract."""
+"""The modifying part of `filesystem/ops`: mkdir, symlink, chmod, chown, rm, upload, compress, extract."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ router = APIRouter()
 
 @router.post("/mkdir", status_code=201)
 async def post_mkdir(request: MkdirRequest, server: SystemServer) -> FileAnswer:
-    """Make a directory."""
+    """Create a directory."""
     operations = Operations(server)
     path = await operations.make_directory(request.path, parents=request.parent)
     return FileAnswer(output=await operations.entry(path))
@@ -31,7 +31,7 @@ async def post_mkdir(request: MkdirRequest, server: SystemServer) -> FileAnswer:
 
 @router.post("/symlink", status_code=201)
 async def post_symlink(request: SymlinkRequest, server: SystemServer) -> FileAnswer:
-    """Make a symbolic link."""
+    """Create a symbolic link."""
     operations = Operations(server)
     link = await operations.make_link(request.path, request.link_path)
     return FileAnswer(output=await operations.entry(link))
@@ -55,7 +55,7 @@ async def put_chown(request: ChownRequest, server: SystemServer) -> FileAnswer:
 
 @router.delete("/rm", status_code=204)
 async def delete_rm(path: PathQuery, server: SystemServer) -> None:
-    """Remove a file, or a directory with all that is in it."""
+    """Remove a file, or a directory with its content."""
     await Operations(server).remove(path)
 
 
@@ -69,14 +69,14 @@ async def post_upload(path: PathQuery, file: UploadFile, server: SystemServer) -
         raise GatewayError(413, "File to upload is too large.")
     await operations.write(path, file.filename, file.file)
     if size == 0:
-        # The real gateway waits for an end of input that it never sends.
+        # The real gateway never ends the command's input, and times out.
         await asyncio.sleep(server.config.operation_timeout)
         raise OperationTimeoutError
 
 
 @router.post("/compress", status_code=204)
 async def post_compress(request: CompressRequest, server: SystemServer) -> None:
-    """Pack a file or directory, or the files beside it that match a pattern."""
+    """Pack a file or directory, or matching files of its parent."""
     operations = Operations(server)
     command = await operations.packing(
         request.path,
@@ -90,5 +90,5 @@ async def post_compress(request: CompressRequest, server: SystemServer) -> None:
 
 @router.post("/extract", status_code=204)
 async def post_extract(request: ExtractRequest, server: SystemServer) -> None:
-    """Unpack an archive below a directory that exists."""
+    """Unpack an archive into an existing directory."""
     await Operations(server).unpack(request.path, request.target_path, request.compression)

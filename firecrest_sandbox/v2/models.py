@@ -1,4 +1,4 @@
-"""The API's conventions: camelCase names, and one shape for every error."""
+"""Conventions of the API: camelCase names, and one format for all errors."""
 
 from enum import Enum
 from typing import Any
@@ -8,20 +8,20 @@ from pydantic.alias_generators import to_camel
 
 
 class CamelModel(BaseModel):
-    """An object of the API: camelCase on the wire, either spelling accepted."""
+    """An object of the API. It is sent in camelCase; requests may use either spelling."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class ErrorType(str, Enum):
-    """Whether the request was malformed or could not be carried out."""
+    """Type of an error: a malformed request, or a failed one."""
 
     ERROR = "error"
     VALIDATION = "validation"
 
 
 class ErrorBody(CamelModel):
-    """The body of every answer of status 400 and above."""
+    """The body of every answer with a status of 400 and above."""
 
     error_type: ErrorType = ErrorType.ERROR
     message: str
@@ -34,4 +34,4 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ErrorBody, "description": "Client Error"},
     "5XX": {"model": ErrorBody, "description": "Server Error"},
 }
-"""What every route declares; FirecREST's own schema declares the same two ranges."""
+"""Responses that every route declares, as in FirecREST's schema."""

@@ -21,7 +21,7 @@ liveness_router = APIRouter(prefix="/status", tags=["status"], responses=ERROR_R
 
 
 class Systems(CamelModel):
-    """The systems and how they are set up."""
+    """The systems and their configuration."""
 
     systems: list[dict[str, Any]]
 
@@ -52,7 +52,7 @@ class Identity(CamelModel):
 
 
 class UserInfo(CamelModel):
-    """Who the token's owner is on the system."""
+    """The user on the system."""
 
     user: Identity
     group: Identity
@@ -61,7 +61,7 @@ class UserInfo(CamelModel):
 
 
 class Liveness(CamelModel):
-    """When the systems' health was last looked at; the age in seconds."""
+    """Time of the last health check, and its age in seconds."""
 
     healthcheck_runs: dict[str, datetime]
     last_update: int
@@ -95,7 +95,7 @@ async def get_partitions(
 
 @router.get("/{system_name}/userinfo")
 async def get_userinfo(server: SystemServer) -> UserInfo:
-    """Tell who the user is, and which accounts may be charged."""
+    """Return the user, the groups, and the accounts that may be charged."""
     user = server.user
     gids = dict.fromkeys([user.gid, *os.getgroups()])
     return UserInfo(
@@ -108,7 +108,7 @@ async def get_userinfo(server: SystemServer) -> UserInfo:
 
 @liveness_router.get("/liveness/")
 async def get_liveness(server: AnyServer) -> Liveness:
-    """Tell that the gateway is up; needs no token."""
+    """Report that the server is running."""
     return Liveness(healthcheck_runs={server.config.system: datetime.now(timezone.utc)}, last_update=0)
 
 

@@ -32,9 +32,9 @@ def test_what_is_no_name_is_refused(text: str) -> None:
 
 def test_the_sandbox_is_told_which_request_it_is() -> None:
     faults = Faults([Fault("POST /compute/{system}/jobs", 2, "lost").rule])
-    hits = [faults.hitting("POST", "/compute/any/jobs") for _ in range(3)]
+    hits = [faults.match("POST", "/compute/any/jobs") for _ in range(3)]
     assert [hit and hit.kind for hit in hits] == [None, FaultKind.LOSE_REPLY, None]
-    assert faults.hitting("GET", "/compute/any/jobs") is None
+    assert faults.match("GET", "/compute/any/jobs") is None
 
 
 def test_every_request_meets_every_failure() -> None:

@@ -1,4 +1,4 @@
-"""A sandbox and a client of it, for this room's tests."""
+"""A server and a client of it, for the tests of this package."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ import pytest
 
 from firecrest_sandbox import Sandbox, SandboxConfig
 
-PATIENCE = 60.0
+PATIENCE = 300.0
+"""Seconds after which a wait counts as a hang; far more than any wait takes, also on a loaded machine."""
+SHARED = SandboxConfig(kill_wait=1.0, operation_timeout=3.0, token_lifetime=86_400)
+"""Settings of the servers that a module's tests share.
+
+A client fetches one token. On a loaded machine, a property-based test may take longer than the default
+lifetime of a token (300 s).
+"""
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
 
 
 class Api:
-    """Speaks HTTP to a sandbox, with a token."""
+    """HTTP client of a server, with a token."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -85,7 +92,7 @@ class Api:
         return (self.home / f"slurm-{job_id}.out").read_text()
 
     def ran(self, script: str, **options: Any) -> tuple[dict[str, Any], str]:
-        """Run a job to its end and return its record and its output."""
+        """Run a job and return its record and its output."""
         job_id = self.submitted(script, **options)
         return self.wait(job_id)[0], self.output(job_id)
 
@@ -95,8 +102,8 @@ class Api:
 
 @pytest.fixture(scope="module")
 def module_sandbox() -> Iterator[Sandbox]:
-    """One sandbox for a module's tests that leave no trace for each other."""
-    with Sandbox(SandboxConfig(kill_wait=1.0, operation_timeout=3.0)) as sandbox:
+    """A server that the tests of a module share, as they do not affect each other."""
+    with Sandbox(SHARED) as sandbox:
         yield sandbox
 
 
@@ -109,7 +116,7 @@ def api(module_sandbox: Sandbox) -> Iterator[Api]:
 
 @pytest.fixture
 def start(request: pytest.FixtureRequest) -> Any:
-    """Start a sandbox with settings of the test's own, and return a client of it."""
+    """Start a server with the given settings, and return a client of it."""
 
     def start_one(**settings: Any) -> Api:
         sandbox = Sandbox(SandboxConfig(**{"kill_wait": 1.0, **settings}))

@@ -1,6 +1,6 @@
-"""Where the sandbox deliberately differs from the recorded gateway, and why.
+"""Deliberate differences of the server from the recorded gateway, with reasons.
 
-docs/sandbox.md shows the same table to users; a test compares the two.
+docs/sandbox.md contains the same table; a test compares the two.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference, named for what tests excuse by it."""
+    """One difference. Tests refer to it by its key."""
 
     what: str
     real: str
@@ -20,99 +20,99 @@ class Difference:
 
 DIFFERENCES = {
     "paths": Difference(
-        "Which paths may be touched",
-        "a source has to be below a file system; targets and links are up to the user",
-        "all have to be below one root, after following links; so has what an archive holds",
+        "Accessible paths",
+        "a source must be below a file system; targets and links may be anywhere",
+        "all must be below one root, also after following links; the same holds for members of archives",
         "it acts as you, on your machine",
     ),
     "systems-schema": Difference(
         "Schema of `/status/systems`",
-        "describes all that can be configured about a site",
-        "says an object; the answer has the fields of the recorded one",
-        "nothing of it can be configured here",
+        "describes all settings of a site",
+        "an object; the answer has the recorded fields",
+        "there are no such settings",
     ),
     "request-schema": Difference(
         "Schema of transfers' directives",
         "s3, wormhole and streamer",
         "s3",
-        "the recorded site and this plugin use no other",
+        "the recorded site uses no other method",
     ),
     "validation-message": Difference(
         "Text of a validation error",
-        "a dump of all errors in lower case",
-        "their messages; `data.fields` is the same",
-        "nobody should read that text by program",
+        "all errors in lower case",
+        "the messages only; `data.fields` is the same",
+        "no program should parse that text",
     ),
     "pending-start": Difference(
         "Expected start of a waiting job (embedded runner)",
         "sometimes known",
         "null",
-        "it doesn't plan ahead",
+        "it does not plan ahead",
     ),
     "command-texts": Difference(
-        "Complaints of `tar`, `dd` and `sha256sum` in error messages",
-        "whatever the remote commands print",
-        "what this machine's commands print; unpacking prints less",
+        "Messages of `tar`, `dd` and `sha256sum` in errors",
+        "those of the remote commands",
+        "those of this machine's commands; extraction prints less",
         "versions of coreutils and tar differ",
     ),
     "transfer-poll": Difference(
-        "Looks of an upload's job for its object",
-        "every 60 s",
-        "every 0.2 s",
-        "here the job starts at once, and would nearly always look too early",
+        "Interval at which an upload's job checks for its object",
+        "60 s",
+        "0.2 s",
+        "the job starts immediately, and its first check would nearly always be too early",
     ),
     "time-limit": Difference(
         "Time limits",
         "rounded up to minutes",
         "to the second",
-        "so that a test of a time limit takes no minute",
+        "tests of time limits take seconds",
     ),
     "metadata-age": Difference(
         "Metadata of an ended job",
         "404 some minutes after its end",
         "stays",
-        "nothing is gained by forgetting",
+        "forgetting would have no benefit",
     ),
     "errors-of-services": Difference(
         "Failures of sshd, Slurm's daemons and the health check",
-        "500, 503 and 424 with their own texts",
+        "500, 503 and 424 with specific texts",
         "none; `--faults` answers with any status",
-        "there are no such services",
+        "it has no such services",
     ),
     "cancelled-record": Difference(
         "A cancelled job's record in the first second",
         "may lack group, partition, directory and limit",
         "complete",
-        "an accident of slurmdbd's timing",
+        "a matter of slurmdbd's timing",
     ),
     "job-home": Difference(
         "HOME of a job (embedded runner)",
         "the user's home",
         "the user's directory below the root",
-        "so that a job leaves nothing in your home",
+        "jobs leave nothing in your home",
     ),
     "srun-stdin": Difference(
         "Standard input of `srun` (embedded runner)",
         "goes to all tasks",
         "goes to task 0",
-        "a broadcast is rarely wanted",
+        "a broadcast is rarely needed",
     ),
     "reservations": Difference(
         "Reservations, quotas (embedded runner)",
-        "as the site has them",
+        "those of the site",
         "none",
-        "there is nobody to share with",
+        "there is only one user",
     ),
     "extract-zstd": Difference(
-        "Compressions that `extract` recognises by itself",
-        "all that the remote tar knows",
+        "Compressions that `extract` detects",
+        "all that the remote tar supports",
         "gzip, bzip2, xz",
-        "what Python knows",
+        "those that Python supports",
     ),
     "backfill": Difference(
         "Order of jobs (embedded runner)",
         "priorities, backfill",
-        "first come, first served; nobody overtakes",
+        "first come, first served; no job overtakes",
         "predictable",
     ),
 }

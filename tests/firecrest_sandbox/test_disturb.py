@@ -221,10 +221,10 @@ def test_a_rule_may_go_by_the_name_that_the_counts_use(faulty: Api) -> None:
 
 def test_chance_hits_the_share_that_it_is_given() -> None:
     rule = fault(FaultKind.STATUS, share=0.1, times=1000)
-    hits = [Faults([rule], seed=1).hitting("GET", "/status/systems") for _ in range(3)]
+    hits = [Faults([rule], seed=1).match("GET", "/status/systems") for _ in range(3)]
     assert hits == hits[:1] * 3
     faults = Faults([rule, fault(FaultKind.CUT, share=0.5, times=1000)], seed=1)
-    kinds = [hit and hit.kind for hit in (faults.hitting("GET", "/status/systems") for _ in range(1000))]
+    kinds = [hit and hit.kind for hit in (faults.match("GET", "/status/systems") for _ in range(1000))]
     assert 70 < kinds.count(FaultKind.STATUS) < 130
     assert 380 < kinds.count(FaultKind.CUT) < 520
 
@@ -314,7 +314,7 @@ def test_rules_are_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "faults.json"
     file.write_text('[{"path": "/jobs$", "kind": "cut"}]')
     [rule] = load_faults(file)
-    assert Faults([rule]).hitting("GET", "/compute/a/jobs") is rule
+    assert Faults([rule]).match("GET", "/compute/a/jobs") is rule
     for wrong in ('[{"path": "(", "kind": "cut"}]', '[{"kind": "cut"}]', '[{"path": "x", "kind": "no"}]'):
         file.write_text(wrong)
         with pytest.raises(ValidationError):

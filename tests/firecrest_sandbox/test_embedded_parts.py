@@ -13,7 +13,7 @@ from firecrest_sandbox.runners.embedded.directives import JobSpec, SbatchError, 
 from firecrest_sandbox.runners.embedded.durations import seconds_of
 from firecrest_sandbox.runners.embedded.environment import repeated
 from firecrest_sandbox.runners.embedded.jobs import EmbeddedJob, State
-from firecrest_sandbox.runners.embedded.placement import place
+from firecrest_sandbox.runners.embedded.placement import allocate
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ FREE = {"n1": 4, "n2": 4, "n3": 2, "n4": 0}
     ],
 )
 def test_placement(directives: list[str], expected: dict[str, tuple[int, int]] | None) -> None:
-    allocation = place(spec(*directives), FREE, 4)
+    allocation = allocate(spec(*directives), FREE, 4)
     found = allocation and {s.node: (s.tasks, s.cpus) for s in allocation.shares}
     assert found == expected
 
@@ -109,7 +109,7 @@ def test_placement(directives: list[str], expected: dict[str, tuple[int, int]] |
 @given(st.integers(1, 12), st.integers(1, 4), st.none() | st.integers(1, 4))
 def test_a_placed_job_fits(tasks: int, cpus: int, nodes: int | None) -> None:
     asked = [f"-n{tasks}", f"-c{cpus}", *([f"-N{nodes}"] if nodes else [])]
-    allocation = place(spec(*asked), FREE, 4)
+    allocation = allocate(spec(*asked), FREE, 4)
     if allocation is not None:
         assert allocation.tasks == tasks
         assert all(share.cpus <= FREE[share.node] for share in allocation.shares)

@@ -1,1 +1,1 @@
-"""A runner of its own: processes on this machine that look like jobs of a Slurm cluster."""
+"""A runner without Slurm: local processes that look like jobs of a Slurm cluster."""

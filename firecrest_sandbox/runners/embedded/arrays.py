@@ -1,4 +1,4 @@
-"""Job arrays: which tasks, and how many of them at once."""
+"""Job arrays: their tasks, and the limit of concurrent tasks."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _MAX_TASKS = 1001
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """The tasks of an array, ascending."""
+    """The indices of an array's tasks, in ascending order."""
 
     indices: tuple[int, ...]
-    at_once: int | None = None
+    max_running: int | None = None
 
     @property
     def step(self) -> int:
-        """What `SLURM_ARRAY_TASK_STEP` tells."""
+        """Value of `SLURM_ARRAY_TASK_STEP`."""
         return self.indices[1] - self.indices[0] if len(self.indices) > 1 else 1
 
     @classmethod
     def parse(cls, text: str) -> ArraySpec:
-        """Read sbatch's form, e.g. `0-15:4,20%2`.
+        """Parse sbatch's notation, e.g. `0-15:4,20%2`.
 
         Raises:
-            ValueError: it has another form, or more than 1001 tasks or none.
+            ValueError: the text is invalid, or has no tasks or more than 1001.
         """
         tasks, percent, limit = text.partition("%")
         indices: set[int] = set()
@@ -45,7 +45,7 @@ class ArraySpec:
 
 
 def folded(indices: list[int]) -> str:
-    """Return indices in Slurm's brackets: `[0-2,5]`."""
+    """Return indices in Slurm's notation: `[0-2,5]`."""
     runs: list[list[int]] = []
     for index in sorted(indices):
         if runs and index == runs[-1][-1] + 1:

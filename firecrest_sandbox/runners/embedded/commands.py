@@ -1,4 +1,4 @@
-"""What Slurm's own commands would print of the jobs and the machine, which is what FirecREST v1 reads."""
+"""Output of Slurm's commands for the embedded jobs, which FirecREST v1 parses."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Commands:
-    """Answers as ``sacct``, ``squeue`` and ``scontrol`` do.
+    """Imitation of `sacct`, `squeue` and `scontrol`.
 
     Args:
         job_table: the jobs.
-        inventory: the machine.
-        user: whose jobs they are.
-        delay: seconds for which the accounting has only just heard of a job.
+        inventory: the simulated cluster.
+        user: owner of the jobs.
+        delay: seconds until accounting knows a new job completely.
     """
 
     def __init__(self, job_table: JobTable, inventory: Inventory, *, user: str, delay: float) -> None:
@@ -34,13 +34,13 @@ class Commands:
         self._delay = delay
 
     def account(self, ids: Sequence[str], *, since: str = "") -> list[Mapping[str, str]]:
-        """Return the rows of sacct; jobs that are too young are missing, or stubs."""
-        asked = [job_id for job_id in ids if job_id]
-        for job_id in asked:
+        """Return the rows of sacct. New jobs are missing, or stubs."""
+        selected = [job_id for job_id in ids if job_id]
+        for job_id in selected:
             if not is_job_id(job_id):
                 raise SchedulerError.answered(1, f"sacct: fatal: Bad job/step specified: {job_id}\n")
-        if asked:
-            jobs = self._job_table.find(*asked)
+        if selected:
+            jobs = self._job_table.find(*selected)
         else:
             first_day = date.fromisoformat(since) if since else datetime.now(timezone.utc).astimezone().date()
             midnight = datetime.combine(first_day, clock_time.min).astimezone().timestamp()
@@ -54,18 +54,18 @@ class Commands:
             raise SchedulerError.answered(1, "slurm_load_jobs error: Invalid job id specified\n")
         return slurm_output.queue(jobs, user=self._user)
 
-    def show(self, thing: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
-        """Return what scontrol would show; there are no reservations."""
-        if thing is ResourceKind.JOB:
-            found = self._job_table.find(name)
-            if not found:
+    def show(self, kind: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
+        """Return the output of scontrol; there are no reservations."""
+        if kind is ResourceKind.JOB:
+            jobs = self._job_table.find(name)
+            if not jobs:
                 raise SchedulerError.answered(1, "slurm_load_jobs error: Invalid job id specified\n")
-            return [slurm_output.job(found[0], user=self._user)]
-        if thing is ResourceKind.NODES:
+            return [slurm_output.job(jobs[0], user=self._user)]
+        if kind is ResourceKind.NODES:
             nodes = [slurm_output.node(node) for node in self._inventory.nodes() if name in ("", node.name)]
             if not nodes:
                 raise SchedulerError.answered(1, f"Node {name} not found\n")
             return nodes
-        if thing is ResourceKind.PARTITIONS:
+        if kind is ResourceKind.PARTITIONS:
             return slurm_output.partitions(self._inventory.partitions())
         return []

@@ -1,6 +1,6 @@
-"""What a job asks for: from the `#SBATCH` lines of its script and from the request.
+"""Requirements of a job, from the `#SBATCH` lines of its script and from the request.
 
-The request's fields stand for sbatch's command line, which wins over the script.
+The request's fields correspond to sbatch's command line, which takes precedence over the script.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _SHEBANG_MISSING = (
 
 
 class SbatchError(Exception):
-    """Sbatch would refuse this submission with this message and exit status 1."""
+    """Refusal of a submission, with sbatch's message and exit status 1."""
 
     @property
     def stderr(self) -> str:
-        """What sbatch would print."""
+        """Error output of sbatch."""
         return f"sbatch: error: {self}\n"
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What a job asks for; None where it doesn't say."""
+    """Requirements of a job; None where it has none."""
 
     name: str
     script: str
@@ -119,9 +119,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def script_path(description: JobDescription) -> str:
-    """Return the absolute path of the script that was submitted, or nothing if its text was."""
+    """Return the absolute path of a submitted script, or an empty string if its text was submitted."""
     path = description.script_path
-    return path and os.path.join(description.working_directory, path)  # noqa: PTH118  keeps what Slurm would open
+    return path and os.path.join(description.working_directory, path)  # noqa: PTH118  as Slurm opens it
 
 
 def _directives(script: str) -> Iterator[str]:
@@ -129,50 +129,50 @@ def _directives(script: str) -> Iterator[str]:
         if line.startswith("#SBATCH"):
             yield from shlex.split(line.removeprefix("#SBATCH"), comments=True)
         elif line.strip() and not line.lstrip().startswith("#"):
-            # sbatch reads no further than the first command.
+            # sbatch stops at the first command.
             return
 
 
 def read_spec(description: JobDescription, script: str, default_name: str) -> JobSpec:
-    """Return what a submission asks for; options that it doesn't know are ignored.
+    """Return the requirements of a job; unknown options are ignored.
 
     Args:
         description: the request.
-        script: the batch script's text.
-        default_name: the job's name if none is given: the script's file name, or `sbatch`.
+        script: text of the batch script.
+        default_name: name of a job without a name: the script's file name, or `sbatch`.
 
     Raises:
-        SbatchError: sbatch would not take it.
+        SbatchError: sbatch would refuse the submission.
     """
     if not script.startswith("#!"):
         raise SbatchError(_SHEBANG_MISSING)
     try:
-        asked, _ = _parser().parse_known_args(list(_directives(script)))
-        limit = None if asked.time is None else seconds_of(asked.time)
+        options, _ = _parser().parse_known_args(list(_directives(script)))
+        limit = None if options.time is None else seconds_of(options.time)
     except ValueError as error:
         raise SbatchError(str(error)) from None
     return JobSpec(
-        name=description.name or asked.job_name or default_name,
+        name=description.name or options.job_name or default_name,
         script=script,
         directory=description.working_directory,
         exported=description.exported(),
         command=script_path(description) or "(null)",
-        output=description.standard_output or asked.output,
-        error=description.standard_error or asked.error,
-        input=description.standard_input or asked.input or "/dev/null",
+        output=description.standard_output or options.output,
+        error=description.standard_error or options.error,
+        input=description.standard_input or options.input or "/dev/null",
         time_limit=limit,
-        unlimited=asked.time is not None and limit is None,
-        nodes=asked.nodes,
-        tasks=asked.ntasks,
-        tasks_per_node=asked.ntasks_per_node,
-        cpus_per_task=asked.cpus_per_task,
-        partition=description.partition or asked.partition,
-        account=description.account or asked.account,
-        reservation=description.reservation or asked.reservation,
-        constraint=description.constraints or asked.constraint,
-        array=asked.array,
-        nodelist=asked.nodelist,
-        exclude=asked.exclude,
-        exclusive=bool(asked.exclusive),
-        open_mode=asked.open_mode or "",
+        unlimited=options.time is not None and limit is None,
+        nodes=options.nodes,
+        tasks=options.ntasks,
+        tasks_per_node=options.ntasks_per_node,
+        cpus_per_task=options.cpus_per_task,
+        partition=description.partition or options.partition,
+        account=description.account or options.account,
+        reservation=description.reservation or options.reservation,
+        constraint=description.constraints or options.constraint,
+        array=options.array,
+        nodelist=options.nodelist,
+        exclude=options.exclude,
+        exclusive=bool(options.exclusive),
+        open_mode=options.open_mode or "",
     )

@@ -1,4 +1,4 @@
-"""Time limits in all of Slurm's spellings."""
+"""Time limits in all of Slurm's formats."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _UNLIMITED = frozenset({"-1", "INFINITE", "UNLIMITED"})
 def seconds_of(text: str) -> int | None:
     """Return a time limit in seconds, or None for no limit.
 
-    The forms are sbatch's: `minutes`, `minutes:seconds`, `hours:minutes:seconds`,
+    The formats are sbatch's: `minutes`, `minutes:seconds`, `hours:minutes:seconds`,
     `days-hours`, `days-hours:minutes`, `days-hours:minutes:seconds`.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the text has another format.
     """
     if text.upper() in _UNLIMITED:
         return None

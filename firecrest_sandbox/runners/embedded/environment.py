@@ -1,4 +1,4 @@
-"""The variables that a job finds, and the file names it asked for."""
+"""Environment variables of a job, and the paths of its output."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from firecrest_sandbox.runners.embedded.placement import Allocation
 
 SPOOL_VARIABLE = "REFRAME_FIRECREST_SANDBOX_SPOOL"
-"""Names a job's spool directory: how `srun` finds its job, and how a job's processes are found."""
+"""Path of a job's spool directory. It identifies the job for `srun`, and the processes of a job."""
 _NO_ARRAY_TASK = 4294967294
 _FIELD = re.compile(r"%(\d*)([%AaJjNntux])")
 
 
 def folded_nodes(nodes: Iterable[str]) -> str:
-    """Return node names in Slurm's form, `nid[001-002]`."""
+    """Return node names in Slurm's notation, `nid[001-002]`."""
     return str(NodeSet.fromlist(list(nodes)))
 
 
 def repeated(counts: Iterable[int]) -> str:
-    """Return counts in Slurm's form, `2(x3),1`."""
+    """Return counts in Slurm's notation, `2(x3),1`."""
     runs: list[tuple[int, int]] = []
     for count in counts:
         if runs and runs[-1][0] == count:
@@ -40,7 +40,7 @@ def repeated(counts: Iterable[int]) -> str:
 
 
 def base_environment(exported: str, *, home: str) -> dict[str, str]:
-    """Return what a login would set, and what `--export` adds; the home is the sandbox's."""
+    """Return the variables of a login and those of `--export`, with the given home."""
     login = {**login_environment(), "HOME": home}
     env = dict(login)
     for item in exported.split(","):
@@ -55,7 +55,7 @@ def slurm_variables(
 ) -> dict[str, str]:
     """Return the `SLURM_*` variables of a batch script.
 
-    The real gateway calls sbatch in the user's home, whatever the job's directory is.
+    The real gateway calls sbatch in the user's home, not in the job's directory.
     """
     spec, nodes = job.spec, folded_nodes(allocation.nodes)
     number, count = str(job.number), str(len(allocation.nodes))
@@ -104,7 +104,7 @@ def slurm_variables(
 
 
 def output_paths(job: EmbeddedJob, *, user: str) -> tuple[str, str]:
-    """Return where a job's output and errors go, absolute."""
+    """Return the absolute paths of a job's standard output and standard error."""
     default = "slurm-%j.out" if job.array_id is None else "slurm-%A_%a.out"
     output = _expand(job.spec.output or default, job, user)
     return output, _expand(job.spec.error, job, user) if job.spec.error else output
@@ -126,4 +126,4 @@ def _expand(pattern: str, job: EmbeddedJob, user: str) -> str:
         "x": job.spec.name,
     }
     name = _FIELD.sub(lambda field: values[field[2]].rjust(int(field[1] or 0), "0"), pattern)
-    return os.path.join(job.spec.directory, name)  # noqa: PTH118  keeps what Slurm would open
+    return os.path.join(job.spec.directory, name)  # noqa: PTH118  as Slurm opens it

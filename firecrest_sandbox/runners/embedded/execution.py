@@ -1,4 +1,4 @@
-"""Starts the processes of a job, and ends them."""
+"""Start and termination of a job's processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Execution:
-    """Runs batch scripts below a private spool directory."""
+    """Execution of batch scripts below a private spool directory."""
 
     def __init__(self, directory: Path, *, cluster: str, user: str, home: str) -> None:
         self._jobs = directory / "jobs"
@@ -38,14 +38,14 @@ class Execution:
         self._home = home
 
     def prepare(self) -> None:
-        """Lay out the spool directory and the `srun` that jobs will find."""
+        """Create the spool directory, and the `srun` for jobs."""
         self._jobs.mkdir(parents=True)
         self._tools.mkdir()
         tool = self._tools / "srun"
         command = shlex.join([sys.executable, "-I", "-S", str(Path(srun.__file__).resolve())])
         tool.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
         tool.chmod(0o755)
-        # A login shell sets PATH anew, and would find another srun or none.
+        # A login shell resets PATH, and would find another srun or none.
         profile = Path(self._home, ".profile")
         if not profile.exists():
             profile.write_text(
@@ -54,10 +54,10 @@ class Execution:
             )
 
     async def start(self, job: EmbeddedJob, allocation: Allocation) -> None:
-        """Start a job's batch script in a session of its own.
+        """Start a job's batch script in a new session.
 
         Raises:
-            OSError: the directory, the output or the interpreter isn't there or can't be used.
+            OSError: the directory, the output or the interpreter is missing or cannot be used.
         """
         spool = self._jobs / str(job.number)
         script = await asyncio.to_thread(_write_spool, spool, job, allocation)
@@ -80,7 +80,7 @@ class Execution:
                 os.close(descriptor)
 
     def environment(self, job: EmbeddedJob, allocation: Allocation) -> dict[str, str]:
-        """Return the whole environment of a job's batch script."""
+        """Return the complete environment of a job's batch script."""
         env = base_environment(job.spec.exported, home=self._home)
         env |= slurm_variables(job, allocation, cluster=self._cluster, user=self._user, home=self._home)
         env["PATH"] = f"{self._tools}{os.pathsep}{env.get('PATH', os.defpath)}"
@@ -88,7 +88,7 @@ class Execution:
         return env
 
     async def end(self, job: EmbeddedJob, *, wait: float) -> None:
-        """Tell all processes of a job to end, and kill those that haven't after `wait` seconds."""
+        """Send SIGTERM to all processes of a job, and SIGKILL after `wait` seconds."""
         if job.process is None:
             return
         await self._signal(job, signal.SIGTERM)
@@ -98,8 +98,8 @@ class Execution:
             await self._signal(job, signal.SIGKILL)
             await job.process.wait()
 
-    async def sweep(self, job: EmbeddedJob) -> None:
-        """Kill what a job has left running, as Slurm does."""
+    async def kill_remaining(self, job: EmbeddedJob) -> None:
+        """Kill the remaining processes of a finished job, as Slurm does."""
         if job.process is not None:
             await self._signal(job, signal.SIGKILL)
 
@@ -109,7 +109,7 @@ class Execution:
             await asyncio.to_thread(signal_marked, SPOOL_VARIABLE, str(job.spool), signum)
 
     def report(self, job: EmbeddedJob, cause: str) -> None:
-        """Write the line into a job's error file with which slurmstepd explains an early end."""
+        """Write slurmstepd's line about an early end to a job's error file."""
         if job.allocation is None or job.process is None:
             return
         _, error = output_paths(job, user=self._user)

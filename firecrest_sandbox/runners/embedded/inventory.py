@@ -1,4 +1,4 @@
-"""The pretended machine: its nodes, partitions and accounts."""
+"""The simulated cluster: its nodes, partitions and accounts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from firecrest_sandbox.runners.embedded.queue import Queue
 
 FEATURES = "sandbox"
-"""What jobs may ask of a node; each has it."""
+"""The feature of all nodes."""
 
 
 class Inventory:
-    """What there is.
+    """Nodes, partitions and accounts of the simulated cluster.
 
     Args:
-        config: the sandbox's.
-        queue: knows which CPUs are free.
+        config: settings of the server.
+        queue: for the numbers of free CPUs.
     """
 
     def __init__(self, config: SandboxConfig, queue: Queue) -> None:
@@ -51,7 +51,7 @@ class Inventory:
         ]
 
     def partitions(self) -> list[Partition]:
-        """Return the partitions; each has all nodes."""
+        """Return the partitions; each contains all nodes."""
         nodes = self._config.nodes
         return [
             Partition(name=name, cpus=nodes * self._config.cpus, total_nodes=nodes, partition="UP")

@@ -1,4 +1,4 @@
-"""All jobs that there have been, by whatever Slurm calls them."""
+"""All submitted jobs, by Slurm's ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _JOB_ID = re.compile(r"\d+(_\d+)?")
 
 
 def is_job_id(text: str) -> bool:
-    """Tell whether a text can be a job's id."""
+    """Return whether a text has the format of a job id."""
     return _JOB_ID.fullmatch(text) is not None
 
 
@@ -27,14 +27,14 @@ class JobTable:
         return iter(self._jobs)
 
     def add(self, job: EmbeddedJob) -> None:
-        """Take up a job."""
+        """Add a job."""
         self._jobs.append(job)
 
     def find(self, *ids: str) -> list[EmbeddedJob]:
-        """Return the jobs, arrays and tasks of arrays that have one of some ids."""
-        wanted = set(ids)
+        """Return the jobs and array tasks with one of the ids."""
+        selected = set(ids)
         return [
             job
             for job in self._jobs
-            if not wanted.isdisjoint((str(job.array_id), str(job.number), job.display_id))
+            if not selected.isdisjoint((str(job.array_id), str(job.number), job.display_id))
         ]

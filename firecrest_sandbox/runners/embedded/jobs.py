@@ -1,4 +1,4 @@
-"""A job of the embedded runner and the states it goes through."""
+"""A job of the embedded runner, and its states."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class State(Enum):
-    """The states of a job, in Slurm's words."""
+    """States of a job, with Slurm's names."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -27,7 +27,7 @@ class State(Enum):
 
 
 class Reason(Enum):
-    """Why a job is waiting, in Slurm's words."""
+    """Reasons for which a job waits, with Slurm's names."""
 
     NONE = "None"
     RESOURCES = "Resources"
@@ -45,10 +45,10 @@ _NEXT = {
 
 @dataclass(eq=False)
 class EmbeddedJob:
-    """A job, or one task of an array; times in epoch seconds, 0 while they haven't come."""
+    """A job, or one task of an array; times in epoch seconds, 0 if not reached."""
 
     number: int
-    """Its id; an array's task gets one of its own when it starts, the last one the array's."""
+    """The id. A task of an array gets a new id when it starts; the last task keeps the array's id."""
     spec: JobSpec
     time_limit: int | None
     partition: str
@@ -66,7 +66,7 @@ class EmbeddedJob:
     spool: Path | None = None
     process: asyncio.subprocess.Process | None = None
     ending: State | None = None
-    """What it will have been once its processes are gone, if they were told to go."""
+    """The final state of a job whose processes are being terminated."""
 
     @property
     def display_id(self) -> str:
@@ -75,17 +75,17 @@ class EmbeddedJob:
 
     @property
     def over(self) -> bool:
-        """Whether it has come to an end."""
+        """Whether the job has ended."""
         return self.state not in _NEXT
 
     def move(self, state: State) -> None:
-        """Go to the next state and note when.
+        """Enter the next state, and record the time.
 
         Raises:
-            ValueError: no job goes that way.
+            ValueError: the transition is invalid.
         """
         if state not in _NEXT.get(self.state, ()):
-            raise ValueError(f"job {self.display_id} can't go from {self.state} to {state}")
+            raise ValueError(f"job {self.display_id} cannot go from {self.state} to {state}")
         self.state = state
         if state is State.RUNNING:
             self.started = time.time()

@@ -1,4 +1,4 @@
-"""Limits of the real gateway in reading what sacct prints of jobs."""
+"""Limits of the real gateway's parser for the output of sacct."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _SEPARATOR = "|"
 def as_parsed(jobs: Iterable[Job], limit: int) -> list[Job]:
     """Return the jobs that the real gateway finds in sacct's output.
 
-    It leaves out the line of a job that has the separator in its name, and fails at the line of a step whose
-    job it has left out (eth-cscs/firecrest-v2 at 35e1d08, sacct_job_info_command.py).
+    It skips the line of a job with the separator in its name, and fails at the line of a step whose job it
+    skipped (eth-cscs/firecrest-v2 at 35e1d08, sacct_job_info_command.py).
 
     Args:
-        jobs: that sacct prints.
-        limit: bytes that a command may print.
+        jobs: jobs in sacct's output.
+        limit: maximum output of a command in bytes.
 
     Raises:
-        SchedulerError: 500; sacct prints too much, or a job that has begun has the separator in its name.
+        SchedulerError: 500; the output exceeds the limit, or a started job has the separator in its name.
     """
     shown = list(jobs)
     if sum(map(_printed_size, shown)) > limit:
@@ -35,7 +35,7 @@ def as_parsed(jobs: Iterable[Job], limit: int) -> list[Job]:
 
 
 def _printed_size(job: Job) -> int:
-    """Return about how many bytes sacct prints of a job and its steps."""
+    """Return the approximate size of sacct's lines for a job and its steps, in bytes."""
     values = (
         *(job.job_id, job.allocation_nodes, job.cluster, "0:0", job.group, job.account, job.name, job.nodes),
         *(job.partition, job.priority, job.status.state, job.status.state_reason, job.time.elapsed),

@@ -1,4 +1,4 @@
-"""Which nodes a job gets: pure arithmetic over nodes and their free CPUs."""
+"""Allocation of nodes for a job: pure functions of free CPUs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Allocation:
-    """A job's nodes, in their order."""
+    """The nodes of a job, in order."""
 
     shares: tuple[Share, ...]
 
@@ -37,27 +37,27 @@ class Allocation:
         return sum(share.tasks for share in self.shares)
 
 
-def wanted_tasks(spec: JobSpec) -> int:
-    """Return how many tasks a job has."""
-    return spec.tasks or wanted_nodes(spec) * (spec.tasks_per_node or 1)
+def required_tasks(spec: JobSpec) -> int:
+    """Return the number of tasks of a job."""
+    return spec.tasks or required_nodes(spec) * (spec.tasks_per_node or 1)
 
 
-def wanted_nodes(spec: JobSpec) -> int:
-    """Return the least number of nodes that a job asks for."""
+def required_nodes(spec: JobSpec) -> int:
+    """Return the minimum number of nodes of a job."""
     if spec.nodes is None and spec.tasks and spec.tasks_per_node:
-        named = -(-spec.tasks // spec.tasks_per_node)
+        count = -(-spec.tasks // spec.tasks_per_node)
     else:
-        named = spec.nodes or 1
-    return max(named, len(spec.nodelist))
+        count = spec.nodes or 1
+    return max(count, len(spec.nodelist))
 
 
-def place(spec: JobSpec, free: Mapping[str, int], cpus: int) -> Allocation | None:
-    """Return the nodes for a job, or None if it doesn't fit now.
+def allocate(spec: JobSpec, free: Mapping[str, int], cpus: int) -> Allocation | None:
+    """Return an allocation for a job, or None if it does not fit now.
 
     Args:
-        spec: what it asks for.
-        free: each node's free CPUs; nodes are taken in this order.
-        cpus: the CPUs of a whole node.
+        spec: requirements of the job.
+        free: free CPUs of each node, in order of preference.
+        cpus: CPUs of a complete node.
     """
     per_task = spec.cpus_per_task or 1
     room = {
@@ -71,7 +71,7 @@ def place(spec: JobSpec, free: Mapping[str, int], cpus: int) -> Allocation | Non
     chosen = _choose(spec, room)
     if chosen is None:
         return None
-    tasks = _spread(wanted_tasks(spec), {node: room[node] for node in free if node in chosen})
+    tasks = _spread(required_tasks(spec), {node: room[node] for node in free if node in chosen})
     return Allocation(
         tuple(
             Share(node, count, cpus if spec.exclusive else max(count, 1) * per_task)
@@ -81,12 +81,12 @@ def place(spec: JobSpec, free: Mapping[str, int], cpus: int) -> Allocation | Non
 
 
 def _choose(spec: JobSpec, room: Mapping[str, int]) -> set[str] | None:
-    """Return the fewest nodes that hold all tasks, but as many as were asked for."""
-    tasks, fewest = wanted_tasks(spec), wanted_nodes(spec)
+    """Return the smallest sufficient set of nodes, with at least the required number."""
+    tasks, fewest = required_tasks(spec), required_nodes(spec)
     most = fewest if spec.nodes is not None else len(room)
     others = [node for node in room if node not in spec.nodelist]
     if fewest == 1 and not spec.nodelist:
-        # Small jobs share the first node that has room, and leave the others whole.
+        # Small jobs share the first node with enough room, and leave other nodes free.
         single = next((node for node in others if room[node] >= tasks), None)
         if single is not None:
             return {single}
@@ -99,12 +99,12 @@ def _choose(spec: JobSpec, room: Mapping[str, int]) -> set[str] | None:
 
 
 def _spread(tasks: int, room: Mapping[str, int]) -> dict[str, int]:
-    """Deal tasks out to nodes in turn, as far as each has room."""
-    dealt = dict.fromkeys(room, 0)
+    """Distribute tasks over nodes in turn, within the room of each."""
+    counts = dict.fromkeys(room, 0)
     left = tasks
     while left:
         for node, limit in room.items():
-            if left and dealt[node] < limit:
-                dealt[node] += 1
+            if left and counts[node] < limit:
+                counts[node] += 1
                 left -= 1
-    return dealt
+    return counts

@@ -1,4 +1,4 @@
-"""The embedded runner: a queue, a clock, and processes."""
+"""The embedded runner: a queue, time limits and processes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from firecrest_sandbox.records import JobDescription
     from firecrest_sandbox.runners.base import JobQuery
 
-_STOPPING = 0.5
+_GRACE_PERIOD = 0.5
 _LOGGER = logging.getLogger(__name__)
 
 
 class EmbeddedRunner:
-    """Runs jobs as processes of this machine; see `runners.base.Runner`."""
+    """Runner of jobs as local processes; see `runners.base.Runner`."""
 
     version = "22.05.8"
 
@@ -53,22 +53,22 @@ class EmbeddedRunner:
         self._supervisors: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Lay out the spool directory."""
+        """Create the spool directory."""
         await asyncio.to_thread(self._execution.prepare)
 
     async def stop(self) -> None:
-        """Cancel everything, without Slurm's patience."""
+        """Cancel all jobs, with a short grace period."""
         for job in self._jobs:
             if job.state is State.PENDING:
                 self._cancel_waiting(job)
         running = [job for job in self._jobs if job.state is State.RUNNING]
         for job in running:
             job.ending = State.CANCELLED
-        await asyncio.gather(*(self._execution.end(job, wait=_STOPPING) for job in running))
+        await asyncio.gather(*(self._execution.end(job, wait=_GRACE_PERIOD) for job in running))
         await asyncio.gather(*self._supervisors)
 
     async def submit(self, description: JobDescription) -> SubmissionReceipt:
-        """Queue a job, and start it if there is room."""
+        """Queue a job, and start it if it fits."""
         try:
             spec = await asyncio.to_thread(read_submission, description)
             check_submission(spec, self._config, self._queue.nodes)
@@ -118,9 +118,9 @@ class EmbeddedRunner:
     async def _supervise(self, job: EmbeddedJob) -> None:
         try:
             await self._run(job)
-            await self._execution.sweep(job)
+            await self._execution.kill_remaining(job)
         except Exception:
-            _LOGGER.exception("the sandbox lost hold of job %s", job.display_id)
+            _LOGGER.exception("the sandbox failed to run job %s", job.display_id)
             job.ending = job.ending or State.FAILED
         finally:
             job.move(_outcome(job))
@@ -133,12 +133,12 @@ class EmbeddedRunner:
         try:
             await self._execution.start(job, job.allocation)
         except OSError:
-            # Slurm's own account of such a job says no more than that it failed.
+            # Slurm's accounting gives no other reason for such a job.
             job.exit_code = 1
             return
         if job.process is None or job.ending is not None:
-            # Cancelled while it was being started.
-            await self._execution.end(job, wait=_STOPPING)
+            # Cancelled during its start.
+            await self._execution.end(job, wait=_GRACE_PERIOD)
             return
         try:
             code = await asyncio.wait_for(job.process.wait(), job.time_limit)
@@ -160,11 +160,11 @@ class EmbeddedRunner:
         jobs = self._jobs.find(job_id)
         alive = [job for job in jobs if not job.over]
         if not alive:
-            why = "Job/step already completing or completed" if jobs else "Invalid job id specified"
+            reason = "Job/step already completing or completed" if jobs else "Invalid job id specified"
             raise SchedulerError.answered(
                 0,
                 f"scancel: Terminating job {job_id}\n"
-                f"scancel: error: Kill job error on job id {job_id}: {why}\n",
+                f"scancel: error: Kill job error on job id {job_id}: {reason}\n",
             )
         for job in alive:
             if job.state is State.PENDING:
@@ -196,7 +196,7 @@ class EmbeddedRunner:
             raise SchedulerError.answered(finished.status, finished.stderr)
 
     async def jobs(self, query: JobQuery) -> list[Job]:
-        """Return the list; a job that has just ended may be missing from it for a while."""
+        """Return the job list, without jobs that ended during the list gap."""
         now = time.time()
         names = None if query.name is None else query.name.split(",")
         accounts = None if query.account is None else query.account.split(",")
@@ -219,26 +219,26 @@ class EmbeddedRunner:
         return as_parsed(await asyncio.to_thread(self._views.show, jobs), self._config.buffer_limit)
 
     async def metadata(self, job_id: str) -> list[JobMetadata]:
-        """Return a job's script and files; of an array only once, as the real gateway does."""
-        found = self._jobs.find(job_id)
-        if not found:
+        """Return a job's script and files; for an array only once, as in the real gateway."""
+        jobs = self._jobs.find(job_id)
+        if not jobs:
             return []
-        output, error = output_paths(found[0], user=self._user)
+        output, error = output_paths(jobs[0], user=self._user)
         return [
             JobMetadata(
                 job_id=job_id,
-                script=found[0].spec.script,
-                standard_input=found[0].spec.input,
+                script=jobs[0].spec.script,
+                standard_input=jobs[0].spec.input,
                 standard_output=output,
                 standard_error=error,
             )
         ]
 
     async def nodes(self) -> list[Node]:
-        """Return the pretended nodes."""
+        """Return the simulated nodes."""
         return self._inventory.nodes()
 
-    async def partitions(self, *, hidden: bool) -> list[Partition]:  # noqa: ARG002  none is hidden
+    async def partitions(self, *, hidden: bool) -> list[Partition]:  # noqa: ARG002  no partition is hidden
         """Return the partitions."""
         return self._inventory.partitions()
 
@@ -258,9 +258,9 @@ class EmbeddedRunner:
         """Return the rows of squeue."""
         return self._commands.queue(ids)
 
-    async def show(self, thing: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
-        """Return what scontrol would show."""
-        return self._commands.show(thing, name)
+    async def show(self, kind: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
+        """Return the output of scontrol."""
+        return self._commands.show(kind, name)
 
 
 def _outcome(job: EmbeddedJob) -> State:

@@ -1,4 +1,4 @@
-"""Shows the embedded runner's jobs, nodes and partitions the way Slurm's own commands print them."""
+"""Jobs, nodes and partitions of the embedded runner in the format of Slurm's commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from firecrest_sandbox.runners.base import ACCOUNT_FIELDS, QUEUE_FIELDS
 from firecrest_sandbox.runners.embedded.arrays import folded
 from firecrest_sandbox.runners.embedded.environment import folded_nodes, output_paths
 from firecrest_sandbox.runners.embedded.jobs import EmbeddedJob, State
-from firecrest_sandbox.runners.embedded.placement import wanted_nodes
+from firecrest_sandbox.runners.embedded.placement import required_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,10 +27,10 @@ def account(jobs: Iterable[EmbeddedJob], *, user: str, delay: float) -> list[Map
     """Return the rows of `sacct -X`.
 
     Args:
-        jobs: to show.
-        user: whose jobs they are.
-        delay: seconds after its submission in which accounting doesn't know a job well: in the first
-            half not at all, in the second by a stub (seen with slurmdbd).
+        jobs: the jobs.
+        user: owner of the jobs.
+        delay: seconds after its submission until accounting knows a job completely. In the first half the job
+            is missing, in the second half it is a stub (observed with slurmdbd).
     """
     now = time.time()
     rows: list[Mapping[str, str]] = []
@@ -48,14 +48,14 @@ def account(jobs: Iterable[EmbeddedJob], *, user: str, delay: float) -> list[Map
 
 
 def queue(jobs: Iterable[EmbeddedJob], *, user: str) -> list[Mapping[str, str]]:
-    """Return the rows of squeue: what waits, then what runs."""
+    """Return the rows of squeue: waiting jobs, then running ones."""
     alive = [job for job in jobs if not job.over]
     newest_first = sorted(_shown(alive), key=lambda shown: (shown[1].state.value, -shown[1].number))
     return [_queue_row(job_id, job, user) for job_id, job in newest_first]
 
 
 def job(one: EmbeddedJob, *, user: str) -> Mapping[str, str]:
-    """Return what `scontrol show job` tells, as far as anybody asks for it."""
+    """Return the used attributes of `scontrol show job`."""
     output, error = output_paths(one, user=user)
     return {
         "JobId": str(one.number),
@@ -67,7 +67,7 @@ def job(one: EmbeddedJob, *, user: str) -> Mapping[str, str]:
 
 
 def node(one: Node) -> Mapping[str, str]:
-    """Return what `scontrol show nodes` tells of a node."""
+    """Return the used attributes of `scontrol show nodes`."""
     features = one.features if isinstance(one.features, str) else ",".join(one.features or ())
     return {
         "NodeName": one.name,
@@ -78,7 +78,7 @@ def node(one: Node) -> Mapping[str, str]:
 
 
 def partitions(all_partitions: Sequence[Partition]) -> list[Mapping[str, str]]:
-    """Return what `scontrol show partitions` tells; the first one is the default."""
+    """Return the used attributes of `scontrol show partitions`; the first partition is the default."""
     return [
         {
             "PartitionName": one.name,
@@ -92,7 +92,7 @@ def partitions(all_partitions: Sequence[Partition]) -> list[Mapping[str, str]]:
 
 
 def _shown(jobs: Iterable[EmbeddedJob]) -> Iterator[tuple[str, EmbeddedJob]]:
-    """Yield what has a row of its own: the tasks of an array that never started share one."""
+    """Yield the jobs with their rows' ids; tasks of an array that never started share a row."""
     unstarted: dict[tuple[int, State], list[EmbeddedJob]] = {}
     alone = []
     for one in jobs:
@@ -103,8 +103,8 @@ def _shown(jobs: Iterable[EmbeddedJob]) -> Iterator[tuple[str, EmbeddedJob]]:
     yield from alone
     for (array_id, _), tasks in unstarted.items():
         indices = folded([task.array_index or 0 for task in tasks])
-        at_once = tasks[0].spec.array.at_once if tasks[0].spec.array else None
-        limit = f"%{at_once}]" if at_once and tasks[0].state is State.PENDING else "]"
+        max_running = tasks[0].spec.array.max_running if tasks[0].spec.array else None
+        limit = f"%{max_running}]" if max_running and tasks[0].state is State.PENDING else "]"
         yield f"{array_id}_{indices[:-1]}{limit}", tasks[0]
 
 
@@ -121,7 +121,7 @@ def _account_row(job_id: str, one: EmbeddedJob, user: str) -> dict[str, str]:
         _stamp(one.started) if one.started else ("None" if one.over else "Unknown"),
         _clock(elapsed * cpus),
         _stamp(one.ended) if one.over else "Unknown",
-        str(len(one.allocation.nodes) if one.allocation else wanted_nodes(one.spec)),
+        str(len(one.allocation.nodes) if one.allocation else required_nodes(one.spec)),
         folded_nodes(one.allocation.nodes) if one.allocation else "None assigned",
         f"{one.exit_code}:{0 if one.state in _STOPPED else one.signal}",
         _clock(elapsed),
@@ -141,7 +141,7 @@ def _queue_row(job_id: str, one: EmbeddedJob, user: str) -> Mapping[str, str]:
         _short_clock(used),
         _stamp(one.started) if one.started else "N/A",
         "UNLIMITED" if limit is None else _short_clock(max(0, limit - used)),
-        str(len(one.allocation.nodes) if one.allocation else wanted_nodes(one.spec)),
+        str(len(one.allocation.nodes) if one.allocation else required_nodes(one.spec)),
         folded_nodes(one.allocation.nodes) if one.allocation else f"({one.reason.value})",
     )
     return dict(zip(QUEUE_FIELDS.split(","), values, strict=True))

@@ -1,8 +1,7 @@
-"""The `srun` that jobs of the embedded runner find first in their PATH.
+"""The `srun` of the embedded runner, first in the PATH of its jobs.
 
-Starts the tasks of a step as processes of this machine, gives each its `SLURM_*`
-variables, waits, and leaves a record of the step for the runner. It is run by itself,
-with nothing but the standard library.
+The program starts the tasks of a step as local processes with `SLURM_*` variables, waits for them, and writes
+a record of the step for the runner. It uses only the standard library.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _IGNORED_WITH_VALUE = """
 
 
 class _StepError(Exception):
-    """The step can't be started, for this reason."""
+    """A step cannot be started."""
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -65,14 +64,14 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 
 def _layout(options: argparse.Namespace, shares: list[dict[str, Any]]) -> list[int]:
     """Return the number of tasks on each node of the step, the job's first nodes."""
-    asked = options.nodes or os.environ.get("SLURM_NNODES_STEP")
-    nodes = int(str(asked).partition("-")[0]) if asked else None
+    requested = options.nodes or os.environ.get("SLURM_NNODES_STEP")
+    nodes = int(str(requested).partition("-")[0]) if requested else None
     per_node = options.ntasks_per_node
     tasks = options.ntasks
     if tasks is None:
-        named = nodes or len(shares)
-        allocated = sum(share["tasks"] for share in shares[:named])
-        tasks = named * per_node if per_node else max(named if asked else 1, allocated)
+        count = nodes or len(shares)
+        allocated = sum(share["tasks"] for share in shares[:count])
+        tasks = count * per_node if per_node else max(count if requested else 1, allocated)
     if nodes is None:
         nodes = -(-tasks // per_node) if per_node else min(len(shares), tasks)
     if nodes > len(shares):
@@ -111,7 +110,7 @@ def _environment(export: str) -> dict[str, str]:
 
 
 class _Step:
-    """One step: its tasks, its record."""
+    """One step: its tasks and its record."""
 
     def __init__(self, options: argparse.Namespace, spool: Path) -> None:
         self._options = options
@@ -127,7 +126,7 @@ class _Step:
         self._started = time.time()
         self._record("RUNNING", 0, 0, None)
         for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, lambda got, _frame: self._forward(got))
+            signal.signal(signum, lambda received, _frame: self._forward(received))
         try:
             self._start(counts)
             code, killed_by = self._wait()
@@ -198,7 +197,7 @@ class _Step:
         output = self._opened(options.output, rank, node)
         error = self._opened(options.error, rank, node)
         labelled = options.label and output is None
-        task = subprocess.Popen(  # noqa: S603  running what the job says is the point
+        task = subprocess.Popen(  # noqa: S603  the job's own command
             options.command,
             stdin=self._input(rank),
             stdout=subprocess.PIPE if labelled else output,
@@ -239,7 +238,7 @@ class _Step:
         }
         for field, value in fields.items():
             pattern = pattern.replace(field, value)
-        # All tasks of a step may share a file.
+        # The tasks of a step may share a file.
         return Path(pattern).open("ab")
 
     def _forward_lines(self, rank: int, source: IO[bytes], sink: IO[bytes]) -> None:
@@ -289,8 +288,8 @@ def main() -> int:
         return 1
     try:
         return _Step(options, Path(spool)).run()
-    except _StepError as refused:
-        print(f"srun: error: {refused}", file=sys.stderr)
+    except _StepError as error:
+        print(f"srun: error: {error}", file=sys.stderr)
         return 1
 
 

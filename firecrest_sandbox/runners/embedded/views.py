@@ -1,4 +1,4 @@
-"""Shows jobs of the embedded runner the way the real gateway merges sacct and squeue."""
+"""Jobs of the embedded runner, as the real gateway merges sacct and squeue."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from firecrest_sandbox.records import Job, JobStatus, JobTask, JobTime
 from firecrest_sandbox.runners.embedded.arrays import folded
 from firecrest_sandbox.runners.embedded.environment import folded_nodes
 from firecrest_sandbox.runners.embedded.jobs import EmbeddedJob, State
-from firecrest_sandbox.runners.embedded.placement import wanted_nodes
+from firecrest_sandbox.runners.embedded.placement import required_nodes
 
 _STEP_STATE = {State.TIMEOUT: "CANCELLED", State.CANCELLED: "CANCELLED"}
 
 
 class JobViews:
-    """Makes API records of jobs."""
+    """Conversion of jobs to records of the API."""
 
     def __init__(self, *, cluster: str, user: str, group: str) -> None:
         self._common = {"cluster": cluster, "user": user, "group": group, "priority": 1}
@@ -27,9 +27,9 @@ class JobViews:
     def show(self, jobs: Iterable[EmbeddedJob]) -> list[Job]:
         """Return the records of jobs.
 
-        The waiting tasks of an array are one entry with the array's id, those cancelled
-        before they ran one with their indices in brackets; a running task appears twice, by
-        its index and by its own id (sacct and squeue name it differently).
+        The waiting tasks of an array are one entry with the array's id. Tasks that were cancelled before they
+        ran are one entry with their indices in brackets. A running task appears twice, with its index and
+        with its own id, because sacct and squeue name it differently.
         """
         accounted: list[Job] = []
         queued: list[Job] = []
@@ -59,7 +59,7 @@ class JobViews:
             JobStatus(state="PENDING", state_reason=job.reason.value),
             JobTime(elapsed=0, limit=job.time_limit),
             nodes="",
-            count=wanted_nodes(job.spec),
+            count=required_nodes(job.spec),
         )
 
     def _running_by_own_id(self, job: EmbeddedJob) -> Job:
@@ -152,8 +152,8 @@ def _steps(job: EmbeddedJob, job_id: str) -> list[JobTask]:
 def _step_records(job: EmbeddedJob) -> list[dict[str, Any]]:
     if job.spool is None:
         return []
-    found = [json.loads(file.read_text()) for file in (job.spool / "steps").glob("*.json")]
-    return sorted(found, key=lambda record: int(record["id"]))
+    records = [json.loads(file.read_text()) for file in (job.spool / "steps").glob("*.json")]
+    return sorted(records, key=lambda record: int(record["id"]))
 
 
 def _step(job: EmbeddedJob, job_id: str, record: dict[str, Any]) -> JobTask:

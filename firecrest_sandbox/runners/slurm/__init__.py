@@ -1,1 +1,1 @@
-"""The Slurm that this machine belongs to, asked through its own commands."""
+"""The Slurm cluster of this machine, through its commands."""

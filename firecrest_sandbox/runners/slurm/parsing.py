@@ -1,4 +1,4 @@
-"""Reads what Slurm's commands print."""
+"""Parsers of the output of Slurm's commands."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a command's output, by field."""
+    """One line of output, by field."""
 
     values: Mapping[str, str]
 
@@ -61,20 +61,20 @@ class Row:
         return self.values[field]
 
     def number(self, field: str) -> int | None:
-        """Return a field's number, or None for `Unknown`, `N/A` and the like."""
+        """Return a field's number, or None for texts like `Unknown` and `N/A`."""
         text = self.values[field]
         return int(text) if text.isdigit() else None
 
 
 def rows(output: str, fields: str) -> list[Row]:
-    """Split lines at `|` into fields; lines with another number of them are left out."""
+    """Split lines at `|` into fields, and omit lines with another number of fields."""
     names = fields.split(",")
     split = (line.split("|") for line in output.splitlines())
     return [Row(dict(zip(names, parts, strict=True))) for parts in split if len(parts) == len(names)]
 
 
 def seconds(clock: str) -> int | None:
-    """Return `[[days-]hours:]minutes:seconds` in seconds, or None if it is something else."""
+    """Return `[[days-]hours:]minutes:seconds` in seconds, or None for other texts."""
     match = _CLOCK.fullmatch(clock)
     if match is None:
         return None
@@ -83,10 +83,10 @@ def seconds(clock: str) -> int | None:
 
 
 def accounted_jobs(output: str) -> list[Job]:
-    """Return the jobs that sacct shows, each with its steps.
+    """Return the jobs in sacct's output, with their steps.
 
     Raises:
-        SchedulerError: 500; a step's job is missing, because `|` in its name made its line unreadable.
+        SchedulerError: 500; the job of a step is missing, because `|` in its name made its line unreadable.
     """
     jobs: dict[str, Job] = {}
     for row in rows(output, SACCT_FIELDS):
@@ -132,7 +132,7 @@ def accounted_jobs(output: str) -> list[Job]:
 
 
 def queued_jobs(output: str) -> list[Job]:
-    """Return the jobs that squeue shows."""
+    """Return the jobs in squeue's output."""
     return [
         Job(
             job_id=row["JobID"],
@@ -160,7 +160,7 @@ def queued_jobs(output: str) -> list[Job]:
 
 
 def merged(accounted: list[Job], queued: list[Job]) -> list[Job]:
-    """Return both without doubles: sacct knows more, but squeue knows better what is pending."""
+    """Merge both lists: sacct has more fields, but a pending job's record comes from squeue."""
     jobs = {job.job_id: job for job in accounted}
     for job in queued:
         if job.job_id not in jobs or job.status.state == "PENDING":
@@ -169,22 +169,23 @@ def merged(accounted: list[Job], queued: list[Job]) -> list[Job]:
 
 
 def node_state(text: str) -> NodeState:
-    """Return the API's word for sinfo's, e.g. `mixed*`."""
+    """Return the API's state for sinfo's, e.g. `mixed*`."""
     word = text.rstrip("*+~#%$@!^-").lower()
     return next((state for start, state in _STATES.items() if word.startswith(start)), NodeState.UNKNOWN)
 
 
 def nodes(output: str) -> list[Node]:
-    """Return the nodes that sinfo shows; each comes once for every partition it is in."""
-    found: dict[str, Node] = {}
+    """Return the nodes in sinfo's output, which has a line for each partition of a node."""
+    nodes_by_name: dict[str, Node] = {}
     for row in rows(output, SINFO_FORMAT.replace("|", ",")):
         name = row["%N"]
-        if name in found:
-            found[name].partitions = [*(found[name].partitions or []), row["%R"]]
+        if name in nodes_by_name:
+            node = nodes_by_name[name]
+            node.partitions = [*(node.partitions or []), row["%R"]]
             continue
         sockets, cores, threads = (int(part) for part in row["%z"].split(":"))
         allocated, idle, *_ = row["%C"].split("/")
-        found[name] = Node(
+        nodes_by_name[name] = Node(
             sockets=sockets,
             cores=cores,
             threads=threads,
@@ -202,7 +203,7 @@ def nodes(output: str) -> list[Node]:
             alloc_cpus=int(allocated),
             idle_cpus=int(idle),
         )
-    return list(found.values())
+    return list(nodes_by_name.values())
 
 
 def _attributes(line: str) -> dict[str, str]:
@@ -211,12 +212,12 @@ def _attributes(line: str) -> dict[str, str]:
 
 
 def attributes(output: str) -> list[Mapping[str, str]]:
-    """Return what `scontrol show -o` shows, one thing a line; values end at their first blank."""
+    """Return the lines of `scontrol show -o`, by attribute. Values end at their first blank."""
     return [_attributes(line) for line in output.splitlines() if "=" in line]
 
 
 def partitions(shown: list[Mapping[str, str]], *, hidden: bool) -> list[Partition]:
-    """Return the partitions that `scontrol show -o partitions` shows."""
+    """Return the partitions in the output of `scontrol show -o partitions`."""
     return [
         Partition(
             name=one["PartitionName"],
@@ -230,7 +231,7 @@ def partitions(shown: list[Mapping[str, str]], *, hidden: bool) -> list[Partitio
 
 
 def reservations(shown: list[Mapping[str, str]]) -> list[Reservation]:
-    """Return the reservations that `scontrol show -o reservations` shows, times as `%s`."""
+    """Return the reservations in the output of `scontrol show -o reservations` with times as `%s`."""
     return [
         Reservation(
             name=one["ReservationName"],
@@ -245,7 +246,7 @@ def reservations(shown: list[Mapping[str, str]]) -> list[Reservation]:
 
 
 def metadata(job_id: str, output: str, script: str) -> list[JobMetadata]:
-    """Return a job's files from `scontrol show -o job`; of an array only those of the first task."""
+    """Return a job's files from `scontrol show -o job`; for an array, those of the first task."""
     return [
         JobMetadata(
             job_id=job_id,

@@ -1,4 +1,4 @@
-"""The Slurm runner: each method is one or two of Slurm's commands, run as the sandbox's user."""
+"""The Slurm runner. Each method calls one or two Slurm commands as the server's user."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _QUOTA = re.compile(r"\b(?:QOS|Assoc)(?:Max|Min)\w*Limit\b", re.IGNORECASE)
 _SUBMITTED = re.compile(r"Submitted batch job (\d+)")
 _SCANCEL_ERROR = re.compile(r"error:", re.IGNORECASE)
-_STOPPING = 15.0
-_LOOK_AGAIN = 0.25
+_STOP_TIMEOUT = 15.0
+_POLL_INTERVAL = 0.25
 _ALIVE = ("PENDING", "RUNNING", "COMPLETING")
 _SBATCH_OPTIONS = {
     "partition": "partition",
@@ -40,7 +40,7 @@ _SBATCH_OPTIONS = {
 
 
 class SlurmRunner:
-    """Runs jobs by Slurm; see `runners.base.Runner`."""
+    """Runner on top of Slurm; see `runners.base.Runner`."""
 
     def __init__(self, config: SandboxConfig, *, user: str, home: Path, version: str) -> None:
         self.version = version
@@ -50,16 +50,16 @@ class SlurmRunner:
         self._submitted: list[str] = []
 
     async def start(self) -> None:
-        """Do nothing: Slurm is there already."""
+        """Do nothing: Slurm runs already."""
 
     async def stop(self) -> None:
-        """Cancel what was submitted here and hasn't ended, and wait until it has."""
+        """Cancel the unfinished jobs that were submitted here, and wait for their end."""
         alive = await self._alive()
         if alive:
             await run(["scancel", *alive])
-        deadline = time.monotonic() + _STOPPING
+        deadline = time.monotonic() + _STOP_TIMEOUT
         while alive and time.monotonic() < deadline:
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_POLL_INTERVAL)
             alive = await self._alive()
 
     async def _alive(self) -> list[str]:
@@ -72,7 +72,7 @@ class SlurmRunner:
         return sorted({array_id for array_id, *_ in ids if array_id in known})
 
     async def submit(self, description: JobDescription) -> SubmissionReceipt:
-        """Run sbatch with the options that the real gateway gives it."""
+        """Run sbatch with the options of the real gateway."""
         argv = [
             "sbatch",
             f"--export={description.exported()}",
@@ -86,7 +86,7 @@ class SlurmRunner:
             argv += ["--", description.script_path]
         else:
             script = description.script.encode()
-        # The job inherits what sbatch has, so the messages' language is left alone.
+        # The job inherits sbatch's environment, so the language of messages is not changed.
         finished = await run(argv, stdin=script, env=login_environment(), cwd=self._home)
         if finished.status != 0 and _QUOTA.search(finished.stderr):
             raise SchedulerError.over_quota(finished.stderr)
@@ -152,7 +152,7 @@ class SlurmRunner:
         return parsing.merged(parsing.accounted_jobs(accounted.text), parsing.queued_jobs(queued.text))
 
     async def metadata(self, job_id: str) -> list[JobMetadata]:
-        """Ask scontrol, which forgets a job some minutes after its end."""
+        """Call scontrol, which forgets a job some minutes after its end."""
         shown, script = await asyncio.gather(
             run(["scontrol", "show", "-o", "job", job_id]),
             run(["scontrol", "write", "batch_script", job_id, "-"]),
@@ -169,26 +169,26 @@ class SlurmRunner:
         await run_checked("bash", "-c", f"srun --jobid={job_id} --overlap {command}")
 
     async def cancel(self, job_id: str) -> None:
-        """Run scancel, which tells about unknown jobs on stderr only."""
+        """Run scancel, which reports unknown jobs only on standard error."""
         finished = await run_checked("scancel", "--verbose", job_id)
         if _SCANCEL_ERROR.search(finished.stderr):
             raise SchedulerError.answered(finished.status, finished.stderr)
 
     async def nodes(self) -> list[Node]:
-        """Ask sinfo."""
+        """Call sinfo."""
         shown = await run_checked("sinfo", "-a", "-N", "--noheader", f"--format={parsing.SINFO_FORMAT}")
         return parsing.nodes(shown.text)
 
     async def partitions(self, *, hidden: bool) -> list[Partition]:
-        """Ask scontrol."""
+        """Call scontrol."""
         return parsing.partitions(await self._shown(ResourceKind.PARTITIONS), hidden=hidden)
 
     async def reservations(self) -> list[Reservation]:
-        """Ask scontrol."""
+        """Call scontrol."""
         return parsing.reservations(await self._shown(ResourceKind.RESERVATIONS))
 
     async def accounts(self) -> list[Account]:
-        """Ask sacctmgr."""
+        """Call sacctmgr."""
         names, default = await asyncio.gather(
             run_checked("sacctmgr", "-nP", "show", "assoc", f"user={self._user}", "format=account"),
             run_checked("sacctmgr", "-nP", "show", "user", self._user, "format=defaultaccount"),
@@ -199,7 +199,7 @@ class SlurmRunner:
         ]
 
     async def account(self, ids: Sequence[str], *, since: str = "") -> list[Mapping[str, str]]:
-        """Ask sacct, as FirecREST v1 does."""
+        """Call sacct, as FirecREST v1 does."""
         chosen = [f"--starttime={since}"] if since else []
         finished = await run_checked(
             "sacct",
@@ -214,7 +214,7 @@ class SlurmRunner:
         return [row.values for row in parsing.rows(finished.text, ACCOUNT_FIELDS)]
 
     async def queue(self, ids: Sequence[str]) -> list[Mapping[str, str]]:
-        """Ask squeue, as FirecREST v1 does."""
+        """Call squeue, as FirecREST v1 does."""
         chosen = [f"--jobs={','.join(ids)}"] if ids else []
         finished = await run_checked(
             "squeue",
@@ -226,16 +226,16 @@ class SlurmRunner:
         )
         return [row.values for row in parsing.rows(finished.text, QUEUE_FIELDS)]
 
-    async def show(self, thing: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
-        """Ask scontrol."""
-        return await self._shown(thing, name, env=plain_times())
+    async def show(self, kind: ResourceKind, name: str = "") -> list[Mapping[str, str]]:
+        """Call scontrol."""
+        return await self._shown(kind, name, env=plain_times())
 
     async def _shown(
-        self, thing: ResourceKind, name: str = "", env: Mapping[str, str] | None = None
+        self, kind: ResourceKind, name: str = "", env: Mapping[str, str] | None = None
     ) -> list[Mapping[str, str]]:
         named = [name] if name else []
-        finished = await run(["scontrol", "-a", "show", "-o", thing.value, *named], env=env)
+        finished = await run(["scontrol", "-a", "show", "-o", kind.value, *named], env=env)
         if finished.status != 0:
-            # Of unknown nodes it complains on standard output.
+            # scontrol reports unknown nodes on standard output.
             raise SchedulerError.answered(finished.status, finished.stderr or finished.text)
         return parsing.attributes(finished.text)

@@ -11,57 +11,57 @@ from firecrest_sandbox.v2.models import CamelModel
 
 
 class TransferMethod(str, Enum):
-    """How files travel beyond the limits of direct transfers; the sandbox knows one way."""
+    """Transfer methods for large files; the server has only one."""
 
     S3 = "s3"
 
 
 class UploadDirectives(CamelModel):
-    """What is going to be uploaded."""
+    """Properties of an upload."""
 
     file_size: int | None = Field(default=None, ge=0, description="in bytes")
     transfer_method: Literal[TransferMethod.S3]
 
 
 class DownloadDirectives(CamelModel):
-    """How to download."""
+    """Properties of a download."""
 
     transfer_method: Literal[TransferMethod.S3]
 
 
 class AccountedRequest(SourceRequest):
-    """A request about one path, carried out by a job that an account pays for."""
+    """A request with one path, executed by a job that is charged to an account."""
 
     account: str | None = None
 
 
 class UploadRequest(AccountedRequest):
-    """A file to be written."""
+    """A file to upload."""
 
     transfer_directives: UploadDirectives
 
 
 class DownloadRequest(AccountedRequest):
-    """A file to be fetched."""
+    """A file to download."""
 
     transfer_directives: DownloadDirectives
 
 
 class MoveRequest(AccountedRequest):
-    """A file or directory to be moved."""
+    """A file or directory to move."""
 
     target_path: str
 
 
 class CopyRequest(AccountedRequest):
-    """A file or directory to be copied."""
+    """A file or directory to copy."""
 
     target_path: str
     dereference: bool = False
 
 
 class CompressRequest(AccountedRequest):
-    """An archive to be made."""
+    """An archive to create."""
 
     target_path: str
     match_pattern: str | None = None
@@ -70,21 +70,21 @@ class CompressRequest(AccountedRequest):
 
 
 class ExtractRequest(AccountedRequest):
-    """An archive to be unpacked."""
+    """An archive to unpack."""
 
     target_path: str
     compression: Compression = Compression.GZIP
 
 
 class TransferJobLogs(CamelModel):
-    """Where a transfer job writes."""
+    """Log files of a transfer job."""
 
     output_log: str
     error_log: str
 
 
 class TransferJob(CamelModel):
-    """The job that carries a transfer out."""
+    """The job that executes a transfer."""
 
     job_id: str
     system: str
@@ -93,13 +93,13 @@ class TransferJob(CamelModel):
 
 
 class TransferAnswer(CamelModel):
-    """A transfer that has been queued."""
+    """A submitted transfer."""
 
     transfer_job: TransferJob
 
 
 class S3Directives(CamelModel):
-    """Where a client puts the parts of a file, or fetches it; only what applies is sent."""
+    """URLs for the parts of an upload, or for a download. Fields that do not apply are omitted."""
 
     transfer_method: Literal[TransferMethod.S3] = TransferMethod.S3
     download_url: str | None = None
@@ -109,6 +109,6 @@ class S3Directives(CamelModel):
 
 
 class DataTransferAnswer(TransferAnswer):
-    """A transfer through the object storage that has been queued."""
+    """A submitted transfer through the object storage."""
 
     transfer_directives: S3Directives

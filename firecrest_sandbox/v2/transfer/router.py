@@ -1,4 +1,4 @@
-"""Routes of the transfers: each queues a job and tells where to follow it."""
+"""Routes of transfers. Each submits a job, and returns its id and its log files."""
 
 import uuid
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ router = APIRouter()
 
 @router.post("/upload", status_code=201, response_model_exclude_none=True)
 async def post_upload(request: UploadRequest, server: SystemServer) -> DataTransferAnswer:
-    """Offer URLs for the parts of a file, and queue the job that will write it."""
+    """Return URLs for the parts of a file, and submit the job that writes the file."""
     path = Operations(server).path(request.path)
     size = request.transfer_directives.file_size
     if size is None:
@@ -44,7 +44,7 @@ async def post_upload(request: UploadRequest, server: SystemServer) -> DataTrans
     upload_id = server.store.new_upload()
     public, private = server.url + PUBLIC_PREFIX, server.url + PRIVATE_PREFIX
     orders = {
-        "what": "ingress",
+        "direction": "ingress",
         "path": path,
         "url": server.store.presigner.presign("GET", private, key),
         "poll": server.config.transfer_poll,
@@ -60,14 +60,14 @@ async def post_upload(request: UploadRequest, server: SystemServer) -> DataTrans
 
 @router.post("/download", status_code=201, response_model_exclude_none=True)
 async def post_download(request: DownloadRequest, server: SystemServer) -> DataTransferAnswer:
-    """Queue the job that will put a file into the storage, and tell where it will be."""
+    """Submit the job that uploads a file to the object storage, and return its URL there."""
     operations = Operations(server)
     path, size = operations.path(request.path), await operations.size(request.path)
     key = _new_key(server, path)
     upload_id = server.store.new_upload()
     private = server.url + PRIVATE_PREFIX
     orders = {
-        "what": "egress",
+        "direction": "egress",
         "path": path,
         "part_size": server.config.max_part_size,
         "part_urls": _part_urls(server, private, key, upload_id, size),
@@ -80,14 +80,14 @@ async def post_download(request: DownloadRequest, server: SystemServer) -> DataT
 
 @router.post("/mv", status_code=201)
 async def post_mv(request: MoveRequest, server: SystemServer) -> TransferAnswer:
-    """Queue a job that moves a file or directory."""
+    """Submit a job that moves a file or directory."""
     command = Operations(server).moving(request.path, request.target_path)
     return await _queue_command(server, "Move", "moved", command, request.account)
 
 
 @router.post("/cp", status_code=201)
 async def post_cp(request: CopyRequest, server: SystemServer) -> TransferAnswer:
-    """Queue a job that copies a file or directory."""
+    """Submit a job that copies a file or directory."""
     command = await Operations(server).copying(
         request.path, request.target_path, dereference=request.dereference
     )
@@ -98,14 +98,14 @@ async def post_cp(request: CopyRequest, server: SystemServer) -> TransferAnswer:
 async def delete_rm(
     path: PathQuery, server: SystemServer, account: Annotated[str | None, Query()] = None
 ) -> TransferAnswer:
-    """Queue a job that removes a file or directory."""
+    """Submit a job that removes a file or directory."""
     target = Operations(server).removable(path)
     return await _queue_command(server, "Delete", "deleted", ["rm", "-R", "--", target], account)
 
 
 @router.post("/compress", status_code=201)
 async def post_compress(request: CompressRequest, server: SystemServer) -> TransferAnswer:
-    """Queue a job that makes an archive."""
+    """Submit a job that creates an archive."""
     command = await Operations(server).packing(
         request.path,
         request.target_path,
@@ -118,13 +118,13 @@ async def post_compress(request: CompressRequest, server: SystemServer) -> Trans
 
 @router.post("/extract", status_code=201)
 async def post_extract(request: ExtractRequest, server: SystemServer) -> TransferAnswer:
-    """Queue a job that unpacks an archive."""
+    """Submit a job that unpacks an archive."""
     command = Operations(server).unpacking(request.path, request.target_path, request.compression)
     return await _queue_command(server, "Extract", "extracted", command, request.account)
 
 
 def _new_key(server: ServerState, path: str) -> str:
-    # A route's path matches no newline, so the key has none.
+    # Quoted, because the path of a route matches no newline.
     return f"{server.user.name}/{uuid.uuid4()}/{quote(Path(path).name)}"
 
 

@@ -16,14 +16,14 @@ _HEADER = "\n".join(["#!/bin/bash", *TRANSFER_DIRECTIVES])
 
 
 def command_script(title: str, done: str, command: Sequence[str]) -> str:
-    """Return a script that runs one command and logs what came of it in the gateway's words.
+    """Return a script that runs one command and logs its result as the real gateway does.
 
-    Like the real gateway's job it reports success even where the command fails (measured); only the error
-    log tells, and not the exit code either.
+    As with the real gateway (measured), the job succeeds even if the command fails. Only the error log
+    contains the failure, without the exit code.
 
     Args:
-        title: what the log begins with, e.g. `Copy Files`.
-        done: the participle in the line that clients look for, e.g. `copied`.
+        title: title in the log, e.g. `Copy Files`.
+        done: participle in the log line of success, e.g. `copied`.
         command: the program and its arguments.
     """
     infinitive = title.partition(" ")[0].lower()

@@ -1,7 +1,7 @@
-"""Runs inside a transfer job: carries a file between the file system and the storage.
+"""Program of a transfer job, which copies a file between the file system and the object storage.
 
-Reads its orders as JSON from standard input and needs nothing but the standard library, as
-it may run in a job on another node. What it prints is what clients look for in the log.
+The program reads its orders as JSON from standard input. It may run on another node, so it needs only the
+standard library. Clients search its output in the log for results.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _IS_A_DIRECTORY = 3
 def ingress(orders: dict[str, Any]) -> int:
     """Wait for an object and write it to a file.
 
-    Like the real gateway's job it reports success even where the file can't be written
-    (measured); only the error log tells.
+    As with the real gateway (measured), the job succeeds even if the file cannot be written. Only the error
+    log contains the failure.
     """
     target = Path(orders["path"])
-    _say(f"Ingress File Transfer Job (id:{_job_id()})")
+    _log(f"Ingress File Transfer Job (id:{_job_id()})")
     if target.is_dir():
         print(f"targetPath must point to a file path: {target} is a directory.", file=sys.stderr)
         return _IS_A_DIRECTORY
-    _say("Waiting till file to tranfer is available...")
+    _log("Waiting till file to tranfer is available...")
     while True:
         try:
             answer = _DIRECT.open(orders["url"])
@@ -42,8 +42,8 @@ def ingress(orders: dict[str, Any]) -> int:
             if error.code != 404:
                 raise
         time.sleep(orders["poll"])
-    _say("File to transfer found in S3 bucket")
-    _say(f"Downloading file to: {target} ...")
+    _log("File to transfer found in S3 bucket")
+    _log(f"Downloading file to: {target} ...")
     size = 0
     with answer:
         try:
@@ -52,16 +52,16 @@ def ingress(orders: dict[str, Any]) -> int:
                 size = file.tell()
         except OSError as error:
             print(f"{target}: {error.strerror}", file=sys.stderr)
-    _say(f"Received {size} bytes")
-    _say(f"File was successfully downloaded (size: {size / 1024**2:.3f}MB)")
+    _log(f"Received {size} bytes")
+    _log(f"File was successfully downloaded (size: {size / 1024**2:.3f}MB)")
     return 0
 
 
 def egress(orders: dict[str, Any]) -> int:
-    """Put a file into the storage, part by part."""
+    """Upload a file to the object storage in parts."""
     source = Path(orders["path"])
     urls: list[str] = orders["part_urls"]
-    _say(f"Upload File Job (id:{_job_id()})")
+    _log(f"Upload File Job (id:{_job_id()})")
     print(f"Uploading file:{source} into {len(urls)} chunks")
     if not source.is_file():
         print("file_not_found", file=sys.stderr)
@@ -86,7 +86,7 @@ def _request(url: str, body: bytes, method: str) -> Request:
     return Request(url, data=body, method=method)  # noqa: S310  the sandbox's own URL
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime()), text)
 
 
@@ -95,10 +95,10 @@ def _job_id() -> str:
 
 
 def main() -> int:
-    """Carry out the orders on standard input and return the job's exit code."""
+    """Execute the orders on standard input and return the job's exit code."""
     orders = json.load(sys.stdin)
     try:
-        return {"ingress": ingress, "egress": egress}[orders["what"]](orders)
+        return {"ingress": ingress, "egress": egress}[orders["direction"]](orders)
     except OSError as error:
         print(f"Transfer failed: {error}", file=sys.stderr)
         return _COMMUNICATION

@@ -1,4 +1,4 @@
-"""A client of a sandbox's FirecREST v1, for this room's tests."""
+"""A client of a server's FirecREST v1."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from firecrest_sandbox import Sandbox, SandboxConfig
-from tests.firecrest_sandbox.conftest import PATIENCE, Api
+from tests.firecrest_sandbox.conftest import PATIENCE, SHARED, Api
 
 BETWEEN = ("100", "101", "110", "111", "112", "113", "116")
 
 
 class V1:
-    """Speaks v1 to a sandbox, with a token and the system's name."""
+    """HTTP client of a server's v1, with a token and the system's name."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -59,7 +59,7 @@ class V1:
             time.sleep(0.02)
 
     def ended(self, answer: httpx.Response) -> dict[str, Any]:
-        """Return the task that an answer tells of, once it has ended."""
+        """Return the task that an answer names, once the task has ended."""
         assert answer.status_code in (200, 201), answer.text
         return self.reached(answer.json()["task_id"])
 
@@ -94,11 +94,15 @@ class V1:
             time.sleep(0.02)
 
     def put_into_storage(self, form: dict[str, Any], content: bytes) -> httpx.Response:
-        """Send a file the way that the data of an upload's task tells."""
+        """Send a file with the form in the data of an upload's task."""
         parameters = form["parameters"]
         name = Path(parameters["files"]).name
         return httpx.post(
-            parameters["url"], data=parameters["data"], files={"file": (name, content)}, trust_env=False
+            parameters["url"],
+            data=parameters["data"],
+            files={"file": (name, content)},
+            trust_env=False,
+            timeout=PATIENCE,
         )
 
     def close(self) -> None:
@@ -107,8 +111,8 @@ class V1:
 
 @pytest.fixture(scope="module")
 def v1_sandbox() -> Iterator[Sandbox]:
-    """One sandbox for a module's tests that leave no trace for each other."""
-    with Sandbox(SandboxConfig(kill_wait=1.0, operation_timeout=3.0)) as sandbox:
+    """A server that the tests of a module share, as they do not affect each other."""
+    with Sandbox(SHARED) as sandbox:
         yield sandbox
 
 
@@ -122,7 +126,7 @@ def v1(v1_sandbox: Sandbox) -> Iterator[V1]:
 
 @pytest.fixture
 def start_v1(request: pytest.FixtureRequest) -> Any:
-    """Start a sandbox with settings of the test's own, and return a client of its v1."""
+    """Start a server with the given settings, and return a client of its v1."""
 
     def start_one(**settings: Any) -> V1:
         sandbox = Sandbox(SandboxConfig(**{"kill_wait": 1.0, **settings}))

@@ -170,3 +170,11 @@ def test_services_may_take_one_request_at_a_time(start_v1: Start, one_worker: bo
     took = time.monotonic() - before
     assert took >= at_least
     assert one_worker or took < 0.8
+
+
+def test_one_node_is_described_and_an_unknown_one_is_an_error(v1: V1) -> None:
+    task = v1.ended(v1.get("/compute/nodes/nid002"))
+    [node] = task["data"]
+    assert (task["status"], node["NodeName"], node["State"]) == ("200", "nid002", ["IDLE"])
+    unknown = v1.ended(v1.get("/compute/nodes/nosuch"))
+    assert (unknown["status"], unknown["data"]) == ("400", "Node nosuch not found")

@@ -72,3 +72,8 @@ def test_work_that_is_left_ends_with_the_sandbox() -> None:
         return ended.is_set()
 
     assert asyncio.run(run())
+
+
+def test_the_list_has_a_second_path_with_a_slash(v1: V1) -> None:
+    task = v1.ended(v1.get("/compute/partitions"))
+    assert v1.get("/tasks/", tasks=task["task_id"]).json()["tasks"][task["task_id"]]["status"] == "200"

@@ -105,6 +105,18 @@ def test_texts_have_to_be_there(v1: V1) -> None:
     assert v1.put("/utilities/rename", targetPath=path).json()["error"] == "'sourcePath' not specified"
 
 
+def test_an_unknown_group_is_refused(v1: V1) -> None:
+    path = v1.home / "owned"
+    path.touch()
+    answer = v1.put("/utilities/chown", targetPath=str(path), group="no-such-group")
+    assert answer.status_code == 400
+    assert answer.headers["X-Invalid-Group"] == "group is an invalid group"
+    assert answer.json() == {
+        "description": "Error on chown operation",
+        "error": "chown: invalid group: ':no-such-group'",
+    }
+
+
 def test_the_owner_can_be_kept(v1: V1) -> None:
     (v1.home / "owned").touch()
     group = v1.sandbox.state.user.group
