@@ -29,7 +29,7 @@ help:
 	@echo "make test-pipelines  the pipelines for GitLab, GitHub and others, executed (needs npm, rsync and Node.js 20 or newer)"
 	@echo "make test-v1     the end-to-end tests over FirecREST v1"
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
-	@echo "make faults      fail every request in every way (half an hour); FAULTS_ARGS=--help tells what else"
+	@echo "make faults      fail every request in every way (1.5 hours, a kind of failure 5 minutes); FAULTS_ARGS=--help lists parts"
 	@echo "make docs        the reference pages from the code, and the site in site/"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove what the above left, make distclean: $(VENV) and .pipelines too"

@@ -1,12 +1,15 @@
-"""What a gateway tells of a run that is over, whoever ran it: its jobs and what it left."""
+"""What a gateway reports of a run that is over: its jobs and what it left."""
 
 from __future__ import annotations
 
 import asyncio
+import posixpath
+import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from reframe_firecrest.commands.clean.system_cleaner import RETRY_TIMEOUT
 from reframe_firecrest.gateway.protocol import Gateway
@@ -16,12 +19,14 @@ from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED, parts_of
 from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
 from reframe_firecrest.settings import Settings
-from tests.faults.running import without_token
+from tests.faults.running import executed, without_token
 
 PATIENCE = 600.0
 """Seconds for all that is asked."""
 PAUSE = 2.0
 """Seconds between two looks at jobs that go on."""
+LEDGER_SIZE = 10_000
+"""Bytes of a ledger, about."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Seen:
     """What there is of a namespace on the system.
 
     Attributes:
-        jobs: name and state of the jobs in it, and how many of them.
+        jobs: name and state of the jobs in it that executed a test's commands, and how many of them.
         unfinished: jobs that were still there at the end, transfer jobs among them.
         remote: what lies there, with ``@`` for the name of the run that it is of.
     """
@@ -37,6 +42,11 @@ class Seen:
     jobs: dict[str, int]
     unfinished: list[str]
     remote: list[str]
+
+
+def ledger_of(settings: Settings) -> str:
+    """Return the remote file in which jobs note their ids when a test's commands begin."""
+    return f"{settings.basedir}/{settings.namespace}.ledger"
 
 
 def look(settings: Settings, since: float, ending: float, *, remove: bool = True) -> Seen:
@@ -64,10 +74,14 @@ async def _look(settings: Settings, since: float, ending: float, *, remove: bool
                 break
             await asyncio.sleep(PAUSE)
         remote = await _remote(gateway, root)
+        notes = await _notes(gateway, ledger_of(settings))
         if remove and not unfinished:
             await gateway.remove(root)
+            if notes:
+                await gateway.remove(ledger_of(settings))
     return Seen(
-        dict(Counter(f"{part.name} {part.state}" for part in mine if part.name not in TRANSFER_JOB_NAMES)),
+        # Slurm may run a job again after its node has failed; that is one job.
+        executed({part.job_id: f"{part.name} {part.state}" for part in mine}, dict.fromkeys(notes)),
         sorted(f"{part.name} {part.state}" for part in unfinished),
         remote,
     )
@@ -85,6 +99,17 @@ async def _jobs(gateway: Gateway, root: str, since: float) -> Sequence[JobPart]:
         if transfers and f"{root}/" in await gateway.script(part.base_id):
             mine.append(part)
     return mine
+
+
+async def _notes(gateway: Gateway, path: str) -> list[str]:
+    """Return the job ids in a ledger; none where no job has begun."""
+    listing = await gateway.list_directory(posixpath.dirname(path))
+    if posixpath.basename(path) not in {entry.path for entry in listing}:
+        return []
+    with tempfile.TemporaryDirectory() as directory:
+        local = Path(directory, "ledger")
+        await gateway.download(path, local, size_hint=LEDGER_SIZE)
+        return local.read_text(encoding="ascii").split()
 
 
 async def _remote(gateway: Gateway, root: str) -> list[str]:

@@ -30,7 +30,7 @@ from reframe_firecrest.settings import read_settings
 from tests.conftest import PROJECT, GatewayUnderTest
 from tests.e2e.conftest import SUITE, ReFrame
 from tests.faults.compare import differences
-from tests.faults.onlooker import look
+from tests.faults.onlooker import ledger_of, look
 from tests.faults.running import Outcome, checksums, tests_of
 
 CHECKS = ("soak.py", "disturbed.py")
@@ -202,6 +202,7 @@ def begin(directory: Path, tests: int) -> tuple[ReFrame, subprocess.Popen[str], 
             "SOAK_TESTS": str(tests),
             "SOAK_SECONDS": str(SECONDS),
             "SOAK_LARGE": str(LARGE),
+            "FAULTS_LEDGER": ledger_of(read_settings([], given)),
             "TMPDIR": str(directory),
         },
     )
@@ -227,7 +228,7 @@ def _run_in(directory: Path, absence: Absence | None, tests: int) -> Run:
     Path(directory, "output.txt").write_text(outcome.output, encoding="utf-8")
     seen = look(read_settings([], given), begun, ENDING)
     outcome.jobs, outcome.unfinished, outcome.remote = seen.jobs, seen.unfinished, seen.remote
-    outcome.files = dict(checksums(directory))
+    outcome.files = dict(checksums(directory, given["FIRECREST_NAMESPACE"]))
     moves = [
         move.time
         for session_log in session_logs(directory / JOURNALS)

@@ -172,7 +172,8 @@ def _ask(sandbox: Sandbox, outcome: Outcome, ledger: Path) -> None:
         time.sleep(0.1)
     outcome.unfinished = sorted(f"{job['name']} {job['status']['state']}" for job in active)
     notes = ledger.read_text().splitlines() if ledger.exists() else []
-    outcome.jobs, outcome.idle = executed(jobs, notes), idle(jobs, notes)
+    states = {str(job["jobId"]): f"{job['name']} {job['status']['state']}" for job in jobs}
+    outcome.jobs, outcome.idle = executed(states, notes), idle(states, notes)
 
 
 def _await_late_requests(sandbox: Sandbox) -> None:
@@ -182,7 +183,7 @@ def _await_late_requests(sandbox: Sandbox) -> None:
         time.sleep(0.1)
 
 
-def executed(jobs: Iterable[Mapping[str, Any]], notes: Sequence[str]) -> dict[str, int]:
+def executed(states: Mapping[str, str], notes: Iterable[str]) -> dict[str, int]:
     """Count ReFrame's jobs that executed a test's commands, by name and state.
 
     A job that was submitted twice counts twice only if both executed them: one that exits before
@@ -190,21 +191,20 @@ def executed(jobs: Iterable[Mapping[str, Any]], notes: Sequence[str]) -> dict[st
     counts twice as well.
 
     Args:
-        jobs: that the sandbox lists.
+        states: names and states of all jobs, by id.
         notes: job ids, one for each time that a test's commands began.
     """
-    states = {str(job["jobId"]): f"{job['name']} {job['status']['state']}" for job in jobs}
     return dict(Counter(states.get(note, f"{note} unknown") for note in notes))
 
 
-def idle(jobs: Iterable[Mapping[str, Any]], notes: Sequence[str]) -> int:
+def idle(states: Mapping[str, str], notes: Iterable[str]) -> int:
     """Count ReFrame's jobs that never executed a test's commands.
 
     Args:
-        jobs: that the sandbox lists.
+        states: names and states of all jobs, by id.
         notes: job ids, one for each time that a test's commands began.
     """
-    return sum(job["name"].startswith("rfm_") and str(job["jobId"]) not in notes for job in jobs)
+    return sum(states[job_id].startswith("rfm_") for job_id in states.keys() - set(notes))
 
 
 def _jobs(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -222,12 +222,19 @@ def _jobs(sandbox: Sandbox) -> list[dict[str, Any]]:
         return list(answer.raise_for_status().json()["jobs"])
 
 
-def checksums(directory: Path) -> Iterable[tuple[str, str]]:
-    """Name what lies in ReFrame's directories; our own path counts as the same in all runs."""
+def checksums(directory: Path, *names: str) -> Iterable[tuple[str, str]]:
+    """Name what lies in ReFrame's directories; our own path counts as the same in all runs.
+
+    Args:
+        directory: ReFrame's prefix.
+        names: more texts that differ from run to run.
+    """
     for top in ("output", "stage"):
         for path in sorted(Path(directory, top).rglob("*")):
             if path.is_file():
-                content = path.read_bytes().replace(str(directory).encode(), b"@")
+                content = path.read_bytes()
+                for name in (str(directory), *names):
+                    content = content.replace(name.encode(), b"@")
                 yield str(path.relative_to(directory)), hashlib.sha256(content).hexdigest()
 
 
