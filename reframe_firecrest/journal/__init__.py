@@ -1,1 +1,1 @@
-"""What a run has done so far, in a file of its own: what is left when its process is gone."""
+"""Journals: a record on disk of each session, which outlives its process."""

@@ -1,45 +1,49 @@
-"""The lines of a journal: one JSON object each.
+"""Events in a journal: one JSON object per line.
 
-Times are seconds since the epoch, by the writing process's own clock, which no step of the system's clock
-changes; only times of one journal may be compared. There is no secret in any line: neither tokens nor
-presigned URLs, nor any text of a script.
+Times are seconds since the epoch by the writing process's own clock (`reframe_firecrest.model.clock`), so
+only times of the same journal are comparable. No line contains a secret: no tokens, presigned URLs or text
+of a script.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job import JobHandle
+
 
 class _Event(BaseModel):
-    # What a later version adds is no obstacle to reading.
+    # Ignore fields that a later version has added.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     time: float
 
 
 class Opened(_Event):
-    """A session has begun.
+    """Start of a session.
 
     Attributes:
-        run: the run's name.
-        url: the gateway.
-        system: the system's name there.
+        run: name of the run.
+        url: address of the gateway.
+        system: name of the system in FirecREST.
         root: the run's directory on the system.
-        stage: ReFrame's stage prefix here.
-        host: this machine.
-        pid: the process.
-        version: of this package.
-        locked: the file is locked while the process lives, and locks work there.
+        stage: ReFrame's local stage prefix.
+        host: name of the local machine.
+        pid: process id of ReFrame.
+        version: version of this package.
+        locked: the file is locked while the process lives, and its file system supports locks.
         boot: the kernel's boot id; see `reframe_firecrest.journal.process_identity`.
-        machine: an id of the machine's installation, which clones share.
-        namespaces: in which the process id has a meaning.
-        started: when the process started, in clock ticks since the machine's start.
-        epoch: of the clock of `time`: see `reframe_firecrest.model.clock.EPOCH`.
-        dead_after: seconds of silence after which the session counts as dead where nothing else is known.
-        session: ReFrame's id of its session, which is in its report too.
-        tells_creation: lines of the kind `Prepared` are written.
+        machine: id of the machine's installation, which clones of the machine share.
+        namespaces: namespaces in which the process id is valid.
+        started: start time of the process, in clock ticks since the machine's start.
+        epoch: see `reframe_firecrest.model.clock.EPOCH`.
+        dead_after: the setting `heartbeat_timeout`, in seconds.
+        session: ReFrame's id of its session, which is in ReFrame's report as well.
+        tells_creation: this version writes `Prepared` events.
     """
 
     event: Literal["opened"] = "opened"
@@ -63,10 +67,10 @@ class Opened(_Event):
 
 
 class Prepared(_Event):
-    """The run's directory on the system: the first thing that a session creates.
+    """Creation of the run's directory on the system, the first thing that a session creates.
 
     Attributes:
-        outcome: the gateway is about to be asked for it, has made it, or has certainly not made it.
+        outcome: the request is about to be sent, has succeeded, or has failed without effect.
     """
 
     event: Literal["prepared"] = "prepared"
@@ -74,19 +78,19 @@ class Prepared(_Event):
 
 
 class JobMoved(_Event):
-    """Something about a job has changed.
+    """Change of a job's state; see `reframe_firecrest.model.job.JobState`.
 
     Attributes:
-        number: the job's identity in its run.
-        name: the job's.
-        directory: its stage directory here.
+        number: number of the job in its process.
+        name: name of the job.
+        directory: local stage directory.
         phase: see `reframe_firecrest.model.job.Phase`.
-        job_id: Slurm's id, once there is one.
+        job_id: Slurm's id, once the job is submitted.
         state: Slurm's state.
-        exit_code: the job's.
-        nodes: its nodes in Slurm's notation.
-        reason: why Slurm keeps it pending.
-        elapsed: seconds for which it has run.
+        exit_code: exit code of the job.
+        nodes: nodes of the job in Slurm's notation.
+        reason: Slurm's reason for keeping it pending.
+        elapsed: run time in seconds.
         error: one line, if something other than the job itself failed.
     """
 
@@ -103,16 +107,25 @@ class JobMoved(_Event):
     elapsed: float = 0.0
     error: str | None = None
 
+    @classmethod
+    def of(cls, handle: JobHandle) -> JobMoved:
+        """Return the line for a job's current state.
+
+        Fields of the state that are not part of the format, such as `completed`, are left out.
+        """
+        spec = {"number": handle.number, "name": handle.spec.name, "directory": handle.spec.directory}
+        return cls.model_validate({"time": clock(), **spec, **asdict(handle.state)})
+
 
 class Transferred(_Event):
-    """A batch of files has been sent or fetched.
+    """Transfer of a batch of files.
 
     Attributes:
-        way: there or back.
-        files: how many.
-        jobs: of how many jobs.
-        size: bytes of the files as they travelled.
-        seconds: how long it took.
+        way: direction of the transfer.
+        files: number of files.
+        jobs: number of jobs whose files these are.
+        size: bytes of the archive that was sent, or of the files that were fetched.
+        seconds: duration of the transfer.
     """
 
     event: Literal["transferred"] = "transferred"
@@ -124,7 +137,7 @@ class Transferred(_Event):
 
 
 class Traffic(_Event):
-    """What went over the wire so far."""
+    """Network traffic of the session so far."""
 
     event: Literal["traffic"] = "traffic"
     requests: int
@@ -133,10 +146,10 @@ class Traffic(_Event):
 
 
 class Removed(_Event):
-    """A directory has been removed on the system.
+    """Removal of a directory on the system.
 
     Attributes:
-        path: relative to the run's directory; ``.`` for that itself.
+        path: relative to the run's directory; ``.`` is the run's directory itself.
     """
 
     event: Literal["removed"] = "removed"
@@ -144,10 +157,10 @@ class Removed(_Event):
 
 
 class Closed(_Event):
-    """The session has ended by itself.
+    """Regular end of a session.
 
     Attributes:
-        left: ids of jobs that may still be there.
+        left: ids of jobs that may still exist on the system.
     """
 
     event: Literal["closed"] = "closed"
@@ -159,4 +172,4 @@ Event = Annotated[
 ]
 
 ANY_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-"""Reads any line of a journal."""
+"""Parser of a journal's lines."""

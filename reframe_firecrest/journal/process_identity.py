@@ -1,8 +1,8 @@
-"""Identity of the process that writes a journal: where it runs, its number, and when it started.
+"""Identity of the process that writes a journal: kernel, namespaces, process id and start time.
 
-Host names are no identity, and process ids are reused and differ between containers. The kernel's boot id
-is random and new at each start of a machine (random(4)); with the namespaces of process ids and of time it
-says where a process id and a start time mean the same (pid_namespaces(7), time_namespaces(7)).
+Host names are not unique, and process ids are reused and differ between containers. The kernel's boot id is
+random and new at each start of a machine (random(4)). Process ids and start times are comparable if the boot
+id and the namespaces of process ids and of time agree (pid_namespaces(7), time_namespaces(7)).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE_ID = Path("/etc/machine-id")
 _NAMESPACES = ("pid", "time")
 _START_TIME = 19
-"""Place of ``starttime`` among the fields of /proc/PID/stat behind the command's name (proc(5))."""
+"""Index of ``starttime`` among the fields of /proc/PID/stat after the command's name (proc(5))."""
 
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process on some machine.
+    """Identity of a process on any machine.
 
     Attributes:
         boot: the kernel's boot id; empty if it could not be read.
-        namespaces: of process ids and of time; empty if they could not be read.
+        namespaces: namespaces of process ids and of time; empty if they could not be read.
         pid: the process id in these namespaces.
-        started: clock ticks from the machine's start to the process's; 0 if they could not be read.
+        started: start time in clock ticks since the machine's start; 0 if it could not be read.
     """
 
     boot: str
@@ -38,7 +38,7 @@ class ProcessIdentity:
 
 
 class Process(str, Enum):
-    """Knowledge of another process."""
+    """State of another process, as far as it can be seen."""
 
     RUNS = "runs"
     GONE = "gone"
@@ -54,9 +54,9 @@ def boot_id() -> str:
 
 
 def machine() -> str:
-    """Return an id of this machine's installation; empty if it has none.
+    """Return a hashed id of this machine's installation; empty if it has none.
 
-    Machines that were cloned can share it. The original must not be shown (machine-id(5)), so it is hashed.
+    Cloned machines may share it. The original id is confidential (machine-id(5)).
     """
     try:
         installed = _MACHINE_ID.read_bytes().strip()
@@ -74,10 +74,10 @@ def namespaces() -> str:
 
 
 def started_at(pid: int) -> int:
-    """Return when a process started, in clock ticks; 0 if that can't be read."""
+    """Return a process's start time in clock ticks since the machine's start; 0 if it can't be read."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        # The command's name may hold blanks and parentheses.
+        # The command's name may contain blanks and parentheses.
         return int(stat.rpartition(")")[2].split()[_START_TIME])
     except (OSError, ValueError, IndexError):
         return 0
@@ -90,7 +90,7 @@ def own_identity() -> ProcessIdentity:
 
 
 def look_for(process: ProcessIdentity) -> Process:
-    """Look for a process; unknown unless it is, or was, visible from here."""
+    """Look for a process; the result is unknown unless its kernel and namespaces are this process's own."""
     here = boot_id(), namespaces()
     if not all(here) or here != (process.boot, process.namespaces):
         return Process.UNKNOWN

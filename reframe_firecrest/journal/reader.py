@@ -1,4 +1,4 @@
-"""Reads journals."""
+"""Read journals."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from reframe_firecrest.journal.writer import SUFFIX
 
 @dataclass
 class SessionLog:
-    """What a journal tells.
+    """Contents of a journal.
 
     Attributes:
         path: the journal.
-        opened: how the session began.
-        jobs: how each job stood last, by number.
-        moves: all that happened to each job, by number.
-        transfers: all batches.
-        traffic: what went over the wire.
-        prepared: the last that is known of the run's directory on the system; None if nothing is.
-        removed: directories removed on the system, relative to the run's.
-        closed: how the session ended; None if it goes on or was killed.
-        last: when the last line was written, by the session's clock.
+        opened: start of the session.
+        jobs: last event of each job, by number.
+        moves: all events of each job, by number.
+        transfers: all transfers.
+        traffic: last count of the network traffic.
+        prepared: last event about the run's directory on the system; None if there is none.
+        removed: directories removed on the system, relative to the run's directory.
+        closed: end of the session; None if it is running or was killed.
+        last: time of the last line, by the session's clock.
     """
 
     path: Path
@@ -52,9 +52,9 @@ class SessionLog:
 
 
 def read(path: Path) -> SessionLog | None:
-    """Read a journal; None if it is none.
+    """Read a journal; return None if the file is not a journal.
 
-    A line that can't be read is passed over: the last one of a killed run may be torn.
+    Invalid lines are skipped: the last line of a killed run may be incomplete.
 
     Raises:
         OSError: the file can't be read.
@@ -87,7 +87,7 @@ def read(path: Path) -> SessionLog | None:
 
 
 def read_opening(path: Path) -> Opened | None:
-    """Read the first line of a journal; None if it is none.
+    """Read the first line of a journal; return None if the file is not a journal.
 
     Raises:
         OSError: the file can't be read.
@@ -101,11 +101,11 @@ def read_opening(path: Path) -> Opened | None:
 
 
 def session_logs(directory: Path, name: str = "") -> Iterator[SessionLog]:
-    """Yield what the journals in a directory tell, oldest first; nothing if there is no such directory.
+    """Read the journals in a directory, oldest first; a missing directory has none.
 
     Args:
-        directory: where they are.
-        name: what the names of their files begin with.
+        directory: the directory of journals.
+        name: beginning of their file names.
 
     Raises:
         OSError: one of them can't be read.

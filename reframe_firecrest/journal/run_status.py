@@ -1,8 +1,8 @@
 """Liveness of the session that writes a journal.
 
-A session is alive unless it is proven dead: `RULES` is the table from evidence to verdict, and the first rule
-that applies decides. No rule compares the clocks of two processes. What no rule decides is unknown, and
-counts as alive.
+A session is considered alive unless it is proven dead. `RULES` maps evidence to a verdict; the first rule
+that applies decides. No rule compares the clocks of two processes. If no other rule applies, the verdict is
+unknown, which is treated as alive.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from reframe_firecrest.journal.reader import SessionLog
 from reframe_firecrest.model.clock import since_boot
 
 HEARD = 300.0
-"""Seconds of silence within which a session counts as alive where nothing else is known: five heartbeats."""
+"""Seconds since the last sign of life within which a session is considered alive: five heartbeats."""
 
 
 class RunStatus(str, Enum):
-    """How a session stands."""
+    """Status of a session or a run."""
 
     GOES_ON = "goes on"
     UNKNOWN = "unknown"
@@ -31,7 +31,7 @@ class RunStatus(str, Enum):
 
 
 ALIVE = frozenset({RunStatus.GOES_ON, RunStatus.UNKNOWN})
-"""A session that stands like that must not be touched."""
+"""Statuses in which a session's jobs and files must not be touched."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Evidence:
     """Facts about a session.
 
     Attributes:
-        closed: its journal tells of its end.
-        held: a process holds the lock on its journal; None if that is not known.
-        process: its process, as seen from here.
-        same_kernel: it ran under the kernel that runs here now, perhaps in another container.
-        locks: locks worked on its file system when it began, and do so now.
-        restarted: its machine has, since its journal was written.
-        silence: seconds since its journal was written, by one clock; None if they can't be measured.
-        limit: seconds of silence after which it counts as dead.
+        closed: its journal records its end.
+        held: a process holds the lock on its journal; None if unknown.
+        process: state of its process.
+        same_kernel: it ran under the kernel that is running now, possibly in another container.
+        locks: its file system supported locks when the session started, and supports them now.
+        restarted: its machine has restarted since the journal was last written.
+        silence: seconds since its journal was last written, by one clock; None if they can't be measured.
+        limit: seconds of silence after which it is considered dead.
     """
 
     closed: bool
@@ -61,12 +61,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Rule:
-    """A row of the table.
+    """Row of the table.
 
     Attributes:
-        name: of the evidence.
-        applies: whether it is given.
-        verdict: what it proves.
+        name: name of the evidence.
+        applies: returns whether the evidence is given.
+        verdict: status that it proves.
     """
 
     name: str
@@ -104,18 +104,18 @@ RULES: Sequence[Rule] = (
 
 
 def evidence_of(session_log: SessionLog) -> Evidence:
-    """Collect what can be known from here of the session that writes, or wrote, a journal."""
+    """Collect the evidence about the session of a journal that is visible from this process."""
     opened = session_log.opened
     process = ProcessIdentity(opened.boot, opened.namespaces, opened.pid, opened.started)
-    found = file_system_of(session_log.path.parent)
+    file_system = file_system_of(session_log.path.parent)
     silence = silence_of(session_log)
     return Evidence(
         closed=session_log.closed is not None,
         held=is_held(session_log.path),
         process=process_identity.look_for(process),
         same_kernel=_same_kernel(session_log),
-        locks=opened.locked and found is not None and found.locks,
-        restarted=found is not None and found.local and _has_restarted(session_log, silence),
+        locks=opened.locked and file_system is not None and file_system.locks,
+        restarted=file_system is not None and file_system.local and _has_restarted(session_log, silence),
         silence=silence,
         limit=opened.dead_after,
     )
@@ -127,7 +127,7 @@ def decide(seen: Evidence) -> Rule:
 
 
 def run_status_of(session_log: SessionLog) -> RunStatus:
-    """Return how the session stands that writes, or wrote, a journal."""
+    """Return the status of a journal's session."""
     if session_log.closed is not None:
         return RunStatus.ENDED
     return decide(evidence_of(session_log)).verdict
@@ -139,7 +139,7 @@ def silence_of(session_log: SessionLog) -> float | None:
 
 
 def now_of(session_log: SessionLog) -> float:
-    """Return the time by the clock of a session that goes on."""
+    """Return the current time by the clock of a running session."""
     opened = session_log.opened
     if opened.epoch and _same_kernel(session_log) and opened.namespaces == process_identity.namespaces():
         return max(opened.epoch + since_boot(), session_log.last)
@@ -151,10 +151,10 @@ def _same_kernel(session_log: SessionLog) -> bool:
 
 
 def _has_restarted(session_log: SessionLog, silence: float | None) -> bool:
-    """Tell whether the machine of a session has restarted since, long enough ago for another sign of life.
+    """Return whether a session's machine has restarted, long enough ago for a missed heartbeat.
 
-    Clones share the machine's id. One that writes over the network to a disk of this machine goes on doing so
-    after this machine's restart, so silence since then is required as well.
+    Cloned machines share the machine's id. A clone that writes to a disk of this machine over the network
+    continues after this machine's restart, so silence since the restart is required as well.
     """
     opened = session_log.opened
     if not opened.machine or not opened.boot or opened.machine != process_identity.machine():

@@ -1,4 +1,4 @@
-"""The runs that journals tell of: a run has one journal for each of its sessions."""
+"""Runs and their journals: a run has one journal per session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Run:
 
     Attributes:
         name: see `reframe_firecrest.model.run_names`.
-        session_logs: one for each gateway and system that it has to do with, at least one.
+        session_logs: at least one; one for each gateway and system that the run uses.
     """
 
     name: str
@@ -28,19 +28,19 @@ class Run:
 
     @property
     def begun(self) -> float:
-        """When it began, in seconds since the epoch."""
+        """Start of the run, in seconds since the epoch."""
         return min(session_log.opened.time for session_log in self.session_logs)
 
     @property
     def standing(self) -> RunStatus:
-        """How it stands: it goes on as long as one of its sessions does."""
-        found = {run_status_of(session_log) for session_log in self.session_logs}
+        """Status of the run: it is running while one of its sessions is."""
+        statuses = {run_status_of(session_log) for session_log in self.session_logs}
         order = (RunStatus.GOES_ON, RunStatus.UNKNOWN, RunStatus.KILLED, RunStatus.ENDED)
-        return next(one for one in order if one in found)
+        return next(status for status in order if status in statuses)
 
     @property
     def age(self) -> float:
-        """Seconds since it began: how long it lasted by its own clock, and how long it has been silent."""
+        """Seconds since its start: its duration by its own clock, plus the silence since then."""
         return max(_age_of(session_log) for session_log in self.session_logs)
 
 
@@ -55,8 +55,8 @@ def runs_in(directory: Path, name: str = "") -> list[Run]:
     """Return the runs whose journals are in a directory, oldest first.
 
     Args:
-        directory: where they are.
-        name: what their names begin with.
+        directory: the directory of journals.
+        name: beginning of their names.
 
     Raises:
         RunError: a journal can't be read.
@@ -71,24 +71,24 @@ def runs_in(directory: Path, name: str = "") -> list[Run]:
 
 
 def names_in(directory: Path, beginning: str = "") -> list[str]:
-    """Return the names of the runs whose journals are in a directory, the newest first, without reading any.
+    """Return the names of the runs whose journals are in a directory, newest first, without reading any.
 
     Args:
-        directory: where they are; it need not be there.
-        beginning: of the names.
+        directory: the directory of journals, which need not exist.
+        beginning: beginning of the names.
     """
-    # They begin with the time at which the run did.
+    # A name begins with the run's start time.
     paths = directory.glob(f"{glob.escape(beginning)}*{SUFFIX}")
     return sorted({path.name.partition(".")[0] for path in paths}, reverse=True)
 
 
 def newest_run(directory: Path) -> Run:
-    """Return the run that began last.
+    """Return the run that started last.
 
     Raises:
-        RunError: there is none, or its journal can't be read.
+        RunError: the directory has no run, or its journal can't be read.
     """
-    # Names begin with the time, so not all need be read.
+    # Names begin with the start time, so the first valid journal is the newest.
     for path in sorted(directory.glob(f"*{SUFFIX}"), reverse=True):
         try:
             session_log = read(path)
@@ -96,26 +96,29 @@ def newest_run(directory: Path) -> Run:
             raise RunError(f"{path} can't be read: {error.strerror or error}") from None
         if session_log is not None:
             return pick(runs_in(directory, session_log.opened.run), session_log.opened.run, directory)
-    raise RunError(f"there is no run in {directory}; where others are looked for says FIRECREST_JOURNAL_DIR")
+    raise RunError(
+        f"there is no run in {directory}; set FIRECREST_JOURNAL_DIR if your journals are elsewhere"
+    )
 
 
 def pick(runs: Iterable[Run], name: str, directory: Path) -> Run:
-    """Return the run of a name, or the only one whose name begins like that.
+    """Return the run with a name, or the only run whose name begins with it.
 
     Args:
-        runs: those that there are.
+        runs: the runs to choose from.
         name: the name, or its beginning.
-        directory: where their journals are, for messages.
+        directory: the directory of their journals, for messages.
 
     Raises:
-        RunError: there is none, or more than one.
+        RunError: no run or several runs match.
     """
-    fitting = [run for run in runs if run.name.startswith(name)]
-    exact = [run for run in fitting if run.name == name]
-    if len(fitting) == 1 or exact:
-        return (exact or fitting)[0]
-    if fitting:
-        raise RunError(f"{name!r} may be any of {', '.join(run.name for run in fitting)}")
+    matching = [run for run in runs if run.name.startswith(name)]
+    exact = [run for run in matching if run.name == name]
+    if len(matching) == 1 or exact:
+        return (exact or matching)[0]
+    if matching:
+        newest = max(run.name for run in matching)
+        raise RunError(f"{name!r} matches {len(matching)} runs, newest {newest}; give more of the name")
     raise RunError(
-        f"there is no run {name!r} in {directory}; where others are looked for says FIRECREST_JOURNAL_DIR"
+        f"there is no run {name!r} in {directory}; set FIRECREST_JOURNAL_DIR if your journals are elsewhere"
     )

@@ -1,19 +1,16 @@
-"""How a session stands: pure functions of its journal."""
+"""Summary of a session from its journal. Pure functions."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import median
 
-from reframe_firecrest.journal.events import JobMoved
 from reframe_firecrest.journal.reader import SessionLog
 from reframe_firecrest.journal.run_status import ALIVE, RunStatus
-from reframe_firecrest.journal.timeline import timeline_of
-from reframe_firecrest.model.job import FINAL, Phase
-
-_FINAL = {phase.value for phase in FINAL}
+from reframe_firecrest.journal.timeline import JobTimeline, timelines_of
+from reframe_firecrest.model.job import Phase
 
 _ORDER = (
     Phase.RETRIEVING,
@@ -30,19 +27,19 @@ _RANK: Mapping[str, int] = {phase.value: rank for rank, phase in enumerate(_ORDE
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How a job stands.
+    """Status of a job. Its fields are those of ``status --json``.
 
     Attributes:
-        number: its identity in the run.
-        name: the job's.
+        number: number of the job in its process.
+        name: name of the job.
         phase: see `reframe_firecrest.model.job.Phase`.
         job_id: Slurm's id.
         state: Slurm's state.
-        exit_code: the job's.
-        nodes: its nodes in Slurm's notation.
-        reason: why Slurm keeps it pending.
-        seconds: for which it is in its phase, or all that it took if that is a final one.
-        waited: seconds in Slurm's queue, so far; None if it was never there.
+        exit_code: exit code of the job.
+        nodes: nodes of the job in Slurm's notation.
+        reason: Slurm's reason for keeping it pending.
+        seconds: seconds in the current phase; total seconds if the phase is final.
+        waited: seconds in Slurm's queue so far; None if it was never queued.
         error: one line, if something other than the job itself failed.
     """
 
@@ -59,29 +56,32 @@ class JobStatus:
     error: str | None
 
 
+_FROM_JOURNAL = {field.name for field in fields(JobStatus)} - {"seconds", "waited"}
+
+
 @dataclass(frozen=True)
 class SessionSummary:
-    """How a session stands.
+    """Summary of a session. Its fields are those of ``status --json``.
 
     Attributes:
-        run: the run's name.
-        system: the system's name at the gateway.
-        url: the gateway.
-        directory: the run's on the system.
+        run: name of the run.
+        system: name of the system in FirecREST.
+        url: address of the gateway.
+        directory: the run's directory on the system.
         standing: see `reframe_firecrest.journal.run_status.RunStatus`.
-        begun: seconds since the epoch.
-        until: the same: now if it goes on, else when it was last heard of.
-        phases: how many jobs are in which phase.
-        states: of those that Slurm has, how many are in which state.
-        waited: median and most of the seconds that jobs were in Slurm's queue; None if there was none.
-        jobs: all of them, those that go on first.
-        requests: sent so far.
-        bytes_sent: so far, with all that HTTP adds.
-        bytes_received: likewise.
-        files_sent: files of stage directories.
-        files_fetched: files that jobs made or changed.
+        begun: start time, in seconds since the epoch.
+        until: the current time if the session is running, else its last known time.
+        phases: number of jobs in each phase.
+        states: number of submitted jobs in each of Slurm's states.
+        waited: median and maximum of the seconds in Slurm's queue; None if no job was queued.
+        jobs: all jobs, running ones first.
+        requests: number of requests so far.
+        bytes_sent: bytes sent so far, including HTTP's overhead.
+        bytes_received: bytes received so far, likewise.
+        files_sent: number of files sent.
+        files_fetched: number of files retrieved.
         left: ids of jobs that may still be on the system although the session has ended.
-        last_error: of any job, with the job's name.
+        last_error: the latest error of any job, with the job's name.
     """
 
     run: str
@@ -105,18 +105,18 @@ class SessionSummary:
 
 
 def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) -> SessionSummary:
-    """Put together how a session stands.
+    """Return the summary of a session.
 
     Args:
-        session_log: what its journal tells.
-        standing: whether it goes on.
-        now: the time by the session's clock, see `reframe_firecrest.journal.run_status.now_of`.
+        session_log: the session's journal.
+        standing: the session's status.
+        now: the current time by the session's clock, see `reframe_firecrest.journal.run_status.now_of`.
     """
     until = now if standing in ALIVE else session_log.last
-    lines = [_line(moves, session_log.opened.system, until) for moves in session_log.moves.values()]
-    lines.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
-    counts = Counter(job.phase for job in lines)
-    waits = [job.waited for job in lines if job.waited is not None]
+    jobs = [_job_status(timeline, until) for timeline in timelines_of(session_log, until)]
+    jobs.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
+    counts = Counter(job.phase for job in jobs)
+    waits = [job.waited for job in jobs if job.waited is not None]
     failed = [job for job in session_log.jobs.values() if job.error]
     last = max(failed, key=lambda job: job.time, default=None)
     return SessionSummary(
@@ -128,9 +128,9 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
         begun=session_log.opened.time,
         until=until,
         phases={phase.value: counts[phase.value] for phase in Phase if counts[phase.value]},
-        states=dict(Counter(job.state or "?" for job in lines if job.phase == Phase.SUBMITTED.value)),
+        states=dict(Counter(job.state or "?" for job in jobs if job.phase == Phase.SUBMITTED.value)),
         waited=(median(waits), max(waits)) if waits else None,
-        jobs=lines,
+        jobs=jobs,
         requests=session_log.traffic.requests if session_log.traffic else 0,
         bytes_sent=session_log.traffic.bytes_sent if session_log.traffic else 0,
         bytes_received=session_log.traffic.bytes_received if session_log.traffic else 0,
@@ -141,28 +141,10 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
     )
 
 
-def _line(moves: Sequence[JobMoved], system: str, until: float) -> JobStatus:
-    job = moves[-1]
-    if job.phase in _FINAL:
-        seconds = job.time - moves[0].time
-    else:
-        since = job.time
-        for move in reversed(moves):
-            if move.phase != job.phase:
-                break
-            since = move.time
-        seconds = until - since
-    spans = timeline_of(moves, system, until).spans
-    return JobStatus(
-        number=job.number,
-        name=job.name,
-        phase=job.phase,
-        job_id=job.job_id,
-        state=job.state,
-        exit_code=job.exit_code,
-        nodes=job.nodes,
-        reason=job.reason if job.phase == Phase.SUBMITTED.value else None,
-        seconds=max(seconds, 0.0),
-        waited=next((span.seconds for span in spans if span.part == "queue"), None),
-        error=job.error,
-    )
+def _job_status(job: JobTimeline, until: float) -> JobStatus:
+    known = job.last.model_dump(include=_FROM_JOURNAL)
+    if job.last.phase != Phase.SUBMITTED.value:
+        known["reason"] = None
+    seconds = job.last.time - job.begin if job.over else until - job.since
+    waited = next((span.seconds for span in job.spans if span.part == "queue"), None)
+    return JobStatus(**known, seconds=max(seconds, 0.0), waited=waited)

@@ -1,9 +1,10 @@
-"""What each job did when, from the journal."""
+"""Timeline of each job, from the journal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from reframe_firecrest.journal.events import JobMoved
 from reframe_firecrest.journal.reader import SessionLog
@@ -15,53 +16,42 @@ _PHASES = {phase.value: phase for phase in Phase}
 
 @dataclass(frozen=True)
 class JobTimeline:
-    """A job.
+    """Life of a job so far.
 
     Attributes:
-        name: the job's.
-        directory: its stage directory here.
-        system: the gateway's name of the system.
-        phase: see `Phase`.
-        before: the phase before that; the same if there was none.
-        job_id: Slurm's id.
-        state: Slurm's state.
-        exit_code: the job's.
-        nodes: in Slurm's notation.
-        error: one line, if something other than the job itself failed.
-        over: it is in a final phase.
-        spans: where its time went.
+        last: the job's last known state.
+        before: the phase before the last one; the same if there was none.
+        since: start of the last phase, by the session's clock.
+        over: the last phase is final.
+        spans: how the job spent its time.
+        system: the system's name in FirecREST.
     """
 
-    name: str
-    directory: str
-    system: str
-    phase: str
+    last: JobMoved
     before: str
-    job_id: str | None
-    state: str | None
-    exit_code: int | None
-    nodes: str
-    error: str | None
+    since: float
     over: bool
     spans: Sequence[Span]
+    system: str
 
     @property
     def begin(self) -> float:
-        """Seconds since the epoch."""
+        """Time at which ReFrame submitted the job, by the session's clock."""
         return self.spans[0].begin
 
     @property
     def end(self) -> float:
-        """The same; the last that is known of it if it is not over."""
+        """Time at which the job ended, or its last known time, by the session's clock."""
         return self.spans[-1].end
 
 
 def timelines_of(session_log: SessionLog, until: float) -> list[JobTimeline]:
-    """Return the jobs of a session, in the order in which ReFrame handed them over.
+    """Return the timelines of a session's jobs, in the order of submission.
 
     Args:
-        session_log: what its journal tells.
-        until: seconds since the epoch: now if it goes on, else when it was last heard of.
+        session_log: the session's journal.
+        until: the current time of a session that is running, or the last time of one that is not, by the
+            session's clock.
     """
     return [
         timeline_of(moves, session_log.opened.system, until) for _, moves in sorted(session_log.moves.items())
@@ -69,34 +59,29 @@ def timelines_of(session_log: SessionLog, until: float) -> list[JobTimeline]:
 
 
 def timeline_of(moves: Sequence[JobMoved], system: str, until: float) -> JobTimeline:
-    """Return what a job did.
+    """Return the timeline of a job.
 
     Args:
-        moves: all that its journal tells of it.
-        system: the gateway's name of the system.
+        moves: the job's lines in the journal.
+        system: the system's name in FirecREST.
         until: see `timelines_of`.
     """
     last = moves[-1]
     at: dict[Phase, float] = {Phase.QUEUED: moves[0].time}
     for move in moves:
-        # A later version may know other phases.
+        # A later version may have other phases.
         if move.phase in _PHASES:
             at.setdefault(_PHASES[move.phase], move.time)
     over = _PHASES.get(last.phase) in FINAL
     end = last.time if over else max(until, last.time)
     runs_still = last.state == "RUNNING" and last.phase == Phase.SUBMITTED.value
     elapsed = last.elapsed + (end - last.time if runs_still else 0.0)
+    *_, first = takewhile(lambda move: move.phase == last.phase, reversed(moves))
     return JobTimeline(
-        name=last.name,
-        directory=last.directory,
-        system=system,
-        phase=last.phase,
+        last=last,
         before=next((move.phase for move in reversed(moves) if move.phase != last.phase), last.phase),
-        job_id=last.job_id,
-        state=last.state,
-        exit_code=last.exit_code,
-        nodes=last.nodes,
-        error=last.error,
+        since=first.time,
         over=over,
         spans=time_spans(at, elapsed, end),
+        system=system,
     )

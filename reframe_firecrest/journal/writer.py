@@ -1,4 +1,4 @@
-"""Writes a journal."""
+"""Write a journal."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SUFFIX = ".jsonl"
 
 
 class Journal:
-    """A file that only its owner may read, to which lines are added.
+    """An append-only file that only its owner may read.
 
-    No test fails for want of a journal: what can't be written is warned of once. The file stays open and
-    locked all the same, because its lock shows that the process lives.
+    A journal that can't be written causes one warning and fails no test. The file stays open and locked even
+    then, because its lock shows that the process is alive.
 
     Args:
-        directory: where it lies; made if it isn't there.
-        name: what it is called, without its suffix.
-        warn: told of what goes wrong, in one line.
+        directory: directory of the file; created if it does not exist.
+        name: name of the file, without the suffix.
+        warn: receives a warning of one line.
 
     Attributes:
         path: the file.
-        locked: the kernel holds a lock on it for as long as this process lives, however that ends, and shows
-            it to others. Some file systems have no locks.
+        locked: the kernel holds a lock on the file until this process ends, and other processes see it. Some
+            file systems do not support locks.
     """
 
     def __init__(self, directory: Path, name: str, warn: Callable[[str], None]) -> None:
@@ -59,14 +59,14 @@ class Journal:
                 return os.fdopen(descriptor, "wb", buffering=0)
 
     def write(self, event: Event) -> None:
-        """Add a line. It survives the process, not the machine."""
+        """Append a line. It survives a crash of the process, but not of the machine (no fsync)."""
         if self._file is None:
             return
         line = _line(event)
         try:
             self._write(b"\n" + line if self._torn else line)
         except OSError as error:
-            # A disk that is full now may have room for the next line.
+            # A full disk may have space for the next line.
             self._torn = True
             self._warn_of(error)
         else:
@@ -77,7 +77,7 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def touch(self) -> None:
-        """Show a sign of life that needs no room on the disk: the file's modification time."""
+        """Update the file's modification time: a heartbeat that needs no disk space."""
         if self._file is not None:
             with suppress(OSError):
                 os.utime(self._file.fileno())
@@ -99,23 +99,23 @@ class Journal:
 
 
 def _line(event: Event) -> bytes:
-    """Return an event's line; names that are no text are escaped, since JSON can't hold them."""
+    """Return an event's line; bytes of names that are not text are escaped, because JSON is Unicode."""
     try:
         return event.model_dump_json().encode() + b"\n"
     except ValueError:
         texts = {key: value for key, value in event.model_dump().items() if isinstance(value, str)}
-        whole = {key: value.encode("utf-8", "backslashreplace").decode() for key, value in texts.items()}
-        return event.model_copy(update=whole).model_dump_json().encode() + b"\n"
+        escaped = {key: value.encode("utf-8", "backslashreplace").decode() for key, value in texts.items()}
+        return event.model_copy(update=escaped).model_dump_json().encode() + b"\n"
 
 
 def add(path: Path, events: Iterable[Event]) -> None:
-    """Add lines to the journal of a run that is over.
+    """Append lines to the journal of a run that has ended.
 
     Raises:
         OSError: it can't be written.
     """
     with path.open("r+b") as file:
         content = file.read()
-        # The last line of a killed run may be torn.
+        # The last line of a killed run may be incomplete.
         torn = b"\n" if content and not content.endswith(b"\n") else b""
         file.write(torn + b"".join(map(_line, events)))

@@ -1,7 +1,7 @@
-"""The clock of this process: seconds since the epoch that no step of the system's clock can change.
+"""Clock of this process: seconds since the epoch, independent of steps of the system's clock.
 
-It counts from the wall-clock time at import and goes on while the machine is suspended (``CLOCK_BOOTTIME``,
-time_namespaces(7)). Compare its values with each other only: another process has another epoch.
+It starts at the wall-clock time at import and advances while the machine is suspended (``CLOCK_BOOTTIME``,
+time_namespaces(7)). Its values are comparable within a process only.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import time
 
 
 def since_boot() -> float:
-    """Return the seconds since this machine started, including those in which it was suspended."""
+    """Return the seconds since this machine started, including those in suspension."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 EPOCH = time.time() - since_boot()
-"""Seconds since the epoch at which this machine started, by its clock at import."""
+"""Start of this machine, in seconds since the epoch, by the system's clock at import."""
 
 
 def clock() -> float:
-    """Return seconds since the epoch by a clock that never jumps within a process."""
+    """Return the seconds since the epoch; the value never jumps within a process."""
     return EPOCH + since_boot()

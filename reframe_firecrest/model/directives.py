@@ -1,9 +1,8 @@
 """Slurm's directives in a job script. Pure functions.
 
 sbatch reads options from lines that begin with ``#SBATCH``, up to the first line that is neither empty nor a
-comment. The last of several values of an option counts, and one on sbatch's command line overrides all of
-them. Sources: sbatch(1); Slurm's ``_parse_array_tok`` in slurmctld/job_mgr.c; every rule here was tried with
-the sbatch of Slurm 22.05.
+comment. The last value of an option counts, and sbatch's command line overrides all of them. Sources:
+sbatch(1); Slurm's ``_parse_array_tok`` in slurmctld/job_mgr.c. Each rule was verified with Slurm 22.05.
 """
 
 from __future__ import annotations
@@ -19,23 +18,23 @@ _DIRECTIVE = re.compile(r"#SBATCH(?=\s|$)")
 _NEXT_COMPONENT = ("hetjob", "packjob")
 
 _FLAGS = frozenset("hHkOQsuvVW")
-"""Short options of sbatch without a value; they may stand in one word with others."""
+"""Short options of sbatch without a value, which can be combined in one word."""
 
 _ANY_TEXT = frozenset(
     {"--admin-comment", "--chdir", "--comment", "--container", "--error", "--export", "--extra"}
     | {"--input", "--job-name", "--mail-user", "--output", "--wckey", "--wrap"}
 )
-"""Long options whose value, in a word of its own, may look like an option."""
+"""Long options whose value, as a separate word, may look like an option."""
 
 
 @dataclass(frozen=True)
 class _Option:
-    """An option of sbatch.
+    """Option of sbatch.
 
     Attributes:
         long: its long name.
-        shortest: the shortest abbreviation of it that is no other option's.
-        short: its letter, if it has one.
+        shortest: its shortest unambiguous abbreviation.
+        short: its letter, if any.
     """
 
     long: str
@@ -43,11 +42,11 @@ class _Option:
     short: str = ""
 
     def is_named(self, name: str) -> bool:
-        """Return true if sbatch takes a name with two dashes for this option."""
+        """Return whether sbatch accepts a name with two dashes as this option."""
         return name.startswith(self.shortest) and self.long.startswith(name)
 
 
-# Shorter abbreviations of --account are ambiguous, so that sbatch refuses them by itself.
+# sbatch refuses shorter abbreviations of --account as ambiguous.
 _ACCOUNT = _Option("--account", "--ac", "A")
 _ARRAY = _Option("--array", "--ar", "a")
 _OPEN_MODE = _Option("--open-mode", "--op")
@@ -56,17 +55,17 @@ _TASKS = re.compile(r"\[?\s*\+?([0-9]{1,9})\]?(?:-\s*\+?([0-9]{1,9})\]?(?::\s*\+
 
 
 def first_command(lines: Sequence[str]) -> int:
-    """Return the index of the first line that is a command; the number of lines if there is none."""
+    """Return the index of the first command; the number of lines if there are only comments."""
     return next(
         (at for at, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines)
     )
 
 
 def shape_of(script: str) -> JobShape:
-    """Return the parts that sbatch makes of a script.
+    """Return the parts of the job that sbatch creates from a script.
 
     Raises:
-        ValueError: its option ``--array`` is not one that Slurm takes.
+        ValueError: the value of ``--array`` is invalid.
     """
     components = 1 + sum(line[:1] in ([word] for word in _NEXT_COMPONENT) for line in _directives(script))
     value = _value(script, _ARRAY)
@@ -74,10 +73,10 @@ def shape_of(script: str) -> JobShape:
 
 
 def tasks_of(value: str) -> frozenset[int]:
-    """Return the indices that a value of ``--array`` stands for, such as ``0-15:4,20%2``.
+    """Return the indices in a value of ``--array``, such as ``0-15:4,20%2``.
 
     Raises:
-        ValueError: Slurm does not take it.
+        ValueError: the value is invalid.
     """
     indices: set[int] = set()
     for item in filter(None, value.split(",")):
@@ -95,20 +94,20 @@ def tasks_of(value: str) -> frozenset[int]:
 
 
 def names_account(script: str) -> bool:
-    """Return true if the script says which account is charged."""
+    """Return whether the script names the account to charge."""
     return _value(script, _ACCOUNT) is not None
 
 
 def open_mode(script: str) -> str | None:
-    """Return the value of ``--open-mode`` in the script, None if it is not set."""
+    """Return the value of ``--open-mode`` in the script; None if it is not set."""
     return _value(script, _OPEN_MODE)
 
 
 def with_directive(script: str, option: str) -> str:
     """Add an option that overrides those of the script.
 
-    It goes behind the directives of the first component: of a heterogeneous job, only that one has a batch
-    script and its output files.
+    It is added after the directives of the first component: only this component of a heterogeneous job has a
+    batch script and its output files.
     """
     lines = script.split("\n")
     end = first_command(lines)
@@ -136,12 +135,12 @@ def _words(text: str) -> list[str]:
     try:
         return shlex.split(text, comments=True)
     except ValueError:
-        # An open quotation mark: sbatch refuses the script, or takes the words as they are.
+        # An unclosed quotation mark: sbatch refuses the script, or splits it at blanks.
         return text.split()
 
 
 def _value(script: str, option: _Option) -> str | None:
-    """Return the last value of an option in all directives, which is the one that counts."""
+    """Return the last value of an option in all directives; None if it is not set."""
     value = None
     left = iter([word for line in _directives(script) for word in line])
     for word in left:
@@ -161,6 +160,6 @@ def _value(script: str, option: _Option) -> str | None:
 
 
 def _valued(word: str) -> tuple[str, str]:
-    """Split a word of short options into the one that takes a value, if any, and what follows it."""
+    """Split a word of short options into the option that takes a value, if any, and the rest."""
     letters = word[1:].lstrip("".join(_FLAGS))
     return letters[:1], letters[1:]

@@ -1,35 +1,35 @@
-"""Everything that can go wrong, as a tree.
+"""Errors of this package.
 
     FirecrestError
-    ├── SettingsError             a setting is missing or wrong; the line says which, where and how to mend it
-    ├── StagingError              the local side: a stage directory that can't be packed or unpacked
-    │   ├── DamagedArchiveError   an archive that did not come as it was packed; it may the next time
-    │   └── HostileArchiveError   what comes from the remote side and must not, or can't, have its place here
-    ├── DetectionError            what a node or a configuration tells can't be used
-    ├── RunError                  a run is not known, or what is said to be its own must not be touched
-    ├── ReportError               ReFrame's report can't be used, or a page of it not be written
-    ├── DemoError                 what the demonstration runs is not there
-    ├── JobLostError              Slurm has forgotten the job, or not known it for longer than the grace time
-    ├── JobHeldError              Slurm will never start the job, or not again
-    └── GatewayError              the remote side
-        ├── TransientError        nothing happened there; asking again is safe
-        ├── UncertainError        something may have happened there; look before repeating
-        │   └── OutageError       because something is away that the gateway needs there
-        └── FinalError            repeating won't help
-            ├── AuthError         the identity provider or the gateway refuses who we are
+    ├── SettingsError             a setting is missing or wrong; the message names its source and the remedy
+    ├── StagingError              a local stage directory can't be packed or unpacked
+    │   ├── DamagedArchiveError   an archive was damaged in transit; another download may succeed
+    │   └── HostileArchiveError   a received file or path is unsafe or invalid here
+    ├── DetectionError            a node's or a configuration's description can't be used
+    ├── RunError                  a run is unknown, or its files and jobs must not be touched
+    ├── ReportError               ReFrame's report can't be used, or the page can't be written
+    ├── DemoError                 a file of the demonstration is missing
+    ├── JobLostError              Slurm does not know the job any more
+    ├── JobHeldError              Slurm will not start the job, or not again
+    └── GatewayError              the remote side failed
+        ├── TransientError        the request had no effect; retrying is safe
+        ├── UncertainError        the request may have had an effect; check before retrying
+        │   └── OutageError       a service that the gateway needs is down
+        └── FinalError            retrying does not help
+            ├── AuthError         the identity provider or the gateway rejects the credentials
             ├── NotFoundError     no such path, job or system
-            ├── ForbiddenError    the user may not do that there
-            ├── UnlistableError   no list of jobs can be had; single jobs can be asked for
+            ├── ForbiddenError    the user lacks permission
+            ├── UnlistableError   jobs can't be listed, but single jobs can be requested
             ├── TooLargeError     above the limit for a direct transfer
-            │   └── LimitExceededError   an answer is larger or deeper than this side allows
-            ├── OperationTimeoutError   the gateway cut the operation off; what it left behind is incomplete
-            ├── RejectedError     Slurm or the gateway understood the request and said no
-            │   └── NoSpaceError  the disk is full there, or the user's quota used up
-            └── ProtocolError     an answer that is not what the API promises
-                └── ForeignAnswerError   no answer of FirecREST's: a proxy's page, or half an answer
+            │   └── LimitExceededError   a response is larger or deeper than this package allows
+            ├── OperationTimeoutError   the gateway aborted the operation; its results are incomplete
+            ├── RejectedError     Slurm or the gateway refused a valid request
+            │   └── NoSpaceError  the system's disk is full, or the user's quota exceeded
+            └── ProtocolError     a response that violates the API
+                └── ForeignAnswerError   a response that is not FirecREST's, or is incomplete
 
-Whether to repeat is read from the class: `TransientError` yes, `UncertainError` only if the operation
-may be done twice, `FinalError` never.
+The class decides about retrying: `TransientError` is retried, `UncertainError` only if the operation is
+idempotent, and `FinalError` never.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from reframe_firecrest.model.file_names import showable
 ErrorKind = typing.TypeVar("ErrorKind", bound="GatewayError")
 
 LONGEST = 4000
-"""Characters of an error's text: what it quotes from the remote side can be of any length."""
+"""Largest length of an error's text in characters: quotations from the remote side can have any length."""
 
 
 def one_line(text: str) -> str:
-    """Write a text so that it is one line that any terminal and log can show.
+    """Escape a text to one printable line.
 
-    Names and messages of the remote side may hold newlines, control sequences and bytes that are no text.
+    Names and messages from the remote side may contain newlines, control sequences and invalid text.
     """
     text = showable(text)
     if text.isprintable():
@@ -74,35 +74,35 @@ class StagingError(FirecrestError):
 
 
 class DamagedArchiveError(StagingError):
-    """An archive did not come as it was packed; it may the next time."""
+    """An archive was damaged in transit; another download may succeed."""
 
 
 class HostileArchiveError(StagingError):
-    """What comes from the remote side must not, or can't, have the place that it is meant for."""
+    """A received file or path is unsafe or invalid on this machine."""
 
 
 class DetectionError(FirecrestError):
-    """What a node tells of itself, or a configuration of its partitions, can't be used."""
+    """The description of a node, or of a configuration's partitions, can't be used."""
 
 
 class RunError(FirecrestError):
-    """A run is not known, or what is said to be its own must not be touched."""
+    """A run is unknown, or its files and jobs must not be touched."""
 
 
 class ReportError(FirecrestError):
-    """ReFrame's report can't be used, or a page of it not be written."""
+    """ReFrame's report can't be used, or the page can't be written."""
 
 
 class DemoError(FirecrestError):
-    """What the demonstration runs is not there."""
+    """A file of the demonstration is missing."""
 
 
 class JobLostError(FirecrestError):
-    """Slurm has forgotten the job, or not known it for longer than the grace time."""
+    """Slurm does not know the job any more, or has not known it for `job_lost_timeout`."""
 
 
 class JobHeldError(FirecrestError):
-    """Slurm will never start the job, or not again."""
+    """Slurm will not start the job, or not again."""
 
 
 class GatewayError(FirecrestError):
@@ -110,10 +110,10 @@ class GatewayError(FirecrestError):
 
     Args:
         message: one line for the user.
-        status: the HTTP status, if there was an answer.
-        retry_after: seconds after which the gateway wants to be asked again, if it said so.
-        own: the answer, if there was one, is FirecREST's; otherwise a proxy's in front of it.
-        detail: all that the remote side said, to search in; the message is cut. Without it, the message.
+        status: HTTP status of the response, if any.
+        retry_after: value of the header ``Retry-After`` in seconds, if any.
+        own: the response, if any, is FirecREST's, and not that of a proxy in front of it.
+        detail: the complete text from the remote side, for matching; by default the message, which is cut.
     """
 
     def __init__(
@@ -143,23 +143,23 @@ class GatewayError(FirecrestError):
 
 
 class TransientError(GatewayError):
-    """Nothing happened on the remote side; asking again is safe."""
+    """The request had no effect; retrying is safe."""
 
 
 class UncertainError(GatewayError):
-    """Something may have happened on the remote side; look before repeating."""
+    """The request may have had an effect; check before retrying."""
 
 
 class OutageError(UncertainError):
-    """Something that the gateway needs on the system is away, however often that is the answer."""
+    """A service that the gateway needs on the system is down; repeated answers do not make it final."""
 
 
 class FinalError(GatewayError):
-    """Repeating won't help."""
+    """Retrying does not help."""
 
 
 class AuthError(FinalError):
-    """The identity provider or the gateway refuses who we are."""
+    """The identity provider or the gateway rejects the credentials."""
 
 
 class NotFoundError(FinalError):
@@ -167,39 +167,39 @@ class NotFoundError(FinalError):
 
 
 class ForbiddenError(FinalError):
-    """The user may not do that there."""
+    """The user lacks permission on the system."""
 
 
 class UnlistableError(FinalError):
-    """No list of jobs can be had from the gateway, although single jobs can be asked for."""
+    """The gateway can't list jobs, but single jobs can be requested."""
 
 
 class TooLargeError(FinalError):
-    """Above the gateway's limit for a direct transfer."""
+    """The file is above the gateway's limit for a direct transfer."""
 
 
 class LimitExceededError(TooLargeError):
-    """An answer is larger or deeper than this side allows."""
+    """A response is larger or deeper than this package allows."""
 
 
 class OperationTimeoutError(FinalError):
-    """The gateway cut the operation off; what it left behind is incomplete."""
+    """The gateway aborted the operation; its results are incomplete."""
 
 
 class RejectedError(FinalError):
-    """Slurm or the gateway understood the request and said no."""
+    """Slurm or the gateway refused a valid request."""
 
 
 class NoSpaceError(RejectedError):
-    """The disk is full there, or the user's quota is used up."""
+    """The system's disk is full, or the user's quota exceeded."""
 
 
 class ProtocolError(FinalError):
-    """An answer that is not what the API promises."""
+    """A response violates the API."""
 
 
 class ForeignAnswerError(ProtocolError):
-    """No answer of FirecREST's: a proxy's page, or half an answer.
+    """A response is not FirecREST's, such as a proxy's page, or is incomplete.
 
-    It is final only where FirecREST has never answered, so that the URL may be wrong.
+    It is final only if FirecREST has never answered, because the URL may be wrong then.
     """

@@ -1,4 +1,4 @@
-"""What runs are called: a name tells when the run began, and no two have the same."""
+"""Unique names of runs, which contain the start time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from datetime import datetime, timezone
 
 PROVISIONAL = "firecrest-"
-"""What the ids of jobs begin with for ReFrame until Slurm has given them one."""
+"""Prefix of the ids that ReFrame sees until Slurm has assigned one."""
 
 _BEGUN = "%Y%m%d-%H%M%S"
 NAME = r"(?P<begun>[0-9]{8}-[0-9]{6})-[A-Za-z0-9-]{0,32}-[0-9a-f]{6}"
@@ -19,17 +19,17 @@ _NAME = re.compile(NAME)
 
 
 def new_name() -> str:
-    """Return a name for a run that begins now: the time in UTC, this host and a random part."""
+    """Return a name for a run that starts now: the time in UTC, this host's name and a random part."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname().partition(".")[0])[:32]
     return f"{time.strftime(_BEGUN, time.gmtime())}-{host}-{secrets.token_hex(3)}"
 
 
 def start_time_of(name: str) -> float | None:
-    """Return when a run began, in seconds since the epoch; None if this is no run's name."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+    """Return a run's start time, in seconds since the epoch; None if the name is not a run's."""
+    match = _NAME.fullmatch(name)
+    if match is None:
         return None
     try:
-        return datetime.strptime(found["begun"], _BEGUN).replace(tzinfo=timezone.utc).timestamp()
+        return datetime.strptime(match["begun"], _BEGUN).replace(tzinfo=timezone.utc).timestamp()
     except ValueError:
         return None

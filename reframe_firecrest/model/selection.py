@@ -1,4 +1,4 @@
-"""Which of the files that a job made are brought back."""
+"""Selection of the files to retrieve after a job."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from reframe_firecrest.model.file_names import to_wire
 
 @dataclass(frozen=True)
 class Selection:
-    """What is brought back; standard output and error always are.
+    """Selection among a job's files; standard output and error are always retrieved.
 
-    A pattern is a shell pattern for the path relative to the stage directory, or, if it has no slash, for
-    the name alone. ``*`` matches slashes too. Sizes are those of the listing, and a limit that is None is
-    none.
+    A pattern is a shell pattern for the path relative to the stage directory or, without a slash, for the
+    name. ``*`` matches slashes, too. Sizes are those of the listing. None means no limit.
 
     Attributes:
-        retrieve: patterns of what is brought back.
-        exclude: patterns of what is not.
-        max_file_size: bytes; larger files are not brought back.
-        max_total_size: bytes of all files together; the largest are not brought back.
-        max_files: how many files; the largest are not brought back.
+        retrieve: patterns of the files to retrieve.
+        exclude: patterns of files not to retrieve.
+        max_file_size: largest size of a file, in bytes.
+        max_total_size: largest size of all files together, in bytes; the largest files beyond it are omitted.
+        max_files: largest number of files; the largest files beyond it are omitted.
     """
 
     retrieve: tuple[str, ...] = ("*",)
@@ -33,7 +32,7 @@ class Selection:
     max_files: int | None = None
 
     def reason_to_leave(self, path: str, size: int) -> str | None:
-        """Return why a file stays where it is, None if it is brought back."""
+        """Return the reason for which a file is not retrieved; None if it is."""
         if not _matches(path, self.retrieve):
             return "no 'retrieve' pattern names it"
         if _matches(path, self.exclude):
@@ -43,10 +42,10 @@ class Selection:
         return None
 
     def beyond(self, files: Mapping[str, int]) -> dict[str, str]:
-        """Return the files that are too many or too much together, with the reason.
+        """Return the files beyond the limits for all files together, with the reason.
 
         Args:
-            files: sizes of the files that would be brought back, by path.
+            files: sizes of the files to retrieve, by path.
         """
         reasons = {}
         total = 0

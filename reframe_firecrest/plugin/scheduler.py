@@ -82,8 +82,8 @@ class FirecrestScheduler(SlurmJobScheduler):
             ConfigError: a setting is missing or wrong.
         """
         if self._opened is None:
-            settings = self._read_settings()
             capture_logs()
+            settings = self._read_settings()
             session = get_session(settings, rt.runtime().stage_prefix, session_id())
             self._opened = settings, session
         return self._opened

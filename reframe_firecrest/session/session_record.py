@@ -48,26 +48,10 @@ class SessionRecord:
 
     def moved(self, handle: JobHandle) -> None:
         """Record the state of a job."""
-        state = handle.state
-        self._journal.write(
-            JobMoved(
-                time=clock(),
-                number=handle.number,
-                name=handle.spec.name,
-                directory=handle.spec.directory,
-                phase=state.phase.value,
-                job_id=state.job_id,
-                state=state.state,
-                exit_code=state.exit_code,
-                nodes=state.nodes,
-                reason=state.reason,
-                elapsed=state.elapsed,
-                error=state.error,
-            )
-        )
+        self._journal.write(JobMoved.of(handle))
         if clock() - self._traffic_at > TRAFFIC_INTERVAL:
             self._note_traffic()
-        if state.phase in FINAL:
+        if handle.state.phase in FINAL:
             self._jobs += 1
             times = job_times_of(handle)
             if times is not None:

@@ -1,4 +1,4 @@
-"""Which way to authenticate: what `auth` says, or what there is to authenticate by."""
+"""Choice of the authentication method: the setting `auth`, or the method of the credentials given."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BY_KEY: Mapping[str, type] = {
     API_KEY.by_env: ApiKey,
     API_KEY.by_file: ApiKey,
 }
-"""What is meant by somebody who gives one of these keys and doesn't say more."""
+"""Method that a key implies if `auth` is not set."""
 
 _BY_VARIABLE: Mapping[str, type] = {
     CLIENT_SECRET.variable: ClientSecret,
@@ -30,12 +30,12 @@ _BY_VARIABLE: Mapping[str, type] = {
 
 @dataclass(frozen=True)
 class Said:
-    """What one place says about authentication.
+    """Settings for authentication in one source.
 
     Attributes:
-        where: how a message calls the place.
-        auth: what `auth` is there, None if it isn't.
-        given: what there is to authenticate by: for each way, the name of one thing.
+        where: name of the source in messages.
+        auth: value of `auth`; None if it is not set.
+        given: for each method with credentials in this source, the name of one of them.
     """
 
     where: str
@@ -44,28 +44,28 @@ class Said:
 
 
 def said_by_configuration(where: str, values: Mapping[str, Any]) -> Said:
-    """Read what a place of the configuration says."""
+    """Return the settings for authentication in a source of the configuration."""
     found = {kind: repr(key) for key, kind in _BY_KEY.items() if values.get(key) is not None}
     return Said(where, values.get("auth"), found)
 
 
 def said_by_environment(environment: Mapping[str, str]) -> Said:
-    """Read what the environment says."""
+    """Return the settings for authentication in the environment."""
     found = {kind: name for name, kind in _BY_VARIABLE.items() if environment.get(name)}
     return Said("environment variable FIRECREST_AUTH", environment.get("FIRECREST_AUTH") or None, found)
 
 
 def choose(said: Sequence[Said]) -> str:
-    """Return the way to authenticate.
+    """Return the authentication method.
 
-    The most specific place that says anything decides. Where it gives a client's secret only, the next one
-    may still say how that is sent.
+    The most specific source with any of these settings decides. If it only has a client's secret, `auth` of a
+    less specific source decides how the secret is sent.
 
     Args:
-        said: what the places say, most specific first.
+        said: settings for authentication, most specific source first.
 
     Raises:
-        SettingsError: there is no such way, or it is not clear which one is meant.
+        SettingsError: the method is unknown or ambiguous.
     """
     for one in said:
         if one.auth is not None and (not isinstance(one.auth, str) or one.auth not in METHODS):

@@ -1,4 +1,4 @@
-"""Who we are for the gateway: each way to authenticate, with the settings that it needs."""
+"""Authentication methods and the settings of each."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 _SHELL = {"|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1", "2>"}
-"""Words that mean something to a shell only."""
+"""Words with a meaning in a shell only."""
 
 
 def no_user_in_url(value: AnyHttpUrl) -> AnyHttpUrl:
-    """Refuse a URL that holds a password: URLs are shown in messages."""
+    """Refuse a URL with a user name or a password, because messages show URLs."""
     if value.username or value.password:
         raise ValueError("must hold neither user name nor password")
     return value
 
 
 def _words(value: object) -> object:
-    """Split a command that is given as one text, as a shell would, but without its other meanings."""
+    """Split a command into words like a shell, and refuse one that needs a shell."""
     if not isinstance(value, str):
         return value
     try:
@@ -47,7 +47,7 @@ def _startable(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _header_value(value: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value.get_secret_value()):
-        # What HTTP can't carry would be told by the HTTP library, with the key.
+        # The HTTP library's error about an invalid header value would contain the key.
         raise ValueError("must be one line of printable ASCII characters")
     return value
 
@@ -57,13 +57,14 @@ class _Credentials(BaseModel):
 
 
 class ClientSecret(_Credentials):
-    """A token, got for a client's name and secret: the grant of client credentials, RFC 6749 section 4.4.
+    """A token for a client's id and secret (grant type client credentials, RFC 6749 section 4.4).
 
     Attributes:
-        auth: how the two are sent: in the body or by HTTP's basic authentication, RFC 6749 section 2.3.1.
-        token_url: address that gives out tokens, the identity provider's token endpoint.
-        client_id: name of your client there.
-        client_secret: its secret; never printed.
+        auth: how id and secret are sent, in the body or by HTTP basic authentication (RFC 6749 section
+            2.3.1).
+        token_url: address of the identity provider's token endpoint.
+        client_id: id of your client.
+        client_secret: secret of the client; never printed.
     """
 
     auth: Literal["client_secret_post", "client_secret_basic"] = "client_secret_post"
@@ -76,9 +77,9 @@ class TokenCommand(_Credentials):
     """A token that a command prints.
 
     Attributes:
-        auth: the method's name.
-        token_command: the command: a list of words, or a text that is split into words. Not printed, as
-            somebody may have put a password into it.
+        auth: name of the method.
+        token_command: the command, as a list of words or a text to be split into words. Never printed, as it
+            may contain a password.
     """
 
     auth: Literal["token_command"] = "token_command"
@@ -88,12 +89,12 @@ class TokenCommand(_Credentials):
 
 
 class ApiKey(_Credentials):
-    """A fixed key that goes with every request and never expires.
+    """A fixed key that is sent with each request and does not expire.
 
     Attributes:
-        auth: the method's name.
-        api_key: never printed.
-        api_key_header: name of the header; the default is that of pyfirecrest.
+        auth: name of the method.
+        api_key: the key; never printed.
+        api_key_header: name of the header; the default is pyfirecrest's.
     """
 
     auth: Literal["api_key"] = "api_key"
@@ -109,17 +110,17 @@ METHODS: Mapping[str, type[_Credentials]] = {
     "token_command": TokenCommand,
     "api_key": ApiKey,
 }
-"""What `auth` may be, and what it then takes."""
+"""Values of `auth`, with the settings of each."""
 
 KEYS = frozenset(key for kind in METHODS.values() for key in kind.model_fields)
 
 
 def gather(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the credentials' keys out of a partition's, among which they stand, into an object of their own.
+    """Move the keys of the credentials to an object of their own.
 
-    Keys that the chosen method has no use for are left out.
+    Keys that the chosen method does not use are dropped.
     """
     method = values.get("auth", "client_secret_post")
-    wanted: Sequence[str] = [*METHODS[method].model_fields] if method in METHODS else ["auth"]
-    mine = {"auth": method, **{key: values[key] for key in wanted if key in values}}
+    used: Sequence[str] = [*METHODS[method].model_fields] if method in METHODS else ["auth"]
+    mine = {"auth": method, **{key: values[key] for key in used if key in values}}
     return {**{key: value for key, value in values.items() if key not in KEYS}, "credentials": mine}

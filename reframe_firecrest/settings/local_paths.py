@@ -1,4 +1,4 @@
-"""Where files on this machine are."""
+"""Paths of local files that users name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 @cache
 def started_in() -> Path:
-    """Return the directory in which the program was started, where relative paths begin.
+    """Return the directory in which the program was started, the base of relative paths.
 
-    The first call has to come from there. ReFrame is elsewhere while it reads its configuration, and
-    whenever it submits a job; it is there when it makes a scheduler.
+    The first call must be made while this is the working directory. ReFrame changes its working directory to
+    read its configuration and to submit a job, but not to create a scheduler.
     """
     return Path.cwd()
 

@@ -14,12 +14,12 @@ MAX_BYTES = 65536
 
 @dataclass(frozen=True)
 class Secret:
-    """A setting whose value is not written down beside the others.
+    """A setting whose value must not be in the configuration.
 
     Attributes:
-        key: of the settings.
-        what: how a message calls it.
-        variable: the environment variable that holds it.
+        key: key of the setting.
+        what: its name in messages.
+        variable: environment variable that contains it.
     """
 
     key: str
@@ -28,31 +28,31 @@ class Secret:
 
     @property
     def by_env(self) -> str:
-        """The key that names another variable that holds it."""
+        """Key that names another environment variable for it."""
         return f"{self.key}_env"
 
     @property
     def by_file(self) -> str:
-        """The key that names a file that holds it."""
+        """Key that names a file for it."""
         return f"{self.key}_file"
 
     @property
     def places(self) -> frozenset[str]:
-        """Keys that say where it is; the more specific place wins, whichever of them it uses."""
+        """Keys that locate it; the more specific source wins, whichever key it uses."""
         return frozenset({self.by_env, self.by_file})
 
     def read(
         self, values: Mapping[str, Any], origin: Mapping[str, str], environment: Mapping[str, str]
     ) -> str | None:
-        """Return the secret, None if nothing says where it is.
+        """Return the secret; None if no source locates it.
 
         Args:
             values: the settings.
-            origin: where each was found.
+            origin: source of each setting.
             environment: the environment variables.
 
         Raises:
-            SettingsError: the file or the variable that is named for it is no use.
+            SettingsError: the named file can't be read, or the named variable is not set.
         """
         named = values.get(self.by_env)
         if named is not None:

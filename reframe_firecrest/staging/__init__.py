@@ -1,1 +1,1 @@
-"""The staging room: what has to travel, archives out and archives in. Knows neither jobs nor gateways."""
+"""Packing, unpacking and comparing stage directories, independent of jobs and gateways."""

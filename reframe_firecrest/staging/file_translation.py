@@ -1,4 +1,4 @@
-"""Translation of the local paths in what is sent, in files of any size."""
+"""Translation of local paths in the files of a stage directory."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.text_translation import Translation
 
 IN_MEMORY = 65_536
-"""Bytes up to which a translated text is kept in memory; a larger one lies in a file until it is sent."""
+"""Bytes up to which a translated text is kept in memory; a larger one is written to a file."""
 
 Rewrite = Callable[[str], str]
 
 
 @dataclass
 class Translated:
-    """What is sent in the place of files, and what was found in them.
+    """Result of a translation.
 
     Attributes:
-        replaced: other contents, by path.
-        files: local files that hold other contents, by path.
-        named: other local directories that have to be on the system.
+        replaced: translated contents, by path.
+        files: local files with translated contents, by path.
+        named: other local directories that must exist on the system.
         paths: local paths that the texts name.
         untranslated: files that still name a local directory.
-        digests: of files that were asked for.
-        placeholders: files that are placeholders by their content, with the reason.
+        digests: requested digests of files.
+        placeholders: files whose content marks them as placeholders, with the reason.
     """
 
     replaced: dict[str, bytes] = field(default_factory=dict)
@@ -45,12 +45,12 @@ class Translated:
 
 
 class Translator:
-    """Translates the files of a stage directory.
+    """Translate the files of a stage directory.
 
     Args:
-        paths: where things lie on the other side.
+        paths: mapping of local to remote paths.
         directory: the stage directory, absolute.
-        scratch: directory for translated files that are large.
+        scratch: directory for large translated files.
     """
 
     def __init__(self, paths: PathMap, directory: str, scratch: Path) -> None:
@@ -58,18 +58,18 @@ class Translator:
         self._directory = directory
         self._scratch = scratch
         self._needles = Needles.of(paths.roots(directory))
-        self._found = Translated()
+        self._result = Translated()
 
     def translate(
         self, entries: Mapping[str, Entry], script: str | None, rewrite: Rewrite, digest_from: int | None
     ) -> Translated:
-        """Translate what names local directories.
+        """Translate the entries that name local directories.
 
         Args:
-            entries: what is sent.
-            script: the job script, which is always rewritten.
-            rewrite: what else is done to the script.
-            digest_from: bytes from which on a file's digest is wanted; None if none is.
+            entries: the entries to send.
+            script: path of the job script, which is always rewritten.
+            rewrite: further change of the script.
+            digest_from: size in bytes from which a file's digest is computed; None for no digests.
 
         Raises:
             StagingError: a file can't be read.
@@ -84,47 +84,47 @@ class Translator:
                     self._take(path, entry, digest_from)
             except OSError as error:
                 raise StagingError(f"{entry.source} can't be read: {error.strerror or error}") from None
-        return self._found
+        return self._result
 
     def _take_script(self, path: str, entry: Entry, rewrite: Rewrite) -> None:
         translation = self._paths.translation(self._directory)
         text = Path(entry.source).read_bytes().decode("utf-8", "surrogateescape")
         text = rewrite(translation.feed(text) + translation.finish())
-        self._found.replaced[path] = text.encode("utf-8", "surrogateescape")
+        self._result.replaced[path] = text.encode("utf-8", "surrogateescape")
         self._note(path, translation)
 
     def _take(self, path: str, entry: Entry, digest_from: int | None) -> None:
         wants_digest = digest_from is not None and entry.size >= digest_from
         seen = inspect(entry.source, self._needles, digest=wants_digest)
         if seen.placeholder is not None:
-            self._found.placeholders[path] = seen.placeholder
+            self._result.placeholders[path] = seen.placeholder
             return
         if seen.digest is not None:
-            self._found.digests[path] = seen.digest
+            self._result.digests[path] = seen.digest
         left = 0
         if seen.named:
             left = self._translate_text(path, entry) if _may_be_text(seen, entry) else 1
         if left or seen.escaped:
-            self._found.untranslated.append(path)
+            self._result.untranslated.append(path)
 
     def _translate_text(self, path: str, entry: Entry) -> int:
-        """Translate a text; return how many paths were left as they are."""
+        """Translate a text; return the number of paths that were left as they are."""
         translation = self._paths.translation(self._directory)
         if entry.size <= IN_MEMORY:
             text = Path(entry.source).read_bytes().decode("utf-8", "surrogateescape")
             translated = translation.feed(text) + translation.finish()
-            self._found.replaced[path] = translated.encode("utf-8", "surrogateescape")
+            self._result.replaced[path] = translated.encode("utf-8", "surrogateescape")
         else:
-            self._found.files[path] = _translated_file(entry.source, translation, self._scratch)
-        self._found.named |= translation.named
-        self._found.paths |= translation.paths
+            self._result.files[path] = _translated_file(entry.source, translation, self._scratch)
+        self._result.named |= translation.named
+        self._result.paths |= translation.paths
         return translation.left
 
     def _note(self, path: str, translation: Translation) -> None:
-        self._found.named |= translation.named
-        self._found.paths |= translation.paths
+        self._result.named |= translation.named
+        self._result.paths |= translation.paths
         if translation.left:
-            self._found.untranslated.append(path)
+            self._result.untranslated.append(path)
 
 
 def _may_be_text(seen: Inspection, entry: Entry) -> bool:

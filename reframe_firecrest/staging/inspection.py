@@ -1,4 +1,4 @@
-"""Inspection of files before they are sent: each is read once, in pieces, whatever its size."""
+"""Inspection of files before they are sent. Each file is read once, in pieces."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ CHUNK = 1 << 20
 """Bytes of a file that are read at a time."""
 
 _CONTROL = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
-"""Control characters that no text has. Bell, tab, line ends, backspace and escape occur in logs."""
+"""Control characters that do not occur in text. Bell, tab, line ends, backspace and escape occur in logs."""
 
 
 @dataclass(frozen=True)
 class Needles:
-    """What is searched for in files.
+    """Byte strings to search for in files.
 
     Attributes:
         plain: spellings of local directories that are translated in texts.
-        escaped: spellings that are not: with escaped slashes, as in URLs and some JSON.
+        escaped: spellings that are not translated: with escaped slashes, as in URLs and some JSON.
     """
 
     plain: tuple[bytes, ...]
@@ -33,7 +33,7 @@ class Needles:
 
     @classmethod
     def of(cls, roots: Iterable[str]) -> Needles:
-        """Return the needles for local directories."""
+        """Return the byte strings for local directories."""
         plain = [to_wire(root).encode("utf-8", "surrogateescape") for root in roots]
         escaped = [
             root.replace(b"/", slash) for root in plain if root.count(b"/") > 1 for slash in _OTHER_SLASHES
@@ -42,7 +42,7 @@ class Needles:
 
     @property
     def longest(self) -> int:
-        """Bytes of the longest needle."""
+        """Length of the longest byte string."""
         return max(map(len, (*self.plain, *self.escaped)), default=0)
 
 
@@ -51,14 +51,14 @@ _OTHER_SLASHES = (rb"\/", b"%2F", b"%2f")
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a file holds.
+    """Result of an inspection.
 
     Attributes:
-        named: it names a local directory.
-        escaped: it does so in a spelling that is not translated.
-        binary: it has a zero byte.
-        placeholder: the reason that it gives, if it is a placeholder.
-        digest: of its content, in hexadecimal, if asked for.
+        named: the file names a local directory.
+        escaped: the file names a local directory in a spelling that is not translated.
+        binary: the file contains a zero byte.
+        placeholder: the reason in the file, if it is a placeholder.
+        digest: SHA-256 digest of its content, in hexadecimal, if requested.
     """
 
     named: bool = False
@@ -73,20 +73,20 @@ def inspect(path: str, needles: Needles, *, digest: bool = False) -> Inspection:
 
     Args:
         path: the file.
-        needles: what is searched for.
-        digest: the digest of its content is wanted.
+        needles: byte strings to search for.
+        digest: compute the digest of its content.
 
     Raises:
         OSError: it can't be read.
     """
-    found = hashlib.sha256() if digest else None
+    hasher = hashlib.sha256() if digest else None
     named = escaped = binary = False
     kept, reason, at_start = max(needles.longest - 1, 0), None, True
     with Path(path).open("rb") as file:
         carried = b""
         while block := file.read(CHUNK):
-            if found is not None:
-                found.update(block)
+            if hasher is not None:
+                hasher.update(block)
             if at_start:
                 reason, at_start = mark_of(block[: 4 * 4096]), False
             data = carried + block
@@ -94,7 +94,7 @@ def inspect(path: str, needles: Needles, *, digest: bool = False) -> Inspection:
             escaped = escaped or any(needle in data for needle in needles.escaped)
             binary = binary or b"\0" in block
             carried = data[max(len(data) - kept, 0) :]
-    return Inspection(named, escaped, binary, reason, found.hexdigest() if found else None)
+    return Inspection(named, escaped, binary, reason, hasher.hexdigest() if hasher else None)
 
 
 def digest_of(path: str) -> str:
@@ -111,7 +111,7 @@ def digest_of(path: str) -> str:
 
 
 def is_text(path: str) -> bool:
-    """Tell whether a file is text: no zero byte, and either valid UTF-8 or free of control characters.
+    """Return whether a file is text: no zero byte, and either valid UTF-8 or free of control characters.
 
     Raises:
         OSError: it can't be read.

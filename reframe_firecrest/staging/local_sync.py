@@ -1,4 +1,4 @@
-"""Makes a stage directory here like the one there in what no archive carries: links, and what is gone."""
+"""Apply links and deletions, which archives do not carry, to a local stage directory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from reframe_firecrest.staging.safe_paths import is_inside, safe_directory
 
 
 def place_link(directory: str, path: str, target: str) -> bool:
-    """Make a link as the job made it, if it stays within the stage directory.
+    """Create a link as the job did, if it stays within the stage directory.
+
+    Absolute links, links out of the stage directory and links that this file system refuses are skipped. So
+    are targets that go up after going down: another link in between could later make them lead out.
 
     Args:
         directory: the stage directory, absolute.
-        path: the link's place, relative to it.
-        target: where it points to, relative to the link's place.
+        path: the link's path, relative to the stage directory.
+        target: the link's target, relative to the link's directory.
 
     Returns:
-        Whether it was made: links that lead out, absolute ones, and those that go up after having gone down
-        (another link in between can make them lead out later), are left out, and so are those that can't be.
+        True if the link was created.
 
     Raises:
-        HostileArchiveError: its place leads out of the stage directory.
+        HostileArchiveError: the path leads out of the stage directory.
         StagingError: the stage directory can't be written.
     """
     name = PurePosixPath(path).name
@@ -39,7 +41,7 @@ def place_link(directory: str, path: str, target: str) -> bool:
         partial = partial_path(link)
         try:
             partial.symlink_to(target)
-            # A file that was sent may have been replaced by a link there.
+            # The job may have replaced a file that was sent by this link.
             partial.replace(link)
         finally:
             partial.unlink(missing_ok=True)
@@ -48,7 +50,7 @@ def place_link(directory: str, path: str, target: str) -> bool:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return False
-        raise StagingError(f"link {path!r} can't be made here: {error.strerror or error}") from None
+        raise StagingError(f"link {path!r} can't be created here: {error.strerror or error}") from None
     forget(link)
     return True
 
@@ -60,12 +62,12 @@ def _turns_back(target: str) -> bool:
 
 
 def relative_target(path: str, target: str, remote_directory: str) -> str:
-    """Return a link's target as it reads here: one that names the remote stage directory becomes relative.
+    """Return a link's target for the local side; a target in the remote stage directory becomes relative.
 
     Args:
-        path: the link's place, relative to the stage directory.
-        target: as the system shows it.
-        remote_directory: the stage directory there.
+        path: the link's path, relative to the stage directory.
+        target: the link's target on the system.
+        remote_directory: the remote stage directory.
     """
     if not target.startswith(f"{remote_directory}/"):
         return target
@@ -74,14 +76,14 @@ def relative_target(path: str, target: str, remote_directory: str) -> str:
 
 
 def remove_deleted(directory: str, paths: Iterable[str]) -> None:
-    """Remove what a job has removed there; directories only if nothing else is left in them.
+    """Remove what a job has removed on the system; directories only if they are empty.
 
     Args:
         directory: the stage directory, absolute.
-        paths: relative to it. One that is reached through a link, or leads out, is left alone.
+        paths: paths relative to it. Paths through a link or out of the stage directory are ignored.
 
     Raises:
-        StagingError: something can't be removed.
+        StagingError: a path can't be removed.
     """
     for path in sorted(paths, key=lambda item: item.count("/"), reverse=True):
         try:
@@ -98,8 +100,8 @@ def _is_plain(directory: str, path: str) -> bool:
     return not any(Path(directory, *parts[:depth]).is_symlink() for depth in range(1, len(parts)))
 
 
-def _remove(place: Path) -> None:
-    if place.is_symlink() or place.is_file():
-        place.unlink()
-    elif place.is_dir() and not any(place.iterdir()):
-        place.rmdir()
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir() and not any(path.iterdir()):
+        path.rmdir()

@@ -1,4 +1,4 @@
-"""What lies in a stage directory, and what of it has to travel."""
+"""Manifest of a stage directory, and the entries of it that have changed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from reframe_firecrest.staging.placeholder_index import INDEX, Index, reason_in,
 from reframe_firecrest.staging.read_guard import unguarded
 
 _NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
-"""What becomes of following a link that leads nowhere, in a circle, or to what can't have a name."""
+"""Errors of following a link that leads nowhere, in a circle, or to an invalid name."""
 
 MOST_ENTRIES = 500_000
-"""Entries that a stage directory may have: a few links to directories of links multiply without end."""
+"""Largest number of entries: links to directories of links can multiply without end."""
 
 
 class Kind(str, Enum):
-    """What an entry is once links have been followed.
+    """Kind of an entry after links have been followed.
 
-    A link is dangling if it leads nowhere or, within the stage directory, in a circle: it travels as a link.
-    A placeholder stands for a file or a directory that stayed on the system; it never travels.
+    A dangling link leads nowhere or, within the stage directory, in a circle; it is sent as a link. A
+    placeholder represents a file or a directory that stayed on the system; it is never sent.
     """
 
     FILE = "file"
@@ -36,14 +36,14 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a stage directory.
+    """Entry of a stage directory.
 
     Attributes:
-        source: the local path whose content travels.
-        size: bytes.
-        mtime_ns: modification time, nanoseconds since the epoch.
+        source: local path of its content.
+        size: size in bytes.
+        mtime_ns: modification time, in nanoseconds since the epoch.
         mode: permission bits.
-        target: where a dangling link points to, or why a placeholder's file stayed on the system.
+        target: target of a dangling link, or the reason for which a placeholder's file stayed on the system.
     """
 
     source: str
@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def fingerprint(self) -> tuple[object, ...]:
-        """What changes when the entry does."""
+        """Value that differs if the entry has changed."""
         return (self.kind, self.size, self.mtime_ns, self.mode, self.target)
 
 
@@ -66,15 +66,15 @@ Manifest = Mapping[str, Entry]
 def scan(directory: str) -> dict[str, Entry]:
     """List a stage directory, following links.
 
-    Links are followed because what they point to (ReFrame's ``readonly_files``, for one) does not exist on
-    the remote side. A link to a directory that contains it can't be; one that is relative means the same
-    there, any other is refused.
+    Links are followed because their targets, such as ReFrame's ``readonly_files``, do not exist on the
+    system. A link to a directory that contains it can't be followed: a relative one means the same on the
+    system, and an absolute one is an error.
 
     Args:
         directory: absolute path.
 
     Raises:
-        StagingError: something can't be read, there is no end of entries, or a link leads in a circle.
+        StagingError: an entry can't be read, there are too many entries, or a link leads in a circle.
     """
     try:
         with unguarded():
@@ -97,14 +97,14 @@ def _scan(directory: str) -> dict[str, Entry]:
 def _walk(
     directory: str, prefix: str, above: tuple[str, ...], indexes: Mapping[str, Index]
 ) -> Iterator[tuple[str, Entry]]:
-    """Yield what lies in a directory.
+    """Yield the entries below a directory.
 
     Args:
-        directory: it.
-        prefix: what its entries' paths begin with.
-        above: the directories that it lies in, without links.
-        indexes: those of the directories that it lies in, by the prefix of theirs. A copied stage directory
-            has its index with it.
+        directory: the directory.
+        prefix: beginning of its entries' paths.
+        above: the directories that contain it, with links resolved.
+        indexes: placeholder indexes of the directories that contain it, by the prefix of their entries'
+            paths. A copied stage directory contains its own index.
     """
     with os.scandir(directory) as listing:
         found = sorted(listing, key=lambda item: item.name)
@@ -138,13 +138,13 @@ def _walk(
                 continue
             yield path, _entry(item.path, Kind.DIRECTORY, info)
             yield from _walk(item.path, f"{path}/", (*above, real), indexes)
-        # Sockets, pipes and devices hold nothing that could travel.
+        # Sockets, pipes and devices have no content to send.
 
 
 def _placeholder(
     path: str, item: os.DirEntry[str], info: os.stat_result, indexes: Mapping[str, Index]
 ) -> str | None:
-    """Return why a file or directory stayed on the system, None if it is no placeholder."""
+    """Return the reason for which an entry stayed on the system; None if it is no placeholder."""
     if not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)):
         return None
     for prefix, index in indexes.items():
@@ -153,9 +153,9 @@ def _placeholder(
             return reason
     if not stat.S_ISREG(info.st_mode) or stat.S_IMODE(info.st_mode):
         return None
-    # By way of a link, it may lie in another stage directory.
-    place = os.path.realpath(item.path)
-    return reason_of(place, info) if item.is_symlink() else reason_in(place, info)
+    # A link may lead to another stage directory.
+    resolved = os.path.realpath(item.path)
+    return reason_of(resolved, info) if item.is_symlink() else reason_in(resolved, info)
 
 
 def _link(item: os.DirEntry[str]) -> Entry:
@@ -163,17 +163,17 @@ def _link(item: os.DirEntry[str]) -> Entry:
 
 
 def _entry(source: str, kind: Kind, info: os.stat_result, target: str = "") -> Entry:
-    # A directory's time changes with its entries, which speak for themselves.
+    # A directory's time changes with its entries, which are compared themselves.
     mtime = 0 if stat.S_ISDIR(info.st_mode) else info.st_mtime_ns
     size = info.st_size if kind in (Kind.FILE, Kind.PLACEHOLDER) else 0
     return Entry(source, kind, size, mtime, stat.S_IMODE(info.st_mode) & 0o777, target)
 
 
 def changed(manifest: Manifest, known: Mapping[str, tuple[object, ...]]) -> dict[str, Entry]:
-    """Return the entries that differ from what the other side has.
+    """Return the entries that differ from those on the system.
 
     Args:
-        manifest: what is there now.
-        known: the marks of what was sent or fetched last.
+        manifest: the current entries.
+        known: fingerprints of the entries that were sent or fetched last.
     """
     return {path: entry for path, entry in manifest.items() if known.get(path) != entry.fingerprint}

@@ -1,17 +1,17 @@
-"""Marks that a job leaves about its own run: symbolic links, whose targets show in any listing.
+"""Markers with which a job reports its own progress: symbolic links, whose targets any listing shows.
 
-A link is made in one step on any shared file system, needs no block of data, and a listing of the stage
-directory, which retrieval needs anyway, shows it with its target. So reading it costs no request.
+A link is created atomically on any shared file system and needs no data block. Retrieval lists the stage
+directory anyway, so reading a marker costs no request.
 
-Two places have them. The directory of claims lies below the run's transfer directory, out of reach of what a
-job does in its stage directory, and exists until the run ends. The stage directory has copies.
+Markers are in two directories. The directory of claims is below the run's transfer directory, where no test's
+job changes it, and exists until the run ends. The stage directory has copies.
 
-| name | in | target |
+| name | directory | target |
 |---|---|---|
-| ``<token>`` | claims | id of the job that runs what was submitted with this token |
-| ``<token>.ready`` | claims | the same id, once the inputs have been copied; only where there are any |
+| ``<token>`` | claims | id of the job that runs the submission with this token |
+| ``<token>.ready`` | claims | the same id, once the shared inputs, if any, have been copied |
 | ``<token>.error`` | both | reason for which the job ended before its first command |
-| ``.reframe-firecrest-<token>.ready`` | stage directory | the job's id: the test's commands have begun |
+| ``.reframe-firecrest-<token>.ready`` | stage directory | the job's id; the test's commands have started |
 | ``.reframe-firecrest-<token>.changes[-<task>]`` | stage directory | see `Changes` |
 """
 
@@ -33,19 +33,19 @@ PREFIX = ".reframe-firecrest-"
 READY, ERROR, CHANGES = ".ready", ".error", ".changes"
 
 SEARCHED, MOVED = "searched", "d"
-"""Words of a marker about changes: the search has ended; directories were renamed or written into."""
+"""Words in a marker of changes: the search is complete; directories were renamed or written to."""
 
 _MARKER = re.compile(r"\.reframe-firecrest-[0-9a-f]{32}\.[a-z]+(?:-[0-9]+)?")
 _ID = re.compile("[0-9]{1,20}")
 
 
 def new_token() -> str:
-    """Return a name that no other submission has."""
+    """Return a unique name for a submission."""
     return secrets.token_hex(16)
 
 
 def without_markers(listing: Iterable[RemoteFile]) -> list[RemoteFile]:
-    """Return the entries of a stage directory that are the test's."""
+    """Return the entries of a stage directory without the markers."""
     return [entry for entry in listing if not _is_marker(entry)]
 
 
@@ -55,12 +55,12 @@ def _is_marker(entry: RemoteFile) -> bool:
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes that a listing does not show, because they kept both size and modification time.
+    """Changes that a listing does not show, because size and modification time are the same.
 
     Attributes:
-        everything: nothing is known, so any file may have changed.
-        moved: a directory may have been renamed, and with it all files in it.
-        sizes: sizes of files that were changed and look older than that.
+        everything: any file may have changed, because the job has reported nothing.
+        moved: a directory may have been renamed, with all files in it.
+        sizes: sizes of the changed files with an older modification time.
     """
 
     everything: bool = False
@@ -71,13 +71,13 @@ class Changes:
         """Return the files that may have changed.
 
         Args:
-            sizes: files that are known and look unchanged, with their sizes.
+            sizes: sizes of the known files that look unchanged, by path.
         """
         if self.everything:
             return set(sizes)
         found = {path for path, size in sizes.items() if size in self.sizes}
         if self.moved:
-            # Such a change is hidden only if another file of the same name and size has moved there.
+            # A move is hidden only if it replaces a file by another of the same name and size.
             twins = Counter((basename(path), size) for path, size in sizes.items())
             found |= {path for path, size in sizes.items() if twins[basename(path), size] > 1}
         return found
@@ -87,7 +87,7 @@ UNKNOWN = Changes(everything=True)
 
 
 def changes_of(fingerprints: Sequence[str]) -> Changes:
-    """Add up what the tasks of a job report; `UNKNOWN` if one reports something else."""
+    """Combine the reports of a job's tasks; return `UNKNOWN` if one of them is invalid."""
     words = [word for mark in fingerprints for word in mark.split(" ")]
     numbers = {word for word in words if word not in (SEARCHED, MOVED)}
     if not words or not all(_ID.fullmatch(word) for word in numbers):
@@ -97,13 +97,13 @@ def changes_of(fingerprints: Sequence[str]) -> Changes:
 
 @dataclass(frozen=True)
 class Markers:
-    """State of a submission as its markers show it.
+    """State of a submission according to its markers.
 
     Attributes:
-        holder: id of the job that has claimed it; None as long as none has, or it is not known.
-        started: its commands have begun.
-        error: reason for which they have not.
-        changes: marks about changes, by task; a job that is no array has one task of an empty name.
+        holder: id of the job that has claimed the submission; None if unknown.
+        started: the test's commands have started.
+        error: reason for which they have not started.
+        changes: reports of changes, by task; a job without an array has one task with an empty name.
     """
 
     holder: str | None = None
@@ -115,7 +115,7 @@ class Markers:
         """Return the changes that a listing does not show.
 
         Args:
-            tasks: the tasks that must have reported.
+            tasks: the tasks whose reports are required.
         """
         fingerprints = self.changes or {}
         expected = list(tasks)
@@ -139,12 +139,12 @@ def read_stage(listing: Iterable[RemoteFile], token: str) -> Markers:
 
 
 def read_claims(listing: Iterable[RemoteFile], token: str, found: Markers, *, prepares: bool) -> Markers:
-    """Add what the directory of claims tells.
+    """Add the markers in the directory of claims.
 
     Args:
-        listing: the directory of claims.
-        token: the submission's.
-        found: what the stage directory tells.
+        listing: listing of the directory of claims.
+        token: token of the submission.
+        found: markers in the stage directory.
         prepares: the script copies inputs before its first command.
     """
     links = _links(listing, token)
@@ -163,7 +163,7 @@ def _id_of(target: str | None) -> str | None:
 
 
 def _links(listing: Iterable[RemoteFile], start: str) -> dict[str, str]:
-    """Return the targets of links by what their names have behind `start`."""
+    """Return the targets of the links whose names begin with `start`, by the rest of the name."""
     return {
         entry.path.removeprefix(start): entry.target
         for entry in listing

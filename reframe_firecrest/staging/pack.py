@@ -1,4 +1,4 @@
-"""Archives on their way out."""
+"""Archives of stage directories to send."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from reframe_firecrest.model.file_names import to_wire
 from reframe_firecrest.staging.manifest import Entry, Kind
 
 BACKDATE = 3 * 86_400
-"""Seconds by which files are dated back.
+"""Seconds by which modification times are set back.
 
-Whatever a job writes is then newer than all that was sent, so that a change shows in a listing, which tells
-times to the second only and in the system's own time zone. All files move alike: the order, which Make
-needs, stays.
+Files that a job writes are then newer than all sent files. So a change shows in a listing, whose times have a
+resolution of one second and are in the system's time zone. All times are shifted equally, so their order,
+which Make needs, is kept.
 """
 
 LEVEL = 4
-"""Of gzip: packs twice as fast as its default and makes archives a few per cent larger."""
+"""Level of gzip: twice as fast as the default, with archives a few per cent larger."""
 
 SAMPLE, SAMPLES = 16_384, 16
-"""Bytes of a file, and files, from which it is told whether an archive is going to be smaller for packing."""
+"""Bytes per file, and number of files, by which the compression ratio is estimated."""
 
 WORTHWHILE = 0.95
-"""An archive that compression makes no smaller than this part is hardly compressed, or not at all."""
+"""Largest compression ratio at which an archive is compressed normally."""
 
 HEADER = 1024
-"""Bytes: a tar header and the padding of the last block."""
+"""Bytes of a tar header and of the padding of the last block."""
 
 
 @dataclass(frozen=True)
 class ArchivePart:
-    """What one stage directory adds to an archive.
+    """Part of an archive that belongs to one stage directory.
 
     Attributes:
-        prefix: where it is unpacked, relative to the directory in which the archive is extracted.
-        entries: what travels.
-        replaced: other contents for some of the files, such as translated scripts.
-        digests: of files that must not have changed since, in hexadecimal: others rely on their contents, and
-            so they can't be written there either.
-        translated: local files with other contents for some of the files: translated texts that are large.
+        prefix: directory to unpack to, relative to the one in which the archive is extracted.
+        entries: entries to send.
+        replaced: translated contents of small files, by path.
+        digests: digests in hexadecimal of files that must not have changed. Several tests use them, so they
+            are sent read-only.
+        translated: local files with the translated contents of large files, by path.
     """
 
     prefix: str
@@ -58,25 +58,25 @@ class ArchivePart:
 
     @property
     def size(self) -> int:
-        """Bytes before compression, with what the archive needs to name each entry."""
+        """Bytes before compression, including the headers."""
         return sum(
             HEADER + (len(self.replaced[path]) if path in self.replaced else entry.size)
             for path, entry in self.entries.items()
         )
 
     def is_rewritten(self, path: str) -> bool:
-        """Tell whether something else is sent in the place of a file."""
+        """Return whether a file is sent with other contents."""
         return path in self.replaced or path in self.translated
 
 
 @dataclass(frozen=True)
 class SentStat:
-    """How a file that was sent shows in a remote listing.
+    """Attributes of a sent entry as a remote listing shows them.
 
     Attributes:
-        size: bytes.
-        mtime: seconds since the epoch.
-        is_file: it is a regular file there; otherwise a directory or a dangling link.
+        size: size in bytes.
+        mtime: modification time, in seconds since the epoch.
+        is_file: it is a regular file; otherwise a directory or a dangling link.
         mode: permission bits.
     """
 
@@ -87,11 +87,11 @@ class SentStat:
 
 
 def sent_stat_of(entry: Entry, size: int | None = None) -> SentStat:
-    """Return how an entry shows on the remote side once it has been sent.
+    """Return an entry's attributes on the system once it has been sent.
 
     Args:
-        entry: what is sent.
-        size: of what is sent in its place, if something is.
+        entry: the entry.
+        size: size in bytes of its translated contents, if any.
     """
     mtime = max(entry.mtime_ns // 1_000_000_000 - BACKDATE, 0)
     owners = 0o700 if entry.kind is Kind.DIRECTORY else 0o600
@@ -104,7 +104,7 @@ def sent_stat_of(entry: Entry, size: int | None = None) -> SentStat:
 
 
 class _Digested:
-    """A file that is digested while it is read."""
+    """A file whose digest is computed while it is read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -119,47 +119,48 @@ class _Digested:
         return self._digest.hexdigest()
 
 
-def pack(loads: Sequence[ArchivePart], archive: Path) -> list[dict[str, SentStat]]:
-    """Write stage directories into one gzipped tar archive.
+def pack(parts: Sequence[ArchivePart], archive: Path) -> list[dict[str, SentStat]]:
+    """Write stage directories to one gzipped tar archive.
 
-    Returns, for each load, what was sent by path.
+    Returns:
+        The attributes of the sent entries by path, for each part.
 
     Raises:
-        StagingError: a file can't be read or has changed its size meanwhile.
+        StagingError: a file can't be read, or its size has changed meanwhile.
     """
     sent = []
     with (
         archive.open("wb") as raw,
-        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_level_for(loads), mtime=0) as packed,
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_level_for(parts), mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
     ):
-        for part in loads:
+        for part in parts:
             _add_parents(tar, part.prefix)
             sent.append({path: _add(tar, part, path, entry) for path, entry in part.entries.items()})
     return sent
 
 
-def _level_for(loads: Sequence[ArchivePart]) -> int:
-    """Return the level of compression that is worth its time, by a sample of the largest files.
+def _level_for(parts: Sequence[ArchivePart]) -> int:
+    """Return the level of compression, estimated from a sample of the largest files.
 
-    The archive remains one of gzip's in any case, whose checksum tells whether it arrived whole.
+    The archive is in gzip's format at any level, for its checksum.
     """
     files = [
         entry
-        for part in loads
+        for part in parts
         for path, entry in part.entries.items()
         if entry.kind is Kind.FILE and path not in part.replaced and entry.size >= SAMPLE
     ]
     files.sort(key=lambda entry: entry.size, reverse=True)
-    whole = sum(part.size for part in loads)
-    if sum(entry.size for entry in files) < whole / 2:
+    total = sum(part.size for part in parts)
+    if sum(entry.size for entry in files) < total / 2:
         return LEVEL
     sample = b"".join(_sample(entry) for entry in files[:SAMPLES])
     if len(zlib.compress(sample, 1)) < WORTHWHILE * len(sample):
         return LEVEL
-    # What names the entries compresses well, so it must not be much if nothing is compressed.
-    headers = HEADER * sum(len(part.entries) for part in loads)
-    return 0 if headers < (1 - WORTHWHILE) * whole else 1
+    # Headers compress well, so level 0 is only for archives with few of them.
+    headers = HEADER * sum(len(part.entries) for part in parts)
+    return 0 if headers < (1 - WORTHWHILE) * total else 1
 
 
 def _sample(entry: Entry) -> bytes:
@@ -172,7 +173,7 @@ def _sample(entry: Entry) -> bytes:
 
 
 def _add_parents(tar: tarfile.TarFile, prefix: str) -> None:
-    """Create the stage directory itself, even if nothing is in it."""
+    """Add the stage directory itself, which may be empty."""
     info = tarfile.TarInfo(to_wire(prefix))
     info.type, info.mode = tarfile.DIRTYPE, 0o755
     tar.addfile(info)
@@ -211,7 +212,7 @@ def _add_file(tar: tarfile.TarFile, info: tarfile.TarInfo, source: str, digest: 
             digested = _Digested(content)
             tar.addfile(info, cast("BinaryIO", digested))
     except OSError as error:
-        # tarfile says "unexpected end of data" for a file that has shrunk.
+        # tarfile raises OSError("unexpected end of data") for a file that has become smaller.
         raise StagingError(f"{source} can't be read: {error.strerror or error}") from None
     if digested.hexdigest() != digest:
         raise StagingError(f"{source} was changed while it was being sent")

@@ -1,8 +1,7 @@
-"""The mapping of local to remote paths, and the translation of scripts. Pure functions.
+"""Mapping of local to remote paths, and translation of scripts. Pure functions.
 
-Scripts that ReFrame generates name local stage paths: of the test's own stage directory and, through
-fixtures, of others. On the remote side these paths mean nothing, so each is replaced by where the same
-thing lies there.
+Scripts that ReFrame generates contain local paths of the test's own stage directory and, through fixtures, of
+others. These paths do not exist on the system, so each is replaced by the corresponding remote path.
 """
 
 from __future__ import annotations
@@ -17,31 +16,31 @@ from reframe_firecrest.model.file_names import from_wire, to_wire
 from reframe_firecrest.staging.text_translation import Rules, Translation
 
 OUTSIDE = "_outside"
-"""Directory for what lies outside the stage prefix, such as ReFrame's own detection job."""
+"""Directory for stage directories outside the stage prefix, such as that of ReFrame's detection job."""
 
 
 STAGE_DEPTH = 4
-"""ReFrame's stage directories lie at ``<system>/<partition>/<environ>/<test>`` below the stage prefix."""
+"""Depth of a stage directory below the stage prefix: ``<system>/<partition>/<environ>/<test>``."""
 
 
 def outside(directory: str) -> str:
-    """Return where a directory lies that is not below the stage prefix, relative to the remote root.
+    """Return the path, relative to the remote root, of a directory outside the stage prefix.
 
-    A function of the path alone, so that whoever asks later finds the same place.
+    It depends on the local path only, so every process computes the same one.
     """
     digest = hashlib.sha256(directory.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     return f"{OUTSIDE}/{digest}/{PurePosixPath(directory).name}"
 
 
 SHARD_SIZE = 250
-"""Stage directories that lie together: one listing shows all of them, and a gateway limits its length."""
+"""Stage directories per shard: one listing covers a shard, and gateways limit the length of a listing."""
 
 
 class Shards:
-    """Keeps the stage directories of a large run apart, so that no listing has to show all of them.
+    """Distribution of a large run's stage directories, so that no listing covers all of them.
 
-    The first ones lie where they always do; those that are met later lie on shelves of their own. Where
-    a stage directory lies does not change while the process lives.
+    The first `SHARD_SIZE` stage directories are in the remote root, further ones in shards of the same size.
+    A stage directory stays in its shard while the process lives.
     """
 
     def __init__(self) -> None:
@@ -49,7 +48,7 @@ class Shards:
         self._lock = threading.Lock()
 
     def of(self, stage_directory: str) -> str:
-        """Return the shelf of a stage directory, as a relative path; empty for the first ones.
+        """Return the shard of a stage directory, as a relative path; empty for the first ones.
 
         Args:
             stage_directory: relative to the stage prefix.
@@ -60,22 +59,22 @@ class Shards:
 
 
 def shard_of(relative: str) -> str:
-    """Return the shelf that a path below the run's remote directory is on."""
+    """Return the shard of a path below the run's remote directory; empty if it is in none."""
     first = relative.partition("/")[0]
     return first if first.startswith("~") else ""
 
 
 @dataclass(frozen=True)
 class PathMap:
-    """Maps everything below the stage prefix to below the run's remote directory.
+    """Mapping of paths below the stage prefix to paths below the run's remote directory.
 
     Attributes:
-        local: the stage prefix, absolute, without a slash at the end.
-        remote: where its contents lie on the system, absolute, without a slash at the end.
+        local: the stage prefix, absolute, without a trailing slash.
+        remote: the run's remote directory, absolute, without a trailing slash.
         aliases: other spellings of the stage prefix, such as the one with symbolic links resolved.
-        present: other local directories, with where the same lies on the system already.
+        present: other local directories with their existing counterparts on the system.
         sent: other local directories that are sent when a script names them.
-        shards: where stage directories lie of which there are many.
+        shards: distribution of the stage directories.
     """
 
     local: str
@@ -89,7 +88,7 @@ class PathMap:
         return (self.local, *self.aliases)
 
     def relative(self, directory: str) -> str:
-        """Return where a local directory lies below the remote root, as a relative path."""
+        """Return the remote path of a local directory, relative to the remote root."""
         for root in self._stage_roots():
             if directory == root or directory.startswith(f"{root}/"):
                 relative = PurePosixPath(directory).relative_to(root)
@@ -104,10 +103,10 @@ class PathMap:
         return str(PurePosixPath(self.remote) / self.relative(directory))
 
     def roots(self, own_directory: str) -> dict[str, str]:
-        """Return the local directories that have a place on the system, with that place.
+        """Return the remote paths of the local directories that are translated.
 
         Args:
-            own_directory: the test's stage directory, which may lie outside the stage prefix.
+            own_directory: the test's stage directory, which may be outside the stage prefix.
         """
         roots = dict.fromkeys(self._stage_roots(), self.remote)
         for directory in (own_directory, *self.sent):
@@ -116,7 +115,7 @@ class PathMap:
         return {**roots, **{local: remote for local, remote in self.present if local != remote}}
 
     def translation(self, own_directory: str) -> Translation:
-        """Begin the translation of a text.
+        """Return a translation for one text.
 
         Args:
             own_directory: the test's stage directory.
@@ -144,7 +143,7 @@ class PathMap:
         )
 
     def translate(self, text: str, own_directory: str) -> str:
-        """Replace local paths in a text by the remote ones.
+        """Replace local paths in a text by remote ones.
 
         Args:
             text: a script.
@@ -154,9 +153,9 @@ class PathMap:
         return translation.feed(text) + translation.finish()
 
     def named(self, text: str) -> set[str]:
-        """Return the local directories that a text names and that have to be on the system for it.
+        """Return the local directories that a text names and that must therefore be on the system.
 
-        These are stage directories, of whatever test, and those of the path map that are sent.
+        These are stage directories of any test, and the directories in `sent`.
         """
         translation = self.translation(self.local)
         translation.feed(text)

@@ -1,7 +1,7 @@
-"""Stand-ins for files that stay on the system: placeholders, as any process recognises them.
+"""Creation of placeholders for files that stay on the system.
 
-A check may ask whether a file exists, and how large it is; that a stand-in can answer. `guard` sees to it
-that none is read, and `placeholders` that none is taken for a file.
+A check can see that such a file exists and how large it is. `read_guard` prevents reading a placeholder, and
+`placeholder_index` recognises one that another process has created.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ _NO_PLACE = {
     errno.ENOTDIR,
     errno.ENOTEMPTY,
 }
-"""A name or a size that no file here can have, or a directory in the way."""
+"""Errors of a name or a size that the file system refuses, or of a directory in the file's place."""
 
 
 def create_placeholder(directory: str, path: str, size: int, reason: str, index: Index | None = None) -> None:
-    """Put a stand-in where a file would have been brought.
+    """Create a placeholder for a file.
 
     Args:
         directory: the stage directory, absolute.
-        path: relative to it.
-        size: bytes that the file has on the system; the stand-in shows the same and takes little room.
-        reason: what a reader is told.
-        index: notes it, and is saved by the caller; by default the directory's, which is saved.
+        path: path relative to the stage directory.
+        size: size in bytes of the file on the system; the placeholder is a sparse file of the same size.
+        reason: reason for which the file stayed on the system.
+        index: index to add it to, which the caller saves; by default the directory's, which is saved here.
 
     Raises:
-        HostileArchiveError: its place leads out of the stage directory, or there is none for it.
-        StagingError: it can't be made.
+        HostileArchiveError: the path is invalid or leads out of the stage directory.
+        StagingError: the placeholder can't be created.
     """
     reason = one_line(reason)
     parent_path, name = os.path.split(path)
     if name in ("", ".", "..", INDEX) or "\0" in name:
-        raise HostileArchiveError(f"{path!r} is no name of a file")
+        raise HostileArchiveError(f"{path!r} is not a file name")
     try:
         parent = safe_directory(directory, parent_path)
         target = parent / name
@@ -56,45 +56,45 @@ def create_placeholder(directory: str, path: str, size: int, reason: str, index:
             # Other programs can't read it, unless they run as root.
             os.fchmod(file.fileno(), 0)
     except (OverflowError, UnicodeEncodeError):
-        raise HostileArchiveError(f"{path!r} with {size} bytes is no file that there can be here") from None
+        raise HostileArchiveError(f"{path!r} with {size} bytes is not a valid file on this machine") from None
     except OSError as error:
         kind = HostileArchiveError if error.errno in _NO_PLACE else StagingError
-        raise kind(f"no file of {size} bytes can be at {path!r} here: {error.strerror or error}") from None
+        raise kind(f"{path!r} can't be created here with {size} bytes: {error.strerror or error}") from None
     protect(target, reason)
     _note(directory, path, reason, index)
 
 
 def place_closed_directory(directory: str, path: str, reason: str, index: Index | None = None) -> None:
-    """Put an empty directory where one is whose entries are not known; listing it raises.
+    """Create an empty directory for one that can't be listed on the system; listing it raises an error.
 
-    Its permissions are usual ones: ReFrame must be able to remove it.
+    It has normal permissions, because ReFrame must be able to remove it.
 
     Args:
         directory: the stage directory, absolute.
-        path: relative to it.
-        reason: what a reader is told.
+        path: path relative to the stage directory.
+        reason: reason for which its entries are unknown.
         index: as for `create_placeholder`.
 
     Raises:
-        HostileArchiveError: its place leads out of the stage directory, or there is none for it.
-        StagingError: it can't be made.
+        HostileArchiveError: the path is invalid or leads out of the stage directory.
+        StagingError: the directory can't be created.
     """
     reason = one_line(reason)
     try:
-        made = safe_directory(directory, path)
+        created = safe_directory(directory, path)
     except FileExistsError:
         raise HostileArchiveError(f"a file is at {path!r} here") from None
-    if made == Path(directory):
-        raise HostileArchiveError(f"{path!r} is no name of a directory")
-    protect(made, reason)
+    if created == Path(directory):
+        raise HostileArchiveError(f"{path!r} is not a directory name")
+    protect(created, reason)
     _note(directory, path, reason, index)
 
 
 def _note(directory: str, path: str, reason: str, index: Index | None) -> None:
     try:
-        noted = Index(directory) if index is None else index
-        noted.add(path, reason)
+        used = Index(directory) if index is None else index
+        used.add(path, reason)
         if index is None:
-            noted.save()
+            used.save()
     except OSError as error:
         raise StagingError(f"{directory}/{INDEX}: {error.strerror or error}") from None

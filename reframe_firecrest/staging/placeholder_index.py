@@ -1,13 +1,13 @@
-"""Recognition of placeholders on disk, by any process and whoever it runs as.
+"""Recognition of placeholders on disk, in any process and for any user.
 
-A placeholder is known by one of three things:
+A placeholder has one of three features:
 
-- An index in the stage directory names it, and its size and modification time agree. A file that was put in
-  its place has others.
-- It begins with a mark of its own. So a copy that has lost its time is recognised too, wherever it lies.
-- Where the mark does not fit, it consists of zeros and has no permissions.
+- An index in the stage directory names it, with the same size and modification time. A file that has replaced
+  it differs in one of them.
+- It begins with `MARK`. So a copy with another modification time is recognised in any directory.
+- If it is too small for the mark, it consists of zeros and has no permissions.
 
-No extended attributes are used: not every file system has them, and few programs copy them.
+Extended attributes are not used: not every file system supports them, and few programs copy them.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from typing import Any
 from reframe_firecrest.model.atomic import atomic_write
 
 INDEX = ".reframe-firecrest-placeholders.json"
-"""Name of the index, in the stage directory. It is neither sent nor fetched."""
+"""Name of the index in the stage directory. It is neither sent nor retrieved."""
 
 MARK = b"reframe-firecrest placeholder 1\n"
-"""Beginning of each placeholder that has room for it; the reason follows, as far as there is room."""
+"""Beginning of each placeholder that is large enough; the reason follows, cut to the placeholder's size."""
 
 MOST_INDEX = 64 << 20
-"""Bytes of an index; a larger one is none."""
+"""Largest size of an index in bytes; a larger file is ignored."""
 
-UNKNOWN = "its reason is not known any more"
+UNKNOWN = "the reason is unknown"
 
 DIRECTORY = -1
-"""Size that marks a directory in the index: its entries are not known."""
+"""Size of a directory in the index."""
 
 
 def content_of(reason: str, size: int) -> bytes:
-    """Return the beginning of a placeholder; zeros follow up to its size."""
+    """Return the beginning of a placeholder's content; the rest is zeros."""
     if size < len(MARK):
         return b""
     return (MARK + f"{reason}\n".encode("utf-8", "surrogateescape"))[:size]
@@ -46,12 +46,12 @@ def content_of(reason: str, size: int) -> bytes:
 
 @dataclass(frozen=True)
 class Known:
-    """An entry of an index.
+    """Entry of an index.
 
     Attributes:
-        size: bytes, or `DIRECTORY`.
+        size: size in bytes, or `DIRECTORY`.
         mtime_ns: modification time, in nanoseconds since the epoch.
-        reason: why the file stayed on the system.
+        reason: reason for which the file stayed on the system.
     """
 
     size: int
@@ -60,7 +60,7 @@ class Known:
 
 
 class Index:
-    """The placeholders of one stage directory.
+    """Index of the placeholders in one stage directory.
 
     Args:
         directory: the stage directory.
@@ -72,19 +72,19 @@ class Index:
         self._changed = False
 
     def add(self, path: str, reason: str) -> None:
-        """Note a placeholder that has been made."""
+        """Add a placeholder that has been created."""
         info = Path(self._path.parent, path).lstat()
         size = DIRECTORY if stat.S_ISDIR(info.st_mode) else info.st_size
         self._entries[path] = Known(size, info.st_mtime_ns, reason)
         self._changed = True
 
     def forget(self, paths: Iterable[str]) -> None:
-        """Remove entries: something else is in their places."""
+        """Remove the entries of placeholders that have been replaced."""
         for path in paths:
             self._changed |= self._entries.pop(path, None) is not None
 
     def reason_for(self, path: str, info: os.stat_result) -> str | None:
-        """Return why a file or directory stayed on the system; None if it is no placeholder of this index."""
+        """Return the reason for which an entry stayed on the system; None if this index does not name it."""
         known = self._entries.get(path)
         if known is None:
             return None
@@ -93,10 +93,10 @@ class Index:
         return known.reason if (known.size, known.mtime_ns) == (info.st_size, info.st_mtime_ns) else None
 
     def save(self) -> None:
-        """Write the index, if it has changed.
+        """Write the index if it has changed.
 
         Raises:
-            OSError: it can't be written.
+            OSError: the index can't be written.
         """
         if not self._changed:
             return
@@ -112,7 +112,7 @@ class Index:
 
 
 def _read(path: Path) -> Iterator[tuple[str, Known]]:
-    """Yield what an index holds; one that can't be read holds nothing."""
+    """Yield the entries of an index; one that can't be read has none."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as file:
@@ -127,7 +127,7 @@ def _read(path: Path) -> Iterator[tuple[str, Known]]:
 
 
 def mark_of(beginning: bytes) -> str | None:
-    """Return the reason that a placeholder's content gives; None if it is no placeholder's."""
+    """Return the reason in a placeholder's content; None if the content is not a placeholder's."""
     if not beginning.startswith(MARK):
         return None
     reason, newline, _ = beginning[len(MARK) :].partition(b"\n")
@@ -135,11 +135,11 @@ def mark_of(beginning: bytes) -> str | None:
 
 
 def reason_of(path: str, info: os.stat_result | None = None) -> str | None:
-    """Return why a file or directory stayed on the system; None if it is no placeholder.
+    """Return the reason for which a file or directory stayed on the system; None if it is no placeholder.
 
     Args:
-        path: absolute, without links.
-        info: its state, if known already.
+        path: absolute path with links resolved.
+        info: its status, if known.
     """
     try:
         info = info or os.lstat(path)
@@ -148,7 +148,7 @@ def reason_of(path: str, info: os.stat_result | None = None) -> str | None:
     if not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)):
         return None
     for parent in Path(path).parents:
-        # A look whether it exists is cheaper than an attempt to open it.
+        # Testing for existence is cheaper than trying to open the index.
         if os.path.lexists(parent / INDEX):
             found = Index(str(parent)).reason_for(str(Path(path).relative_to(parent)), info)
             if found is not None:
@@ -157,7 +157,7 @@ def reason_of(path: str, info: os.stat_result | None = None) -> str | None:
 
 
 def reason_in(path: str, info: os.stat_result) -> str | None:
-    """Return the reason that a file without permissions gives itself; None if it is no placeholder."""
+    """Return the reason in a file without permissions; None if it is no placeholder."""
     if stat.S_IMODE(info.st_mode):
         return None
     try:

@@ -1,13 +1,12 @@
-"""Commands that are added to a job script before its first command. Pure functions.
+"""Commands that are inserted before the first command of a job script. Pure functions.
 
-1. The job claims its submission, or ends at once: a submission whose answer was lost may have been queued
-   more than once, and only one job may run what it is for.
-2. Its output files get the content that they would have had if Slurm had truncated them.
-3. Inputs that other tests have too are copied.
-4. When the script ends, it looks for changes that no listing shows.
+1. The job claims its submission, or ends at once: a submission whose response was lost may have been queued
+   more than once, and only one job may run the test's commands.
+2. The job truncates its output files, as Slurm would have done.
+3. The job copies shared inputs.
+4. At its end, the script searches for changes that a listing does not show.
 
-Everything works in any POSIX shell. Where a job can't do step 4, nothing is lost but time: all files that
-may have changed are fetched then.
+All commands work in any POSIX shell. If step 4 fails, all files that may have changed are fetched.
 """
 
 from __future__ import annotations
@@ -24,32 +23,32 @@ from reframe_firecrest.staging.pack import SentStat
 from reframe_firecrest.staging.shared_inputs import InputContent, copying
 
 BY_HAND = "REFRAME_FIRECREST_BY_HAND"
-"""Environment variable that has a job of the user's own run a script that was left on the system."""
+"""Environment variable that lets a user's own job run a script that was left on the system."""
 
 TICK = 0.02
-"""Seconds between the reference and the first command: the kernel's clock for files ticks every 1 to 10 ms,
-and a change must be newer than the reference."""
+"""Seconds between the reference and the first command: file times have a resolution of 1 to 10 ms (the
+kernel's tick), and a change must be newer than the reference."""
 
 TASK = "${SLURM_ARRAY_TASK_ID:+-$SLURM_ARRAY_TASK_ID}"
-"""Ending of the markers of an array's task."""
+"""Suffix of the markers of an array's task."""
 
 SEARCH = 10
-"""Seconds that the search for changes may take."""
+"""Time limit of the search for changes, in seconds."""
 
 LONGEST = 500
-"""Characters that a marker may have; nothing is reported about more changes, so that all is fetched."""
+"""Largest length of a marker; a longer report is omitted, so that all files are fetched."""
 
 
 @dataclass(frozen=True)
 class Prologue:
-    """What a job script does before its first command.
+    """Parameters of the commands.
 
     Attributes:
-        token: name of the submission.
+        token: token of the submission.
         claims: remote directory of claims.
         directory: the remote stage directory.
         store: remote directory of shared inputs.
-        shared: inputs that are copied, by path relative to the stage directory.
+        shared: inputs to copy, by path relative to the stage directory.
         truncates: an earlier job has written to the same output files.
     """
 
@@ -67,17 +66,17 @@ class Prologue:
 
     @property
     def marker(self) -> str:
-        """Path of the markers in the stage directory, without their endings."""
+        """Path of the markers in the stage directory, without their suffixes."""
         return f"{self.directory}/{PREFIX}{self.token}"
 
 
 def with_prologue(script: bytes, prologue: Prologue) -> bytes:
-    """Add a prologue to a job script. Its directives stay before the first command."""
+    """Insert the commands into a job script, after its directives."""
     text = script.decode("utf-8", "surrogateescape")
     mode = open_mode(text) or ""
     appends = mode.startswith("a")
     if not appends:
-        # A second job, even one that ends at once, would truncate what the first has written.
+        # Another job of the same submission would truncate the output of the first, even if it ends at once.
         text = with_directive(text, "--open-mode=append")
     lines = text.split("\n")
     first = first_command(lines)
@@ -103,14 +102,13 @@ def _commands(prologue: Prologue, *, truncated: bool, mode: str) -> Iterator[str
 
 
 def _claiming(prologue: Prologue) -> Iterator[str]:
-    """Yield the commands that claim the submission, or end the job without a trace.
+    """Yield the commands that claim the submission, or end the job without output.
 
-    Once the directory of claims is removed, nothing reads the job's output but a user who has kept the stage
-    directory and submits the script again.
+    If the directory of claims is missing, the run is over, and a user has submitted the script again.
 
-    ``ln`` is atomic. It would make a link inside of a directory, so a directory in the place of the claim
-    keeps every job out (see `session.submissions`). A requeued job, the tasks of an array and the components
-    of a heterogeneous job have the id that the claim names already.
+    ``ln`` is atomic. In a directory it would create a link, so a directory in the place of the claim keeps
+    every job out (see `reframe_firecrest.session.submission`). A requeued job, the tasks of an array and the
+    components of a heterogeneous job have the id that the claim names already.
     """
     claim = shlex.quote(prologue.claim)
     job = '"$__reframe_firecrest_job"'
@@ -130,9 +128,9 @@ def _claiming(prologue: Prologue) -> Iterator[str]:
 
 
 def _truncating(prologue: Prologue, mode: str) -> Iterator[str]:
-    """Yield the commands that do what Slurm does where the output files are not appended to.
+    """Yield the commands that truncate the output files, as Slurm does without ``--open-mode=append``.
 
-    sbatch hands the mode to each srun of the job by ``SLURM_OPEN_MODE``, so that is put back too.
+    sbatch passes the mode to each srun of the job in ``SLURM_OPEN_MODE``, so that variable is restored, too.
     """
     changes = f"{shlex.quote(prologue.marker + CHANGES)}{TASK}"
     errors = f"{shlex.quote(prologue.marker + ERROR)} {shlex.quote(prologue.claim + ERROR)}"
@@ -147,11 +145,11 @@ def _truncating(prologue: Prologue, mode: str) -> Iterator[str]:
 
 
 def _copying(prologue: Prologue) -> Iterator[str]:
-    """Yield the commands that copy inputs, or report why they can't be copied and end the job."""
+    """Yield the commands that copy inputs, or report an error and end the job."""
     store = shlex.quote(prologue.store)
     some_input = shlex.quote(posixpath.join(prologue.directory, next(iter(prologue.shared))))
     yield "# reframe-firecrest: inputs that other tests have too were sent once; here they are copied."
-    # When the script runs again, after the session, the copies exist already.
+    # If the script runs again after the session, the copies exist already.
     yield f"if [ -d {store} ] || ! [ -e {some_input} ]; then"
     yield "__reframe_firecrest_error=$( {"
     yield from copying(prologue.store, prologue.directory, prologue.shared)
@@ -167,20 +165,20 @@ def _copying(prologue: Prologue) -> Iterator[str]:
 
 
 def _reporting(prologue: Prologue) -> Iterator[str]:
-    """Yield the commands that leave the reason of a failure.
+    """Yield the commands that report the reason of a failure.
 
-    A long target needs a block of data, and a full quota may be what went wrong: then a short one remains.
+    A long target needs a data block, which a full quota refuses; a short one is written then.
     """
     yield "__reframe_firecrest_error=$(printf '%s' \"$__reframe_firecrest_error\" |"
     yield "command tr -c '[:alnum:] ._:/=+,@-' ' ' | command cut -c 1-400)"
-    for place in (prologue.claim, prologue.marker):
-        path = shlex.quote(place + ERROR)
+    for base in (prologue.claim, prologue.marker):
+        path = shlex.quote(base + ERROR)
         yield f'command ln -sn "$__reframe_firecrest_error" {path} 2>/dev/null ||'
         yield f"command ln -sn 'no reason is known' {path} 2>/dev/null || :"
 
 
 def _starting(prologue: Prologue) -> Iterator[str]:
-    """Yield the commands that mark the beginning of the test's own commands, and prepare for their end."""
+    """Yield the commands that mark the start of the test's own commands, and set a trap for their end."""
     ready = shlex.quote(prologue.claim + READY)
     if prologue.shared:
         yield f'command ln -sn "$__reframe_firecrest_job" {ready} 2>/dev/null || [ -L {ready} ] || exit 1'
@@ -191,16 +189,16 @@ def _starting(prologue: Prologue) -> Iterator[str]:
     yield "__reframe_firecrest_end() {"
     yield from _ending(prologue)
     yield "}"
-    # Tracing would show in the test's output.
+    # Shell tracing would appear in the test's output.
     yield "trap '{ set +xv; } 2>/dev/null; __reframe_firecrest_end' EXIT"
 
 
 def _ending(prologue: Prologue) -> Iterator[str]:
-    """Yield the commands that look for changes which kept size and modification time.
+    """Yield the commands that search for changes which keep size and modification time.
 
-    A change sets the time of the last status change (ctime), which nobody can set back. ``find`` prints
-    ``ok`` for the stage directory itself, ``d`` for each directory that was renamed or written into, and the
-    size of each file that was changed but looks older. Whatever goes wrong, no marker is left.
+    A change updates the time of the last status change (ctime), which can't be set back. ``find`` prints
+    ``ok`` for the stage directory, ``d`` for each directory that was renamed or written to, and the size of
+    each file that was changed but has an older modification time. On any error, no marker is left.
     """
     reference = shlex.quote(prologue.claim + (READY if prologue.shared else ""))
     directory = shlex.quote(prologue.directory)
@@ -214,7 +212,7 @@ def _ending(prologue: Prologue) -> Iterator[str]:
     yield "case $? in 0 | 1) ;; *) printf ' failed' ;; esac)"
     yield "set -f; IFS=' '"
     yield "set -- $__reframe_firecrest_found"
-    # A directory that can't be read has find fail, but nothing can be fetched from it either.
+    # find fails on a directory that it can't read, but nothing can be fetched from it either.
     yield '[ "${1-}" = ok ] || return 0'
     yield f"shift; __reframe_firecrest_found={SEARCHED}"
     yield "for __reframe_firecrest_word; do"

@@ -1,11 +1,11 @@
-"""Keeps placeholders from being read unawares.
+"""Protection of placeholders from being read by mistake.
 
-A check that reads a file which stayed on the system must fail and say why, instead of passing on a file of
-zeros. So opening a placeholder for reading raises, whatever code of this process does it: Python reports
-every opening of a file to its audit hooks before it happens.
+A check that reads a file which stayed on the system must fail with the reason, instead of passing on zeros.
+So opening a placeholder for reading raises an error in all code of this process: Python calls its audit hooks
+before it opens a file (PEP 578).
 
-Placeholders that this process has made are known by name. Those of other processes have no permissions, so
-only such files are looked at more closely.
+The placeholders that this process has created are known by name. Those of other processes have no
+permissions, so only files without permissions are examined.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ _LISTINGS = ("os.listdir", "os.scandir")
 
 
 def protect(path: Path, reason: str) -> None:
-    """Have every reading of a file, or listing of a directory, raise.
+    """Make reading a file, or listing a directory, raise an error.
 
     Args:
-        path: of the file or directory; if it is a link, the link itself is meant.
-        reason: what a reader is told.
+        path: path of the file or directory; a link is not followed.
+        reason: reason in the error's message.
     """
     with _lock:
-        _reasons[_place(path)] = one_line(reason)
+        _reasons[_resolved(path)] = one_line(reason)
     arm()
 
 
 def arm() -> None:
-    """Watch what this process reads: there may be placeholders of other processes."""
+    """Install the audit hook, also for placeholders that other processes have created."""
     with _lock:
         if not _watching:
             _watching.append(True)
-            # A hook can't be taken off again, so it is only set where there may be something to guard.
+            # An audit hook can't be removed, so it is installed only when it may be needed.
             sys.addaudithook(_audit_hook)
 
 
 def forget(path: Path) -> None:
-    """Let a file be read again: the real one is in its place now."""
+    """Allow reading a file again after the real one has replaced the placeholder."""
     if not _reasons:
         return
     with _lock:
-        _reasons.pop(_place(path), None)
+        _reasons.pop(_resolved(path), None)
 
 
 @contextmanager
 def unguarded() -> Iterator[None]:
-    """Let this thread read placeholders: it looks after them."""
+    """Allow this thread to read placeholders within the block."""
     before = getattr(_own, "work", False)
     _own.work = True
     try:
@@ -70,7 +70,7 @@ def unguarded() -> Iterator[None]:
         _own.work = before
 
 
-def _place(path: Path) -> str:
+def _resolved(path: Path) -> str:
     return os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 - what realpath returns
 
 
@@ -92,25 +92,23 @@ def _audit_hook(event: str, arguments: tuple[object, ...]) -> None:
         found = _reason_for(os.fsdecode(path), is_listing=is_listing)
     if found is not None:
         name, reason = found
-        told = f"this file was left on the system: {reason}"
-        if is_listing:
-            told = f"this directory was left on the system: {reason}"
-        raise PermissionError(errno.EACCES, told, name)
+        kind = "directory" if is_listing else "file"
+        raise PermissionError(errno.EACCES, f"this {kind} was left on the system: {reason}", name)
 
 
 def _reason_for(path: str, *, is_listing: bool) -> tuple[str, str] | None:
-    """Return a placeholder's own name and the reason for it; None if there is none under a path."""
+    """Return the resolved name and the reason of the placeholder at a path; None if it is no placeholder."""
     try:
-        info = os.stat(path)  # noqa: PTH116 - quicker, and this is called for every file that is opened
+        info = os.stat(path)  # noqa: PTH116 - faster, and called for every file that is opened
     except (OSError, ValueError):
         return None
-    # A placeholder may be read by way of a link.
+    # A placeholder may be read through a link.
     if _reasons:
         name = os.path.realpath(path)
         if name in _reasons and stat.S_ISDIR(info.st_mode) == is_listing:
             return name, _reasons[name]
-    may_be = stat.S_ISDIR(info.st_mode) if is_listing else not stat.S_IMODE(info.st_mode)
-    if not may_be:
+    possible = stat.S_ISDIR(info.st_mode) if is_listing else not stat.S_IMODE(info.st_mode)
+    if not possible:
         return None
     name = os.path.realpath(path)
     reason = reason_of(name, info)

@@ -1,4 +1,4 @@
-"""Decides, from a listing, what a job made or changed."""
+"""Plan of the files to retrieve, from a listing. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from reframe_firecrest.staging.pack import HEADER, SentStat
 from reframe_firecrest.staging.placeholder_index import INDEX
 
 ZONES = 15 * 3600
-"""Seconds; no time zone is further from UTC, and listings are in the system's own."""
+"""Largest difference of a time zone from UTC, in seconds; listings are in the system's time zone."""
 
 SUMMER = 3600
-"""Seconds by which a listing shows times of the other half of the year shifted."""
+"""Seconds by which daylight saving time shifts the listed times of a part of the year."""
 
 RECENT = 2
-"""Seconds before a listing's newest entry within which a file may be written again unseen."""
-
+"""Seconds before the newest entry of a listing within which a later change of a file may not show."""
 
 NO_CHANGES = Changes()
 
 
 @dataclass(frozen=True)
 class RemoteStat:
-    """How a file stood in an earlier listing.
+    """A file's attributes in an earlier listing.
 
     Attributes:
-        size: bytes.
-        mtime: as listed.
-        settled: it was old enough that a later change would show.
+        size: size in bytes.
+        mtime: modification time as listed.
+        settled: it was old enough that a later change shows.
     """
 
     size: int
@@ -43,21 +42,21 @@ class RemoteStat:
 
 
 Known = Mapping[str, SentStat | RemoteStat]
-"""What the remote side is known to have, by path relative to the stage directory."""
+"""Known files on the system, by path relative to the stage directory."""
 
 
 @dataclass
 class Plan:
-    """What has to be brought back, by path relative to the stage directory.
+    """Plan of a retrieval, by path relative to the stage directory.
 
     Attributes:
         files: regular files to fetch.
-        directories: directories to make, parents first.
-        links: links to make, with their targets.
-        left: files that stay there, with the reason.
-        gone: what was there and is no more.
-        closed: directories whose entries are not known, with the reason.
-        suspects: those of `files` that look unchanged, and may have changed all the same.
+        directories: directories to create, parents first.
+        links: links to create, with their targets.
+        left: files that stay on the system, with the reason.
+        gone: entries that have been removed on the system.
+        closed: directories that could not be listed, with the reason.
+        suspects: those of `files` that look unchanged but may have changed.
     """
 
     files: dict[str, RemoteFile] = field(default_factory=dict)
@@ -70,7 +69,7 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """Bytes to fetch before compression, with what the archive needs to name each entry."""
+        """Bytes to fetch before compression, including the headers."""
         return sum(HEADER + file.size for file in self.files.values())
 
 
@@ -84,16 +83,16 @@ def make_plan(
     hidden: Changes = NO_CHANGES,
     alike: Collection[str] = (),
 ) -> Plan:
-    """Compare a listing with what is known.
+    """Compare a listing with the known files.
 
     Args:
-        listing: the stage directory's remote entries.
-        known: what was sent, or listed before.
-        always: paths to fetch whether they changed or not.
-        selection: what else is fetched of what changed.
+        listing: entries of the remote stage directory.
+        known: files that were sent or listed before.
+        always: paths to fetch whether they have changed or not.
+        selection: selection among the other changed files.
         closed: directories that could not be listed, with the reason.
         hidden: changes that the listing does not show.
-        alike: files that both sides had alike before the job. Only for them hidden changes matter.
+        alike: files that were the same on both sides before the job; only these can have hidden changes.
     """
     plan = Plan(closed=dict(closed))
     wanted = set(always)
@@ -134,20 +133,20 @@ def make_plan(
     plan.suspects = frozenset(found)
     plan.files.update({entry.path: entry for entry in entries if entry.path in found})
     if entries:
-        # A backslash in a name is ambiguous in listings, so such a name proves nothing by its absence.
-        there = {entry.path for entry in entries}
+        # Backslashes are ambiguous in listings, so a missing name with one may still exist.
+        listed = {entry.path for entry in entries}
         below_closed = tuple(f"{path}/" for path in closed)
         plan.gone = [
             path
             for path in known
-            if path not in there and "\\" not in path and not path.startswith(below_closed)
+            if path not in listed and "\\" not in path and not path.startswith(below_closed)
         ]
         plan.left |= _unknown_below(closed, known)
     return plan
 
 
 def _unknown_below(closed: Mapping[str, str], known: Known) -> dict[str, str]:
-    """Return the files that are known to have been in directories whose entries are not known now."""
+    """Return the known files in directories that could not be listed, with the reason."""
     return {
         path: reason
         for directory, reason in closed.items()
@@ -166,9 +165,9 @@ def _looks_unchanged(entry: RemoteFile, plan: Plan, selection: Selection) -> boo
 
 
 def _zone(entries: Iterable[RemoteFile], known: Known) -> float:
-    """Return the seconds by which listed times differ from those that were sent: the system's time zone.
+    """Return the system's time zone: the seconds by which listed times differ from those sent.
 
-    Most of what was sent is not touched, so the commonest difference is the zone's.
+    Jobs change few of the sent files, so the most common difference is that of the time zone.
     """
     differences = Counter(
         _seconds(entry.mtime) - before.mtime
@@ -181,7 +180,7 @@ def _zone(entries: Iterable[RemoteFile], known: Known) -> float:
 
 
 def remember(listing: Iterable[RemoteFile]) -> dict[str, RemoteStat]:
-    """Return what is known of the remote side once everything new has been fetched."""
+    """Return the known files after a retrieval."""
     files = [entry for entry in listing if entry.kind is FileKind.FILE]
     newest = max((_seconds(entry.mtime) for entry in files), default=0.0)
     return {
@@ -195,8 +194,8 @@ def _is_new(entry: RemoteFile, before: SentStat | RemoteStat | None, zone: float
         return True
     if isinstance(before, RemoteStat):
         return before.mtime != entry.mtime or not before.settled
-    # What was sent is dated days back, so whatever was written since differs by days; and a sent file put in
-    # the place of another, with its time, differs by some other number of seconds.
+    # Sent files are dated days back, so the time of a file written since differs by days. A sent file that
+    # was moved to the path of another differs by some other number of seconds.
     shift = _seconds(entry.mtime) - before.mtime - zone
     return shift not in {-SUMMER, 0, SUMMER}
 
@@ -205,7 +204,7 @@ def _seconds(mtime: str) -> float:
     try:
         return datetime.fromisoformat(mtime).replace(tzinfo=timezone.utc).timestamp()
     except ValueError:
-        # A time that can't be read never equals one that was sent: the file is fetched.
+        # An invalid time equals none that was sent, so the file is fetched.
         return float("inf")
 
 

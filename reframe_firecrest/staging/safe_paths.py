@@ -34,11 +34,11 @@ def safe_directory(root: str, relative: str) -> Path:
             elif not current.is_dir():
                 current.mkdir()
     except UnicodeEncodeError:
-        raise HostileArchiveError(f"{relative!r} is no name that a file here can have") from None
+        raise HostileArchiveError(f"{relative!r} is not a valid file name on this machine") from None
     except FileExistsError:
         raise
     except OSError as error:
-        raise StagingError(f"{current} can't be made: {error.strerror or error}") from None
+        raise StagingError(f"{current} can't be created: {error.strerror or error}") from None
     return current
 
 

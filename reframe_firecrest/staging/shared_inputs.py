@@ -1,6 +1,6 @@
-"""Inputs that several tests have alike: sent once, and copied by each job for itself when it starts.
+"""Inputs that several tests have in common: sent once, and copied by each job when it starts.
 
-No two jobs ever share a file: each has a copy of its own, and the one that they copy from can't be written.
+Jobs never share a file: each has its own copy, and the original is read-only.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from posixpath import dirname
 from reframe_firecrest.staging.pack import SentStat
 
 SHARED_FROM = 4096
-"""Bytes; what is smaller is sent with each test, since naming it in a script takes nearly as much."""
+"""Smallest size in bytes; for a smaller file, the commands in the script would take nearly as many bytes."""
 
 FILES_A_COMMAND = 100
-"""Files that one command of the script names."""
+"""Largest number of files per command in the script."""
 
 
 @dataclass(frozen=True)
 class InputContent:
-    """What makes a file the same as another: its content and its name.
+    """Identity of an input: its content and its name.
 
     Attributes:
-        digest: of the content, in hexadecimal.
-        name: without directories.
+        digest: digest of the content, in hexadecimal.
+        name: file name, without directories.
     """
 
     digest: str
@@ -35,22 +35,22 @@ class InputContent:
 
     @property
     def directory(self) -> str:
-        """The directory that it lies in below the store, alone."""
+        """Its directory below the store, which contains no other file."""
         return self.digest[:32]
 
     @property
     def place(self) -> str:
-        """Where it lies below the store."""
+        """Its path below the store."""
         return f"{self.directory}/{self.name}"
 
 
 def copying(store: str, directory: str, shared: Mapping[str, tuple[InputContent, SentStat]]) -> Iterator[str]:
-    """Yield the commands that copy inputs and end the shell if one fails.
+    """Yield the commands that copy inputs, and that end the shell if one of them fails.
 
-    They are few, since each is a process on the node.
+    Each command is a process on the node, so one command copies many files.
 
     Args:
-        store: remote directory that the inputs lie in.
+        store: remote directory of the shared inputs.
         directory: the remote stage directory.
         shared: the inputs, by path relative to the stage directory.
     """

@@ -1,7 +1,6 @@
-"""Translation of local paths in texts of any size. Pure functions of what they are fed.
+"""Translation of local paths in a text, which is fed in pieces and may have any size.
 
-A text comes in pieces, and what is kept of it is bounded: a path may be cut by the end of a piece, so the end
-is held back until more has come.
+The end of a piece may cut a path, so a limited number of characters is held back until the next piece.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from dataclasses import dataclass, field
 from reframe_firecrest.model.file_names import from_wire
 
 HELD_BACK = 8192
-"""Characters at the end of a piece that wait for the next one; Linux takes paths of 4096 bytes at most."""
+"""Characters held back at the end of a piece; Linux limits paths to 4096 bytes (PATH_MAX)."""
 
 LOOK_BACK = 200
-"""Characters before a path that decide whether it is a path of its own."""
+"""Characters before a path that are examined to find out whether it is the start of a path."""
 
 _STOPS = r"\s'\":;,|&<>()$`"
 _PATH = re.compile(rf"(?:/[^/{_STOPS}]+)*")
 _UNSURE = re.compile(r"[*?\[{\\]")
-"""What makes a name a pattern: which file is meant shows when the job runs."""
+"""Characters that make a name a pattern, which the job expands when it runs."""
 
 _PATH_TAIL = re.compile(r"[\w.+~/@-]*\Z")
 _END_OF_A_WORD = "})]*?"
-"""After one of these a path goes on, as in ``${HOME}/x``, ``$(pwd)/x`` or ``*/x``."""
+"""Characters after which a slash continues a path, as in ``${HOME}/x``, ``$(pwd)/x`` or ``*/x``."""
 _MORE_OF_A_NAME = re.compile(r"[\w.+~@-]")
 _URL = re.compile(r"(?<![\w.+-])[A-Za-z][A-Za-z0-9+.-]*:\Z")
 _AUTHORITY = re.compile(r"//(?:localhost|/*)\Z")
@@ -33,13 +32,14 @@ _AUTHORITY = re.compile(r"//(?:localhost|/*)\Z")
 
 @dataclass(frozen=True)
 class Rules:
-    """What is replaced by what.
+    """Rules of a translation.
 
     Attributes:
-        roots: local directories, by how texts spell them.
-        remote: returns the remote path of a root, given the root and the names that follow it.
-        local: returns the local directory that has to be on the system for a root to be used, None for none.
-        spelling: the one spelling of each root that stands for all.
+        roots: local directories, by their spelling in texts.
+        remote: returns the remote path of a root, from the root and the names that follow it.
+        local: returns the local directory that must be on the system for a path, from the root and the names
+            that follow it; None if no directory is needed.
+        spelling: canonical spelling of roots with several spellings.
     """
 
     roots: Mapping[str, str]
@@ -50,13 +50,13 @@ class Rules:
 
 @dataclass
 class Translation:
-    """Replaces local paths by remote ones, piece by piece.
+    """Translation of one text, piece by piece.
 
     Attributes:
-        rules: what is replaced by what.
-        named: local directories that the text names and that have to be on the system for it.
-        paths: local paths that the text names, as far as they are certain.
-        left: how many paths were left as they are although they name a root.
+        rules: the rules.
+        named: local directories that the text names and that must therefore be on the system.
+        paths: local paths that the text names, up to the first part that the job expands.
+        left: number of paths that name a root but were left as they are.
     """
 
     rules: Rules
@@ -70,7 +70,7 @@ class Translation:
         self._pattern = any_of(self.rules.roots)
 
     def feed(self, piece: str) -> str:
-        """Take a piece; return what is certain of the translated text by now."""
+        """Translate a piece; return the translated text up to the part that is held back."""
         self._text += piece
         return self._advance(len(self._text) - HELD_BACK)
 
@@ -108,7 +108,7 @@ class Translation:
 
 
 def any_of(roots: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern of any of the roots, the longest first: one may lie in another."""
+    """Return a pattern that matches any root; longer roots first, because one may contain another."""
     return re.compile("|".join(re.escape(root) for root in sorted(roots, key=len, reverse=True)))
 
 
@@ -118,7 +118,7 @@ def _names_at(text: str, at: int) -> list[str]:
 
 
 def _certain(text: str, at: int) -> list[str]:
-    """Return the names of a path up to the first that the job decides on when it runs."""
+    """Return the names of a path up to the first one that the job expands when it runs."""
     names = _names_at(text, at)
     end = at + sum(len(name) + 1 for name in names)
     if text[end : end + 1] in ("$", "`") and names:
@@ -128,26 +128,26 @@ def _certain(text: str, at: int) -> list[str]:
 
 
 def is_path_start(text: str, start: int) -> bool:
-    """Tell whether a path that begins at a place is one of its own and not a piece of a longer one."""
+    """Return whether a position is the start of a path, and not in the middle of a longer one."""
     before = text[max(0, start - LOOK_BACK) : start]
     found = _PATH_TAIL.search(before)
     tail = found.group() if found else ""
     ahead = before.removesuffix(tail)
     if tail.strip("@") == "" and len(tail) <= 1:
-        # An @ alone marks a file of options, as in @/path; a name before it would be in the tail as well.
+        # A single @ introduces a response file, as in @/path; the tail would include a name before it.
         return not ahead or ahead[-1] not in _END_OF_A_WORD
     if _AUTHORITY.match(tail):
         return _URL.search(ahead) is not None
-    # A flag may stick to its path, as in -I/path; any other word before it makes it part of another path.
+    # A flag may precede its path directly, as in -I/path; any other word makes it part of another path.
     return tail.startswith("-") and "/" not in tail
 
 
 def names_path(named: str, path: str) -> bool:
-    """Tell whether a path that a text names is another one, or may be, or holds it.
+    """Return whether a path that a text names is, may be, or contains another path.
 
     Args:
-        named: as far as it is certain; what ends a path in a text may as well belong to its name.
-        path: the other one.
+        named: path in the text; a character that ends a path in a text may also be part of a name.
+        path: the other path.
     """
     rest = path.removeprefix(named) if path.startswith(named) else None
     return rest is not None and (not rest or re.match(rf"[/{_STOPS}]", rest) is not None)

@@ -1,7 +1,7 @@
-"""Archives on their way in, unpacked as hostile.
+"""Unpacking of received archives, which are treated as hostile.
 
-Nothing but what was asked for is taken, nothing outside the stage directory is touched, and each file is
-either whole or not there. What an archive may cost, in bytes and in memory, follows from what was asked for.
+Only requested files are unpacked, nothing outside the stage directory is written, and each file appears
+complete or not at all. The requested files limit an archive's cost in bytes and memory.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ _DAMAGED = (
     EOFError,
     zlib.error,
     gzip.BadGzipFile,
-    # What else tarfile raises on headers that nobody would write.
+    # tarfile raises these on malformed headers.
     ValueError,
     OverflowError,
     RecursionError,
 )
 
 PERMISSIONS = 0o755
-"""No archive may set more: no setuid, no writing by others."""
+"""Permissions that an archive may set: no setuid, no writing by others."""
 
 GROWTH = 1 << 20
-"""Bytes that a file may have beyond twice what was listed: a log may have been written on since."""
+"""Bytes that a file may have beyond twice its listed size: a log may have grown since."""
 
 UNASKED_BYTES = 8 << 30
-"""Bytes that an archive may have beyond what was asked for: the pattern that selects its files is coarse."""
+"""Bytes that an archive may have beyond the requested files: the pattern that selects them is coarse."""
 
 UNASKED_MEMBERS = 100_000
-"""Members that it may have beyond those; tarfile remembers each."""
+"""Members that an archive may have beyond the requested files; tarfile keeps all of them in memory."""
 
 HEADER_BYTES = 1 << 20
-"""Bytes that may stand between two files; tarfile holds all of them. A name has 4096 at most."""
+"""Bytes of headers between two files, which tarfile keeps in memory. A name has at most 4096 bytes."""
 
 
 @dataclass
 class Unpacked:
-    """What came of an archive, by the members' names.
+    """Result of unpacking an archive, by the members' names.
 
     Attributes:
-        placed: files that are in their place now.
-        refused: files that were not taken, with the reason.
+        placed: files that have been unpacked.
+        refused: files that have been refused, with the reason.
     """
 
     placed: set[str] = field(default_factory=set)
@@ -65,14 +65,14 @@ class Unpacked:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where an archived file goes.
+    """Destination of an archived file.
 
     Attributes:
         directory: the stage directory, absolute.
-        path: relative to it.
-        size: bytes that the listing promised; more than `most` are not taken.
-        suspect: a file of the same content stays as it is, with its own time and as the link that it may be.
-        sent: digest of what was sent in its place, where that is not what lies here.
+        path: path relative to the stage directory.
+        size: listed size in bytes; a file larger than `most` is refused.
+        suspect: a local file with the same content is kept, with its modification time, or as a link.
+        sent: digest of the content that was sent, if it differs from the local file's.
     """
 
     directory: str
@@ -83,12 +83,12 @@ class Destination:
 
     @property
     def most(self) -> int:
-        """Bytes that the file may have."""
+        """Largest size in bytes that is accepted."""
         return 2 * self.size + GROWTH
 
 
 class _Rationed:
-    """A stream of which only so much can be read before more is allowed."""
+    """A stream with a limit of bytes that can be read, which is raised from member to member."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -108,15 +108,15 @@ class _Rationed:
 
 
 def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
-    """Take the wanted files out of a gzipped tar archive.
+    """Unpack the requested files of a gzipped tar archive.
 
     Args:
-        archive: a local file.
-        wanted: destinations by the members' names, without a ``./`` in front.
+        archive: path of the archive.
+        wanted: destinations by the members' names, without a leading ``./``.
 
     Raises:
-        HostileArchiveError: the archive has far more in it than was asked for.
-        DamagedArchiveError: it is damaged.
+        HostileArchiveError: the archive contains far more than the requested files.
+        DamagedArchiveError: the archive is damaged.
         StagingError: the stage directory can't be written.
     """
     result = Unpacked()
@@ -142,7 +142,7 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
 
 
 def _verify(archive: Path, wanted: Iterable[Destination]) -> None:
-    """Read an archive to its end, where its checksum stands: a damaged one must not leave a single file."""
+    """Read an archive to its end, where its checksum is, so that no file of a damaged one is unpacked."""
     listed = sum(goal.size for goal in wanted)
     left = 2 * listed + UNASKED_BYTES
     with gzip.open(archive) as plain:
@@ -171,8 +171,8 @@ def _unpack_member(
         else:
             result.placed.add(name)
             result.refused.pop(name, None)
-    # Read here what was not taken, so that tarfile finds nothing but headers before the next member. The
-    # holes of a sparse file are not in the archive, and reading them may never end.
+    # Skip the content of a member that was not unpacked, so that only headers precede the next member. The
+    # holes of a sparse file are not in the archive, and reading them may take forever.
     while content is not None and not member.issparse() and content.read(CHUNK):
         pass
 
@@ -186,7 +186,7 @@ def _take(
 ) -> None:
     first = from_wire(member.linkname.removeprefix("./"))
     if member.islnk() and first in placed:
-        # tar writes the second name of one file as a link to the first.
+        # tar stores the second name of a file as a hard link to the first.
         original = Path(wanted[first].directory, wanted[first].path)
         _check_size(original.stat().st_size, goal)
         with original.open("rb") as again:
@@ -204,10 +204,10 @@ def _check_size(size: int, goal: Destination) -> None:
 
 
 def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> None:
-    """Write a file beside its place, then move it there in one step."""
+    """Write a file atomically, unless the local one is the same."""
     path = PurePosixPath(goal.path)
     if path.name in ("", ".."):
-        raise HostileArchiveError(f"{goal.path!r} is no name of a file")
+        raise HostileArchiveError(f"{goal.path!r} is not a file name")
     target = safe_directory(goal.directory, str(path.parent)) / path.name
     _clear_directory(target)
     with atomic_file(target, 0o600) as out:
@@ -221,15 +221,15 @@ def _place(content: IO[bytes], goal: Destination, member: tarfile.TarInfo) -> No
 
 
 def place_file(source: Path, goal: Destination) -> None:
-    """Put a file that was downloaded by itself into its place.
+    """Copy a file that was downloaded individually to its destination.
 
     Args:
-        source: what was downloaded.
-        goal: its place; the file may have grown since it was listed, but not have become smaller.
+        source: the downloaded file.
+        goal: its destination; the file may be larger than listed, but not smaller.
 
     Raises:
-        HostileArchiveError: its place leads out of the stage directory.
-        StagingError: it is not whole, or can't be written.
+        HostileArchiveError: the destination is outside the stage directory.
+        StagingError: the file is incomplete, or can't be written.
     """
     size = source.stat().st_size
     if size < goal.size:

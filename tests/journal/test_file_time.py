@@ -45,7 +45,7 @@ def test_the_file_systems_clock_alone_ages_no_file(tmp_path: Path, monkeypatch: 
     path = written(tmp_path, 10)
     found = file_system_of(tmp_path)
     assert found is not None
-    ahead = file_time.FileSystem(found.now + 86_400, found.locks, found.local, found.looked)
+    ahead = file_time.FileSystem(found.now + 86_400, found.locks, found.local, found.measured)
     monkeypatch.setattr(file_time, "_looks", {tmp_path: ahead})
     age = age_of(path)
     assert age is not None

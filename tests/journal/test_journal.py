@@ -13,6 +13,7 @@ from reframe_firecrest.journal.events import Closed, JobMoved, Opened, Removed, 
 from reframe_firecrest.journal.file_time import is_held
 from reframe_firecrest.journal.reader import read, session_logs
 from reframe_firecrest.journal.writer import Journal
+from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
 
 
 def opened(run: str = "run-1") -> Opened:
@@ -171,3 +172,16 @@ def test_a_sign_of_life_needs_no_room(tmp_path: Path, journal: Begin) -> None:
     written.touch()
     assert written.path.stat().st_mtime > 1.0
     assert written.path.stat().st_size == 0
+
+
+def test_a_line_holds_a_jobs_state_without_what_is_no_part_of_the_format() -> None:
+    handle = JobHandle(JobSpec("rfm_t1", "/stage/t1", "rfm_job.sh", ("rfm_job.out", "rfm_job.err")), number=7)
+    handle.state = JobState(
+        Phase.RETRIEVING, "42", "FAILED", 3, "nid[001-002]", 1e9, None, elapsed=2.5, error="no space"
+    )
+    line = JobMoved.of(handle).model_copy(update={"time": 12.5}).model_dump_json()
+    assert line == (
+        '{"time":12.5,"event":"job","number":7,"name":"rfm_t1","directory":"/stage/t1","phase":"retrieving",'
+        '"job_id":"42","state":"FAILED","exit_code":3,"nodes":"nid[001-002]","reason":null,"elapsed":2.5,'
+        '"error":"no space"}'
+    )

@@ -53,8 +53,8 @@ def time_breakdown(timelines: Iterable[JobTimeline], names: Mapping[str, str]) -
     """
     times: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for timeline in timelines:
-        name = names.get(timeline.directory, timeline.name) + (
-            " (build)" if timeline.name.startswith(BUILD) else ""
+        name = names.get(timeline.last.directory, timeline.last.name) + (
+            " (build)" if timeline.last.name.startswith(BUILD) else ""
         )
         for span in timeline.spans:
             times[span.part].append((name, span.seconds))

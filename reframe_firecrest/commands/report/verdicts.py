@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import PurePath
 
 from reframe_firecrest.commands.report.reframe_report import CaseResult, ReframeReport
+from reframe_firecrest.journal.events import JobMoved
 from reframe_firecrest.journal.timeline import JobTimeline
 from reframe_firecrest.model.job import Phase
 from reframe_firecrest.model.job_times import Span
@@ -103,7 +104,7 @@ def join_tests(timelines: Sequence[JobTimeline], results: ReframeReport | None, 
     """
     waiting: dict[str, list[JobTimeline]] = defaultdict(list)
     for timeline in timelines:
-        waiting[timeline.directory].append(timeline)
+        waiting[timeline.last.directory].append(timeline)
     attempts: dict[object, list[tuple[CaseResult, list[JobTimeline]]]] = defaultdict(list)
     for case in _cases(results):
         attempts[case.key].append((case, waiting.pop(case.stagedir or "", [])))
@@ -130,7 +131,7 @@ def _reported(attempts: Sequence[tuple[CaseResult, Sequence[JobTimeline]]]) -> T
         spans = [span for one, _ in attempts for span in _outline(one)]
     totals = [one.time_total for one, _ in attempts if one.time_total is not None]
     verdict = verdicts[decisive]
-    jobs = [timeline.job_id for timeline in every] or [case.jobid for case, _ in attempts]
+    jobs = [timeline.last.job_id for timeline in every] or [case.jobid for case, _ in attempts]
     return Test(
         name=case.title,
         where=case.where,
@@ -139,7 +140,7 @@ def _reported(attempts: Sequence[tuple[CaseResult, Sequence[JobTimeline]]]) -> T
         description=case.descr or "",
         attempts=len(attempts),
         jobs=[job_id for job_id in jobs if job_id and not job_id.startswith(PROVISIONAL)],
-        nodes=timelines[-1].nodes if timelines else ",".join(case.job_nodelist or ()),
+        nodes=timelines[-1].last.nodes if timelines else ",".join(case.job_nodelist or ()),
         spans=spans,
         seconds=sum(totals) if totals else None,
         phase="" if verdict is Verdict.PASSED else case.fail_phase or "",
@@ -186,26 +187,31 @@ def _unreported(directory: str, timelines: Sequence[JobTimeline], stage: str) ->
         hashcode=None,
         description="",
         attempts=1,
-        jobs=[timeline.job_id for timeline in timelines if timeline.job_id],
-        nodes=last.nodes,
+        jobs=[timeline.last.job_id for timeline in timelines if timeline.last.job_id],
+        nodes=last.last.nodes,
         spans=[span for timeline in timelines for span in timeline.spans],
         seconds=last.end - timelines[0].begin,
         phase=_phase(last) if bad else "",
-        reason=(last.error or f"Slurm: {last.state}, exit code {last.exit_code}") if bad else "",
+        reason=_job_failure(last.last) if bad else "",
         directory=directory,
         outputs=["rfm_job.out", "rfm_job.err", "rfm_build.out", "rfm_build.err"],
     )
 
 
+def _job_failure(job: JobMoved) -> str:
+    return job.error or f"Slurm: {job.state}, exit code {job.exit_code}"
+
+
 def _phase(timeline: JobTimeline) -> str:
-    return timeline.before if timeline.phase in (Phase.FAILED.value, Phase.CANCELLED.value) else "run"
+    return timeline.before if timeline.last.phase in (Phase.FAILED.value, Phase.CANCELLED.value) else "run"
 
 
 _WITHOUT_REPORT: Sequence[tuple[Verdict, Callable[[JobTimeline], bool]]] = (
     (Verdict.UNFINISHED, lambda timeline: not timeline.over),
-    (Verdict.ABORTED, lambda timeline: timeline.phase == Phase.CANCELLED.value),
-    (Verdict.FAILED, lambda timeline: timeline.phase == Phase.FAILED.value),
-    (Verdict.FAILED, lambda timeline: timeline.state not in (None, "COMPLETED") or bool(timeline.exit_code)),
+    (Verdict.ABORTED, lambda timeline: timeline.last.phase == Phase.CANCELLED.value),
+    (Verdict.FAILED, lambda timeline: timeline.last.phase == Phase.FAILED.value),
+    (Verdict.FAILED, lambda timeline: timeline.last.state not in (None, "COMPLETED")),
+    (Verdict.FAILED, lambda timeline: bool(timeline.last.exit_code)),
     (Verdict.ENDED, lambda _: True),
 )
 """What is to be said of a test by its last job alone."""

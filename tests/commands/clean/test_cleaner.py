@@ -62,7 +62,7 @@ class TestAKilledRun:
     def test_a_beginning_that_fits_several_is_refused(self, world: World) -> None:
         first = world.run("aaaaaa")
         world.run("aaaaab")
-        with pytest.raises(errors.RunError, match=r"may be any of .*aaaaaa, .*aaaaab"):
+        with pytest.raises(errors.RunError, match=r"matches 2 runs, newest .*aaaaab; give more of the name"):
             world.cleaner().clean_run(first.opened.run[:-1])
         assert root_of(first).exists()
 
