@@ -16,9 +16,9 @@ def capture_logs() -> None:
     Call it before a session is made: at the end of the process, sessions are closed first, and what they log
     then is forwarded last.
     """
-    LOGS.start()
-    atexit.unregister(_flush_at_exit)
-    atexit.register(_flush_at_exit)
+    if LOGS.start():
+        # Only once: of two sessions, both are closed before it.
+        atexit.register(_flush_at_exit)
 
 
 def release_logs() -> None:

@@ -37,14 +37,15 @@ class LogQueue:
         self._handler.setFormatter(_OneLine())
         self._logger = logging.getLogger(PACKAGE)
 
-    def start(self) -> None:
-        """Queue all records from now on; further calls have no effect."""
+    def start(self) -> bool:
+        """Queue all records from now on; return false if that was so already."""
         if self._handler in self._logger.handlers:
-            return
+            return False
         self._logger.addHandler(self._handler)
         self._logger.setLevel(logging.DEBUG)
         self._logger.propagate = False
         atexit.register(self.print_warnings)
+        return True
 
     def stop(self) -> None:
         """Leave the loggers as Python makes them, and drop what is queued."""

@@ -48,15 +48,22 @@ def test_records_of_other_threads_are_logged_on_the_thread_that_flushes(reframes
     assert reframes.lines == [(VERBOSE, "[S] a detail", here), (logging.WARNING, "[S] look at a\\nb", here)]
 
 
-def test_a_session_that_is_closed_at_exit_can_still_warn() -> None:
+def test_sessions_that_are_closed_at_exit_can_still_log() -> None:
     program = """
 import atexit, logging
-from reframe_firecrest.plugin.reframe_log import capture_logs
-capture_logs()
-capture_logs()
-atexit.register(lambda: logging.getLogger("reframe_firecrest.session").warning("job 7 may still exist"))
+from reframe_firecrest.plugin import reframe_log
+class Logger:
+    def log(self, level, text):
+        print(text)
+reframe_log.getlogger = Logger
+logger = logging.getLogger("reframe_firecrest.session")
+reframe_log.capture_logs()
+atexit.register(lambda: logger.info("summary"))
+reframe_log.capture_logs()
+atexit.register(lambda: logger.warning("job 7 may still exist"))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == "reframe-firecrest: job 7 may still exist\n"
+    assert done.stdout == "[S] summary\n"
