@@ -14,7 +14,7 @@ import time
 from reframe_firecrest.model.errors import GatewayError
 
 QUIET = 60.0
-"""Seconds without a refusal after which the next one begins anew."""
+"""Seconds without a refusal after which the next one starts a new period."""
 
 _LOGGER = logging.getLogger(__name__)
 

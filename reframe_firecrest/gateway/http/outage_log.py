@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.model.errors import FinalError, GatewayError
+from reframe_firecrest.model.units import format_duration
 
 WARN_AFTER = 15.0
 """Seconds of failures before a warning; a busy gateway has shorter ones regularly."""
@@ -56,10 +57,10 @@ class OutageLog:
         if self._succeeded > failing.since or not any(other.warned for other in self._failing.values()):
             failing.warned = True
             _LOGGER.warning(
-                "%s; so for %.0f s now, and tried again for up to %.0f s",
+                "%s; this has lasted for %s; retrying for up to %s, your jobs go on",
                 error,
-                now - failing.since,
-                self._outage,
+                format_duration(now - failing.since),
+                format_duration(self._outage),
             )
 
     def failed_alone(self, operation: Operation, error: GatewayError, seconds: float) -> bool:
@@ -68,10 +69,10 @@ class OutageLog:
         if is_short or self.lasts(operation) >= WARN_AFTER:
             return False
         _LOGGER.warning(
-            "%s; this has failed for %.0f s, although other requests succeed; retrying for up to %.0f s",
+            "%s; this has failed for %s, although other requests succeed; retrying for up to %s",
             error,
-            seconds,
-            self._outage,
+            format_duration(seconds),
+            format_duration(self._outage),
         )
         return True
 
@@ -86,8 +87,8 @@ class OutageLog:
         failing = self._failing.pop(operation.name, None)
         if failing is not None and failing.warned:
             _LOGGER.warning(
-                "%s on %s works again, after %.0f s",
+                "%s on %s works again, after %s",
                 operation.name,
                 self._where,
-                self._succeeded - failing.since,
+                format_duration(self._succeeded - failing.since),
             )

@@ -1,8 +1,8 @@
-"""Messages of Slurm's commands, and the class of error that each stands for: as data.
+"""Messages of Slurm's commands, and the class of error of each: as data.
 
-A gateway passes on what ``sbatch``, ``scancel``, ``squeue`` and ``sacct`` write to standard error, with HTTP
-statuses that differ between versions: FirecREST v2 sends 403 for limits of accounts and QOS and 500 for other
-refusals, FirecREST v1 sends 200 and a failed task. So Slurm's own words decide, whatever the status.
+A gateway returns the standard error of ``sbatch``, ``scancel``, ``squeue`` and ``sacct``, with HTTP statuses
+that differ between versions: FirecREST v2 sends 403 for limits of accounts and QOS and 500 for other
+refusals, FirecREST v1 sends 200 and a failed task. So the message decides, regardless of the status.
 
 Sources: ``slurm_errno.c``, ``sbatch.c`` and the names in ``job_reasons.c`` of Slurm. The wording was checked
 against Debian's build of Slurm 22.05.8 (``strings libslurmfull.so``, the plugins, ``sbatch`` and ``sacct``).
@@ -17,19 +17,19 @@ from dataclasses import dataclass
 from reframe_firecrest.model import errors
 
 REFUSED = errors.RejectedError
-"""Slurm has answered, and nothing was done."""
+"""Slurm has refused the request, so nothing was done."""
 
 AWAY = errors.OutageError
-"""A daemon did not answer, or the connection to it broke. The request may have been carried out."""
+"""A daemon did not answer, or the connection to it failed. The request may have been carried out."""
 
 DENIED = errors.ForbiddenError
-"""The same, for what belongs to another user."""
+"""Slurm has refused the request, since it concerns another user."""
 
 UNKNOWN = errors.UncertainError
-"""The request may have been carried out; the daemon may be all right."""
+"""The request may have been carried out; the daemon may be up."""
 
 JOB_HAS_ENDED = "already completing or completed|Invalid job id"
-"""Nothing is left to cancel; the gateway's status for it is 500."""
+"""Messages for a job that has ended, with the gateway's status 500."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Message:
 
     Attributes:
         text: its beginning, as a regular expression.
-        means: the class of error that it stands for.
-        code: its name in ``slurm_errno.h``; empty for what has none there.
+        means: the class of error of the message.
+        code: its name in ``slurm_errno.h``; empty if it has none.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Message:
 
 
 MESSAGES = (
-    # --- the controller is away, or the way to it ---
+    # --- the controller does not answer or cannot be reached ---
     Message(r"Unable to contact slurm controller", AWAY, "SLURMCTLD_COMMUNICATIONS_*_ERROR"),
     Message(r"Unable to contact", AWAY),
     Message(r"(Socket|Connection) timed out", AWAY, "SLURM_PROTOCOL_SOCKET_IMPL_TIMEOUT"),
@@ -58,10 +58,10 @@ MESSAGES = (
     Message(r"Insane message length", AWAY, "SLURM_PROTOCOL_INSANE_MSG_LENGTH"),
     Message(r"Slurm backup controller in standby mode", AWAY, "ESLURM_IN_STANDBY_MODE"),
     Message(r"Controller is in standby mode", AWAY, "ESLURM_IN_STANDBY_USE_BACKUP"),
-    # Credentials between Slurm's daemons: munged is away or the clocks differ.
+    # Credentials between Slurm's daemons: munged is down, or the clocks differ.
     Message(r"Protocol authentication error", AWAY, "SLURM_PROTOCOL_AUTHENTICATION_ERROR"),
     Message(r"(Munge|If munged is up)", AWAY),
-    # --- the accounting is away; Slurm's controller may be there ---
+    # --- the accounting does not answer; the controller may ---
     Message(r"(slurm_persist_conn_open|failed to open persistent connection|Sending PersistInit)", UNKNOWN),
     Message(r"Unable to connect to database", UNKNOWN, "ESLURM_DB_CONNECTION"),
     Message(r"Problem talking to (the )?database", UNKNOWN),
@@ -69,19 +69,19 @@ MESSAGES = (
     # --- the job's end ---
     Message(r"Job/step already completing or completed", REFUSED, "ESLURM_ALREADY_DONE"),
     Message(r"Invalid job id specified", REFUSED, "ESLURM_INVALID_JOB_ID"),
-    # --- limits of accounts and QOS; sbatch names the limit in a line of its own ---
+    # --- limits of accounts and QOS; sbatch names the limit in a separate line ---
     Message(r"(QOS|Assoc)(Grp|Max|Min|Usage)\w*", REFUSED),
     Message(r"Job violates accounting/QOS policy", REFUSED, "ESLURM_ACCOUNTING_POLICY"),
     Message(r"Invalid account or account/partition combination", REFUSED, "ESLURM_INVALID_ACCOUNT"),
     Message(r"Invalid qos specification", REFUSED, "ESLURM_INVALID_QOS"),
     Message(r"Invalid wckey specification", REFUSED, "ESLURM_INVALID_WCKEY"),
     Message(r"Invalid license specification", REFUSED, "ESLURM_INVALID_LICENSES"),
-    # --- who may use what ---
+    # --- permissions ---
     Message(r"Access/permission denied", DENIED, "ESLURM_ACCESS_DENIED"),
     Message(r"User's group not permitted", REFUSED, "ESLURM_JOB_MISSING_REQUIRED_PARTITION_GROUP"),
     Message(r"Access denied to requested reservation", REFUSED, "ESLURM_RESERVATION_ACCESS"),
     Message(r"Invalid user id", REFUSED, "ESLURM_USER_ID_MISSING"),
-    # --- what the system has ---
+    # --- resources ---
     Message(r"[Ii]nvalid partition (name )?specified", REFUSED, "ESLURM_INVALID_PARTITION_NAME"),
     Message(r"No partition specified", REFUSED, "ESLURM_DEFAULT_PARTITION_NOT_SET"),
     Message(r"Requested reservation is invalid", REFUSED, "ESLURM_RESERVATION_INVALID"),
@@ -104,41 +104,41 @@ MESSAGES = (
     Message(
         r"Pathname of a file, directory or other parameter too long", REFUSED, "ESLURM_PATHNAME_TOO_LONG"
     ),
-    # --- not now; sbatch has repeated it for two minutes before it says so for good ---
+    # --- temporary; sbatch has retried for two minutes before it reports them ---
     Message(r"Unable to create job record", REFUSED, "ESLURM_ERROR_ON_DESC_TO_RECORD_COPY"),
     Message(r"Resource temporarily unavailable", REFUSED, "EAGAIN"),
     Message(r"Requested operation is presently disabled", REFUSED, "ESLURM_DISABLED"),
-    # --- sbatch goes on after these lines, and may have been ended before its last ---
+    # --- sbatch retries after these lines, and may have been ended before its last ---
     Message(r"Slurm temporarily unable to accept job, sleeping and retrying", UNKNOWN),
     Message(r"Slurm job queue full, sleeping and retrying", UNKNOWN),
     Message(r"Job creation temporarily disabled, retrying", UNKNOWN),
 )
-"""The messages, those of a broken connection first: of several lines, these leave open what was done."""
+"""The messages, those of a failed connection first, since they leave open what was done."""
 
 _OF_FILES = "Remote process failed"
-"""How FirecREST v2 begins the text of a failed command on files: names in it may be called like anything."""
+"""Prefix of FirecREST v2's message for a failed file command: file names in it may contain any message."""
 
 _FAILED = "Batch job submission failed: "
 _PREFIX = re.compile(
     r'[\n"]|\b\w+: (?:error|fatal|warning): |\b(?:slurm_\w+ error|Kill job error on job id \S+|\bstd_err): ?'
     f"|{_FAILED}"
 )
-"""What stands before a message; FirecREST v1 loses the newlines in between."""
+"""Text before a message; FirecREST v1 loses the newlines between messages."""
 
 _COMPILED = tuple((re.compile(message.text), message.means) for message in MESSAGES)
 _REFUSED_BY_SBATCH = re.compile(r"exit_status:[1-9]\d* std_err:.*sbatch: error: ", re.DOTALL)
 
 
 def meaning_of(text: str) -> type[errors.GatewayError] | None:
-    """Return the class of error that the messages of Slurm's commands in a text stand for, None without any.
+    """Return the class of error of the messages of Slurm's commands in a text, None if there are none.
 
     Args:
-        text: all that the gateway says of an error.
+        text: the gateway's description of an error.
     """
     if text.startswith(_OF_FILES):
         return None
     reason = text.rpartition(_FAILED)[2] if _FAILED in text else None
-    # The reason that sbatch gives last is why it gave up, whatever it has written before.
+    # The last reason is final, regardless of sbatch's earlier messages.
     found = list(_known(text if reason is None else reason))
     for means in (AWAY, UNKNOWN):
         if means in found:
@@ -149,9 +149,9 @@ def meaning_of(text: str) -> type[errors.GatewayError] | None:
 
 
 def is_refused_by_sbatch(text: str) -> bool:
-    """Report whether sbatch says that it has not queued the job.
+    """Report whether sbatch has refused the job.
 
-    Whatever else it writes makes FirecREST v1 report a failure too, even if the job was queued.
+    FirecREST v1 reports a failure for any other message of sbatch too, even if the job was queued.
     """
     return _FAILED in text and meaning_of(text) is REFUSED
 

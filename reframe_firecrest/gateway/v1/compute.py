@@ -105,7 +105,7 @@ class Compute:
             submitted = job_schemas.Submitted()
         if submitted.job_id is None:
             raise errors.UncertainError(
-                f"{operation.name} on {self._call.where} failed: the gateway does not tell the job's id"
+                f"{operation.name} on {self._call.where} failed: the answer has no job id"
             )
         self._newest.append((clock(), int(submitted.job_id)))
         return submitted

@@ -60,9 +60,9 @@ def meaning_of(text: str) -> type[errors.GatewayError] | None:
 def _text(response: httpx.Response) -> str:
     texts = texts_in(response, ("message", "description", "error"))
     texts += [response.headers[name] for name in HEADERS if name in response.headers]
-    told = list(dict.fromkeys(texts))
-    text = " ".join(told)[:MAX_TEXT]
-    return _DESCRIPTIONS.sub("", text) if len(told) > 1 else text
+    unique = list(dict.fromkeys(texts))
+    text = " ".join(unique)[:MAX_TEXT]
+    return _DESCRIPTIONS.sub("", text) if len(unique) > 1 else text
 
 
 def _is_own(response: httpx.Response) -> bool:

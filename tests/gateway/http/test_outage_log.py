@@ -11,6 +11,7 @@ from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.outage_log import OutageLog
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.errors import GatewayError, TransientError
+from reframe_firecrest.model.units import format_duration
 from tests.gateway.helpers import Api, answer, make_gateway, run
 
 WHERE = "'daint' at http://gateway.test"
@@ -50,8 +51,11 @@ def test_an_outage_is_told_once_and_so_is_its_end(watched: Watched) -> None:
     watched.succeeds(operations.LIST_JOBS, 96.0)
     watched.succeeds(operations.LIST_JOBS, 97.0)
     assert watched.said == [
-        f"listing jobs on {WHERE} failed: refused; so for 16 s now, and tried again for up to 1800 s",
-        f"listing jobs on {WHERE} works again, after 96 s",
+        (
+            f"listing jobs on {WHERE} failed: refused; this has lasted for {format_duration(16)}; "
+            f"retrying for up to {format_duration(1800)}, your jobs go on"
+        ),
+        f"listing jobs on {WHERE} works again, after {format_duration(96)}",
     ]
 
 
@@ -89,7 +93,7 @@ def test_the_error_shown_is_the_latest(watched: Watched) -> None:
     watched.fails(operations.LIST_JOBS, 0.0)
     watched.now += 20.0
     watched.outage_log.failed(operations.LIST_JOBS, GatewayError("something else"))
-    assert watched.said[0].startswith("something else; so for 20 s now")
+    assert watched.said[0].startswith(f"something else; this has lasted for {format_duration(20)}")
 
 
 def test_a_gateway_tells_of_its_trouble(
@@ -100,7 +104,7 @@ def test_a_gateway_tells_of_its_trouble(
     assert run(make_gateway(api).jobs(0.0)) == []
     said = [record.getMessage() for record in caplog.records if record.name == outage_log.__name__]
     assert len(said) == 2
-    assert "failed: not healthy; so for 0 s now" in said[0]
+    assert f"failed: not healthy; this has lasted for {format_duration(0)}" in said[0]
     assert "works again" in said[1]
 
 
@@ -128,8 +132,8 @@ def test_a_request_that_fails_for_long_while_others_succeed_is_told(watched: Wat
         watched.succeeds(operations.UPLOAD, at)
     [line] = watched.said
     assert line == (
-        f"uploading on {WHERE} failed: refused; this has failed for 20 s, "
-        "although other requests succeed; retrying for up to 1800 s"
+        f"uploading on {WHERE} failed: refused; this has failed for {format_duration(20)}, "
+        f"although other requests succeed; retrying for up to {format_duration(1800)}"
     )
 
 

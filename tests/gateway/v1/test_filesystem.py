@@ -381,7 +381,7 @@ class TestArchives:
         line = fails(
             errors.RejectedError, api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run")
         )
-        assert "/h/job-77.err, is not there" in line
+        assert "/h/job-77.err, is missing" in line
 
     def test_a_job_that_fails_is_told_with_its_log(self) -> None:
         api = ApiV1(

@@ -645,7 +645,7 @@ class TestUploading:
 
     @pytest.mark.parametrize(
         ("found", "said"),
-        [(there(0), "in.tgz has 0 bytes"), (answer(404, "No such file or directory"), "in.tgz is not there")],
+        [(there(0), "in.tgz has 0 bytes"), (answer(404, "No such file or directory"), "in.tgz is missing")],
     )
     def test_a_job_that_claims_to_have_written_the_file_is_not_believed(
         self, large: Path, monkeypatch: pytest.MonkeyPatch, found: httpx.Response, said: str

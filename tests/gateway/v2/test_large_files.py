@@ -131,7 +131,7 @@ def test_a_success_that_wrote_nothing_is_noticed(
 ) -> None:
     monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0,))
     there = home(sandbox) / "nowhere" / "there"
-    with pytest.raises(errors.RejectedError, match=r"there is not there, although transfer job \d+ reports"):
+    with pytest.raises(errors.RejectedError, match=r"there is missing, although transfer job \d+ reports"):
         call(sandbox, lambda gateway: gateway.upload(source, str(there)))
 
 
