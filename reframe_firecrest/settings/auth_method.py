@@ -29,7 +29,7 @@ _BY_VARIABLE: Mapping[str, type] = {
 
 
 @dataclass(frozen=True)
-class Said:
+class AuthSource:
     """Settings for authentication in one source.
 
     Attributes:
@@ -43,42 +43,42 @@ class Said:
     given: Mapping[type, str]
 
 
-def said_by_configuration(where: str, values: Mapping[str, Any]) -> Said:
+def auth_in_configuration(where: str, values: Mapping[str, Any]) -> AuthSource:
     """Return the settings for authentication in a source of the configuration."""
-    found = {kind: repr(key) for key, kind in _BY_KEY.items() if values.get(key) is not None}
-    return Said(where, values.get("auth"), found)
+    given = {kind: repr(key) for key, kind in _BY_KEY.items() if values.get(key) is not None}
+    return AuthSource(where, values.get("auth"), given)
 
 
-def said_by_environment(environment: Mapping[str, str]) -> Said:
+def auth_in_environment(environment: Mapping[str, str]) -> AuthSource:
     """Return the settings for authentication in the environment."""
-    found = {kind: name for name, kind in _BY_VARIABLE.items() if environment.get(name)}
-    return Said("environment variable FIRECREST_AUTH", environment.get("FIRECREST_AUTH") or None, found)
+    given = {kind: name for name, kind in _BY_VARIABLE.items() if environment.get(name)}
+    return AuthSource("environment variable FIRECREST_AUTH", environment.get("FIRECREST_AUTH") or None, given)
 
 
-def choose(said: Sequence[Said]) -> str:
+def choose_method(sources: Sequence[AuthSource]) -> str:
     """Return the authentication method.
 
     The most specific source with any of these settings decides. If it only has a client's secret, `auth` of a
     less specific source decides how the secret is sent.
 
     Args:
-        said: settings for authentication, most specific source first.
+        sources: settings for authentication, most specific source first.
 
     Raises:
         SettingsError: the method is unknown or ambiguous.
     """
-    for one in said:
-        if one.auth is not None and (not isinstance(one.auth, str) or one.auth not in METHODS):
-            raise SettingsError(f"'auth' ({one.where}) is wrong: must be one of {', '.join(METHODS)}")
-    for number, one in enumerate(said):
-        if one.auth is not None:
-            return str(one.auth)
-        if len(one.given) > 1:
+    for source in sources:
+        if source.auth is not None and (not isinstance(source.auth, str) or source.auth not in METHODS):
+            raise SettingsError(f"'auth' ({source.where}) is wrong: must be one of {', '.join(METHODS)}")
+    for number, source in enumerate(sources):
+        if source.auth is not None:
+            return str(source.auth)
+        if len(source.given) > 1:
             raise SettingsError(
-                f"{' and '.join(one.given.values())} are given in the same place; say with 'auth' or "
+                f"{' and '.join(source.given.values())} are given in the same place; say with 'auth' or "
                 f"FIRECREST_AUTH which is meant: {', '.join(METHODS)}"
             )
-        for kind in one.given:
-            fitting = (str(other.auth) for other in said[number:] if METHODS.get(str(other.auth)) is kind)
-            return next(fitting, next(name for name in METHODS if METHODS[name] is kind))
+        for kind in source.given:
+            explicit = (str(other.auth) for other in sources[number:] if METHODS.get(str(other.auth)) is kind)
+            return next(explicit, next(name for name in METHODS if METHODS[name] is kind))
     return next(iter(METHODS))

@@ -81,18 +81,18 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
     for key, variable in ENVIRONMENT.items():
         if key not in values and environment.get(variable):
             values[key], origin[key] = environment[variable], f"environment variable {variable}"
-    values["auth"] = auth_method.choose(
+    values["auth"] = auth_method.choose_method(
         [
-            *(auth_method.said_by_configuration(place.name, place.values) for place in places),
-            auth_method.said_by_environment(environment),
+            *(auth_method.auth_in_configuration(place.name, place.values) for place in places),
+            auth_method.auth_in_environment(environment),
         ]
     )
     for secret in SECRETS.values():
         # Do not read a file that the chosen method does not need.
         if secret.key in credentials.METHODS[values["auth"]].model_fields:
-            found = secret.read(values, origin, environment)
-            if found is not None:
-                values[secret.key] = found
+            value = secret.read(values, origin, environment)
+            if value is not None:
+                values[secret.key] = value
         for key in secret.places:
             values.pop(key, None)
     for key in LOCAL_FILES:

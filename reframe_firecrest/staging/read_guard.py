@@ -92,8 +92,10 @@ def _audit_hook(event: str, arguments: tuple[object, ...]) -> None:
         found = _reason_for(os.fsdecode(path), is_listing=is_listing)
     if found is not None:
         name, reason = found
-        kind = "directory" if is_listing else "file"
-        raise PermissionError(errno.EACCES, f"this {kind} was left on the system: {reason}", name)
+        message = f"this file was left on the system: {reason}"
+        if is_listing:
+            message = f"this directory was left on the system: {reason}"
+        raise PermissionError(errno.EACCES, message, name)
 
 
 def _reason_for(path: str, *, is_listing: bool) -> tuple[str, str] | None:

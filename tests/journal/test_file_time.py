@@ -15,7 +15,7 @@ from reframe_firecrest.journal.file_time import age_of, file_system_of
 
 @pytest.fixture(autouse=True)
 def forget_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_time, "_looks", {})
+    monkeypatch.setattr(file_time, "_measured", {})
 
 
 def written(directory: Path, ago: float) -> Path:
@@ -46,7 +46,7 @@ def test_the_file_systems_clock_alone_ages_no_file(tmp_path: Path, monkeypatch: 
     found = file_system_of(tmp_path)
     assert found is not None
     ahead = file_time.FileSystem(found.now + 86_400, found.locks, found.local, found.measured)
-    monkeypatch.setattr(file_time, "_looks", {tmp_path: ahead})
+    monkeypatch.setattr(file_time, "_measured", {tmp_path: ahead})
     age = age_of(path)
     assert age is not None
     assert age < 100
@@ -66,7 +66,7 @@ def test_locks_that_do_nothing_are_no_locks(tmp_path: Path, monkeypatch: pytest.
     found = file_system_of(tmp_path)
     assert found is not None
     assert found.locks
-    monkeypatch.setattr(file_time, "_looks", {})
+    monkeypatch.setattr(file_time, "_measured", {})
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     found = file_system_of(tmp_path)
     assert found is not None
