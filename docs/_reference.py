@@ -301,7 +301,7 @@ def exit_codes_page() -> str:
         [
             "# Exit codes\n",
             NOTE,
-            "ReFrame exits with 0 if all tests passed, and with 1 otherwise. Wrong options always lead to 2.\n",
+            "ReFrame exits with 0 if all tests passed, with 1 otherwise. Wrong options always lead to 2.\n",
             *_table(["command", *(str(code.value) for code in Exit)], rows),
         ]
     )
