@@ -1,7 +1,7 @@
 """Write the reference pages from the code: settings, environment variables, commands, exit codes.
 
 python docs/_reference.py           writes docs/reference/*.md
-python docs/_reference.py --check   says which of them are not what would be written, and fails
+python docs/_reference.py --check   prints the pages that are not up to date, and fails
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ DIRECTORY = Path(__file__).resolve().parent / "reference"
 
 NOTE = "<!-- Written by docs/_reference.py from the code: change it there, then `make docs`. -->\n"
 
-NOT_SAID = "-"
+NONE = "-"
 
 KEY_COLUMNS = ("key", "environment variable", "values", "default", "meaning")
 
-LOOKED_FOR = f"""\
+LOOKUP = f"""\
 Each setting is read from `sched_options['{OPTIONS}']` of the partition, then of the system, then from the
 environment; the first value found is used. Partitions of one run may use different systems and gateways.
 Relative paths of local files start at the directory in which you started ReFrame.
@@ -56,25 +56,25 @@ If `FIRECREST_CLIENT_ID`, `FIRECREST_CLIENT_SECRET` or `FIRECREST_API_KEY` is se
 its own credential. It sets all variables that a client needs for the command that it runs.
 """
 
-DEFAULTS = {"auth": "by what is given", "journal_dir": "`~/.local/state/reframe-firecrest`"}
-"""Defaults that the code works out when it runs."""
+DEFAULTS = {"auth": "depends on the other settings", "journal_dir": "`~/.local/state/reframe-firecrest`"}
+"""Defaults that the code determines at run time."""
 
 OTHERS = {
-    "XDG_STATE_HOME": "its directory `reframe-firecrest` holds the journals, instead of `~/.local/state`",
-    "COLUMNS": "how wide tables are where there is no terminal that has a width",
+    "XDG_STATE_HOME": "parent of the journals' directory `reframe-firecrest`, instead of `~/.local/state`",
+    "COLUMNS": "width of tables if the output does not go to a terminal",
 }
 """Variables that are not settings."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A subcommand, as its help tells it.
+    """A subcommand.
 
     Attributes:
-        name: behind `reframe-firecrest`.
+        name: its name.
         help: its docstring.
-        parameters: of the command line.
-        exit_codes: what each means.
+        parameters: its options and arguments.
+        exit_codes: meanings of its exit codes.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """The command line, with options left out."""
+        """The command line, without the individual options."""
         words = [parameter.names[0] for parameter in self.parameters if parameter.argument]
         return " ".join(["reframe-firecrest", self.name, "[OPTIONS]", *(f"[{word}]" for word in words)])
 
@@ -94,11 +94,11 @@ class Parameter:
     """An option or an argument.
 
     Attributes:
-        names: all spellings.
-        value: how its value is called, empty for a flag.
+        names: all its names.
+        value: name of its value; empty for a flag.
         meaning: its help.
-        default: empty if there is none worth telling.
-        argument: it stands by its place.
+        default: its default; empty if there is none to document.
+        argument: it is an argument, not an option.
     """
 
     names: Sequence[str]
@@ -109,9 +109,9 @@ class Parameter:
 
 
 def commands() -> list[Command]:
-    """Read the tree of commands."""
+    """Return all subcommands."""
     functions = {_name(info): info.callback for info in app.registered_commands if info.callback}
-    # Which class of click's this is depends on the version of typer.
+    # Its class in click depends on the version of Typer.
     tree: Any = typer.main.get_command(app)
     return [_command(name, tree.commands[name], functions[name]) for name in sorted(tree.commands)]
 
@@ -142,27 +142,27 @@ def _kind(kind: Any) -> str:
 
 
 def fields_of(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, str]]:
-    """Give each field of a model with what the model's docstring says of it."""
-    said = {
+    """Yield the fields of a model with their descriptions in the model's docstring."""
+    descriptions = {
         each.arg_name: " ".join((each.description or "").split())
         for each in docstring_parser.parse(model.__doc__ or "").params
     }
     for name, field in model.model_fields.items():
-        yield name, field, said[name]
+        yield name, field, descriptions[name]
 
 
 def settings_page() -> str:
-    """Tell every key of the settings."""
+    """Return the page about the settings."""
     general = [_setting(*each) for each in fields_of(Settings) if each[0] != "credentials"]
     ways = [[f"`{name}`", _first_line(model), _needs(model)] for name, model in METHODS.items()]
     return "\n".join(
         [
             "# Settings\n",
             NOTE,
-            LOOKED_FOR,
+            LOOKUP,
             *_table(KEY_COLUMNS, general),
             "## Authentication\n",
-            *_table(["`auth`", "what it is", "what it needs"], ways),
+            *_table(["`auth`", "method", "required settings"], ways),
             *_table(KEY_COLUMNS, _authentication()),
             "## Former names\n",
             FOR_FORMER_NAMES,
@@ -175,14 +175,14 @@ def _former(renamed: Mapping[str, str]) -> list[list[str]]:
     return [[f"`{old}`", f"`{new}`"] for old, new in sorted(renamed.items())]
 
 
-def _setting(name: str, field: FieldInfo, said: str) -> list[str]:
-    variable = f"`{ENVIRONMENT[name]}`" if name in ENVIRONMENT else NOT_SAID
-    return [f"`{name}`", variable, _values(field), _default(name, field), said]
+def _setting(name: str, field: FieldInfo, description: str) -> list[str]:
+    variable = f"`{ENVIRONMENT[name]}`" if name in ENVIRONMENT else NONE
+    return [f"`{name}`", variable, _values(field), _default(name, field), description]
 
 
 def _values(field: FieldInfo) -> str:
     bounds = [str(bound) for rule in field.metadata for bound in _bounds(rule)]
-    return " ".join(bounds) or NOT_SAID
+    return " ".join(bounds) or NONE
 
 
 def _bounds(rule: object) -> Iterator[str]:
@@ -224,25 +224,37 @@ def _authentication() -> Iterator[list[str]]:
     ]
     seen = {"auth"}
     for model in METHODS.values():
-        for name, field, said in fields_of(model):
+        for name, field, description in fields_of(model):
             if name in seen:
                 continue
             seen.add(name)
             if name not in SECRETS:
-                yield _setting(name, field, said)
+                yield _setting(name, field, description)
                 continue
             yield from _secret(SECRETS[name])
 
 
 def _secret(secret: Secret) -> Iterator[list[str]]:
     by_file = f"`{ENVIRONMENT[secret.by_file]}`"
-    yield [NOT_SAID, f"`{secret.variable}`", NOT_SAID, "none", f"{secret.what}; never in a settings file"]
-    yield [f"`{secret.by_file}`", by_file, NOT_SAID, "none", "or a file that holds it"]
-    yield [f"`{secret.by_env}`", NOT_SAID, NOT_SAID, "none", "or another variable that holds it"]
+    yield [
+        NONE,
+        f"`{secret.variable}`",
+        NONE,
+        "none",
+        f"{secret.what}; never in a settings file",
+    ]
+    yield [f"`{secret.by_file}`", by_file, NONE, "none", "a file that contains it"]
+    yield [
+        f"`{secret.by_env}`",
+        NONE,
+        NONE,
+        "none",
+        "name of another variable that contains it",
+    ]
 
 
 def environment_page() -> str:
-    """Tell every environment variable that is read."""
+    """Return the page about the environment variables."""
     keys = {variable: f"the setting [`{key}`](settings.md)" for key, variable in ENVIRONMENT.items()}
     secrets = {each.variable: f"{each.what}; never in a settings file" for each in SECRETS.values()}
     rows = [[f"`{name}`", meaning] for name, meaning in sorted({**keys, **secrets, **OTHERS}.items())]
@@ -260,8 +272,8 @@ def environment_page() -> str:
 
 
 def commands_page() -> str:
-    """Tell every subcommand, its options and its exit codes."""
-    parts = ["# Commands\n", NOTE, "`reframe-firecrest COMMAND --help` says the same in a terminal.\n"]
+    """Return the page about the subcommands, their options and exit codes."""
+    parts = ["# Commands\n", NOTE, "`reframe-firecrest COMMAND --help` prints the same text.\n"]
     for command in commands():
         parts += [f"## {command.name}\n", f"`{command.usage}`\n", *_prose(command.help)]
         rows = [_option(each) for each in command.parameters if "--help" not in each.names]
@@ -272,12 +284,12 @@ def commands_page() -> str:
 
 
 def _option(each: Parameter) -> list[str]:
-    spelt = ", ".join(f"`{name}`" for name in each.names)
-    return [f"{spelt} `{each.value}`" if each.value else spelt, each.meaning, each.default]
+    names = ", ".join(f"`{name}`" for name in each.names)
+    return [f"{names} `{each.value}`" if each.value else names, each.meaning, each.default]
 
 
 def exit_codes_page() -> str:
-    """Tell all exit codes in one table."""
+    """Return the page about the exit codes."""
     rows = [
         [
             f"[{command.name}](commands.md#{command.name})",
@@ -289,14 +301,14 @@ def exit_codes_page() -> str:
         [
             "# Exit codes\n",
             NOTE,
-            "ReFrame's own: 0 when all tests have passed, 1 otherwise. Wrong options are always 2.\n",
+            "ReFrame exits with 0 if all tests passed, with 1 otherwise. Wrong options always lead to 2.\n",
             *_table(["command", *(str(code.value) for code in Exit)], rows),
         ]
     )
 
 
 def _prose(text: str) -> Iterator[str]:
-    """Turn a help text into Markdown; what is indented are commands."""
+    """Convert a help text to Markdown; indented paragraphs are commands."""
     for paragraph in re.split(r"\n\s*\n", text):
         if paragraph.startswith("    "):
             yield f"```bash\n{textwrap.dedent(paragraph)}\n```\n"
@@ -320,7 +332,7 @@ PAGES = {
 
 
 def main(*, check: bool) -> list[str]:
-    """Write the pages, or only tell which of them are not what would be written."""
+    """Write the pages, or only return the names of those that are not up to date."""
     stale = []
     for name, page in PAGES.items():
         path, text = DIRECTORY / name, page()
