@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import os
 import signal
@@ -226,9 +227,10 @@ def test_another_generation_of_the_api_is_refused() -> None:
 
 def run_alone(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
     """Run `firecrest-sandbox`; return its exit code and what it prints."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit_info:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["firecrest-sandbox", *arguments])
-        main()
+        with pytest.raises(SystemExit) as exit_info:
+            contextvars.copy_context().run(main)
     printed = capsys.readouterr()
     return exit_info.value.code, printed.out, printed.err
 
