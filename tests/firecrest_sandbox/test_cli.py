@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import os
 import signal
 import stat
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -15,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from firecrest_sandbox import extra
+from firecrest_sandbox.cli import main
 from firecrest_sandbox.foreground import StopRequest, run_around
 from reframe_firecrest.cli.main import app
 
@@ -220,3 +223,30 @@ def test_another_generation_of_the_api_is_refused() -> None:
     result = CliRunner().invoke(app, ["sandbox", "--api", "v3"])
     assert result.exit_code == 2
     assert "--api: Input should be 'both', 'v1' or 'v2'" in result.output
+
+
+def run_alone(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
+    """Run `firecrest-sandbox`; return its exit code and what it prints."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["firecrest-sandbox", *arguments])
+        with pytest.raises(SystemExit) as exit_info:
+            contextvars.copy_context().run(main)
+    printed = capsys.readouterr()
+    return exit_info.value.code, printed.out, printed.err
+
+
+def test_the_server_alone_reports_wrong_options_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (("--nosuch",), ("--port", "many"), ("--port",), ("--nodes", "0")):
+        code, out, err = run_alone(capsys, *arguments)
+        assert (code, out, len(err.splitlines())) == (2, "", 1), err
+        assert err.startswith("firecrest-sandbox: ")
+        assert arguments[0] in err
+
+
+def test_the_server_alone_has_a_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run_alone(capsys, "--version")
+    expected = f"firecrest-sandbox {version('reframe-firecrest')} (FirecREST 2.5.6 and 1.16.6)\n"
+    assert (code or 0, out) == (0, expected)
+    code, out, _ = run_alone(capsys, "--help")
+    assert (code or 0) == 0
+    assert "firecrest-sandbox [OPTIONS] [COMMAND]" in out
