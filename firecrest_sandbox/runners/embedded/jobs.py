@@ -75,7 +75,7 @@ class EmbeddedJob:
 
     @property
     def over(self) -> bool:
-        """Whether the job has ended."""
+        """True once the job has ended."""
         return self.state not in _NEXT
 
     def move(self, state: State) -> None:

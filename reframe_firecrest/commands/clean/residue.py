@@ -1,4 +1,4 @@
-"""What a run may have left on a system, and whether it may be removed."""
+"""Remains of runs on a system, and which of them may be removed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _URL = TypeAdapter(AnyHttpUrl)
 
 @dataclass
 class RemoteResidue:
-    """What a run may have left on a system, and the result of cleaning it up.
+    """Remains of one run on a system, and the result of their removal.
 
     Attributes:
         run: name of the run.

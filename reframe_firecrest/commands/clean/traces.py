@@ -1,4 +1,4 @@
-"""What a session can have created on its system, as far as its journal proves. Pure functions."""
+"""Objects that a session may have created on its system, as its journal proves. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What can be found out about a system: a starting site configuration, and the processors of its nodes."""
+"""Detection of a system: a first site configuration, and the processors of its nodes."""

@@ -1,1 +1,1 @@
-"""What a run did, as data and as a page that people look at: from its journal and ReFrame's report."""
+"""Report of a run, as data and as a page, from its journal and ReFrame's report."""

@@ -1,1 +1,1 @@
-"""What a journal says about a run, put together for people and scripts."""
+"""State of a run as its journal shows it, for people and scripts."""
