@@ -72,7 +72,7 @@ def test_what_a_person_has_to_decide_is_marked() -> None:
     text = configuration(survey({"n1": "mc", "n2": "mc,gpu"}))
     assert "EDIT: the account, if you need another: users." in text
     assert 'EDIT: "time_limit"' in text
-    assert text.count("no feature sets these apart") == 1
+    assert text.count("no feature distinguishes them") == 1
     assert "EDIT: add --account=" in configuration(survey(accounts=[]))
     many = configuration(survey({f"n{number}": f"rack{number}" for number in range(20)}))
     assert "of 20 kinds" in many

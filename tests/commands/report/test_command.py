@@ -40,7 +40,7 @@ def test_the_newest_run_becomes_a_page_in_the_directory_one_is_in(
 ) -> None:
     done = command()
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("report.html: 1 tests, ")
+    assert done.stdout.startswith("report.html: 1 test, ")
     assert f"{run}" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 

@@ -76,7 +76,7 @@ def test_sessions_of_one_run_share_a_page(journal: Journals) -> None:
 
 def test_a_report_of_another_run_is_refused(journal: Journals) -> None:
     run = journal([opened(session="another"), *done(1)])
-    with pytest.raises(ReportError, match=f"not of the run {RUN}"):
+    with pytest.raises(ReportError, match=f"does not belong to the run {RUN}"):
         report_of(run, ReframeReport.model_validate(results([case("other")])))
     with pytest.raises(ReportError, match="neither"):
         report_of(None, None)

@@ -63,7 +63,7 @@ def test_a_run_that_was_killed_says_how_far_it_came_and_what_to_do(journal: Jour
     assert headline_of(made) == "1 of 2 tests failed, 1 unfinished"
     page = render(made)
     assert f"reframe-firecrest clean {RUN}" in page
-    assert "report a test counts as failed if its job did." in page
+    assert "report: a test counts as failed if its job failed;" in page
 
 
 def test_a_run_without_failures_that_is_not_over_is_not_said_to_have_passed(journal: Journals) -> None:
