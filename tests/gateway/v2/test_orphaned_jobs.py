@@ -35,12 +35,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have nothing act late, so that no end of a run waits for it."""
-    monkeypatch.setattr(orphaned_jobs, "LATEST_EFFECT", 0.0)
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     path = tmp_path / "source"
