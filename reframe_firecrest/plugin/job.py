@@ -38,7 +38,6 @@ class FirecrestJob(_SlurmJob):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._number = next(_numbers)
-        self._nodelist: list[str] = []
         self._remotedir: str | None = None
         self.retrieve: list[str] | None = None
         self.exclude: list[str] | None = None
@@ -67,12 +66,12 @@ class FirecrestJob(_SlurmJob):
     def nodelist(self) -> list[str]:
         """The names of the job's nodes; expanded here, no Slurm command is needed.
 
-        There are none where what the gateway tells of them is no node set.
+        It is empty if the gateway's list is not a valid node set. It is expanded at each call: ReFrame also
+        reads it while the job runs, when Slurm may not yet show the nodes of every component.
         """
-        if not self._nodelist and self._nodespec:
-            with suppress(ValueError):
-                self._nodelist = expand_nodes(self._nodespec)
-        return list(self._nodelist)
+        with suppress(ValueError):
+            return expand_nodes(self._nodespec or "")
+        return []
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FirecrestJob) and self._number == other._number
