@@ -44,7 +44,6 @@ class FirecrestJob(_SlurmJob):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._number = next(_numbers)
-        self._nodelist: list[str] = []
         self._remotedir: str | None = None
         self.retrieve: list[str] | None = None
         self.exclude: list[str] | None = None
@@ -73,12 +72,12 @@ class FirecrestJob(_SlurmJob):
     def nodelist(self) -> list[str]:
         """Names of the job's nodes, expanded without a Slurm command.
 
-        It is empty if the gateway reports no valid node set.
+        It is empty if the gateway reports no valid node set. It is expanded at each call: ReFrame also reads it
+        while the job runs, when Slurm may not yet show the nodes of every component.
         """
-        if not self._nodelist and self._nodespec:
-            with suppress(ValueError):
-                self._nodelist = expand_nodes(self._nodespec)
-        return list(self._nodelist)
+        with suppress(ValueError):
+            return expand_nodes(self._nodespec or "")
+        return []
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FirecrestJob) and self._number == other._number

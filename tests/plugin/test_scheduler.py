@@ -156,6 +156,19 @@ def test_a_job_is_finished_when_its_outputs_are_local_not_before(make_job: Any, 
     assert job.nodelist == ["nid001", "nid002", "nid003"]
 
 
+def test_nodes_that_are_known_late_are_listed(make_job: Any, session: FakeSession) -> None:
+    job = make_job()
+    job.submit()
+    [handle] = session.handles
+    advance(handle, *TO_SLURM, job_id="42")
+    handle.learn(JobState(state="RUNNING", exit_code=None, nodes="nid001"))
+    job.scheduler.poll(job)
+    assert job.nodelist == ["nid001"]
+    handle.learn(JobState(state="RUNNING", exit_code=None, nodes="nid001,nid002"))
+    job.scheduler.poll(job)
+    assert job.nodelist == ["nid001", "nid002"]
+
+
 def test_what_went_wrong_is_raised_for_that_job_once_and_never_by_poll(
     make_job: Any, session: FakeSession
 ) -> None:

@@ -75,7 +75,7 @@ def test_what_a_person_has_to_decide_is_marked() -> None:
     assert text.count("no feature distinguishes them") == 1
     assert "EDIT: add --account=" in configuration(survey(accounts=[]))
     many = configuration(survey({f"n{number}": f"rack{number}" for number in range(20)}))
-    assert "of 20 kinds" in many
+    assert "20 different sets of features" in many
 
 
 def test_the_account_of_the_settings_goes_before_the_default(tmp_path: Path) -> None:
