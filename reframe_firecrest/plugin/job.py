@@ -72,8 +72,8 @@ class FirecrestJob(_SlurmJob):
     def nodelist(self) -> list[str]:
         """Names of the job's nodes, expanded without a Slurm command.
 
-        It is empty if the gateway reports no valid node set. It is expanded at each call, since ReFrame reads it
-        while the job runs too, when Slurm may not yet show the nodes of every component.
+        It is empty if the gateway reports no valid node set. It is expanded at each call: ReFrame also reads
+        it while the job runs, when Slurm may not yet show the nodes of every component.
         """
         with suppress(ValueError):
             return expand_nodes(self._nodespec or "")
