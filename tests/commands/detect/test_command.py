@@ -123,7 +123,7 @@ class TestWithoutAGateway:
 
     @pytest.mark.parametrize("other", [["--output", "x.py"], ["--force"], ["--no-processors"]])
     def test_options_that_contradict_each_other_are_refused(self, other: list[str], tmp_path: Path) -> None:
-        assert "leave out" in self.refused(detect(tmp_path, "--config", "site.py", *other))
+        assert "--config excludes" in self.refused(detect(tmp_path, "--config", "site.py", *other))
 
     def test_json_and_the_configuration_do_not_share_standard_output(self, tmp_path: Path) -> None:
         assert "--json requires --output or --config" in self.refused(detect(tmp_path, "--json"))
@@ -155,7 +155,7 @@ class TestWithoutAGateway:
         done = detect(tmp_path, "--help", variables={"COLUMNS": "100"})
         assert done.returncode == 0
         assert "reframe-firecrest detect --output mysite.py" in done.stdout
-        assert "0 all was written" in done.stdout
+        assert "0 everything was written" in done.stdout
 
 
 @pytest.mark.e2e
