@@ -102,9 +102,9 @@ class Verdicts:
             held = f"Slurm holds job {job.job_id} and will not start it again by itself: {reason}"
             self.end(job, errors.JobHeldError(held))
         elif observation.preempted and time.monotonic() - job.state_since > PREEMPTED_TIMEOUT:
-            preempted = f"Slurm has preempted job {job.job_id}"
-            late = f"and not queued it again for {PREEMPTED_TIMEOUT:.0f} s"
-            self.end(job, errors.JobHeldError(f"{preempted} {late}"))
+            waited = PREEMPTED_TIMEOUT
+            preempted = f"Slurm has preempted job {job.job_id} and not queued it again for {waited:.0f} s"
+            self.end(job, errors.JobHeldError(preempted))
         elif overdue > max(OVERDUE, self._settings.job_lost_timeout):
             late = f"running {overdue:.0f} s after its time limit"
             self.lose(job, f"Slurm shows job {job.job_id} as {late}")

@@ -34,8 +34,9 @@ def test_a_submission_whose_answer_was_lost_runs_once(
         assert not [job_id for job_id, state in run.items() if state in ("PENDING", "RUNNING")]
     assert meddler.answers[0] < 300
     # One that acts soon enough is found before anything is sent again. A proxy's 503 is as uncertain as a
-    # broken connection, so it is looked into as well. FirecREST v1 takes longer to look.
-    assert meddler.submissions == (2 if seconds == 9.0 else 1) or gateway.api == "v1"
+    # broken connection, so it is looked into as well. Where looking takes longer than 9 s, as on a loaded
+    # machine or with FirecREST v1, the late job is found too.
+    assert meddler.submissions in ((1, 2) if seconds == 9.0 else (1,))
 
 
 def test_changes_that_no_listing_shows_are_fetched(reframe: ReFrame) -> None:
