@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -25,8 +27,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+def _help(command: Callable[..., None]) -> str:
+    """Return the help text of a command; its examples name this program."""
+    return (inspect.getdoc(command) or "").replace("    firecrest-sandbox", f"    {PROGRAM} sandbox")
+
+
 for command in (clean, demo, detect, doctor, report, sandbox, status):
-    app.command(epilog=epilog(command.__name__))(command)
+    app.command(help=_help(command), epilog=epilog(command.__name__))(command)
 
 USAGE_ERROR: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 """Base class of the errors that Typer raises for wrong options; it has no public name."""
