@@ -23,7 +23,8 @@ def credentials(api: Api) -> tuple[str, str]:
     return config.client_id, config.client_secret.get_secret_value()
 
 
-def test_credentials_are_taken_from_the_body_and_by_basic_authentication(api: Api) -> None:
+def test_credentials_are_taken_from_the_body_and_by_basic_authentication(start: Any) -> None:
+    api = start()
     name, secret = credentials(api)
     grant = {"grant_type": "client_credentials"}
     by_body = ask(api, data={**grant, "client_id": name, "client_secret": secret})

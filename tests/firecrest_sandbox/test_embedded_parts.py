@@ -138,7 +138,7 @@ def test_no_job_goes_back() -> None:
     job.move(State.RUNNING)
     job.move(State.COMPLETED)
     for state in State:
-        with pytest.raises(ValueError, match="can't go"):
+        with pytest.raises(ValueError, match="cannot go"):
             job.move(state)
 
 

@@ -155,14 +155,14 @@ def test_a_part_that_breaks_off_counts_for_nothing_and_the_last_one_sent_counts(
 
 
 def test_a_presigned_url_expires(api: Api, monkeypatch: pytest.MonkeyPatch, part_url: str) -> None:
-    from firecrest_sandbox import object_storage  # noqa: PLC0415
+    from firecrest_sandbox.object_storage import presigning  # noqa: PLC0415
 
     later = time.time() + api.sandbox.config.url_lifetime + 1
 
     class Later:
         time = staticmethod(lambda: later)
 
-    monkeypatch.setattr(object_storage, "time", Later)
+    monkeypatch.setattr(presigning, "time", Later)
     answer = httpx.put(part_url, content=b"x", trust_env=False)
     assert answer.status_code == 403
     assert "expired" in answer.text
