@@ -137,6 +137,9 @@ async def post_upload(request: Request) -> JSONResponse:
     async with inputs_of(request) as inputs:
         path = inputs.text("targetPath", failed)
         source = inputs.text("sourcePath", failed)
+    if not PurePosixPath(source).name:
+        # An object without a name could never be written to the system, and its task would not end.
+        raise RefusedError.because(failed, "'sourcePath' has no file name")
     target = await _target(server, path, PurePosixPath(source).name)
     task = new_task(request, "storage")
     start_steps(request, _Upload(server, task, source, target).run)

@@ -147,6 +147,7 @@ def test_nothing_outside_is_touched_by_jobs_and_transfers(v1: V1, asked: list[St
 @pytest.mark.parametrize(
     ("endpoints", "step"),
     [
+        (SLOW, Step("upload", "@/e", ".", dereference=False)),
         (QUICK, Step("ls", "@/e", "", dereference=True)),
         (QUICK, Step("compress", "@/back", "@/new", dereference=True)),
         (QUICK, Step("compress", "@/d", "@/new", dereference=True)),
