@@ -245,7 +245,7 @@ def test_the_server_alone_reports_wrong_options_in_one_line(capsys: pytest.Captu
 
 def test_the_server_alone_has_a_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run_alone(capsys, "--version")
-    expected = f"firecrest-sandbox {version('reframe-firecrest')} (FirecREST 2.5.6 and 1.16.6)\n"
+    expected = f"firecrest-sandbox {version('reframe-firecrest')} (FirecREST 2.6.0 and 1.16.6)\n"
     assert (code or 0, out) == (0, expected)
     code, out, _ = run_alone(capsys, "--help")
     assert (code or 0) == 0
