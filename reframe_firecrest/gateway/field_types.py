@@ -36,8 +36,9 @@ _NO_NODES = ("", "None", "None assigned", "(null)")
 _STATE = re.compile(r"(?:[A-Za-z_]{1,40}(?:,[A-Za-z_]{1,40}){0,9})?")
 
 
-def line(text: str, most: int = LONGEST_LINE) -> str:
+def line(text: str, *, most: int = LONGEST_LINE) -> str:
     """Return a text as one printable line."""
+    # A second positional parameter would get pydantic 2.7's validation info.
     return one_line(text[:most])
 
 
@@ -88,16 +89,16 @@ JOB_ID = r"^[A-Za-z0-9]{1,64}(?:[_+.][A-Za-z0-9_+.,%:\[\]-]{1,4096})?$"
 JobId = Annotated[Text, Field(pattern=JOB_ID)]
 NewJobId = Annotated[Text, Field(pattern="^[A-Za-z0-9]{1,64}$")]
 """An id in the answer to a submission."""
-JobName = Annotated[Text, AfterValidator(lambda text: line(text, LONGEST_PATH))]
+JobName = Annotated[Text, AfterValidator(lambda text: line(text, most=LONGEST_PATH))]
 JobState = Annotated[Text, AfterValidator(state)]
 ExitCode = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 NodeSet = Annotated[Text, AfterValidator(node_set)]
 NodeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,254}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@+=/~-]{0,254}$")]
 """Name of a partition, a feature, an account, a reservation or a system."""
-Path = Annotated[str, AfterValidator(lambda text: line(text, LONGEST_PATH))]
+Path = Annotated[str, AfterValidator(lambda text: line(text, most=LONGEST_PATH))]
 """A path to compare and show. Unprintable characters are replaced, so it equals none of our paths."""
-TextPath = Annotated[Text, AfterValidator(lambda text: line(text, LONGEST_PATH))]
+TextPath = Annotated[Text, AfterValidator(lambda text: line(text, most=LONGEST_PATH))]
 Line = Annotated[str, AfterValidator(line)]
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Bytes = Annotated[int, Field(ge=0, lt=2**63)]

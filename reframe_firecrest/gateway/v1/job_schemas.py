@@ -21,8 +21,8 @@ from reframe_firecrest.gateway.field_types import (
 )
 from reframe_firecrest.gateway.v1.field_types import Duration, LocalTime, Text
 
-_Path = Annotated[Text, AfterValidator(lambda text: line(text, LONGEST_PATH))]
-_Nodes = Annotated[Text, AfterValidator(lambda text: line(text, 1 << 20))]
+_Path = Annotated[Text, AfterValidator(lambda text: line(text, most=LONGEST_PATH))]
+_Nodes = Annotated[Text, AfterValidator(lambda text: line(text, most=1 << 20))]
 
 
 class Submitted(BaseModel):
