@@ -95,8 +95,8 @@ def test_an_extract_that_remains_uncertain_fails_the_test(stage: Stage) -> None:
     assert stage.gateway.calls["submit"] == 0
 
 
-@pytest.mark.parametrize("shared", [os.urandom(6000)])
-def test_inputs_of_several_tests_survive_an_uncertain_extract(stage: Stage, shared: bytes) -> None:
+def test_inputs_of_several_tests_survive_an_uncertain_extract(stage: Stage) -> None:
+    shared = os.urandom(6000)
     Late(stage)
     handles = []
     for name in ("a", "b"):
