@@ -6,8 +6,6 @@ import asyncio
 import os
 from pathlib import Path
 
-import pytest
-
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import Phase
 from reframe_firecrest.session import archive_upload
