@@ -67,6 +67,7 @@ site_configuration = {
             "ftn": "gfortran",
             "features": ["openmp"],
             "extras": {"omp_flag": "-fopenmp"},
+            "target_systems": ["roihu"],
         },
     ],
     "general": [
@@ -76,6 +77,7 @@ site_configuration = {
             "use_login_shell": True,
             "remote_detect": False,
             "poll_rate_min": 2,
+            "target_systems": ["roihu"],
         },
     ],
 }

@@ -82,6 +82,8 @@ def system(name: str, platform: str) -> dict[str, object]:
     }
 
 
+SYSTEMS = [name for names in PLATFORMS.values() for name in names]
+
 site_configuration = {
     "systems": [system(name, platform) for platform, names in PLATFORMS.items() for name in names],
     "environments": [
@@ -92,6 +94,7 @@ site_configuration = {
             "ftn": "gfortran",
             "features": ["openmp"],
             "extras": {"omp_flag": "-fopenmp"},
+            "target_systems": SYSTEMS,
         },
         # The view of the uenv has the MPI wrappers in PATH.
         {
@@ -101,6 +104,7 @@ site_configuration = {
             "ftn": "mpifort",
             "features": ["openmp", "mpi"],
             "extras": {"omp_flag": "-fopenmp"},
+            "target_systems": SYSTEMS,
         },
         # The Cray programming environment (CPE), loaded by modules.
         {
@@ -111,6 +115,7 @@ site_configuration = {
             "ftn": "ftn",
             "features": ["openmp", "mpi"],
             "extras": {"omp_flag": "-fopenmp"},
+            "target_systems": SYSTEMS,
         },
     ],
     "general": [
@@ -121,6 +126,7 @@ site_configuration = {
             "use_login_shell": True,
             "remote_detect": False,
             "poll_rate_min": 2,
+            "target_systems": SYSTEMS,
         },
     ],
 }
