@@ -12,6 +12,7 @@ from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
 from reframe_firecrest.model.gateway_status import ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.system import SystemInfo
 from tests.gateway.helpers import FAST, KEY, SYSTEM, Api, answer, make_settings, recordings, run, token
 from tests.gateway.v2.test_gateway import call
 
@@ -103,7 +104,8 @@ def test_directives_of_transfer_jobs_are_read() -> None:
 
 def capabilities_of(system: dict[str, object]) -> Capabilities:
     api = Api({LOOK: answer(200, {"systems": [{"name": SYSTEM, **system}]})})
-    return call(api, lambda gateway: gateway.connect()).capabilities
+    info: SystemInfo = call(api, lambda gateway: gateway.connect())
+    return info.capabilities
 
 
 def test_a_run_does_not_depend_on_what_only_a_diagnosis_reads() -> None:
