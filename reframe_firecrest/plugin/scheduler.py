@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import reframe.core.runtime as rt
@@ -40,6 +40,7 @@ from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.nodes import default_partition, describe, select
 from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
 from reframe_firecrest.plugin.reframe_session import session_id
+from reframe_firecrest.plugin.reported_name import reported_name
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.session.signals import exit_was_requested
@@ -70,6 +71,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._opened: tuple[Settings, Session] | None = None
         self._handles: dict[FirecrestJob, JobHandle] = {}
         self._blocked: dict[FirecrestJob, float] = {}
+        self.reported_name = reported_name(*self._options())
         # A restored session may read placeholders of an earlier process.
         read_guard.arm()
         # When the settings are read, ReFrame has changed to a stage directory.
@@ -90,15 +92,17 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def _read_settings(self) -> Settings:
         partition = str(self._config_prefix).partition("@")[2].partition("/")[0]
-        places = places_of(
-            partition,
+        try:
+            return read_settings(places_of(partition, *self._options()), os.environ)
+        except SettingsError as error:
+            raise ConfigError(str(error)) from None
+
+    def _options(self) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+        """Return the settings of the partition and those of its system."""
+        return (
             rt.runtime().get_option(f"{self._config_prefix}/{OPTIONS}"),
             rt.runtime().get_option(f"systems/0/sched_options/{OPTIONS}"),
         )
-        try:
-            return read_settings(places, os.environ)
-        except SettingsError as error:
-            raise ConfigError(str(error)) from None
 
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:

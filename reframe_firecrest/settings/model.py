@@ -83,6 +83,19 @@ def _certificates(value: Path) -> Path:
 _Absolute = Annotated[str, AfterValidator(_absolute)]
 _Size = Annotated[ByteSize, Field(ge=0)]
 
+APPEAR_AS = "appear_as"
+"""Setting that ReFrame's thread reads by itself, because listing tests needs no other."""
+
+
+def _not_local(value: str) -> str:
+    if value == "local":
+        # ReFrame (4.10) would detect the processor of this machine for the partition.
+        raise ValueError("must not be 'local': the partition's jobs run on another machine")
+    return value
+
+
+SchedulerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$"), AfterValidator(_not_local)]
+
 
 def state_directory() -> Path:
     """Return the directory for state that outlives a run (XDG base directory specification)."""
@@ -110,6 +123,9 @@ class Settings(BaseModel):
         ca_bundle: file with the certificates to trust; the usual ones if not set.
         default_partition: Slurm's partition for jobs that name none; flexible tests need it, and FirecREST
             does not report it.
+        appear_as: name of the partition's scheduler as tests see it (`scheduler.registered_name`): suites
+            check for `slurm`, some of CSCS's checks for `firecrest-slurm`. The settings file keeps naming
+            `firecrest-scheduler`.
         path_map: local directories outside the stage prefix that scripts name, with their path on the system;
             None sends the directory once per run when a script names it.
         retrieve: patterns of the files to retrieve.
@@ -149,6 +165,7 @@ class Settings(BaseModel):
     account: Annotated[str, Field(min_length=1)] | None = None
     ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
     default_partition: Annotated[str, Field(min_length=1)] | None = None
+    appear_as: SchedulerName = "slurm"
     path_map: dict[_Absolute, _Absolute | None] = {}
     retrieve: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
@@ -184,6 +201,7 @@ class Settings(BaseModel):
 
 
 PER_JOB = {
+    APPEAR_AS,
     "account",
     "default_partition",
     "retrieve",
