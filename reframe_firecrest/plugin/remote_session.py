@@ -16,10 +16,11 @@ from reframe_firecrest.model.errors import SettingsError
 from reframe_firecrest.model.job import JobHandle
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.job_spec import job_spec
+from reframe_firecrest.plugin.partition_options import partition_options
 from reframe_firecrest.plugin.reframe_session import session_id
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
-from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
+from reframe_firecrest.settings import Settings, places_of, read_settings
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,7 @@ class RemoteSession:
 
 def _read_settings(config_prefix: str) -> Settings:
     partition = config_prefix.partition("@")[2].partition("/")[0]
-    places = places_of(
-        partition,
-        rt.runtime().get_option(f"{config_prefix}/{OPTIONS}"),
-        rt.runtime().get_option(f"systems/0/sched_options/{OPTIONS}"),
-    )
+    places = places_of(partition, *partition_options(config_prefix))
     try:
         return read_settings(places, os.environ)
     except SettingsError as error:

@@ -37,7 +37,9 @@ from reframe_firecrest.plugin import deferred_imports
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.nodes import default_partition, describe, select
+from reframe_firecrest.plugin.partition_options import partition_options
 from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
+from reframe_firecrest.plugin.reported_name import reported_name
 from reframe_firecrest.session.signals import exit_was_requested
 from reframe_firecrest.staging import read_guard
 
@@ -67,6 +69,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._opened: RemoteSession | None = None
         self._handles: dict[FirecrestJob, JobHandle] = {}
         self._blocked: dict[FirecrestJob, float] = {}
+        self.reported_name = reported_name(*partition_options(str(self._config_prefix)))
         # A restored session may read placeholders of an earlier process.
         read_guard.arm()
         # When the settings are read, ReFrame has changed to a stage directory.

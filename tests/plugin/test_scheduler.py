@@ -335,7 +335,7 @@ def test_a_missing_setting_ends_the_run_before_the_first_test(
 def test_listing_tests_needs_neither_settings_nor_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FIRECREST_URL", raising=False)
     scheduler = getscheduler("firecrest-scheduler")(part_name="compute")
-    assert scheduler.registered_name == "firecrest-scheduler"
+    assert scheduler.registered_name == "slurm"
     assert not scheduler.is_local
 
 
