@@ -115,8 +115,9 @@ def test_submit_hands_over_plain_data_and_gives_an_id(
     job = make_job()
     job.submit()
     spec = session.handles[0].spec
+    outputs = ("rfm_job.out", "rfm_job.err")
     assert spec == JobSpec(
-        "rfm_test", str(tmp_path), "rfm_job.sh", ("rfm_job.out", "rfm_job.err"), "a1", spec.selection
+        "rfm_test", str(tmp_path), "rfm_job.sh", outputs, "a1", spec.selection, transfer_account="a1"
     )
     assert job.jobid is not None
     assert job.remotedir == f"/scratch{tmp_path}"
