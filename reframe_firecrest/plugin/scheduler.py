@@ -41,10 +41,11 @@ from reframe_firecrest.plugin.nodes import default_partition, describe, select
 from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
 from reframe_firecrest.plugin.reframe_session import session_id
 from reframe_firecrest.plugin.reported_name import reported_name
+from reframe_firecrest.plugin.source_directories import settings_files, source_directories
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.session.signals import exit_was_requested
-from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
+from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings, secret_files
 from reframe_firecrest.settings.local_paths import started_in
 from reframe_firecrest.staging import read_guard
 
@@ -104,6 +105,10 @@ class FirecrestScheduler(SlurmJobScheduler):
             rt.runtime().get_option(f"systems/0/sched_options/{OPTIONS}"),
         )
 
+    def _private_files(self) -> list[str]:
+        """Return the files that are never sent: the settings, and those that hold secrets."""
+        return [*settings_files(), *map(str, secret_files(self._options(), os.environ))]
+
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:
         """Slurm's version on the system; None while it is unknown."""
@@ -116,6 +121,7 @@ class FirecrestScheduler(SlurmJobScheduler):
     def submit(self, job: FirecrestJob) -> None:
         """Submit a job to the session."""
         settings, session = self._open()
+        session.add_sources(source_directories(), self._private_files())
         spec = job_spec(
             job, settings, assumed_cpus=self._assumed_cpus(job), resubmit_on=self._resubmit_on_errors or ()
         )

@@ -1,6 +1,13 @@
 """Settings: one typed object per partition, read once."""
 
-from reframe_firecrest.settings.lookup import OPTIONS, Place, journal_directory, places_of, read_settings
+from reframe_firecrest.settings.lookup import (
+    OPTIONS,
+    Place,
+    journal_directory,
+    places_of,
+    read_settings,
+    secret_files,
+)
 from reframe_firecrest.settings.model import APPEAR_AS, ENVIRONMENT, SchedulerName, Settings
 
 __all__ = [
@@ -13,4 +20,5 @@ __all__ = [
     "journal_directory",
     "places_of",
     "read_settings",
+    "secret_files",
 ]

@@ -40,6 +40,9 @@ class FakeSession:
     def remote_directory(self, local: str) -> str:
         return f"/scratch{local}"
 
+    def add_sources(self, directories: Iterable[str], private: Iterable[str]) -> None:
+        self.sources, self.private = set(directories), set(private)
+
     def cancel(self, handles: Iterable[JobHandle]) -> None:
         for handle in handles:
             handle.cancel()
