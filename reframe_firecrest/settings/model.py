@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from reframe_firecrest.model.setting_names import APPEAR_AS, scheduler_name
 from reframe_firecrest.settings.credentials import Credentials, gather, no_user_in_url
 
 ENVIRONMENT = {
@@ -106,19 +107,6 @@ def _mapped(value: dict[str, str | None]) -> dict[str, str | None]:
 _LocalPath = Annotated[str, AfterValidator(_local_path)]
 _Size = Annotated[ByteSize, Field(ge=0)]
 
-APPEAR_AS = "appear_as"
-"""Setting that ReFrame's thread reads by itself, because listing tests needs no other."""
-
-
-def _not_local(value: str) -> str:
-    if value == "local":
-        # ReFrame (4.10) would detect the processor of this machine for the partition.
-        raise ValueError("must not be 'local': the partition's jobs run on another machine")
-    return value
-
-
-SchedulerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$"), AfterValidator(_not_local)]
-
 
 def state_directory() -> Path:
     """Return the directory for state that outlives a run (XDG base directory specification)."""
@@ -190,7 +178,7 @@ class Settings(BaseModel):
     account: Annotated[str, Field(min_length=1)] | None = None
     ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
     default_partition: Annotated[str, Field(min_length=1)] | None = None
-    appear_as: SchedulerName = "slurm"
+    appear_as: Annotated[str, BeforeValidator(scheduler_name)] = "slurm"
     path_map: Annotated[
         dict[_LocalPath, str | None], BeforeValidator(_path_map), AfterValidator(_mapped)
     ] = {}
