@@ -8,7 +8,7 @@ Private names of ReFrame that are used, as of 4.10:
   `slurm` backend; ``_sched_access_in_submit`` is switched off.
 - ``_merge_files`` joins the outputs of an array. ``_SlurmNode`` parses the description of a node.
 - Attributes of jobs are set, because jobs have no setters: ``_jobid``, ``_submit_time``, ``_nodespec``,
-  ``_state``, ``_exitcode``, ``_completion_time``, ``_exception`` and ``_is_cancelling``.
+  ``_start_time``, ``_state``, ``_exitcode``, ``_completion_time``, ``_exception`` and ``_is_cancelling``.
 """
 
 from __future__ import annotations
@@ -141,6 +141,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         if state.job_id is not None:
             job._jobid = state.job_id
         job._nodespec = state.nodes
+        job._start_time = state.started
         # ReFrame must not see a final state of Slurm before the outputs are local.
         if state.phase in (Phase.SUBMITTED, Phase.RETRIEVING):
             job._state = "COMPLETING" if state.phase is Phase.RETRIEVING else state.state

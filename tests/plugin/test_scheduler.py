@@ -159,6 +159,19 @@ def test_a_job_is_finished_when_its_outputs_are_local_not_before(make_job: Any, 
     assert job.nodelist == ["nid001", "nid002", "nid003"]
 
 
+def test_the_start_is_slurms_and_until_then_the_submission(make_job: Any, session: FakeSession) -> None:
+    job = make_job()
+    assert job.start_time is None
+    job.submit()
+    [handle] = session.handles
+    advance(handle, *TO_SLURM, job_id="42", state="PENDING")
+    job.scheduler.poll(job)
+    assert job.start_time == job.submit_time
+    handle.learn(JobState(state="RUNNING", started=700.0))
+    job.scheduler.poll(job)
+    assert job.start_time == 700.0
+
+
 def test_nodes_that_are_known_late_are_listed(make_job: Any, session: FakeSession) -> None:
     job = make_job()
     job.submit()
