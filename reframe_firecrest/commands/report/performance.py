@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reframe_firecrest.commands.report.reframe_report import CaseResult, Reference, ReframeReport
+
+
+@dataclass(frozen=True)
+class PastValue:
+    """A value in a session.
+
+    Attributes:
+        time: start of the session in seconds since the epoch.
+        value: the value.
+    """
+
+    time: float
+    value: float
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,7 @@ class PerformanceValue:
         upper: largest value that passes; None for no limit.
         deviation: deviation as a fraction of the reference; None without a reference.
         verdict: ReFrame's verdict: ``pass``, ``fail``, ``xfail``, ``xpass``; empty for none.
+        past: values of earlier sessions and this one, oldest first; empty without a history.
     """
 
     test: str
@@ -36,6 +50,7 @@ class PerformanceValue:
     upper: float | None
     deviation: float | None
     verdict: str
+    past: Sequence[PastValue] = ()
 
 
 def performance_values(results: ReframeReport | None) -> list[PerformanceValue]:
