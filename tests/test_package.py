@@ -24,7 +24,7 @@ from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
 PACKAGE = Path(reframe_firecrest.__file__).parent
 SERVER = PACKAGE.parent / "firecrest_sandbox"
-COMMANDS = ("clean", "demo", "detect", "doctor", "report", "status")
+COMMANDS = ("child_pipeline", "clean", "demo", "detect", "doctor", "history", "report", "status")
 ROOMS = ("cli", "commands", "gateway", "journal", "model", "plugin", "session", "settings", "staging")
 UPPER = ("cli", "commands", "plugin", "session")
 
@@ -152,6 +152,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
         "ClusterShell": "clustershell",
         "firecrest": "pyfirecrest",
         "reframe": "reframe-hpc",
+        "yaml": "pyyaml",
         "jwt": "pyjwt",
         "multipart": "python-multipart",
         "python_multipart": "python-multipart",
