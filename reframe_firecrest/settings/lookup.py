@@ -21,7 +21,7 @@ from reframe_firecrest.settings.local_paths import local_path
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
-LOCAL_FILES = ("ca_bundle", "journal_dir")
+LOCAL_FILES = ("ca_bundle", "journal_dir", "modules_dir")
 """Settings whose values are local files or directories."""
 
 
