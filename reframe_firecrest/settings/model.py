@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from reframe_firecrest.model.setting_names import APPEAR_AS, scheduler_name
+from reframe_firecrest.modules.location import DEFAULT_MAX_AGE
 from reframe_firecrest.settings.credentials import Credentials, gather, no_user_in_url
 
 ENVIRONMENT = {
@@ -41,6 +42,8 @@ ENVIRONMENT = {
     "ca_bundle": "FIRECREST_CA_BUNDLE",
     "max_in_flight": "FIRECREST_MAX_IN_FLIGHT",
     "journal_dir": "FIRECREST_JOURNAL_DIR",
+    "modules_dir": "FIRECREST_MODULES_DIR",
+    "modules_max_age": "FIRECREST_MODULES_MAX_AGE",
     "heartbeat_timeout": "FIRECREST_HEARTBEAT_TIMEOUT",
 }
 """Environment variable of each setting that has one."""
@@ -155,6 +158,9 @@ class Settings(BaseModel):
             is repeated; 0 for no minimum.
         journal_dir: local directory for the journals of runs, which record what a killed run left on the
             system.
+        modules_dir: local directory for snapshots of the system's modules; the settings file's if not set.
+        modules_max_age: seconds after which a snapshot of modules is reported as old when tests are listed or
+            run.
         heartbeat_timeout: seconds without a sign of life after which a run of another machine is considered
             dead, so that `clean` removes its files; raise it for a machine that sleeps for longer.
         poll_interval_min: seconds until a job's state is first requested, and between requests while it
@@ -192,6 +198,8 @@ class Settings(BaseModel):
     max_response_size: Annotated[ByteSize, Field(ge=10**6)] = ByteSize(64 * 10**6)
     min_transfer_rate: _Size = ByteSize(1000)
     journal_dir: Path = Field(default_factory=state_directory)
+    modules_dir: Path | None = None
+    modules_max_age: Annotated[float, Field(ge=0)] = DEFAULT_MAX_AGE
     heartbeat_timeout: Annotated[float, Field(ge=600)] = 86_400.0
     poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_interval_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
@@ -227,6 +235,8 @@ class Settings(BaseModel):
 
 PER_JOB = {
     APPEAR_AS,
+    "modules_dir",
+    "modules_max_age",
     "account",
     "default_partition",
     "retrieve",
