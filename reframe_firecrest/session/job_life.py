@@ -105,9 +105,14 @@ class JobLife:
         """Send the stage directory; return what is to be submitted, and the account to charge."""
         services, spec = self._services, self._spec
         self._advance(Phase.STAGING)
-        # Tasks of an array share the directory, so they must not copy inputs over each other's.
-        share = services.settings.share_inputs and not spec.shape.is_array
-        script = Script(spec.script, new_token(), spec.outputs, self._rewrite(), share)
+        script = Script(
+            spec.script,
+            new_token(),
+            spec.outputs,
+            self._rewrite(),
+            services.settings.share_inputs,
+            spec.shape.is_array,
+        )
         self._directory = services.directories.get(spec.directory)
         prepared = await services.stage_in.stage(self._directory, script)
         remote = services.context.paths.remote_directory(spec.directory)

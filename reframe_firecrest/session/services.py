@@ -74,7 +74,7 @@ def make_services(
         context,
         settings,
         directories,
-        StageIn(context, directories, running),
+        StageIn(context, directories, running, settings.direct_upload_max),
         Submitter(gateway, settings.retry_timeout),
         watcher,
         StageOut(context),

@@ -34,6 +34,7 @@ class StageDirectory:
         translated: digests of files that were sent with other contents than they have here.
         outputs: output files of the jobs that were submitted in it.
         left: files that stayed on the system; locally there are placeholders.
+        prepares: the last job that was submitted in it prepares inputs before the test's commands.
     """
 
     local: str
@@ -46,6 +47,7 @@ class StageDirectory:
     translated: dict[str, str] = field(default_factory=dict)
     outputs: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
+    prepares: bool = False
 
     def unchanged_files(self) -> set[str]:
         """Return the files that both sides are known to have in the same version; reads the directory.

@@ -205,6 +205,16 @@ class FakeGateway:
             self.damaged -= 1
             os.truncate(local, local.stat().st_size // 2)
 
+    async def upload_part(self, content: bytes, remote: str) -> str:
+        await self._enter("upload_part")
+        Path(remote).write_bytes(content)
+        return remote
+
+    async def download_part(self, remote: str, size: int) -> bytes:
+        await self._enter("download_part")
+        self._refuse([remote])
+        return Path(remote).read_bytes()
+
     async def extract(self, archive: str, directory: str) -> None:
         await self._enter("extract")
         with tarfile.open(archive) as tar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from posixpath import basename, dirname
 
@@ -99,38 +99,44 @@ class Filesystem:
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
         """Upload a file; see the protocol."""
         paths = attempts(remote)
-
-        async def direct(content: bytes) -> str:
-            async def ask() -> str:
-                path = next(paths)
-                await self._client.upload_direct(self._system, content, dirname(path), basename(path))
-                return path
-
-            return await self._call(operations.UPLOAD, ask)
-
         return await direct_transfer.upload(
-            local, self._max_direct, direct, lambda: self._transfers.upload(local, paths, progress)
+            local,
+            self._max_direct,
+            lambda content: self._upload_direct(content, paths),
+            lambda: self._transfers.upload(local, paths, progress),
         )
+
+    async def upload_part(self, content: bytes, remote: str) -> str:
+        """Create a file in one request; see the protocol."""
+        return await self._upload_direct(content, attempts(remote))
+
+    async def _upload_direct(self, content: bytes, paths: Iterator[str]) -> str:
+        async def ask() -> str:
+            path = next(paths)
+            await self._client.upload_direct(self._system, content, dirname(path), basename(path))
+            return path
+
+        return await self._call(operations.UPLOAD, ask)
 
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         """Download a file; see the protocol."""
-        bounds = in_memory(self._limits, size_hint)
-
-        async def direct() -> bytes:
-            return await self._call(
-                operations.DOWNLOAD,
-                lambda: self._client.download_direct(self._system, to_wire(remote), bounds),
-            )
-
         # The answer is encoded in base64 and has the limit of uploads; archives are compressed.
         await direct_transfer.download(
             local,
             size_hint,
             2 * self._max_direct,
-            direct,
+            lambda: self.download_part(remote, size_hint),
             lambda: self._transfers.download(remote, local, size_hint, progress),
+        )
+
+    async def download_part(self, remote: str, size: int) -> bytes:
+        """Return the content of a file in one request; see the protocol."""
+        bounds = in_memory(self._limits, size)
+        return await self._call(
+            operations.DOWNLOAD,
+            lambda: self._client.download_direct(self._system, to_wire(remote), bounds),
         )
 
     async def extract(self, archive: str, directory: str) -> None:
