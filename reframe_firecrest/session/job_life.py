@@ -190,7 +190,7 @@ class JobLife:
 
     def _rewrite(self) -> Rewrite:
         """Return the change that the script needs for the system's version of ``srun``."""
-        cpus, version = self._spec.cpus_per_task, self._services.context.system.scheduler_version
+        cpus, version = self._spec.cpus_per_task, self._services.context.system.capabilities.scheduler_version
         return (lambda script: without_cpus_per_task(script, cpus, version)) if cpus else unchanged
 
     def _account(self, prepared: PreparedDirectory) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reframe_firecrest.model.capabilities import TransferMethod
 from reframe_firecrest.model.errors import (
     FirecrestError,
     OperationTimeoutError,
@@ -198,7 +199,7 @@ class LargeInputs:
 
     @property
     def _has_storage(self) -> bool:
-        return True
+        return self._context.system.capabilities.transfer is TransferMethod.S3
 
     def _without(
         self, prepared: PreparedDirectory, taken: Mapping[SplitArchive, Mapping[str, str]]

@@ -32,7 +32,7 @@ class SplitUpload:
     def __init__(self, context: SessionContext) -> None:
         self._gateway = context.gateway
         self._directory = context.transfer
-        self._part_size = min(context.system.max_direct_upload, MAX_PART)
+        self._part_size = min(context.system.capabilities.max_direct_upload, MAX_PART)
         self._slots = asyncio.Semaphore(PARTS_AT_A_TIME)
         self._numbers = itertools.count(1)
 

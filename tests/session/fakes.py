@@ -17,6 +17,7 @@ from pathlib import Path
 
 from reframe_firecrest.gateway.partial_packing import pack_what_can_be
 from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.errors import ForbiddenError, GatewayError, NotFoundError, UnlistableError
 from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
 from reframe_firecrest.model.job_follower import JobFollower
@@ -95,6 +96,7 @@ class FakeGateway:
         self.cancelled: list[str] = []
         self.uploaded: list[list[str]] = []
         self.listed: list[str] = []
+        self.capabilities = Capabilities()
         self.max_direct_upload = 1 << 20
         self.version: tuple[int, ...] | None = (23, 2)
         self.token_lifetime: float | None = 300.0
@@ -132,7 +134,10 @@ class FakeGateway:
 
     async def connect(self) -> SystemInfo:
         await self._enter("connect")
-        return SystemInfo("fake", self.version, self.max_direct_upload)
+        capabilities = replace(
+            self.capabilities, scheduler_version=self.version, max_direct_upload=self.max_direct_upload
+        )
+        return SystemInfo("fake", capabilities)
 
     async def cluster(self) -> Cluster:
         await self._enter("cluster")

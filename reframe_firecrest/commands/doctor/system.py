@@ -19,8 +19,8 @@ SMALL = 1_000_000
 async def check_system(context: CheckContext) -> Finding:
     """Request the system's description."""
     system = await context.gateway.connect()
-    context.max_direct = system.max_direct_upload
-    major, *others = system.scheduler_version or ("unknown",)
+    context.max_direct = system.capabilities.max_direct_upload
+    major, *others = system.capabilities.scheduler_version or ("unknown",)
     # Versions of Slurm are years and months, such as 23.02.
     version = ".".join([str(major), *(f"{number:02}" for number in others[:1]), *map(str, others[1:])])
     return green(f"{system.name!r}, scheduler version {version}")

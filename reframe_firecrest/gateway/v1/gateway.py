@@ -11,8 +11,10 @@ from reframe_firecrest.gateway.v1.error_mapping import V1
 from reframe_firecrest.gateway.v1.filesystem import Filesystem
 from reframe_firecrest.gateway.v1.status import Status
 from reframe_firecrest.gateway.v1.submission_search import SubmissionSearch
+from reframe_firecrest.gateway.v1.system_schemas import Parameters
 from reframe_firecrest.gateway.v1.tasks import Tasks
 from reframe_firecrest.gateway.v1.transfers import Transfers
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.gateway_status import GatewayStatus
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.slurm_job import JobPart
@@ -58,7 +60,17 @@ class GatewayV1(Filesystem):
         parameters = await self._status.parameters()
         self.limit(parameters.max_direct, parameters.longest_command)
         self._transfers.max_size = parameters.max_stored
-        return SystemInfo(self._connection.settings.system, None, self.max_upload)
+        return SystemInfo(self._connection.settings.system, self._capabilities(parameters))
+
+    def _capabilities(self, parameters: Parameters) -> Capabilities:
+        """Return what the gateway can do; it moves large files between storage and system by itself."""
+        return Capabilities(
+            reported_transfer=parameters.object_storage or "s3",
+            max_direct_upload=self.max_upload,
+            max_direct_download=self.max_download,
+            max_stored_file=parameters.max_stored,
+            command_timeout=parameters.longest_command,
+        )
 
     async def cluster(self) -> Cluster:
         """Query nodes, partitions and reservations."""

@@ -19,9 +19,9 @@ from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.find_patterns import in_patterns, is_exact, patterns
-from reframe_firecrest.gateway.v2.systems import DEFAULT_DIRECT_UPLOAD
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.file_names import to_wire
 from reframe_firecrest.model.remote_file import Archive, RemoteFile
 from reframe_firecrest.settings import Settings
@@ -52,8 +52,7 @@ class Filesystem:
         self._call = call
         self._transfers = transfers
         self._limits = usual(settings)
-        self._max_direct = DEFAULT_DIRECT_UPLOAD
-        self._longest_command = policy.LONGEST_COMMAND
+        self._capabilities = Capabilities()
 
     def _fs(self, endpoint: str) -> str:
         return f"/filesystem/{self._system}/{endpoint}"
@@ -101,7 +100,7 @@ class Filesystem:
         paths = attempts(remote)
         return await direct_transfer.upload(
             local,
-            self._max_direct,
+            self._capabilities.max_direct_upload,
             lambda content: self._upload_direct(content, paths),
             lambda: self._transfers.upload(local, paths, progress),
         )
@@ -122,11 +121,11 @@ class Filesystem:
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         """Download a file; see the protocol."""
-        # The answer is encoded in base64 and has the limit of uploads; archives are compressed.
+        # The size is approximate, and that of an archive is the one of its files before compression.
         await direct_transfer.download(
             local,
             size_hint,
-            2 * self._max_direct,
+            2 * self._capabilities.max_direct_upload,
             lambda: self.download_part(remote, size_hint),
             lambda: self._transfers.download(remote, local, size_hint, progress),
         )
@@ -162,7 +161,8 @@ class Filesystem:
 
         It runs them with ``timeout`` (``base_command_with_timeout.py`` of FirecREST v2).
         """
-        await asyncio.sleep(self._longest_command + policy.MARGIN)
+        longest = self._capabilities.command_timeout or policy.LONGEST_COMMAND
+        await asyncio.sleep(longest + policy.MARGIN)
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack files; see the protocol."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import httpx
 
-from reframe_firecrest.gateway.http import operations, policy, slurm_messages
+from reframe_firecrest.gateway.http import operations, slurm_messages
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_mapping import V2
 from reframe_firecrest.gateway.http.operations import Operation
@@ -83,8 +83,7 @@ class GatewayV2(Filesystem):
         for system in systems:
             if system.name == self._system:
                 info = system_info(system)
-                self._max_direct = info.max_direct_upload
-                self._longest_command = system.command_timeout or policy.LONGEST_COMMAND
+                self._capabilities = info.capabilities
                 return info
         known = ", ".join(sorted(system.name for system in systems)) or "none"
         raise errors.NotFoundError(

@@ -38,8 +38,8 @@ def connect(table: Mapping[str, Answer], **changes: object) -> Any:
 def test_a_recorded_gateway_tells_its_limits() -> None:
     table = {PARAMETERS: response_of(exchanges("parameters")[-1])}
     info = connect(table, system="mycluster")
-    assert info.max_direct_upload == 5 * 1024 * 1024 - 4096
-    assert info.scheduler_version is None
+    assert info.capabilities.max_direct_upload == 5 * 1024 * 1024 - 4096
+    assert info.capabilities.scheduler_version is None
 
 
 def test_the_answer_is_a_fresh_one() -> None:
