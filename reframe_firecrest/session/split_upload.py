@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.model.concurrency import all_or_none
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.staging.split_archive import SplitArchive, part_sizes
-
-Result = TypeVar("Result")
 
 PARTS_AT_A_TIME = 4
 """Parts in memory at a time, in the whole session. More do not make a transfer faster (measured; see
@@ -63,17 +60,6 @@ class SplitUpload:
         spans = part_sizes(size, self._part_size)
         parts = await all_or_none([send_part(number, *span) for number, span in enumerate(spans)])
         return SplitArchive(self._directory, tuple(parts), digest, files)
-
-
-async def all_or_none(work: Sequence[Coroutine[None, None, Result]]) -> list[Result]:
-    """Return the results of concurrent work; if some of it fails, cancel the rest and raise the error."""
-    tasks = [asyncio.get_running_loop().create_task(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _read(local: Path, at: int, length: int) -> bytes:
