@@ -16,6 +16,6 @@ Private names that are overridden or set in derived classes:
   (see `environments`), and ``nodelist`` would run ``scontrol`` locally.
 - `scheduler`: methods that would run Slurm commands locally, and attributes of jobs without setters.
 
-`launcher`, `nodes`, `job_spec` and `reframe_log` use public names only. The audit hook of
+`launcher`, `nodes`, `job_spec`, `remote_session` and `reframe_log` use public names only. The audit hook of
 `staging.read_guard` does not patch ReFrame.
 """

@@ -71,7 +71,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSession]:
     fake = FakeSession()
-    monkeypatch.setattr("reframe_firecrest.plugin.scheduler.get_session", lambda *_arguments: fake)
+    monkeypatch.setattr("reframe_firecrest.plugin.remote_session.get_session", lambda *_arguments: fake)
     for name, value in {
         "FIRECREST_URL": "http://127.0.0.1:9",
         "AUTH_TOKEN_URL": "http://127.0.0.1:9/token",
