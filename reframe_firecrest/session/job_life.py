@@ -105,6 +105,7 @@ class JobLife:
         """Send the stage directory; return what is to be submitted, and the account to charge."""
         services, spec = self._services, self._spec
         self._advance(Phase.STAGING)
+        services.transfer_account.note(spec.transfer_account)
         script = Script(
             spec.script,
             new_token(),
