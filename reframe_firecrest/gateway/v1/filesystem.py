@@ -117,22 +117,22 @@ class Filesystem:
         return await direct_transfer.upload(
             local,
             self.max_upload,
-            lambda content: self._upload_direct(content, paths),
+            lambda content: self._upload_direct(content, paths, operations.UPLOAD),
             lambda: self._transfers.upload(local, paths, progress),
         )
 
     async def upload_part(self, content: bytes, remote: str) -> str:
         """Create a file in one request; see the protocol."""
-        return await self._upload_direct(content, attempts(remote))
+        return await self._upload_direct(content, attempts(remote), operations.UPLOAD_ONLY)
 
-    async def _upload_direct(self, content: bytes, paths: Iterator[str]) -> str:
+    async def _upload_direct(self, content: bytes, paths: Iterator[str], operation: Operation) -> str:
         async def ask() -> str:
             path = next(paths)
             form = {"targetPath": dirname(accepted(path))}
             await self._client.post_file("/utilities/upload", form, basename(path), content)
             return path
 
-        return await self._call(operations.UPLOAD, ask)
+        return await self._call(operation, ask)
 
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
@@ -143,16 +143,19 @@ class Filesystem:
             local,
             size_hint,
             2 * self.max_download,
-            lambda: self.download_part(remote, size_hint),
+            lambda: self._download_direct(remote, size_hint, operations.DOWNLOAD),
             lambda: self._transfers.download(remote, local, size_hint, progress),
         )
 
     async def download_part(self, remote: str, size: int) -> bytes:
         """Return the content of a file in one request; see the protocol."""
+        return await self._download_direct(remote, size, operations.DOWNLOAD_ONLY)
+
+    async def _download_direct(self, remote: str, size: int, operation: Operation) -> bytes:
         params = {"sourcePath": accepted(remote)}
         bounds = in_memory(self._client.limits, size)
         return await self._call(
-            operations.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params, bounds)
+            operation, lambda: self._client.get_bytes("/utilities/download", params, bounds)
         )
 
     # --- changes ------------------------------------------------------------------------------------
