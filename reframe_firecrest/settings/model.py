@@ -159,7 +159,7 @@ class Settings(BaseModel):
     max_total_size: _Size = ByteSize(100 * 10**9)
     max_files: Annotated[int, Field(ge=0)] = 100_000
     share_inputs: bool = True
-    direct_upload_max: _Size = ByteSize(64 * 1024**2)
+    direct_upload_max: _Size = ByteSize(256 * 1024**2)
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
     max_response_size: Annotated[ByteSize, Field(ge=10**6)] = ByteSize(64 * 10**6)
     min_transfer_rate: _Size = ByteSize(1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
@@ -15,6 +16,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.capabilities import TransferMethod
 from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
 from reframe_firecrest.model.job_shape import JobShape
+from reframe_firecrest.session.reactor import reactor
 from tests.session.conftest import Stage, eventually
 
 LIMIT = 1 << 18
@@ -142,6 +144,14 @@ class TestOneTest:
 
 
 class TestSeveralTests:
+    def test_parts_that_take_long_hold_no_other_test_up(self, stage: Stage) -> None:
+        gate = stage.gateway.blocked["upload_part"] = asyncio.Event()
+        large, small = submit(stage, "large", {"data": content()}), submit(stage, "small", {})
+        stage.submitted(small)
+        assert large.state.phase is Phase.STAGING
+        reactor().call(gate.set)
+        stage.submitted(large)
+
     def test_the_same_file_travels_once(self, stage: Stage) -> None:
         handles = [submit(stage, f"t{number}", {"data": content()}) for number in range(3)]
         stage.submitted(*handles)
