@@ -14,7 +14,7 @@ from reframe_firecrest.model.concurrency import all_or_none
 TOO_LARGE_FOR_DIRECT = (errors.TooLargeError, errors.OperationTimeoutError)
 """Errors after which the storage is used: a proxy's limit, or a file system that takes more than 5 s."""
 
-PARTS_AT_A_TIME = 4
+PARTS_AT_A_TIME = 3
 """Parts of a file that are downloaded at a time; each is in memory."""
 
 

@@ -168,7 +168,8 @@ class LargeInputs:
         except BaseException as error:
             for content in places:
                 del self._stored[content]
-            arrival.set_exception(UncertainError(f"the files of another test did not arrive: {error}"))
+            # Other tests send their files themselves then.
+            arrival.set_exception(UncertainError(str(error)))
             raise
         arrival.set_result(archive)
         return archive, members

@@ -11,9 +11,8 @@ from reframe_firecrest.model.concurrency import all_or_none
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.staging.split_archive import SplitArchive, part_sizes
 
-PARTS_AT_A_TIME = 4
-"""Parts in memory at a time, in the whole session. More do not make a transfer faster (measured; see
-docs/large-files.md)."""
+PARTS_AT_A_TIME = 3
+"""Parts in memory at a time, in the whole session."""
 
 MAX_PART = 5 * 1024 * 1024
 """Bytes of a part at most, also where the gateway accepts more: parts are in memory."""
@@ -63,6 +62,7 @@ class SplitUpload:
 
 
 def _read(local: Path, at: int, length: int) -> bytes:
-    with local.open("rb") as file:
+    # Without a buffer, which would need as much memory again.
+    with local.open("rb", buffering=0) as file:
         file.seek(at)
         return file.read(length)
