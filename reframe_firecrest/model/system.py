@@ -14,11 +14,13 @@ class SystemInfo:
         name: the system's name, as in the API's paths.
         scheduler_version: such as ``(22, 5, 8)``; None if the gateway does not report it.
         max_direct_upload: bytes that a direct upload may have.
+        selects_files: one archive can hold files that are selected by their names.
     """
 
     name: str
     scheduler_version: tuple[int, ...] | None
     max_direct_upload: int
+    selects_files: bool = True
 
 
 @dataclass(frozen=True)

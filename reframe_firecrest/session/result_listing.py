@@ -1,4 +1,4 @@
-"""Listing of the results of jobs: one request for all that have ended in the same directory."""
+"""Listing of the results of jobs that have not reported them: one request for all in the same directory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.remote_file import RemoteFile
 from reframe_firecrest.session.context import SessionContext
+from reframe_firecrest.session.job_reports import JobReports
 from reframe_firecrest.session.listing import REFUSALS, list_completely, split
 from reframe_firecrest.session.retrieval import RetrievalRequest
 from reframe_firecrest.staging.paths import shard_of
@@ -40,15 +41,16 @@ class ResultListing:
         self._root = context.root
         self._claims = context.claims
         self._large_shards: set[str] = set()
+        self._reports = JobReports(context)
 
     async def list_batch(self, requests: Sequence[RetrievalRequest]) -> None:
-        """List the stage directories of some jobs.
+        """List the stage directories of some jobs; those that have reported their results need no request.
 
         Raises:
             FirecrestError: one of them can't be listed.
         """
         shards: dict[str, list[RetrievalRequest]] = defaultdict(list)
-        for request in requests:
+        for request in await self._reports.take(requests):
             shards[shard_of(request.directory.relative)].append(request)
         await asyncio.gather(*(self._list_shard(shard, some) for shard, some in shards.items()))
 

@@ -13,6 +13,7 @@ from reframe_firecrest.model.remote_file import Archive
 from reframe_firecrest.model.units import format_count, format_size
 from reframe_firecrest.session.batcher import Batcher, BatchPolicy
 from reframe_firecrest.session.context import SessionContext
+from reframe_firecrest.session.job_reports import unpack_report
 from reframe_firecrest.session.local_results import apply_results
 from reframe_firecrest.session.output_rescue import OutputRescue
 from reframe_firecrest.session.packing import Packer
@@ -75,6 +76,8 @@ class StageOut:
             hides = request.may_hide_changes()
             alike = await asyncio.to_thread(request.directory.unchanged_files) if hides else ()
             request.make_plan(alike)
+            if request.report is not None:
+                await asyncio.to_thread(unpack_report, request)
             if request.destinations:
                 await self._fetches.join(request)
         except (errors.FinalError, errors.StagingError) as error:

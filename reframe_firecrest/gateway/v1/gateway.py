@@ -58,7 +58,7 @@ class GatewayV1(Filesystem):
         parameters = await self._status.parameters()
         self.limit(parameters.max_direct, parameters.longest_command)
         self._transfers.max_size = parameters.max_stored
-        return SystemInfo(self._connection.settings.system, None, self.max_upload)
+        return SystemInfo(self._connection.settings.system, None, self.max_upload, selects_files=False)
 
     async def cluster(self) -> Cluster:
         """Query nodes, partitions and reservations."""
