@@ -16,6 +16,7 @@ from reframe_firecrest.journal.writer import Journal
 from reframe_firecrest.model.job import FINAL, JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.system import Cluster
 from reframe_firecrest.session.cluster_cache import ClusterCache
+from reframe_firecrest.session.completions import note_end
 from reframe_firecrest.session.context import TRANSFER, SessionContext
 from reframe_firecrest.session.job_life import JobLife
 from reframe_firecrest.session.reactor import Reactor
@@ -155,6 +156,7 @@ class Session:
         life.start().add_done_callback(lambda _task: self._ended(handle))
 
     def _ended(self, handle: JobHandle) -> None:
+        note_end()
         self._running.discard(handle)
         # The life of a cancelled job still has to undo what it has done: `_cancel` may be called later.
         if handle.state.phase is not Phase.CANCELLED:
