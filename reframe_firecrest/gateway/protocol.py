@@ -40,6 +40,13 @@ class JobGateway(Protocol):
         """Set the follower that waits for transfer jobs; without one, large files cannot be transferred."""
         ...
 
+    def charge_transfers_to(self, account: str) -> None:
+        """Charge transfer jobs to an account, unless the settings name one or this was called before.
+
+        Transfers concern several tests at a time, so the first account counts.
+        """
+        ...
+
     async def connect(self) -> SystemInfo:
         """Return the system as the gateway describes it; this checks URL, credentials and system name."""
         ...
@@ -230,6 +237,13 @@ class GatewayConnection(Protocol):
 
     async def authenticate(self) -> float | None:
         """Get a token, if one is needed; return the seconds of its validity, None if it does not expire."""
+        ...
+
+    def expected_gateway(self) -> Gateway:
+        """Return the gateway in the expected version of the API; `open_gateway` returns it if that is right.
+
+        Requests through it have no effect on a gateway of another version.
+        """
         ...
 
     async def open_gateway(self) -> Gateway:

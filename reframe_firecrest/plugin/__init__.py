@@ -9,6 +9,7 @@ Patches, applied by `registration`:
 - `deprecation_warnings`: ``user_deprecation_warning`` in two modules; suppressed warnings were slow.
 - `reframe_session`: ``RunReport.__init__``; only the report has the id of ReFrame's session.
 - `poll_pause`: ``time`` in the module of the execution policies; a pause ends when a job has ended.
+- `reported_name`: ``registered_name`` of our own scheduler class; suites check for the name "slurm".
 - `registration`: ``FirecrestSrun.registered_name``, of our own class; suites check for the name "srun".
 
 Private names that are overridden or set in derived classes:
@@ -17,6 +18,6 @@ Private names that are overridden or set in derived classes:
   (see `environments`), and ``nodelist`` would run ``scontrol`` locally.
 - `scheduler`: methods that would run Slurm commands locally, and attributes of jobs without setters.
 
-`launcher`, `nodes`, `job_spec` and `reframe_log` use public names only. The audit hook of
+`launcher`, `nodes`, `job_spec`, `remote_session` and `reframe_log` use public names only. The audit hook of
 `staging.read_guard` does not patch ReFrame.
 """

@@ -36,7 +36,7 @@ class JobReports:
         self._transfer = context.transfer
         self._scratch = context.scratch
         # Otherwise each report takes requests of its own.
-        self._may_pack = context.system.selects_files
+        self._may_pack = context.system.capabilities.selects_files
         self._numbers = itertools.count(1)
         self._missing = 0
 

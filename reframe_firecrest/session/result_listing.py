@@ -25,6 +25,9 @@ files of a compute node late."""
 OUTPUT_PAUSE = 1.0
 """Seconds between these listings."""
 
+ENTRIES_PER_REQUEST = 50
+"""Entries of a listing that cost as much as a request: each has about 400 bytes."""
+
 TOO_LARGE = (errors.OperationTimeoutError, errors.TooLargeError)
 """Errors after which the directories of a shard are listed one by one."""
 
@@ -41,6 +44,7 @@ class ResultListing:
         self._root = context.root
         self._claims = context.claims
         self._large_shards: set[str] = set()
+        self._entries: dict[str, int] = {}
         self._reports = JobReports(context)
 
     async def list_batch(self, requests: Sequence[RetrievalRequest]) -> None:
@@ -56,7 +60,7 @@ class ResultListing:
 
     async def _list_shard(self, shard: str, requests: Sequence[RetrievalRequest]) -> None:
         incomplete = requests
-        if len(requests) > 1 and shard not in self._large_shards:
+        if shard not in self._large_shards and self._is_cheaper_together(requests):
             try:
                 incomplete = await self._list_together(requests)
             except REFUSALS as error:
@@ -65,11 +69,17 @@ class ResultListing:
                     self._large_shards.add(shard)
         await asyncio.gather(*map(self._list_one, incomplete))
 
+    def _is_cheaper_together(self, requests: Sequence[RetrievalRequest]) -> bool:
+        """Return true if one listing costs less than one for each job: it shows the files of others too."""
+        apart = sum(ENTRIES_PER_REQUEST + len(request.directory.remote) for request in requests)
+        return len(requests) > 1 and self._entries.get(_common_directory(requests), 0) <= apart
+
     async def _list_together(self, requests: Sequence[RetrievalRequest]) -> Sequence[RetrievalRequest]:
         """List directories in one request; return the jobs whose results it does not show completely."""
         relatives = [request.directory.relative for request in requests]
-        top = posixpath.commonpath(relatives)
+        top = _common_directory(requests)
         entries = await self._gateway.list_tree(posixpath.normpath(f"{self._root}/{top}"))
+        self._entries[top] = len(entries)
         listings = split(entries, [posixpath.relpath(path, top or ".") for path in relatives])
         for request, listing in zip(requests, listings, strict=True):
             request.take_listing(listing)
@@ -98,3 +108,7 @@ class ResultListing:
             return await self._gateway.list_directory(self._claims)
         except errors.NotFoundError:
             return ()
+
+
+def _common_directory(requests: Sequence[RetrievalRequest]) -> str:
+    return posixpath.commonpath([request.directory.relative for request in requests])

@@ -20,7 +20,7 @@ from reframe_firecrest.session.completions import note_end
 from reframe_firecrest.session.context import TRANSFER, SessionContext
 from reframe_firecrest.session.job_life import JobLife
 from reframe_firecrest.session.reactor import Reactor
-from reframe_firecrest.session.services import Services, check_system, make_services
+from reframe_firecrest.session.services import Services, make_services, open_system
 from reframe_firecrest.session.session_record import SessionRecord
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
@@ -70,7 +70,7 @@ class Session:
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:
         """Slurm's version on the system; None while it is unknown."""
-        return self._services.context.system.scheduler_version if self._services else None
+        return self._services.context.system.capabilities.scheduler_version if self._services else None
 
     def submit(self, spec: JobSpec) -> JobHandle:
         """Accept a job."""
@@ -81,6 +81,15 @@ class Session:
     def remote_directory(self, local: str) -> str:
         """Return the remote path of a stage directory."""
         return self._paths.remote_directory(local)
+
+    def add_sources(self, directories: Iterable[str], private: Iterable[str]) -> None:
+        """Add directories of the tests' code; files in them that scripts name are sent or reported.
+
+        Args:
+            directories: absolute local paths.
+            private: files that are never sent.
+        """
+        self._paths.sources.add(directories, private)
 
     def cancel(self, handles: Iterable[JobHandle]) -> None:
         """Cancel jobs: their phase is final at once, and requests follow in the background."""
@@ -138,8 +147,7 @@ class Session:
 
     async def _connect(self) -> Services:
         """Open the gateway, and check the system and the base directory."""
-        self._gateway = await self._connection.open_gateway()
-        system = await check_system(self._gateway, self._paths, self._settings, self._record)
+        self._gateway, system = await open_system(self._connection, self._paths, self._settings, self._record)
         context = SessionContext(self._gateway, self._paths, self._scratch, self._record, system)
         self._services = make_services(context, self._settings, self._reactor, self._running)
         return self._services
@@ -183,7 +191,10 @@ class Session:
             *(life.finish() for life in cancelled), services.cancel_queue.finish(), return_exceptions=True
         )
         await services.duplicates.finish()
-        await services.remote_cleanup.finish(services.directories.relative_paths(), TRANSFER)
+        directories = services.directories
+        await services.remote_cleanup.finish(
+            directories.relative_paths(), TRANSFER, mapped=directories.mapped_paths()
+        )
 
     async def _close_record(self) -> None:
         # It runs on the loop, so that it comes after cancellations that were started last.

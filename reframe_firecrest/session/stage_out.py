@@ -43,11 +43,12 @@ class StageOut:
             context.gateway, context.root, lambda: f"{context.transfer}/out-{next(numbers)}"
         )
         self._rescue = OutputRescue(context.gateway, context.root, context.scratch)
-        # Listings have no size.
+        # Jobs whose end was noticed together arrive together, so no delay is needed. Listings have no size.
         self._lists: Batcher[RetrievalRequest] = Batcher(
-            ResultListing(context).list_batch, lambda _request: 0, BatchPolicy(context.batch_limit)
+            ResultListing(context).list_batch,
+            lambda _request: 0,
+            BatchPolicy(context.batch_limit, max_delay=0.0),
         )
-        # Jobs that were listed together arrive together, so no delay is needed.
         self._fetches: Batcher[RetrievalRequest] = Batcher(
             self._fetch_batch,
             lambda request: request.planned_size,

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from reframe_firecrest.gateway.partial_packing import pack_what_can_be
 from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.errors import ForbiddenError, GatewayError, NotFoundError, UnlistableError
-from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.remote_file import Archive, FileKind, RemoteFile
 from reframe_firecrest.model.slurm_job import JobPart
@@ -45,7 +46,6 @@ HEALTH = SystemHealth(
     interval=60,
     file_systems=["/"],
     max_direct_upload=1 << 20,
-    storage=Storage("s3", "https://s3.test"),
 )
 
 
@@ -59,6 +59,7 @@ class FakeGateway:
         hidden: ids that the list does not show; asked singly, they are known.
         unknown: ids that are not known at all.
         trouble: errors that questions for single jobs meet each time, by id.
+        opened: the gateway at the other end of this connection, if it is another one.
         unlistable: no list can be had.
         listed_parts: what lists show instead of `parts`.
         unsure: looks for a submission's job that will tell nothing.
@@ -96,22 +97,33 @@ class FakeGateway:
         self.cancelled: list[str] = []
         self.uploaded: list[list[str]] = []
         self.listed: list[str] = []
+        self.capabilities = Capabilities(storage_url="https://s3.test")
+        self.charged: list[str] = []
         self.max_direct_upload = 1 << 20
-        self.selects_files = True
         self.version: tuple[int, ...] | None = (23, 2)
         self.token_lifetime: float | None = 300.0
         self.health = HEALTH
         self.clock_ahead = 0.0
         self.storage_status = 403
         self.closed = False
+        self.opened: FakeGateway | None = None
         self._next = 100
 
-    async def open_gateway(self) -> FakeGateway:
+    def expected_gateway(self) -> FakeGateway:
         """Be the connection to itself, too."""
         return self
 
+    async def open_gateway(self) -> FakeGateway:
+        """Be the connection to itself, too."""
+        if "open" in self.blocked:
+            await self.blocked["open"].wait()
+        return self.opened or self
+
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Transfer without jobs."""
+
+    def charge_transfers_to(self, account: str) -> None:
+        self.charged.append(account)
 
     async def _enter(self, method: str) -> None:
         self.calls[method] += 1
@@ -134,7 +146,10 @@ class FakeGateway:
 
     async def connect(self) -> SystemInfo:
         await self._enter("connect")
-        return SystemInfo("fake", self.version, self.max_direct_upload, self.selects_files)
+        capabilities = replace(
+            self.capabilities, scheduler_version=self.version, max_direct_upload=self.max_direct_upload
+        )
+        return SystemInfo("fake", capabilities)
 
     async def cluster(self) -> Cluster:
         await self._enter("cluster")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.job import JobHandle, Phase
 from reframe_firecrest.session.job_reports import FEW, MAX_MISSING
 from reframe_firecrest.session.reactor import reactor
@@ -86,6 +87,6 @@ def test_where_jobs_make_no_reports_none_is_requested_for_long(stage: Stage) -> 
 
 
 def test_a_gateway_that_packs_whole_directories_is_not_asked_for_reports(stage: Stage) -> None:
-    stage.gateway.selects_files = False
+    stage.gateway.capabilities = Capabilities(selects_files=False)
     run(stage, "a")
     assert reads(stage) == {"list_tree": 1, "archive": 1, "download": 1}
