@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
+from reframe_firecrest.model.job_shape import JobShape
 from reframe_firecrest.model.units import format_size
 
 SCHEDULER = "slurm"
@@ -83,9 +84,24 @@ def scripts_without_directives(capabilities: Capabilities) -> Limitation | None:
         return None
     return Limitation(
         "scheduler",
-        "the gateway submits by slurmrestd (connection_mode: rest), which ignores #SBATCH directives; tests "
-        "that need several tasks or nodes, an array or a time limit are refused",
+        "the gateway submits by slurmrestd (connection_mode: rest), which ignores #SBATCH directives; time "
+        "limits have no effect, and tests that need more than one task or node are refused",
         "ask the site for connection_mode: hybrid or ssh",
+    )
+
+
+def unsupported_shape(capabilities: Capabilities, shape: JobShape) -> Limitation | None:
+    """Return the limitation if the parts of a job can't be told apart.
+
+    FirecREST v2 drops the indices from slurmrestd's answers; source: ``SlurmJob`` in its ``slurm/models.py``.
+    """
+    if capabilities.connection_mode is ConnectionMode.SSH or not shape.several:
+        return None
+    return Limitation(
+        "scheduler",
+        "arrays and heterogeneous jobs can't be followed: the gateway reads jobs from slurmrestd "
+        f"(connection_mode: {capabilities.connection_mode.value}) and omits the index of each part",
+        "ask the site for connection_mode: ssh",
     )
 
 
