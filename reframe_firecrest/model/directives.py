@@ -50,6 +50,14 @@ class _Option:
 _ACCOUNT = _Option("--account", "--ac", "A")
 _ARRAY = _Option("--array", "--ar", "a")
 _OPEN_MODE = _Option("--open-mode", "--op")
+_ACCESS = (
+    _ACCOUNT,
+    _Option("--constraint", "--cons", "C"),
+    _Option("--partition", "--part", "p"),
+    _Option("--qos", "--qo", "q"),
+    _Option("--reservation", "--res"),
+)
+"""Options that decide where a job may run, and on whose account."""
 
 _TASKS = re.compile(r"\[?\s*\+?([0-9]{1,9})\]?(?:-\s*\+?([0-9]{1,9})\]?(?::\s*\+?([0-9]{1,9})\]?)?)?(?:%.*)?")
 
@@ -123,6 +131,12 @@ def options_of(script: str) -> Iterator[tuple[str, str]]:
             if not is_given and left and not left[0].startswith("-"):
                 value = left.pop(0)
             yield name, value
+
+
+def access_options(script: str) -> list[str]:
+    """Return the options by which another job gets the same access to the system as a script."""
+    found = ((option.long, _value(script, option)) for option in _ACCESS)
+    return [f"{name}={shlex.quote(value)}" for name, value in found if value]
 
 
 def open_mode(script: str) -> str | None:

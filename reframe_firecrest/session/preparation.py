@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reframe_firecrest.model.directives import names_account
 from reframe_firecrest.model.selection import is_output
-from reframe_firecrest.session.stage_directory import StageDirectory
+from reframe_firecrest.session.stage_directory import Fingerprint, StageDirectory
 from reframe_firecrest.staging.file_translation import Rewrite, Translator
+from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.manifest import Kind, changed, scan
-from reframe_firecrest.staging.pack import ArchivePart
+from reframe_firecrest.staging.pack import ArchivePart, SentStat
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.shared_inputs import SHARED_FROM, InputContent
+from reframe_firecrest.staging.split_archive import Unpacking
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class Script:
         outputs: names of the files for standard output and error.
         rewrite: change of the script in addition to the translation of paths.
         share: its job may copy files that other tests have too.
+        is_array: several tasks run it in the same directory.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Script:
     outputs: tuple[str, ...] = ()
     rewrite: Rewrite = unchanged
     share: bool = False
+    is_array: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,10 @@ class PreparedDirectory:
         names_account: the script sets the account to charge.
         shareable: files that other tests may have too, by path.
         paths: local paths that its texts name.
+        sources: files of the tests' code that its texts name.
+        large: attributes on both sides of the files that were sent in parts, and are not in `part` any more.
+        unpacked: files that its job unpacks from archives that were sent in parts, also in directories
+            without a job of their own.
     """
 
     directory: StageDirectory
@@ -71,6 +79,9 @@ class PreparedDirectory:
     names_account: bool = False
     shareable: Mapping[str, InputContent] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
+    sources: frozenset[SourceFiles] = frozenset()
+    large: Mapping[str, tuple[SentStat, Fingerprint]] = field(default_factory=dict)
+    unpacked: Sequence[Unpacking] = ()
 
     @property
     def is_needed(self) -> bool:
@@ -112,6 +123,24 @@ class Preparation:
             )
         return prepared
 
+    async def prepare_source(self, directory: StageDirectory, files: SourceFiles) -> PreparedDirectory:
+        """Translate files of the tests' code; their texts may name further files.
+
+        Args:
+            directory: the directory that represents them.
+            files: what is sent.
+
+        Raises:
+            StagingError: a file can't be read.
+        """
+        return await asyncio.to_thread(self._prepare_source, directory, files)
+
+    def _prepare_source(self, directory: StageDirectory, files: SourceFiles) -> PreparedDirectory:
+        translator = Translator(self._paths, files.root, self._scratch)
+        texts = translator.translate(files.entries, None, unchanged, None)
+        part = ArchivePart(directory.relative, files.entries, texts.replaced, translated=texts.files)
+        return PreparedDirectory(directory, part, frozenset(texts.named), sources=frozenset(texts.sources))
+
     def _prepare(
         self, directory: StageDirectory, script: Script | None
     ) -> tuple[PreparedDirectory, list[str]]:
@@ -124,7 +153,8 @@ class Preparation:
         entries = {path: entry for path, entry in found.items() if entry.kind is not Kind.PLACEHOLDER}
         translator = Translator(self._paths, directory.local, self._scratch)
         name, rewrite = (script.name, script.rewrite) if script else (None, unchanged)
-        digest_from = SHARED_FROM if script and script.share else None
+        # Tasks of an array share the directory, so they must not copy inputs over each other's.
+        digest_from = SHARED_FROM if script and script.share and not script.is_array else None
         texts = translator.translate(entries, name, rewrite, digest_from)
         directory.lacking = {path: found[path].target for path in found.keys() - entries.keys()}
         directory.lacking |= texts.placeholders
@@ -134,7 +164,12 @@ class Preparation:
             del entries[path]
         part = ArchivePart(directory.relative, entries, texts.replaced, translated=texts.files)
         prepared = PreparedDirectory(
-            directory, part, frozenset(texts.named), script, paths=frozenset(texts.paths)
+            directory,
+            part,
+            frozenset(texts.named),
+            script,
+            paths=frozenset(texts.paths),
+            sources=frozenset(texts.sources),
         )
         return _with_script_facts(prepared, here.keys(), texts.digests), texts.untranslated
 
