@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
@@ -57,17 +56,23 @@ def unusable_scheduler(capabilities: Capabilities) -> Limitation | None:
     )
 
 
-def missing_storage(capabilities: Capabilities) -> Limitation | None:
-    """Return the limitation if no object storage transfers files."""
+def missing_storage(capabilities: Capabilities, direct_upload_max: int) -> Limitation | None:
+    """Return the limitation if no object storage transfers files.
+
+    Args:
+        capabilities: of the gateway.
+        direct_upload_max: bytes of a test's inputs that are sent in parts; see the setting.
+    """
     if capabilities.transfer is TransferMethod.S3:
         return None
     found = capabilities.reported_transfer
     method = "no transfer method" if found == "none" else f"only the transfer method {found!r}"
+    limit = max(direct_upload_max, capabilities.max_direct_upload)
     return Limitation(
         "storage",
-        f"the gateway offers {method}, so files above {format_size(capabilities.max_direct_upload)} can't be "
-        "transferred by S3",
-        WITHOUT_STORAGE,
+        f"the gateway offers {method}, so inputs of a test above {format_size(limit)} can't be sent; a job "
+        "splits larger outputs",
+        "set 'direct_upload_max' if a test has larger inputs, or ask the site for S3",
     )
 
 
@@ -103,9 +108,3 @@ def unsupported_shape(capabilities: Capabilities, shape: JobShape) -> Limitation
         f"(connection_mode: {capabilities.connection_mode.value}) and omits the index of each part",
         "ask the site for connection_mode: ssh",
     )
-
-
-def limitations(capabilities: Capabilities) -> Sequence[Limitation]:
-    """Return what a deployment does not support, whatever the tests are."""
-    checks = (unusable_scheduler, missing_storage, scripts_without_directives)
-    return [found for check in checks if (found := check(capabilities)) is not None]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
+from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode
 from reframe_firecrest.model.errors import TooLargeError
 from reframe_firecrest.model.job import JobSpec, Phase
 from reframe_firecrest.model.job_shape import JobShape
@@ -50,12 +48,9 @@ def test_a_job_whose_answer_is_too_long_fails_at_once(stage: Stage) -> None:
     assert "longer than the gateway allows" in str(job.state.error)
 
 
-def test_limitations_of_a_deployment_are_reported_once(stage: Stage) -> None:
-    stage.gateway.capabilities = replace(
-        Capabilities(TransferMethod.NONE, "streamer"), connection_mode=ConnectionMode.REST
-    )
+def test_ignored_directives_are_reported_once(stage: Stage) -> None:
+    stage.gateway.capabilities = Capabilities(connection_mode=ConnectionMode.REST)
     stage.submitted(stage.submit("a"), stage.submit("b"))
     found = [text for _, text in stage.said() if text.startswith("'fake': ")]
-    assert len(found) == 2
-    assert "only the transfer method 'streamer'" in found[0]
-    assert "ignores #SBATCH directives" in found[1]
+    assert len(found) == 1
+    assert "ignores #SBATCH directives" in found[0]

@@ -187,7 +187,7 @@ class TestSlurmrestd:
     def test_jobs_are_listed_without_names(self, mode: str) -> None:
         """FirecREST v2 compares each name with the whole filter."""
         api = Api({**self.table(mode), "GET /compute/jobs": answer(200, {"jobs": [RUNNING]})})
-        found = call(api, connect, lambda gateway: gateway.jobs(time.time(), ["rfm_a", "rfm_b"], ["7"]))
+        found = call(api, connect, lambda gateway: gateway.jobs(time.time(), NAMES, ["7", "8"]))
         assert [(part.job_id, part.end) for part in found] == [("7", None)]
         assert "name" not in api.requests[-1].url.params
 
@@ -195,11 +195,14 @@ class TestSlurmrestd:
         broken = answer(500, {"errorType": "error", "message": "broken", "data": None, "user": None})
         single = answer(200, {"jobs": [RUNNING]})
         table = {**self.table("hybrid"), "GET /compute/jobs": broken, "GET /compute/jobs/7": single}
+        table["GET /compute/jobs/8"] = single
         api = Api(table)
         with pytest.raises(errors.UnlistableError):
-            call(api, connect, lambda gateway: gateway.jobs(time.time(), ["rfm_a", "rfm_b"], ["7"]))
+            call(api, connect, lambda gateway: gateway.jobs(time.time(), NAMES, ["7", "8"]))
         assert all("name" not in request.url.params for request in api.requests)
 
+
+NAMES = ["rfm_a", "rfm_b"]
 
 RUNNING = {
     "jobId": "7",
