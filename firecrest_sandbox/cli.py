@@ -63,6 +63,10 @@ def sandbox(
     list_gap: Annotated[
         float, typer.Option(help="Seconds for which a finished job is missing from the job list.")
     ] = 0.0,
+    history: Annotated[
+        int,
+        typer.Option(help="Ended jobs of the account in job lists, about 1.2 kB each (embedded runner)."),
+    ] = 0,
     api: Annotated[str, typer.Option(help="API version to serve: v1, v2 or both.")] = "both",
     transfers: Annotated[
         str,
@@ -123,6 +127,7 @@ def sandbox(
         rate_limit=rate_limit,
         token_lifetime=token_lifetime,
         list_gap=list_gap,
+        history=history,
         api=api,
         transfers=transfers,
         max_ops_file_size=direct_limit,

@@ -55,6 +55,10 @@ class SandboxConfig(BaseModel):
         default=0.0, ge=0, description="time for which a finished job is missing from the list"
     )
 
+    history: int = Field(
+        default=0, ge=0, le=99_999, description="ended jobs of the account in lists (embedded runner)"
+    )
+
     api: Literal["both", "v1", "v2"] = Field(default="both", description="served versions of the API")
     accounting_delay: float = Field(
         default=0.0,

@@ -8,6 +8,7 @@ Patches, applied by `registration`:
   compiled on the user's machine.
 - `deprecation_warnings`: ``user_deprecation_warning`` in two modules; suppressed warnings were slow.
 - `reframe_session`: ``RunReport.__init__``; only the report has the id of ReFrame's session.
+- `reported_name`: ``registered_name`` of our own scheduler class; suites check for the name "slurm".
 - `registration`: ``FirecrestSrun.registered_name``, of our own class; suites check for the name "srun".
 
 Private names that are overridden or set in derived classes:

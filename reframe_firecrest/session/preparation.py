@@ -13,6 +13,7 @@ from reframe_firecrest.model.directives import names_account
 from reframe_firecrest.model.selection import is_output
 from reframe_firecrest.session.stage_directory import Fingerprint, StageDirectory
 from reframe_firecrest.staging.file_translation import Rewrite, Translator
+from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 from reframe_firecrest.staging.pack import ArchivePart, SentStat
 from reframe_firecrest.staging.paths import PathMap
@@ -67,6 +68,7 @@ class PreparedDirectory:
         large: attributes on both sides of the files that were sent in parts, and are not in `part` any more.
         unpacked: files that its job unpacks from archives that were sent in parts, also in directories
             without a job of their own.
+        sources: files of the tests' code that its texts name.
     """
 
     directory: StageDirectory
@@ -79,6 +81,7 @@ class PreparedDirectory:
     paths: frozenset[str] = frozenset()
     large: Mapping[str, tuple[SentStat, Fingerprint]] = field(default_factory=dict)
     unpacked: Sequence[Unpacking] = ()
+    sources: frozenset[SourceFiles] = frozenset()
 
     @property
     def is_needed(self) -> bool:
@@ -120,6 +123,24 @@ class Preparation:
             )
         return prepared
 
+    async def prepare_source(self, directory: StageDirectory, files: SourceFiles) -> PreparedDirectory:
+        """Translate files of the tests' code; their texts may name further files.
+
+        Args:
+            directory: the directory that represents them.
+            files: what is sent.
+
+        Raises:
+            StagingError: a file can't be read.
+        """
+        return await asyncio.to_thread(self._prepare_source, directory, files)
+
+    def _prepare_source(self, directory: StageDirectory, files: SourceFiles) -> PreparedDirectory:
+        translator = Translator(self._paths, files.root, self._scratch)
+        texts = translator.translate(files.entries, None, unchanged, None)
+        part = ArchivePart(directory.relative, files.entries, texts.replaced, translated=texts.files)
+        return PreparedDirectory(directory, part, frozenset(texts.named), sources=frozenset(texts.sources))
+
     def _prepare(
         self, directory: StageDirectory, script: Script | None
     ) -> tuple[PreparedDirectory, list[str]]:
@@ -143,7 +164,12 @@ class Preparation:
             del entries[path]
         part = ArchivePart(directory.relative, entries, texts.replaced, translated=texts.files)
         prepared = PreparedDirectory(
-            directory, part, frozenset(texts.named), script, paths=frozenset(texts.paths)
+            directory,
+            part,
+            frozenset(texts.named),
+            script,
+            paths=frozenset(texts.paths),
+            sources=frozenset(texts.sources),
         )
         return _with_script_facts(prepared, here.keys(), texts.digests), texts.untranslated
 

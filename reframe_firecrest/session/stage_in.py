@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from reframe_firecrest.session.large_inputs import LargeInputs
 from reframe_firecrest.session.preparation import Preparation, PreparedDirectory, Script
 from reframe_firecrest.session.stage_directory import StageDirectories, StageDirectory
 from reframe_firecrest.staging.inspection import digest_of
+from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.pack import ArchivePart, SentStat, sent_stat_of
 from reframe_firecrest.staging.prologue import Prologue, with_prologue
 from reframe_firecrest.staging.shared_inputs import InputContent
@@ -30,7 +31,7 @@ STORE = "inputs"
 
 
 @dataclass(frozen=True)
-class _NamedDirectory:
+class _Sending:
     """A directory without a job of its own that is being sent, or has been.
 
     Attributes:
@@ -66,7 +67,8 @@ class StageIn:
         self._upload = ArchiveUpload(context)
         self._inputs = SharedInputs()
         self._large = LargeInputs(context, self._inputs, direct_upload_max)
-        self._background: dict[str, _NamedDirectory] = {}
+        self._sources: dict[SourceFiles, asyncio.Task[PreparedDirectory]] = {}
+        self._background: dict[str, _Sending] = {}
         policy = BatchPolicy(
             context.batch_limit,
             max_delay_limit=lambda: poll_interval.scaled(len(running), MAX_DELAY_LIMIT),
@@ -80,11 +82,14 @@ class StageIn:
             FirecrestError: they did not all arrive, or a file that the job needs is a placeholder.
         """
         prepared = await self._preparation.prepare(directory, script)
-        named = [found for local in prepared.named if (found := self._named(local))]
-        others = asyncio.gather(*(asyncio.shield(found.unpacked) for found in named))
+        sources = await self._named_sources(prepared)
+        named = prepared.named.union(*(source.named for source in sources))
+        sending = [found for local in named if (found := self._send_named(local))]
+        sending += map(self._send_source, sources)
+        others = asyncio.gather(*(asyncio.shield(found.unpacked) for found in sending))
         own, unpacked = await asyncio.gather(self._large.send(prepared), others)
         ready = replace(own, unpacked=(*own.unpacked, *itertools.chain(*unpacked)))
-        await asyncio.gather(self._send(ready), *(asyncio.shield(found.sent) for found in named))
+        await asyncio.gather(self._send(ready), *(asyncio.shield(found.sent) for found in sending))
         for local in prepared.named:
             self._directories.get(local).check_for(prepared.paths)
         return ready
@@ -93,32 +98,71 @@ class StageIn:
         if prepared.is_needed:
             await self._batcher.join(prepared)
 
-    def _named(self, local: str) -> _NamedDirectory | None:
+    def _send_named(self, local: str) -> _Sending | None:
         """Send a directory that a script names, such as that of a local fixture.
 
-        Directories that have been sent, or belong to a job of their own, are left to that job. Several jobs
-        may wait for one: cancelling one of them must not stop it.
+        Directories that have been sent, or belong to a job of their own, are left to that job.
         """
         if local not in self._background:
             if self._directories.is_sent(local) or any(job.spec.directory == local for job in self._running):
                 return None
-            loop = asyncio.get_running_loop()
-            large = loop.create_task(self._send_large(local))
-            self._background[local] = _NamedDirectory(
-                loop.create_task(_unpacked(large)), loop.create_task(self._send_rest(large))
-            )
+            self._background[local] = self._start(self._prepare_named(local))
         return self._background[local]
 
-    async def _send_large(self, local: str) -> PreparedDirectory | None:
-        """Send the large files of a named directory; return what remains to be sent."""
+    async def _prepare_named(self, local: str) -> PreparedDirectory | None:
         if not await asyncio.to_thread(Path(local).is_dir):
             return None
-        return await self._large.send(await self._preparation.prepare(self._directories.get(local)))
+        return await self._preparation.prepare(self._directories.get(local))
+
+    def _start(self, preparing: Coroutine[None, None, PreparedDirectory | None]) -> _Sending:
+        """Send a directory without a job of its own.
+
+        Several jobs may wait for it: cancelling one of them must not stop it.
+        """
+        loop = asyncio.get_running_loop()
+        large = loop.create_task(self._send_large(preparing))
+        sending = _Sending(loop.create_task(_unpacked(large)), loop.create_task(self._send_rest(large)))
+        for task in (large, sending.unpacked, sending.sent):
+            # The jobs get its error. If they were all cancelled, it is of no interest.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return sending
+
+    async def _send_large(
+        self, preparing: Coroutine[None, None, PreparedDirectory | None]
+    ) -> PreparedDirectory | None:
+        """Send the large files of a directory; return what remains to be sent."""
+        prepared = await preparing
+        return None if prepared is None else await self._large.send(prepared)
 
     async def _send_rest(self, large: asyncio.Task[PreparedDirectory | None]) -> None:
         prepared = await large
         if prepared is not None:
             await self._send(prepared)
+
+    async def _named_sources(self, prepared: PreparedDirectory) -> list[PreparedDirectory]:
+        """Prepare the files of the tests' code that a job needs, also those that other such files name."""
+        found: dict[SourceFiles, PreparedDirectory] = {}
+        waiting = [*prepared.sources]
+        while waiting:
+            files = waiting.pop()
+            if files not in found:
+                found[files] = await self._prepared_source(files)
+                waiting += found[files].sources
+        return [*found.values()]
+
+    async def _prepared_source(self, files: SourceFiles) -> PreparedDirectory:
+        if files not in self._sources:
+            loop = asyncio.get_running_loop()
+            directory = self._directories.source(files)
+            self._sources[files] = loop.create_task(self._preparation.prepare_source(directory, files))
+        return await asyncio.shield(self._sources[files])
+
+    def _send_source(self, prepared: PreparedDirectory) -> _Sending:
+        """Send files of the tests' code, once per session."""
+        local = prepared.directory.local
+        if local not in self._background:
+            self._background[local] = self._start(_given(prepared))
+        return self._background[local]
 
     def _size(self, prepared: PreparedDirectory) -> int:
         """Return the bytes that a stage directory adds to an archive."""
@@ -165,6 +209,10 @@ class StageIn:
             entries={path: entry for path, entry in part.entries.items() if path not in shared},
             replaced={**part.replaced, script.name: with_prologue(part.replaced[script.name], prologue)},
         )
+
+
+async def _given(prepared: PreparedDirectory) -> PreparedDirectory:
+    return prepared
 
 
 async def _unpacked(large: asyncio.Task[PreparedDirectory | None]) -> Sequence[Unpacking]:
