@@ -64,8 +64,8 @@ def missing_storage(capabilities: Capabilities) -> Limitation | None:
     method = "no transfer method" if found == "none" else f"only the transfer method {found!r}"
     return Limitation(
         "storage",
-        f"the gateway offers {method}, so files above {format_size(capabilities.max_direct_upload)} can't be "
-        "transferred by S3",
+        f"the gateway offers {method}, so inputs above 'direct_upload_max' are refused, and outputs above "
+        f"{format_size(capabilities.max_direct_download)} wait for a job that splits them",
         WITHOUT_STORAGE,
     )
 
