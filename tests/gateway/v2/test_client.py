@@ -111,7 +111,7 @@ class TestPyfirecrest:
 
 
 def test_what_was_uploaded_is_freed_although_httpx_keeps_the_request() -> None:
-    files = []
+    files: list[Any] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         assert b"content" in request.read()
@@ -125,7 +125,7 @@ def test_what_was_uploaded_is_freed_although_httpx_keeps_the_request() -> None:
             files.append(options["files"]["file"][1])
             return await post(**options)
 
-        client._post_request = note  # type: ignore[method-assign]
+        client._post_request = note
         await client.upload_direct("system", b"content", "/run", "name")
 
     run(work())
