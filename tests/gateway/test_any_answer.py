@@ -120,7 +120,7 @@ async def carry_out(
         large.write_bytes(b"0123456789")
         gateway = following(GatewayV2(Connection(make_settings(), IMPATIENT, httpx.MockTransport(serve))))
         if "S3" in operation:
-            gateway._capabilities = Capabilities(max_direct_upload=5)
+            gateway._deployment.capabilities = Capabilities(max_direct_upload=5)
         try:
             return await work_of(local, large)[operation](gateway), None
         except errors.GatewayError as error:

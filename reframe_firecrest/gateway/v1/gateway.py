@@ -14,7 +14,7 @@ from reframe_firecrest.gateway.v1.submission_search import SubmissionSearch
 from reframe_firecrest.gateway.v1.system_schemas import Parameters
 from reframe_firecrest.gateway.v1.tasks import Tasks
 from reframe_firecrest.gateway.v1.transfers import Transfers
-from reframe_firecrest.model.capabilities import Capabilities
+from reframe_firecrest.model.capabilities import Capabilities, TransferMethod
 from reframe_firecrest.model.gateway_status import GatewayStatus
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.slurm_job import JobPart
@@ -55,6 +55,10 @@ class GatewayV1(Filesystem):
         """Set the follower that waits for transfer jobs."""
         self._transfers.jobs.follower = follower
 
+    def charge_transfers_to(self, account: str) -> None:
+        """Charge transfer jobs to an account; see the protocol."""
+        self._transfers.jobs.account = self._transfers.jobs.account or account
+
     async def connect(self) -> SystemInfo:
         """Query the gateway's version and limits; it does not report Slurm's version."""
         parameters = await self._status.parameters()
@@ -64,8 +68,10 @@ class GatewayV1(Filesystem):
 
     def _capabilities(self, parameters: Parameters) -> Capabilities:
         """Return what the gateway can do; it moves large files between storage and system by itself."""
+        storage = parameters.object_storage or TransferMethod.S3.value
         return Capabilities(
-            reported_transfer=parameters.object_storage or "s3",
+            transfer=TransferMethod.S3 if storage.startswith("s3") else TransferMethod.NONE,
+            reported_transfer=storage,
             max_direct_upload=self.max_upload,
             max_direct_download=self.max_download,
             max_stored_file=parameters.max_stored,

@@ -21,7 +21,6 @@ from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.find_patterns import in_patterns, is_exact, patterns
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
-from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.file_names import to_wire
 from reframe_firecrest.model.remote_file import Archive, RemoteFile
 from reframe_firecrest.settings import Settings
@@ -52,7 +51,7 @@ class Filesystem:
         self._call = call
         self._transfers = transfers
         self._limits = usual(settings)
-        self._capabilities = Capabilities()
+        self._deployment = transfers.deployment
 
     def _fs(self, endpoint: str) -> str:
         return f"/filesystem/{self._system}/{endpoint}"
@@ -109,7 +108,7 @@ class Filesystem:
 
         return await direct_transfer.upload(
             local,
-            self._capabilities.max_direct_upload,
+            self._deployment.capabilities.max_direct_upload,
             direct,
             lambda: self._transfers.upload(local, paths, progress),
         )
@@ -130,7 +129,7 @@ class Filesystem:
         await direct_transfer.download(
             local,
             size_hint,
-            2 * self._capabilities.max_direct_upload,
+            2 * self._deployment.capabilities.max_direct_upload,
             direct,
             lambda: self._transfers.download(remote, local, size_hint, progress),
         )
@@ -158,7 +157,7 @@ class Filesystem:
 
         It runs them with ``timeout`` (``base_command_with_timeout.py`` of FirecREST v2).
         """
-        longest = self._capabilities.command_timeout or policy.LONGEST_COMMAND
+        longest = self._deployment.capabilities.command_timeout or policy.LONGEST_COMMAND
         await asyncio.sleep(longest + policy.MARGIN)
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:

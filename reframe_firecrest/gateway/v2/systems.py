@@ -22,7 +22,7 @@ from reframe_firecrest.model.capabilities import (
     ConnectionMode,
     TransferMethod,
 )
-from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 from reframe_firecrest.model.system import SystemInfo
 
 
@@ -197,7 +197,6 @@ def gateway_status(answer: object, headers: httpx.Headers, sent: float, seconds:
 
 
 def _health(system: _SystemDetails) -> SystemHealth:
-    storage = system.data_operation.data_transfer if system.data_operation else None
     return SystemHealth(
         services=[
             ServiceHealth(service.kind, service.healthy, service.path, service.message)
@@ -207,5 +206,4 @@ def _health(system: _SystemDetails) -> SystemHealth:
         interval=system.probing.interval if system.probing else None,
         file_systems=[entry.path for entry in system.file_systems or []],
         max_direct_upload=system.max_direct_upload,
-        storage=Storage(storage.kind, storage.url) if storage and storage.kind else None,
     )
