@@ -31,7 +31,7 @@ help:
 	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
 	@echo "make faults      fail every request in every way (1.5 hours, a kind of failure 5 minutes); FAULTS_ARGS=--help lists parts"
 	@echo "make docs        the reference pages from the code, and the site in site/"
-	@echo "make lint        ruff and mypy"
+	@echo "make lint        ruff, mypy, and the other checks of .pre-commit-config.yaml"
 	@echo "make clean       remove what the above left, make distclean: $(VENV) and .pipelines too"
 
 demo: $(VENV)/.installed-sandbox
@@ -80,6 +80,12 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@if ! git rev-parse --git-dir > /dev/null 2>&1; then exit 0; fi; \
+	git grep -Ilz '' | xargs -0 $(BIN)/trailing-whitespace-fixer && \
+	git grep -Ilz '' | xargs -0 $(BIN)/end-of-file-fixer && \
+	git grep -Ilz '' | xargs -0 $(BIN)/check-merge-conflict && \
+	git ls-files -z '*.yml' '*.yaml' | xargs -0 $(BIN)/check-yaml --unsafe && \
+	git ls-files -z .ci/run '.ci/*.sh' 'ci/*.sh' | xargs -0 $(BIN)/shellcheck --severity=warning
 
 clean:
 	@rm -rf $(DEMO) build dist site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

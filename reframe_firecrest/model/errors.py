@@ -9,6 +9,7 @@
     ├── ModulesError              a snapshot of modules can't be used
     ├── RunError                  a run is unknown, or its files and jobs must not be touched
     ├── ReportError               ReFrame's report can't be used, or the page can't be written
+    ├── PipelineError            the pipeline that ReFrame generated can't be used
     ├── DemoError                 a file of the demonstration is missing
     ├── JobLostError              Slurm does not know the job any more
     ├── JobHeldError              Slurm will not start the job, or not again
@@ -96,6 +97,10 @@ class RunError(FirecrestError):
 
 class ReportError(FirecrestError):
     """ReFrame's report can't be used, or the page can't be written."""
+
+
+class PipelineError(FirecrestError):
+    """The pipeline that ReFrame generated can't be used."""
 
 
 class DemoError(FirecrestError):

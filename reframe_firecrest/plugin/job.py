@@ -47,6 +47,7 @@ class FirecrestJob(_SlurmJob):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._number = next(_numbers)
+        self._start_time: float | None = None
         self._remotedir: str | None = None
         self.retrieve: list[str] | None = None
         self.exclude: list[str] | None = None
@@ -73,6 +74,16 @@ class FirecrestJob(_SlurmJob):
     def remotedir(self) -> str | None:
         """Remote path of the stage directory; None until the job is submitted."""
         return self._remotedir
+
+    @property
+    def start_time(self) -> float | None:
+        """Time at which Slurm started the job, in seconds since the epoch.
+
+        It is the time of submission while the job is pending, as in ReFrame's own property (PR 3704, not in
+        4.10): `completion_time` minus this is the run time without the time in the queue.
+        """
+        submitted: float | None = self.submit_time
+        return submitted if self._start_time is None else self._start_time
 
     @property
     def nodelist(self) -> list[str]:

@@ -69,7 +69,7 @@ class Session:
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:
         """Slurm's version on the system; None while it is unknown."""
-        return self._services.context.system.scheduler_version if self._services else None
+        return self._services.context.system.capabilities.scheduler_version if self._services else None
 
     def submit(self, spec: JobSpec) -> JobHandle:
         """Accept a job."""
@@ -80,6 +80,15 @@ class Session:
     def remote_directory(self, local: str) -> str:
         """Return the remote path of a stage directory."""
         return self._paths.remote_directory(local)
+
+    def add_sources(self, directories: Iterable[str], private: Iterable[str]) -> None:
+        """Add directories of the tests' code; files in them that scripts name are sent or reported.
+
+        Args:
+            directories: absolute local paths.
+            private: files that are never sent.
+        """
+        self._paths.sources.add(directories, private)
 
     def cancel(self, handles: Iterable[JobHandle]) -> None:
         """Cancel jobs: their phase is final at once, and requests follow in the background."""
@@ -181,7 +190,10 @@ class Session:
             *(life.finish() for life in cancelled), services.cancel_queue.finish(), return_exceptions=True
         )
         await services.duplicates.finish()
-        await services.remote_cleanup.finish(services.directories.relative_paths(), TRANSFER)
+        directories = services.directories
+        await services.remote_cleanup.finish(
+            directories.relative_paths(), TRANSFER, mapped=directories.mapped_paths()
+        )
 
     async def _close_record(self) -> None:
         # It runs on the loop, so that it comes after cancellations that were started last.

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from reframe_firecrest.model.setting_names import APPEAR_AS, scheduler_name
 from reframe_firecrest.modules.location import DEFAULT_MAX_AGE
 from reframe_firecrest.settings.credentials import Credentials, gather, no_user_in_url
 
@@ -84,6 +85,29 @@ def _certificates(value: Path) -> Path:
 
 
 _Absolute = Annotated[str, AfterValidator(_absolute)]
+ANYWHERE, AUTO = "*", "auto"
+"""Entry of `path_map` that stands for all files of the tests' code."""
+
+
+def _path_map(value: object) -> object:
+    return {ANYWHERE: AUTO} if value == AUTO else value
+
+
+def _local_path(value: str) -> str:
+    return value if value == ANYWHERE else _absolute(value)
+
+
+def _mapped(value: dict[str, str | None]) -> dict[str, str | None]:
+    for local, remote in value.items():
+        if (local == ANYWHERE) != (remote == AUTO):
+            raise ValueError('must have "auto" for "*", and for nothing else')
+    return {
+        local: remote if remote is None or remote == AUTO else _absolute(remote)
+        for local, remote in value.items()
+    }
+
+
+_LocalPath = Annotated[str, AfterValidator(_local_path)]
 _Size = Annotated[ByteSize, Field(ge=0)]
 
 
@@ -113,8 +137,13 @@ class Settings(BaseModel):
         ca_bundle: file with the certificates to trust; the usual ones if not set.
         default_partition: Slurm's partition for jobs that name none; flexible tests need it, and FirecREST
             does not report it.
+        appear_as: name of the partition's scheduler as tests see it (`scheduler.registered_name`): suites
+            check for `slurm`, some of CSCS's checks for `firecrest-slurm`. The settings file keeps naming
+            `firecrest-scheduler`.
         path_map: local directories outside the stage prefix that scripts name, with their path on the system;
-            None sends the directory once per run when a script names it.
+            None sends the directory once per run when a script names it. `"auto"` instead, or the entry
+            `"*": "auto"`, sends the files below the tests' code (the directories of the checks, of imported
+            packages and of the settings file) that scripts name.
         retrieve: patterns of the files to retrieve.
         exclude: patterns of files not to retrieve.
         max_file_size: largest file to retrieve, in bytes or as text such as `"500MB"`.
@@ -155,7 +184,10 @@ class Settings(BaseModel):
     account: Annotated[str, Field(min_length=1)] | None = None
     ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
     default_partition: Annotated[str, Field(min_length=1)] | None = None
-    path_map: dict[_Absolute, _Absolute | None] = {}
+    appear_as: Annotated[str, BeforeValidator(scheduler_name)] = "slurm"
+    path_map: Annotated[
+        dict[_LocalPath, str | None], BeforeValidator(_path_map), AfterValidator(_mapped)
+    ] = {}
     retrieve: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     max_file_size: _Size | None = None
@@ -183,6 +215,16 @@ class Settings(BaseModel):
         return values
 
     @property
+    def mappings(self) -> dict[str, str | None]:
+        """The directories in `path_map`."""
+        return {local: remote for local, remote in self.path_map.items() if local != ANYWHERE}
+
+    @property
+    def sends_named_files(self) -> bool:
+        """True if files of the tests' code are sent when scripts name them."""
+        return ANYWHERE in self.path_map
+
+    @property
     def session_key(self) -> tuple[object, ...]:
         """The settings that partitions must have in common to share a session: all but `PER_JOB`."""
         values = self.model_dump(exclude=PER_JOB)
@@ -192,6 +234,7 @@ class Settings(BaseModel):
 
 
 PER_JOB = {
+    APPEAR_AS,
     "modules_dir",
     "modules_max_age",
     "account",

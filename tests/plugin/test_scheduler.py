@@ -40,6 +40,9 @@ class FakeSession:
     def remote_directory(self, local: str) -> str:
         return f"/scratch{local}"
 
+    def add_sources(self, directories: Iterable[str], private: Iterable[str]) -> None:
+        self.sources, self.private = set(directories), set(private)
+
     def cancel(self, handles: Iterable[JobHandle]) -> None:
         for handle in handles:
             handle.cancel()
@@ -71,7 +74,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSession]:
     fake = FakeSession()
-    monkeypatch.setattr("reframe_firecrest.plugin.scheduler.get_session", lambda *_arguments: fake)
+    monkeypatch.setattr("reframe_firecrest.plugin.remote_session.get_session", lambda *_arguments: fake)
     for name, value in {
         "FIRECREST_URL": "http://127.0.0.1:9",
         "AUTH_TOKEN_URL": "http://127.0.0.1:9/token",
@@ -115,8 +118,9 @@ def test_submit_hands_over_plain_data_and_gives_an_id(
     job = make_job()
     job.submit()
     spec = session.handles[0].spec
+    outputs = ("rfm_job.out", "rfm_job.err")
     assert spec == JobSpec(
-        "rfm_test", str(tmp_path), "rfm_job.sh", ("rfm_job.out", "rfm_job.err"), "a1", spec.selection
+        "rfm_test", str(tmp_path), "rfm_job.sh", outputs, "a1", spec.selection, transfer_account="a1"
     )
     assert job.jobid is not None
     assert job.remotedir == f"/scratch{tmp_path}"
@@ -154,6 +158,19 @@ def test_a_job_is_finished_when_its_outputs_are_local_not_before(make_job: Any, 
     # The download must not count as run time.
     assert job.completion_time == 1000.0
     assert job.nodelist == ["nid001", "nid002", "nid003"]
+
+
+def test_the_start_is_slurms_and_until_then_the_submission(make_job: Any, session: FakeSession) -> None:
+    job = make_job()
+    assert job.start_time is None
+    job.submit()
+    [handle] = session.handles
+    advance(handle, *TO_SLURM, job_id="42", state="PENDING")
+    job.scheduler.poll(job)
+    assert job.start_time == job.submit_time
+    handle.learn(JobState(state="RUNNING", started=700.0))
+    job.scheduler.poll(job)
+    assert job.start_time == 700.0
 
 
 def test_nodes_that_are_known_late_are_listed(make_job: Any, session: FakeSession) -> None:
@@ -335,7 +352,7 @@ def test_a_missing_setting_ends_the_run_before_the_first_test(
 def test_listing_tests_needs_neither_settings_nor_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FIRECREST_URL", raising=False)
     scheduler = getscheduler("firecrest-scheduler")(part_name="compute")
-    assert scheduler.registered_name == "firecrest-scheduler"
+    assert scheduler.registered_name == "slurm"
     assert not scheduler.is_local
 
 
