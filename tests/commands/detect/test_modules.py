@@ -156,7 +156,7 @@ class TestFacts:
             GOOD
             + "after.available:gcc/12 (D)\nafter.available:Lmod Warning: old cache\nafter.available:$(id)\n"
         )
-        assert parsed(text).after.available == ("gcc/12 ".strip(),)
+        assert parsed(text).after.available == ("gcc/12",)
         assert parsed(text).version == "8.7.1"
 
     @pytest.mark.parametrize("text", ["", "kind:lmod\n", "kind:lmod\nkind:lmod\nend:\n"])
@@ -167,7 +167,7 @@ class TestFacts:
     def test_hostile_values_are_left_out(self) -> None:
         text = GOOD + (
             "load:gcc\nload.loaded:`id`\nload.loaded:gcc/1\ninspected:a;b\nconflict:c\n"
-            'inspected:gcc\nconflict:("clang",\'icc\', "$(x)")\nafter.modulepath:/a:relative:/b$x\n'
+            'inspected:gcc\nconflict:("clang",\'icc\', "$x")\nafter.modulepath:/a:relative:/b$x\n'
         )
         found = parsed(text)
         assert found.loads[0].loaded == ("gcc/1",)
