@@ -115,6 +115,11 @@ def detect(
         if config is not None:
             targets = targets_of_file(config, os.environ, prefix)
             environs = modules_targets(config, targets) if wants_modules else []
+            if modules and not environs:
+                fail(
+                    "detect",
+                    f"no system in {config} has modules; set 'modules_system' to another than 'nomod'",
+                )
         else:
             survey, targets = _write_configuration(output, prefix, console, force=force)
             environs = modules_targets_of_survey(targets, output) if wants_modules else []
