@@ -29,6 +29,14 @@ class Exit(IntEnum):
 _STOPPED = "stopped by Ctrl-C or SIGTERM"
 
 EXITS: Mapping[str, Mapping[Exit, str]] = {
+    "annotate": {
+        Exit.DONE: "the results were shown, whether tests failed or not",
+        Exit.FAILED: "nothing was shown: no such run or report, or the summary can't be written",
+    },
+    "child-pipeline": {
+        Exit.DONE: "the pipeline was written",
+        Exit.FAILED: "nothing was written: the input is no pipeline of ReFrame, or an output error",
+    },
     "clean": {
         Exit.DONE: "everything was removed, or there was nothing to clean up",
         Exit.INCOMPLETE: "some jobs or directories could not be cancelled or removed; the output names them",
@@ -43,7 +51,7 @@ EXITS: Mapping[str, Mapping[Exit, str]] = {
     },
     "detect": {
         Exit.DONE: "everything was written",
-        Exit.INCOMPLETE: "the processor information of some partitions is missing; the output names them",
+        Exit.INCOMPLETE: "some processor information or modules are missing; the output names them",
         Exit.FAILED: "nothing was written: a wrong option or setting, or an error of the gateway",
         Exit.STOPPED: f"{_STOPPED}; its jobs were cancelled",
     },
@@ -52,6 +60,11 @@ EXITS: Mapping[str, Mapping[Exit, str]] = {
         Exit.INCOMPLETE: "a check failed",
         Exit.FAILED: "nothing was checked: an option or a setting is wrong",
         Exit.STOPPED: f"{_STOPPED}; its job was cancelled and its file removed",
+    },
+    "merge-results": {
+        Exit.DONE: "all sources were merged",
+        Exit.INCOMPLETE: "some sources could not be read; the output names them",
+        Exit.FAILED: "nothing was merged: the target is not a results database, or can't be written",
     },
     "report": {
         Exit.DONE: "the page was written",

@@ -11,11 +11,14 @@ import typer
 
 from firecrest_sandbox.cli import sandbox
 from reframe_firecrest._version import __version__
+from reframe_firecrest.cli.annotate import annotate
+from reframe_firecrest.cli.child_pipeline import child_pipeline
 from reframe_firecrest.cli.clean import clean
 from reframe_firecrest.cli.demo import demo
 from reframe_firecrest.cli.detect import detect
 from reframe_firecrest.cli.doctor import doctor
 from reframe_firecrest.cli.exit_codes import PROGRAM, Exit, epilog
+from reframe_firecrest.cli.merge_results import merge_results
 from reframe_firecrest.cli.report import report
 from reframe_firecrest.cli.status import status
 from reframe_firecrest.model.errors import one_line
@@ -33,8 +36,20 @@ def _help(command: Callable[..., None]) -> str:
     return (inspect.getdoc(command) or "").replace("    firecrest-sandbox", f"    {PROGRAM} sandbox")
 
 
-for command in (clean, demo, detect, doctor, report, sandbox, status):
-    app.command(help=_help(command), epilog=epilog(command.__name__))(command)
+for command in (
+    annotate,
+    child_pipeline,
+    clean,
+    demo,
+    detect,
+    doctor,
+    merge_results,
+    report,
+    sandbox,
+    status,
+):
+    name = command.__name__.replace("_", "-")
+    app.command(name, help=_help(command), epilog=epilog(name))(command)
 
 USAGE_ERROR: type[typer.BadParameter] = typer.BadParameter.__bases__[0]
 """Base class of the errors that Typer raises for wrong options; it has no public name."""

@@ -12,6 +12,7 @@ import typer
 
 from reframe_firecrest.cli.completion import run_names
 from reframe_firecrest.cli.exit_codes import fail
+from reframe_firecrest.commands.report.history import read_history
 from reframe_firecrest.commands.report.masking import mask_for, masked
 from reframe_firecrest.commands.report.match_run import find_run
 from reframe_firecrest.commands.report.model import Report, report_of
@@ -44,6 +45,13 @@ def report(
             metavar="REPORT.json",
         ),
     ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="ReFrame's results database, for past figures and since when a test has failed.",
+            metavar="RESULTS.db",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(help=f"Output file of the page, or - for standard output; {DEFAULT_OUTPUT} by default."),
@@ -64,11 +72,13 @@ def report(
     Without --report, the page has no verdicts and no performance figures.
     Without the journal of the run, for example on another machine, it has
     no timelines. The run may still be running, or have been killed.
+    With --history, the page shows up to 30 values of each performance figure
+    and since when a test has been failing; see the command merge-results.
     """
     if as_json and output is not None:
         fail("report", "--json excludes --output")
     try:
-        data = _collect(run, results)
+        data = collect(run, results, history)
         if as_json:
             typer.echo(json.dumps(asdict(data), indent=2))
             return
@@ -86,11 +96,22 @@ def report(
     typer.echo(f"{file}: {_count(len(data.tests))}, {format_size(len(page.encode()))}")
 
 
-def _collect(name: str | None, file: Path | None) -> Report:
+def collect(name: str | None, file: Path | None, history: Path | None = None) -> Report:
+    """Collect the data of a run, without secrets.
+
+    Args:
+        name: name of the run; None for the run of the report, or the newest.
+        file: ReFrame's report; None without one.
+        history: ReFrame's results database; None without one.
+
+    Raises:
+        FirecrestError: a file is missing or can't be used.
+    """
     results = None if file is None else read_reframe_report(file)
+    sessions = [] if history is None else read_history(history)
     found = _find(journal_directory(os.environ), name, results)
     # Names and outputs of tests can contain the user's secrets.
-    return masked(report_of(found, results), mask_for(os.environ))
+    return masked(report_of(found, results, sessions=sessions), mask_for(os.environ))
 
 
 def _count(tests: int) -> str:

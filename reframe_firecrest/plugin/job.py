@@ -11,6 +11,7 @@ methods that are overridden: ``prepare``, since ReFrame's loads modules locally;
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -19,7 +20,9 @@ import reframe.core.runtime as rt
 from reframe.core.schedulers.slurm import _SlurmJob
 
 from reframe_firecrest.model.node_sets import expand_nodes
+from reframe_firecrest.modules.changes import changes_undone
 from reframe_firecrest.plugin.environments import emit_environment
+from reframe_firecrest.plugin.remote_modules import commands_of_run
 
 _numbers = itertools.count(1)
 
@@ -61,8 +64,11 @@ class FirecrestJob(_SlurmJob):
         **kwargs: Any,
     ) -> None:
         """Write the job script; the commands of the environment are written to it, not run locally."""
-        emitted = emit_environment(environs or (), rt.runtime().modules_system)
-        super().prepare(commands, [], [*(prepare_cmds or ()), *emitted], *args, **kwargs)
+        modules_system = rt.runtime().modules_system
+        with changes_undone(os.environ):
+            emitted = emit_environment(environs or (), modules_system)
+        setup = [*(prepare_cmds or ()), *commands_of_run(modules_system), *emitted]
+        super().prepare(commands, [], setup, *args, **kwargs)
 
     @property
     def remotedir(self) -> str | None:

@@ -22,7 +22,7 @@ from reframe_firecrest.settings.deprecated import RENAMED, rename_keys, rename_v
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
-LOCAL_FILES = ("ca_bundle", "journal_dir")
+LOCAL_FILES = ("ca_bundle", "journal_dir", "modules_dir")
 """Settings whose values are local files or directories."""
 
 

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from reframe_firecrest.model.setting_names import APPEAR_AS, scheduler_name
+from reframe_firecrest.modules.location import DEFAULT_MAX_AGE
 from reframe_firecrest.settings.credentials import Credentials, gather, no_user_in_url
 
 ENVIRONMENT = {
@@ -41,6 +42,8 @@ ENVIRONMENT = {
     "ca_bundle": "FIRECREST_CA_BUNDLE",
     "max_in_flight": "FIRECREST_MAX_IN_FLIGHT",
     "journal_dir": "FIRECREST_JOURNAL_DIR",
+    "modules_dir": "FIRECREST_MODULES_DIR",
+    "modules_max_age": "FIRECREST_MODULES_MAX_AGE",
     "heartbeat_timeout": "FIRECREST_HEARTBEAT_TIMEOUT",
 }
 """Environment variable of each setting that has one."""
@@ -148,6 +151,9 @@ class Settings(BaseModel):
         max_files: number of files to retrieve per job; the largest files beyond it stay on the system.
         share_inputs: send files of 4 kB and more that several tests have in common only once; each job script
             starts with commands that copy them into the test's own stage directory.
+        direct_upload_max: largest size of a test's files, when packed, that are sent in parts through the
+            gateway itself, and joined by the job; larger ones go through its S3 storage, with a transfer job.
+            0 sends all files through the storage that are too large for one request.
         max_in_flight: largest number of concurrent requests, used while the gateway responds well.
         max_response_size: largest size of a response in bytes, as received and decompressed; for a downloaded
             file the listed size is the limit.
@@ -155,10 +161,13 @@ class Settings(BaseModel):
             is repeated; 0 for no minimum.
         journal_dir: local directory for the journals of runs, which record what a killed run left on the
             system.
+        modules_dir: local directory for snapshots of the system's modules; the settings file's if not set.
+        modules_max_age: seconds after which a snapshot of modules is reported as old when tests are listed or
+            run.
         heartbeat_timeout: seconds without a sign of life after which a run of another machine is considered
             dead, so that `clean` removes its files; raise it for a machine that sleeps for longer.
         poll_interval_min: seconds until a job's state is first requested, and between requests while it
-            changes.
+            changes; up to six times as long if many jobs run.
         poll_interval_max: seconds between requests for a job's state once it has not changed for long.
         retry_timeout: seconds for which a request is retried that a gateway fails to answer after it has
             answered before, and for which one job's state may be unavailable.
@@ -188,12 +197,15 @@ class Settings(BaseModel):
     max_total_size: _Size = ByteSize(100 * 10**9)
     max_files: Annotated[int, Field(ge=0)] = 100_000
     share_inputs: bool = True
+    direct_upload_max: _Size = ByteSize(256 * 1024**2)
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
     max_response_size: Annotated[ByteSize, Field(ge=10**6)] = ByteSize(64 * 10**6)
     min_transfer_rate: _Size = ByteSize(1000)
     journal_dir: Path = Field(default_factory=state_directory)
+    modules_dir: Path | None = None
+    modules_max_age: Annotated[float, Field(ge=0)] = DEFAULT_MAX_AGE
     heartbeat_timeout: Annotated[float, Field(ge=600)] = 86_400.0
-    poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 0.5
     poll_interval_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     retry_timeout: Annotated[float, Field(ge=0, le=86400)] = 1800.0
     auth_retry_timeout: Annotated[float, Field(ge=0, le=3600)] = 120.0
@@ -227,6 +239,8 @@ class Settings(BaseModel):
 
 PER_JOB = {
     APPEAR_AS,
+    "modules_dir",
+    "modules_max_age",
     "account",
     "default_partition",
     "retrieve",

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,8 @@ TOOLS = PROJECT / ".pipelines"
 COMMAND = TOOLS / "node_modules/.bin/gitlab-ci-local"
 NAMESPACE = "reframe-ci-1217"
 """gitlab-ci-local says that every project has this number."""
+INCLUDES = ".gitlab-ci-local/includes/git.example.org/hpc/reframe-firecrest/main"
+"""Files of another project that gitlab-ci-local has fetched; it fetches no file that is there."""
 PATIENCE = 300.0
 needs_tools = pytest.mark.skipif(
     not COMMAND.exists(),
@@ -86,8 +89,27 @@ class Site:
         """Return what must be found nowhere."""
         return [self.gateway(system).variables["FIRECREST_CLIENT_SECRET"] for system in self.sandboxes]
 
-    def start(self, source: str, *jobs: str, **variables: str) -> subprocess.Popen[str]:
-        """Start the pipeline, or only some jobs of it, for this cause and with these variables."""
+    def include_component(self, **inputs: object) -> None:
+        """Include the component instead of the file, with these inputs."""
+        component = "git.example.org/hpc/reframe-firecrest/reframe@main"
+        # JSON is YAML, too.
+        content = json.dumps({"include": [{"component": component, "inputs": inputs}]})
+        (self.directory / ".gitlab-ci.yml").write_text(content)
+        self.commit("Include the component")
+        self.git("update-ref", "refs/remotes/origin/main", "HEAD")
+
+    def start(
+        self, source: str, *jobs: str, concurrency: int = 1, isolated: bool = False, **variables: str
+    ) -> subprocess.Popen[str]:
+        """Start the pipeline, or only some jobs of it, for this cause and with these variables.
+
+        Args:
+            source: what GitLab calls the cause.
+            jobs: names of jobs, or options of gitlab-ci-local.
+            concurrency: number of jobs at the same time.
+            isolated: each job has a directory of its own, and caches work.
+            variables: of the pipeline.
+        """
         given = {
             "CI_PIPELINE_SOURCE": source,
             "REFRAME_FIRECREST_PACKAGE": "reframe-firecrest",
@@ -95,7 +117,8 @@ class Site:
         }
         process = subprocess.Popen(
             [
-                *(str(COMMAND), "--force-shell-executor", "--concurrency", "1"),
+                *(str(COMMAND), "--force-shell-executor", "--concurrency", str(concurrency)),
+                *(("--shell-isolation",) if isolated else ()),
                 *("--ignore-predefined-vars", "CI_PIPELINE_SOURCE"),
                 *(word for name, value in given.items() for word in ("--variable", f"{name}={value}")),
                 *jobs,
@@ -117,9 +140,9 @@ class Site:
         print(output)
         return Pipeline(process.returncode, output)
 
-    def run(self, source: str, *jobs: str, **variables: str) -> Pipeline:
-        """Run a pipeline to its end."""
-        return self.finish(self.start(source, *jobs, **variables))
+    def run(self, source: str, *jobs: str, **more: Any) -> Pipeline:
+        """Run a pipeline to its end; the arguments are those of `start`."""
+        return self.finish(self.start(source, *jobs, **more))
 
     def jobs(self, source: str, **variables: str) -> set[str]:
         """Name the jobs that a pipeline would have."""
@@ -158,7 +181,8 @@ def environment(home: Path) -> dict[str, str]:
 def site(directory: Path, systems: Sequence[str] = SYSTEMS) -> Iterator[Site]:
     """Make a site's repository, and start a sandbox for each of its systems."""
     shutil.copytree(PROJECT / "tests/ci/site", directory, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(PROJECT / "ci", directory / "included")
+    for part in ("ci", "templates"):
+        shutil.copytree(PROJECT / part, directory / INCLUDES / part)
     (directory / ".gitignore").write_text("/reframe-run/\n/.gitlab-ci-local*\n")
     with ExitStack() as stack:
         sandboxes = {name: stack.enter_context(Sandbox(SandboxConfig(system=name))) for name in systems}
@@ -166,6 +190,7 @@ def site(directory: Path, systems: Sequence[str] = SYSTEMS) -> Iterator[Site]:
         stack.callback(made.close)
         made.git("init", "--quiet", "--initial-branch", "main")
         made.git("remote", "add", "origin", str(directory))
+        made.git("remote", "add", "gcl-origin", "https://git.example.org/hpc/site.git")
         made.commit("The site")
         made.git("update-ref", "refs/remotes/origin/main", "HEAD")
         write_variables(made)

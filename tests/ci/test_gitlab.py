@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from reframe_firecrest.commands.results_database import newest_sessions
 from reframe_firecrest.journal.reader import session_logs
+from tests.ci import component
 from tests.ci.runs import family, kill, left_on, places_of, verdicts, wait_until_it_runs
 from tests.ci.sites import NAMESPACE, Pipeline, Site, needs_tools, site
 from tests.conftest import PROJECT
@@ -34,11 +37,14 @@ def offline(tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
-def test_it_fits_gitlabs_schema() -> None:
+INPUTS = {"package": "reframe-firecrest", "systems": ["alpha", "beta"], "settings": "settings.py"}
+
+
+def fits_the_schema(file: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "check_jsonschema"),
-            *("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", str(OURS)),
+            *("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", str(file)),
         ],
         capture_output=True,
         text=True,
@@ -47,8 +53,36 @@ def test_it_fits_gitlabs_schema() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_file_to_include_fits_gitlabs_schema() -> None:
+    fits_the_schema(OURS)
+
+
+def test_the_component_fits_gitlabs_schema(tmp_path: Path) -> None:
+    file = tmp_path / ".gitlab-ci.yml"
+    YAML().dump(component.header(), file)
+    fits_the_schema(file)
+    file.write_text(component.body(INPUTS))
+    fits_the_schema(file)
+
+
+def test_every_input_is_described_and_used_and_accepts_its_default() -> None:
+    text = component.body({name: f"<{name}>" for name in component.inputs()})
+    for name, one in component.inputs().items():
+        assert one["description"].endswith("."), name
+        assert f"<{name}>" in text
+        default = one.get("default")
+        if "regex" in one and default is not None:
+            assert re.search(one["regex"], default), name
+        if "options" in one:
+            assert default in one["options"]
+    assert {name for name, one in component.inputs().items() if "default" not in one} == {
+        "package",
+        "systems",
+    }
+
+
 def test_nothing_prints_a_secret_or_all_variables() -> None:
-    text = OURS.read_text()
+    text = component.TEMPLATE.read_text().partition("\n---\n")[2]
     scripts = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for word in ("SECRET", "API_KEY", "set -x", "printenv", "export -p"):
         assert word not in scripts
@@ -91,6 +125,46 @@ class TestWhichJobsThereAre:
 
 @needs_tools
 @pytest.mark.pipelines
+class TestComponent:
+    def test_it_has_the_jobs_and_stages_of_its_inputs(self, offline: Site) -> None:
+        offline.include_component(**INPUTS, job_prefix="nightly", stage_prefix="hpc-")
+        jobs = {"nightly-setup", "nightly-run: [alpha]", "nightly-run: [beta]", "nightly-report"}
+        assert offline.jobs("web") == jobs
+        assert offline.jobs("push") == set()
+
+    def test_its_rules_are_inputs(self, offline: Site) -> None:
+        offline.include_component(**INPUTS, sources="push", merge_requests="false")
+        assert offline.jobs("web") == set()
+        assert "reframe-setup" in offline.jobs("push")
+        offline.append("checks/quick.py", "# changed")
+        offline.commit("Change a check")
+        assert offline.jobs("merge_request_event") == set()
+
+    @pytest.mark.parametrize(
+        ("wrong", "reason"),
+        [
+            ({"package": None}, "`package` input: required value has not been provided"),
+            ({"systems": "alpha"}, "`systems` input: provided value is not a array"),
+            ({"max_retries": "two"}, "`max_retries` input: provided value is not a number"),
+            ({"timeout": "soon"}, "`timeout` input: `soon` does not match required regex"),
+            ({"sweep_age": "2"}, "`sweep_age` input: `2` does not match required regex"),
+            ({"settings": "/etc/reframe.py"}, "`settings` input: `/etc/reframe.py` does not match"),
+            ({"suite": "--upload-pack=x"}, "`suite` input: `--upload-pack=x` does not match"),
+            ({"split": "maybe"}, "`maybe` cannot be used because it is not in the list of allowed options"),
+            ({"job_prefix": "a b"}, "`job_prefix` input: `a b` does not match required regex"),
+        ],
+        ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
+    )
+    def test_a_wrong_input_is_refused(self, offline: Site, wrong: dict[str, object], reason: str) -> None:
+        given = {name: value for name, value in {**INPUTS, **wrong}.items() if value is not None}
+        offline.include_component(**given)
+        done = offline.run("web", "--list")
+        assert done.code != 0
+        assert reason in done.output
+
+
+@needs_tools
+@pytest.mark.pipelines
 class TestPipelines:
     def test_a_scheduled_one_runs_on_all_systems_and_sweeps(self, here: Site) -> None:
         old, young = "20200131-020000-runner-1f3a5c", f"{time.strftime('%Y%m%d-%H%M%S')}-runner-1f3a5c"
@@ -113,6 +187,7 @@ class TestPipelines:
         assert secrets_shown(here, done) == []
 
     def test_one_with_a_failing_test_fails_and_has_its_reports(self, here: Site, tmp_path: Path) -> None:
+        here.include_component(**INPUTS)
         with site(tmp_path / "suite", systems=()) as suite:
             suite.git("tag", "v1")
             (suite.directory / "checks/sad.py").unlink()
@@ -157,18 +232,36 @@ class TestPipelines:
         assert secrets_shown(here, done) == []
 
     def test_a_child_pipeline_has_a_job_for_each_test(self, here: Site) -> None:
+        """Four jobs at the same time in one directory, as on a shell runner that isolates nothing."""
         done = here.run(
-            "web", REFRAME_SYSTEM="alpha", REFRAME_SPLIT="true", REFRAME_OPTIONS="-n NeedsAFixture"
+            "web", concurrency=4, REFRAME_SYSTEM="alpha", REFRAME_SPLIT="true", REFRAME_TAGS="split"
         )
         assert done.code == 0, done.output
-        assert "warning: 1 job(s)" in done.output
-        fixture = verdicts(here.published("results/needsafixture"))
-        assert set(fixture.values()) == {"passed"}
-        assert len(fixture) == 2
+        assert "reframe-run/children.yml: 4 jobs" in done.output
+        results = [
+            here.published(f"results/{name}") for name in ("Apart_0", "Apart_1", "Apart_2", "NeedsAFixture")
+        ]
+        assert [len(verdicts(one)) for one in results] == [1, 1, 1, 2], "a fixture runs with each test"
+        assert {verdict for one in results for verdict in verdicts(one).values()} == {"passed"}
+        assert all("<html" in (one / "report.html").read_text() for one in results)
+        assert len({log.opened.run for one in results for log in session_logs(one / "journals")}) == 4
         assert left_on(here.gateway("alpha"), NAMESPACE) == set()
-        children = YAML().load(here.directory / "reframe-run/children.yml")
-        ours = YAML().load(OURS)[".reframe-client"]["before_script"]
-        assert children["default"]["before_script"][: len(ours)] == ours, "they install alike"
+        assert secrets_shown(here, done) == []
+
+    def test_three_nights_have_a_history(self, here: Site) -> None:
+        here.include_component(**{**INPUTS, "systems": ["alpha"]})
+        night = {"REFRAME_TAGS": "quick", "isolated": True}
+        assert here.run("schedule", "reframe-setup", **night).code == 0
+        for verdict in ("said", "silent", "silent"):
+            check = here.directory / "checks/quick.py"
+            check.write_text(check.read_text().replace("echo said", f"echo {verdict}") + "# tonight\n")
+            here.commit(f"Tonight it is {verdict}")
+            done = here.run("schedule", "reframe-run: [alpha]", **night)
+            assert (done.code == 0) == (verdict == "said"), done.output
+        page = here.published("results/alpha/report.html").read_text()
+        assert "in 2 consecutive runs; it last passed on " in page
+        assert len(list(newest_sessions(here.published("results/alpha/results.db"), 10))) == 3
+        assert "Report of alpha" in done.output or "report: https://" in done.output
 
     def test_a_merge_request_runs_what_it_changes(self, offline: Site) -> None:
         offline.append("checks/deep/other.py", "# a check")

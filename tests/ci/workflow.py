@@ -21,7 +21,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 PATIENCE = 300.0
-DONE = ("actions/checkout", "actions/setup-python")
+TYPES = {"string": str, "number": int, "boolean": bool}
+DONE = ("actions/checkout", "actions/setup-python", "actions/cache")
 
 
 @dataclass
@@ -33,12 +34,14 @@ class Outcome:
         ran: the names of the steps that ran.
         log: what all wrote.
         outputs: what steps wrote to GITHUB_OUTPUT.
+        summary: what steps wrote to GITHUB_STEP_SUMMARY.
     """
 
     failed: str | None = None
     ran: list[str] = field(default_factory=list)
     log: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
+    summary: str = ""
 
 
 @dataclass
@@ -75,8 +78,8 @@ class Runner:
                 continue
             outcome.ran.append(title)
             if "uses" in step:
-                self._use(title, step.get("with", {}), workspace)
-            elif not self._execute(step, variables, workspace, outcome):
+                self._use(step["uses"].partition("@")[0], step.get("with", {}), workspace)
+            elif not self._execute(step, {**variables, **step.get("env", {})}, workspace, outcome):
                 outcome.failed = outcome.failed or title
         return outcome
 
@@ -92,8 +95,9 @@ class Runner:
     def _execute(
         self, step: Mapping[str, Any], variables: Mapping[str, str], workspace: Path, outcome: Outcome
     ) -> bool:
-        told = self.place / "github-output"
+        told, summary = self.place / "github-output", self.place / "github-summary"
         told.write_text("")
+        summary.write_text("")
         process = subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
             cwd=workspace,
@@ -101,6 +105,7 @@ class Runner:
                 **self.environment,
                 **{name: self._resolve(value) for name, value in variables.items()},
                 "GITHUB_OUTPUT": str(told),
+                "GITHUB_STEP_SUMMARY": str(summary),
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -115,6 +120,7 @@ class Runner:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         outcome.log += output
+        outcome.summary += summary.read_text()
         for line in told.read_text().splitlines():
             name, _, value = line.partition("=")
             outcome.outputs[name] = value
@@ -139,6 +145,27 @@ class Runner:
                     shutil.copy(path, target)
         else:
             raise AssertionError(f"an action that nobody has thought of: {action}")
+
+
+def inputs_of(workflow: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the meaning of the inputs of a reusable workflow that a job calls.
+
+    Raises:
+        ValueError: an input is missing or unknown, which GitHub refuses.
+        TypeError: an input has another type.
+    """
+    declared = workflow["on"]["workflow_call"]["inputs"]
+    if unknown := set(given) - set(declared):
+        raise ValueError(f"unknown inputs: {', '.join(sorted(unknown))}")
+    values = {}
+    for name, one in declared.items():
+        if name not in given and one.get("required"):
+            raise ValueError(f"the input {name} is missing")
+        value = given.get(name, one.get("default"))
+        if not isinstance(value, TYPES[one["type"]]):
+            raise TypeError(f"the input {name} is no {one['type']}")
+        values[f"inputs.{name}"] = str(value).lower() if isinstance(value, bool) else str(value)
+    return values
 
 
 def read_workflow(path: Path) -> dict[str, Any]:

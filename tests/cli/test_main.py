@@ -24,7 +24,7 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_has_its_exit_codes_in_the_table() -> None:
-    assert sorted(info.callback.__name__ for info in app.registered_commands if info.callback) == COMMANDS
+    assert sorted(info.name for info in app.registered_commands if info.name) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

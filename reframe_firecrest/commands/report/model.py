@@ -7,6 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from reframe_firecrest.commands.report.history import (
+    FailureHistory,
+    PastSession,
+    earlier_than,
+    failure_history,
+    with_past,
+)
 from reframe_firecrest.commands.report.match_run import matches_run
 from reframe_firecrest.commands.report.output_tails import Tail, tails_of
 from reframe_firecrest.commands.report.performance import PerformanceValue, performance_values
@@ -68,10 +75,12 @@ class Failure:
     Attributes:
         test: the test.
         outputs: the ends of its outputs; None if there are too many failures to show all.
+        history: since when it has been failing; None without earlier results of it.
     """
 
     test: Test
     outputs: Sequence[Tail] | None
+    history: FailureHistory | None = None
 
 
 @dataclass(frozen=True)
@@ -134,13 +143,19 @@ class Report:
     made: float
 
 
-def report_of(run: Run | None, results: ReframeReport | None, now: float | None = None) -> Report:
+def report_of(
+    run: Run | None,
+    results: ReframeReport | None,
+    now: float | None = None,
+    sessions: Sequence[PastSession] = (),
+) -> Report:
     """Collect the data of a run.
 
     Args:
         run: the run in the journals; None without a journal.
         results: ReFrame's report; None without one.
         now: current time in seconds since the epoch.
+        sessions: sessions of the results database, oldest first; those before the run are its history.
 
     Raises:
         ReportError: both are missing, or they do not belong together.
@@ -164,6 +179,7 @@ def report_of(run: Run | None, results: ReframeReport | None, now: float | None 
         begins.append(results.session_info.time_start_unix)
         ends.append(results.session_info.time_end_unix)
     begin, end = min(begins), max(ends)
+    past = earlier_than(results, sessions)
     tests = join_tests(timelines, results, session_logs[0].opened.stage if session_logs else "")
     counts = Counter(test.verdict for test in tests)
     return Report(
@@ -177,9 +193,9 @@ def report_of(run: Run | None, results: ReframeReport | None, now: float | None 
         end=end,
         verdicts={verdict: counts[verdict] for verdict in Verdict if counts[verdict]},
         tests=tests,
-        failures=_failures(tests),
+        failures=_failures(tests, past, begin),
         causes=_causes(tests),
-        figures=performance_values(results),
+        figures=with_past(performance_values(results), past, begin),
         sessions=[
             _session(summarise_session(session_log, standing, until), len(session_log.transfers))
             for session_log, standing, until in zip(session_logs, standings, untils, strict=True)
@@ -209,10 +225,14 @@ def _names(tests: Sequence[Test], results: ReframeReport | None) -> Mapping[str,
     return names
 
 
-def _failures(tests: Sequence[Test]) -> list[Failure]:
+def _failures(tests: Sequence[Test], past: Sequence[PastSession], begin: float) -> list[Failure]:
     bad = [test for test in tests if test.verdict in BAD]
     return [
-        Failure(test, tails_of(test.directory, test.outputs) if number < QUOTED else None)
+        Failure(
+            test=test,
+            outputs=tails_of(test.directory, test.outputs) if number < QUOTED else None,
+            history=failure_history(test, past, begin),
+        )
         for number, test in enumerate(bad)
     ]
 

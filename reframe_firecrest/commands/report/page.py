@@ -17,8 +17,10 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reframe_firecrest._version import __version__
+from reframe_firecrest.commands.report.history import FailureHistory
 from reframe_firecrest.commands.report.model import Report
 from reframe_firecrest.commands.report.performance import PerformanceValue
+from reframe_firecrest.commands.report.sparkline import HEIGHT, WIDTH, sparkline_of
 from reframe_firecrest.commands.report.time_axis import Axis, axis_of
 from reframe_firecrest.commands.report.time_breakdown import STEPS
 from reframe_firecrest.commands.report.verdicts import BAD, RESULTS, WHOLE, Test, Verdict
@@ -74,6 +76,7 @@ def render(report: Report) -> str:
             areas=areas_of(report) if len(report.tests) >= CROWDED else None,
             parts=[*PARTS, *([WHOLE] if _outlined(report.tests) else [])],
             headline=headline_of(report),
+            with_past=any(figure.past for figure in report.figures),
             style=style,
             script=script,
             script_digest=digest,
@@ -153,6 +156,16 @@ def gauge_of(figure: PerformanceValue) -> Gauge | None:
     return Gauge(round(left, 2), round(right - left, 2), round(50 + 50 * figure.deviation / reach, 2))
 
 
+def failing_since(history: FailureHistory) -> str:
+    """Describe in words since when a test has been failing."""
+    if history.sessions == 1:
+        return f"this run; it last passed on {_clock(history.passed or 0.0)}"
+    since = f"{_clock(history.since)}, in {history.sessions} consecutive runs"
+    if history.passed is None:
+        return f"{since}; it has not passed since the history began"
+    return f"{since}; it last passed on {_clock(history.passed)}"
+
+
 def bar(span: Span, axis: Axis) -> str:
     """Return the position of a part of a test's time as a CSS style, wide enough to be visible."""
     left = axis.place(span.begin)
@@ -225,9 +238,17 @@ def _environment() -> Environment:
         sign=SIGNS.__getitem__,
         slug=lambda verdict: verdict.name.lower(),
         describe=describe,
+        failing_since=failing_since,
+        sparkline=lambda figure: sparkline_of(figure.past, one_line(figure.unit)),
         units=format_size,
     )
-    environment.globals.update(end_of_axis=END_OF_AXIS, most_at_once=most_at_once, steps=STEPS, whole=WHOLE)
+    environment.globals.update(
+        end_of_axis=END_OF_AXIS,
+        most_at_once=most_at_once,
+        steps=STEPS,
+        whole=WHOLE,
+        spark=(WIDTH, HEIGHT),
+    )
     return environment
 
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reframe_firecrest.commands.report.reframe_report import CaseResult, Reference, ReframeReport
 
 MISSED = frozenset({"fail", "xfail"})
 """Results of tests that may be due to a value that could not be extracted."""
+
+
+@dataclass(frozen=True)
+class PastValue:
+    """A value in a session.
+
+    Attributes:
+        time: start of the session in seconds since the epoch.
+        value: the value.
+    """
+
+    time: float
+    value: float
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class PerformanceValue:
         deviation: deviation as a fraction of the reference; None without a reference.
         verdict: ReFrame's verdict: ``pass``, ``fail``, ``xfail``, ``xpass``; empty for none. A value that
             could not be extracted has the verdict of a test that failed.
+        past: values of earlier sessions and this one, oldest first; empty without a history.
     """
 
     test: str
@@ -40,6 +54,7 @@ class PerformanceValue:
     upper: float | None
     deviation: float | None
     verdict: str
+    past: Sequence[PastValue] = ()
 
 
 def performance_values(results: ReframeReport | None) -> list[PerformanceValue]:

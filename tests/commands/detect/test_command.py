@@ -121,7 +121,9 @@ class TestWithoutAGateway:
         assert (tmp_path / "site.py").read_text() == "mine"
         assert "'url' is missing" in self.refused(detect(tmp_path, "--output", "site.py", "--force"))
 
-    @pytest.mark.parametrize("other", [["--output", "x.py"], ["--force"], ["--no-processors"]])
+    @pytest.mark.parametrize(
+        "other", [["--output", "x.py"], ["--force"], ["--no-processors"], ["--no-processors", "--no-modules"]]
+    )
     def test_options_that_contradict_each_other_are_refused(self, other: list[str], tmp_path: Path) -> None:
         assert "--config excludes" in self.refused(detect(tmp_path, "--config", "site.py", *other))
 

@@ -30,5 +30,11 @@ class Quick(Said):
 
 @rfm.simple_test
 class NeedsAFixture(Said):
-    tags = {"fixture"}
+    tags = {"fixture", "split"}
     prepared = fixture(Prepared, scope="session")
+
+
+@rfm.simple_test
+class Apart(Said):
+    tags = {"split"}
+    number = parameter(range(3))

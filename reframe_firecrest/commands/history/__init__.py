@@ -1,0 +1,1 @@
+"""`reframe-firecrest merge-results`: merge ReFrame's results databases."""
