@@ -120,8 +120,9 @@ class RetrievalRequest:
 
     def take_claims(self, claims: Sequence[RemoteFile]) -> None:
         """Take a listing of the directory of claims."""
-        prepares = bool(self.directory.promised)
-        self.markers = read_claims(claims, self.submission.token, self.markers, prepares=prepares)
+        self.markers = read_claims(
+            claims, self.submission.token, self.markers, prepares=self.directory.prepares
+        )
 
     def shows_output(self) -> bool:
         """Return true if the listing has the outputs that the job must have."""

@@ -18,6 +18,7 @@ from reframe_firecrest.session.duplicates import Duplicates
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.remote_cleanup import RemoteCleanup
 from reframe_firecrest.session.session_record import SessionRecord
+from reframe_firecrest.session.split_download import SplitDownload
 from reframe_firecrest.session.stage_directory import StageDirectories
 from reframe_firecrest.session.stage_in import StageIn
 from reframe_firecrest.session.stage_out import StageOut
@@ -77,16 +78,19 @@ def make_services(
     cancel_queue = CancelQueue(gateway, reactor)
     watcher = Watcher(gateway, settings, reactor, lambda: len(running))
     gateway.follow_jobs_with(watcher)
+    submitter = Submitter(gateway, settings.retry_timeout)
+    duplicates = Duplicates(gateway, context.claims, cancel_queue)
+    split = SplitDownload(context, submitter, watcher, duplicates, cancel_queue)
     return Services(
         context,
         settings,
         directories,
-        StageIn(context, directories, running),
-        Submitter(gateway, settings.retry_timeout),
+        StageIn(context, directories, running, settings.direct_upload_max),
+        submitter,
         watcher,
-        StageOut(context),
+        StageOut(context, split),
         cancel_queue,
-        Duplicates(gateway, context.claims, cancel_queue),
+        duplicates,
         RemoteCleanup(context, reactor),
         TransferAccount(gateway, context.system.capabilities),
     )

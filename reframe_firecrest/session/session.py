@@ -186,6 +186,7 @@ class Session:
             await (self._gateway or self._connection).close()
 
     async def _clean_up(self, services: Services) -> None:
+        await services.stage_out.abandon()
         cancelled = [life for job, life in self._lives.items() if job.state.phase is Phase.CANCELLED]
         await asyncio.gather(
             *(life.finish() for life in cancelled), services.cancel_queue.finish(), return_exceptions=True

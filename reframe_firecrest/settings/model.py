@@ -151,6 +151,9 @@ class Settings(BaseModel):
         max_files: number of files to retrieve per job; the largest files beyond it stay on the system.
         share_inputs: send files of 4 kB and more that several tests have in common only once; each job script
             starts with commands that copy them into the test's own stage directory.
+        direct_upload_max: largest size of a test's files, when packed, that are sent in parts through the
+            gateway itself, and joined by the job; larger ones go through its S3 storage, with a transfer job.
+            0 sends all files through the storage that are too large for one request.
         max_in_flight: largest number of concurrent requests, used while the gateway responds well.
         max_response_size: largest size of a response in bytes, as received and decompressed; for a downloaded
             file the listed size is the limit.
@@ -194,6 +197,7 @@ class Settings(BaseModel):
     max_total_size: _Size = ByteSize(100 * 10**9)
     max_files: Annotated[int, Field(ge=0)] = 100_000
     share_inputs: bool = True
+    direct_upload_max: _Size = ByteSize(256 * 1024**2)
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
     max_response_size: Annotated[ByteSize, Field(ge=10**6)] = ByteSize(64 * 10**6)
     min_transfer_rate: _Size = ByteSize(1000)

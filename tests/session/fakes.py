@@ -19,7 +19,13 @@ from pathlib import Path
 from reframe_firecrest.gateway.partial_packing import pack_what_can_be
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model.capabilities import Capabilities
-from reframe_firecrest.model.errors import ForbiddenError, GatewayError, NotFoundError, UnlistableError
+from reframe_firecrest.model.errors import (
+    ForbiddenError,
+    GatewayError,
+    NotFoundError,
+    TooLargeError,
+    UnlistableError,
+)
 from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.remote_file import Archive, FileKind, RemoteFile
@@ -64,6 +70,7 @@ class FakeGateway:
         listed_parts: what lists show instead of `parts`.
         unsure: looks for a submission's job that will tell nothing.
         damaged: downloads of which only half will come.
+        damaged_parts: parts of files that will come with another content.
         apart: each directory's files are in an archive of their own, with names relative to it.
         unreadable: names of files and directories that the gateway's user can't read.
         begins: a job that ends has begun; otherwise a test has to say so by `begin`.
@@ -86,6 +93,7 @@ class FakeGateway:
         self.unsure = 0
         self.unpackable: set[str] = set()
         self.damaged = 0
+        self.damaged_parts = 0
         self.apart = False
         self.unreadable: set[str] = set()
         self.begins = True
@@ -223,6 +231,22 @@ class FakeGateway:
         if self.damaged:
             self.damaged -= 1
             os.truncate(local, local.stat().st_size // 2)
+
+    async def upload_part(self, content: bytes, remote: str) -> str:
+        await self._enter("upload_part")
+        Path(remote).write_bytes(content)
+        return remote
+
+    async def download_part(self, remote: str, size: int) -> bytes:
+        await self._enter("download_part")
+        self._refuse([remote])
+        content = Path(remote).read_bytes()
+        if len(content) > self.capabilities.max_direct_download:
+            raise TooLargeError(f"{remote} is too large", status=413)
+        if self.damaged_parts and "/split-" in remote:
+            self.damaged_parts -= 1
+            return content[:-1] + bytes([content[-1] ^ 1])
+        return content
 
     async def extract(self, archive: str, directory: str) -> None:
         await self._enter("extract")

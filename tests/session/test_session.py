@@ -132,6 +132,7 @@ def test_a_listing_that_is_too_long_is_not_asked_for_again(stage: Stage) -> None
 
 
 def test_no_two_archives_make_the_same_directories_at_the_same_time(stage: Stage) -> None:
+    stage.settings = stage.settings.model_copy(update={"direct_upload_max": 0})
     stage.gateway.max_direct_upload = 20_000
     gate = block(stage, "extract")
     jobs = [stage.submit(f"s/p/e/t{number}", files={"x": str(number) * 12_000}) for number in range(2)]
@@ -211,6 +212,7 @@ def test_a_group_that_fails_is_tried_one_by_one(stage: Stage) -> None:
 
 
 def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
+    stage.settings = stage.settings.model_copy(update={"direct_upload_max": 0})
     stage.gateway.max_direct_upload = 100_000
     slow = asyncio.Event()
     upload = stage.gateway.upload
