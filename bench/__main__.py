@@ -18,11 +18,13 @@ from typing import Any
 from rich.console import Console
 
 from bench.cases import Case, Options
-from bench.figures import Figure, figures, growth
+from bench.figure import Figure
+from bench.figures import figures
 from bench.running import measure, why_no_slurm
 from bench.runs import Run
 from bench.surroundings import Surroundings
 from bench.tables import Sheet, figure_sheet, markdown, rich_table, scale_sheet, time_sheet, traffic_sheet
+from bench.targets import targets
 
 WIDTH = 200
 
@@ -30,16 +32,20 @@ WIDTH = 200
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; return exit code 0 if all tests passed."""
     given = _parser().parse_args(arguments)
-    no_slurm = why_no_slurm() if given.slurm else None
+    no_slurm = why_no_slurm()
     if no_slurm:
-        print(f"--slurm is skipped: {no_slurm}", file=sys.stderr)
+        print(f"no comparison with ReFrame's slurm: {no_slurm}", file=sys.stderr)
     outside = bool(os.environ.get("FIRECREST_URL"))
     options = Options(
         tests=tuple(given.tests),
         latencies=(None,) if outside else tuple(given.latency),
         large_mib=given.large,
-        slurm=given.slurm and not no_slurm,
-        scale=given.scale,
+        slurm=not no_slurm,
+        scales=tuple(sorted(set(given.scale))),
+        sleep=given.sleep if given.history is not None else 0,
+        # The jobs of another gateway's accounts are as they are.
+        history=0 if outside else given.history or 0,
+        more=given.more,
     )
     surroundings = Surroundings.now(given.label, api=None if outside else given.api, repeat=given.repeat)
     found: dict[Case, list[Run]] = {case: [] for case in options.cases()}
@@ -48,13 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for case, runs in found.items():
             runs.append(measure(case, "v1" if given.api == 1 else "v2"))
             _print_progress(case, runs[-1], number)
-    reached, grown = figures(options, found), growth(options, found)
-    sheets = [figure_sheet("Figures to reach", [*reached, *grown]), time_sheet(found), traffic_sheet(found)]
-    sheets += [scale_sheet(options, found)] if options.scale else []
+    reached = targets(options, found)
+    further = figures(options, found) if options.more else []
+    sheets = [figure_sheet("Targets", reached)]
+    sheets += [figure_sheet("Further figures", further)] if further else []
+    sheets += [time_sheet(found), traffic_sheet(found)]
+    sheets += [scale_sheet(options, found)] if options.scales else []
     _show(surroundings, sheets)
     if given.json:
         given.json.write_text(
-            json.dumps(_everything(surroundings, [*reached, *grown], found), indent=2) + "\n"
+            json.dumps(_everything(surroundings, [*reached, *further], found), indent=2) + "\n"
         )
     if given.markdown:
         text = "\n".join([f"{surroundings.text}\n", *(markdown(sheet) for sheet in sheets)])
@@ -65,14 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--tests", type=_positive, nargs="+", default=[20, 100, 500], help="sizes of the suite"
+        "--tests", type=_positive, nargs="+", default=[1, 4, 20, 100], help="sizes of the suite"
     )
     parser.add_argument(
         "--latency",
         type=_seconds,
         nargs="+",
         default=[0.0, 0.2],
-        help="latencies in seconds per request, sandbox only",
+        help="latencies in seconds per request, sandbox only; without --more only the highest is used",
     )
     parser.add_argument(
         "--repeat", type=_positive, default=1, metavar="N", help="number of runs of each case"
@@ -81,14 +90,24 @@ def _parser() -> argparse.ArgumentParser:
         "--large", type=_positive, default=0, metavar="MIB", help="also run a test with large files"
     )
     parser.add_argument(
-        "--slurm", action="store_true", help="also run ReFrame's slurm scheduler, if sbatch works"
+        "--scale",
+        type=_positive,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="also run suites of these sizes without latency, and compare their costs per test; takes long",
     )
     parser.add_argument(
-        "--scale",
-        type=_scale,
-        default=0,
+        "--history",
+        type=_number,
         metavar="N",
-        help="also run N, N/2 and N/4 tests",
+        help="also run sleeping tests, in an idle account and in one with N other jobs (sandbox); takes long",
+    )
+    parser.add_argument(
+        "--sleep", type=_positive, default=180, metavar="S", help="seconds that the sleeping tests sleep"
+    )
+    parser.add_argument(
+        "--more", action="store_true", help="also measure each latency, shared inputs, and memory"
     )
     parser.add_argument(
         "--api", type=int, choices=[1, 2], default=2, help="version of FirecREST's API, sandbox only"
@@ -106,10 +125,10 @@ def _positive(text: str) -> int:
     return number
 
 
-def _scale(text: str) -> int:
+def _number(text: str) -> int:
     number = int(text)
-    if number < 8:
-        raise argparse.ArgumentTypeError(f"{text} is too small to show growth; use at least 8")
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
     return number
 
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COMPARED = 100
 """Number of tests in the runs that are compared with other schedulers."""
+
+NATIVE = (20, 100)
+"""Numbers of tests in the runs that are compared with ReFrame's own `slurm` scheduler."""
+
+LISTED = 10
+"""Number of tests that are listed."""
+
+SLEEPING = 20
+"""Number of tests that sleep while the account's other jobs are listed."""
 
 FIRECREST, LOCAL, SLURM = "firecrest", "local", "slurm"
 """The partitions of bench/settings.py."""
@@ -22,6 +31,9 @@ class Case:
         large_mib: size of an additional file in each direction, in MiB.
         partition: partition of bench/settings.py.
         over_slurm: the sandbox runs the jobs through Slurm.
+        listing: the tests are listed (``reframe -l``), not run.
+        sleep: seconds that each test sleeps.
+        history: number of other jobs of the account that the sandbox lists.
     """
 
     tests: int
@@ -30,6 +42,9 @@ class Case:
     large_mib: int = 0
     partition: str = FIRECREST
     over_slurm: bool = False
+    listing: bool = False
+    sleep: int = 0
+    history: int = 0
 
     @property
     def is_plain(self) -> bool:
@@ -40,9 +55,12 @@ class Case:
     def title(self) -> str:
         """Title in tables."""
         parts = [f"{self.tests} tests" if self.tests > 1 else "1 test"]
+        parts += ["listed"] if self.listing else []
         parts += [] if self.latency is None else [f"{self.latency * 1000:.0f} ms"]
         parts += ["same inputs"] if self.shared else []
         parts += [f"{self.large_mib} MiB each way"] if self.large_mib else []
+        parts += [f"sleeping {self.sleep} s"] if self.sleep else []
+        parts += [f"{self.history} other jobs"] if self.history else []
         parts += ["over Slurm"] if self.over_slurm else []
         parts += [] if self.partition == FIRECREST else [f"ReFrame's {self.partition}"]
         return ", ".join(parts)
@@ -57,14 +75,20 @@ class Options:
         latencies: seconds per request; a single None for a gateway other than the sandbox.
         large_mib: size of the large file in each direction in MiB, 0 for none.
         slurm: compare with ReFrame's own `slurm` scheduler.
-        scale: the largest of three sizes that show how cost grows, 0 for none.
+        scales: sizes that show how cost grows, smallest first.
+        sleep: seconds that the tests sleep that show the cost of polling, 0 for no such tests.
+        history: number of the account's other jobs in one of these runs; the sandbox only.
+        more: also measure what has no target in the first table.
     """
 
     tests: tuple[int, ...]
     latencies: tuple[float | None, ...]
     large_mib: int = 0
     slurm: bool = False
-    scale: int = 0
+    scales: tuple[int, ...] = ()
+    sleep: int = 0
+    history: int = 0
+    more: bool = False
 
     @property
     def fast(self) -> float | None:
@@ -79,11 +103,6 @@ class Options:
     @property
     def _known_latencies(self) -> list[float]:
         return [latency for latency in self.latencies if latency is not None]
-
-    @property
-    def scales(self) -> tuple[int, ...]:
-        """The three sizes, smallest first."""
-        return (self.scale // 4, self.scale // 2, self.scale) if self.scale else ()
 
     @property
     def shared(self) -> Case:
@@ -103,17 +122,34 @@ class Options:
             Case(1, large_mib=self.large_mib, partition=LOCAL),
         )
 
-    @property
-    def rivals(self) -> tuple[Case, Case]:
-        """The run through the slowest gateway, and the one with ReFrame's own `slurm` on the same Slurm."""
-        size = min(COMPARED, max(self.tests))
+    def scaled(self, size: int) -> Case:
+        """Return the run that shows the cost of a size, without added latency."""
+        return Case(size, None if self.fast is None else 0.0)
+
+    def rivals(self, size: int) -> tuple[Case, Case]:
+        """Return the run through the slowest gateway, and ReFrame's own `slurm` on the same Slurm."""
         return Case(size, self.slow, over_slurm=self.slow is not None), Case(size, partition=SLURM)
+
+    @property
+    def listings(self) -> tuple[Case, Case]:
+        """The list of tests with this package, and with ReFrame's own `slurm`; it needs no Slurm."""
+        ours = Case(LISTED, listing=True)
+        return ours, replace(ours, partition=SLURM)
+
+    @property
+    def sleeping(self) -> tuple[Case, Case]:
+        """The runs of sleeping tests in an idle and in a busy account."""
+        idle = Case(SLEEPING, self.slow, sleep=self.sleep)
+        return idle, replace(idle, history=self.history)
 
     def cases(self) -> list[Case]:
         """Return the cases to measure, without duplicates."""
-        found = [Case(tests, latency) for tests in self.tests for latency in self.latencies]
-        found += [Case(tests, self.fast) for tests in self.scales]
-        found += [self.shared, self.own]
+        latencies = self.latencies if self.more else (self.slow,)
+        found = [Case(tests, latency) for tests in self.tests for latency in latencies]
+        found += self.listings
+        found += [self.shared, self.own] if self.more else []
         found += self.large if self.large_mib else ()
-        found += self.rivals if self.slurm else ()
+        found += [case for size in NATIVE if self.slurm for case in self.rivals(size)]
+        found += [self.scaled(size) for size in self.scales]
+        found += self.sleeping if self.sleep else ()
         return list(dict.fromkeys(found))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -23,17 +23,32 @@ HERE = Path(__file__).resolve().parent
 LIMIT_S = 3600.0
 """Seconds after which a run has failed."""
 
+TIMED_OUT = f"not finished after {LIMIT_S:.0f} s"
+
+TOLD = "told.json"
+"""File in which bench/settings.py reports its measurements."""
+
+LISTINGS = 7
+"""How often tests are listed: a list takes half a second, so one of them shows little."""
+
 
 def measure(case: Case, api: Literal["v1", "v2"] = "v2") -> Run:
     """Run a case once, through a new sandbox with the given version of the API if it needs one."""
+    if case.listing:
+        return list_tests(case)
     if case.partition != FIRECREST or case.latency is None:
         return run_reframe(case, {})
-    config = SandboxConfig(
-        api=api,
-        nodes=8,
-        cpus=64,
-        latency=case.latency,
-        runner="slurm" if case.over_slurm else "embedded",
+    # Other versions of the sandbox know no history.
+    history = {"history": case.history} if case.history else {}
+    config = SandboxConfig.model_validate(
+        {
+            "api": api,
+            "nodes": 8,
+            "cpus": 64,
+            "latency": case.latency,
+            "runner": "slurm" if case.over_slurm else "embedded",
+            **history,
+        }
     )
     try:
         with Sandbox(config) as sandbox:
@@ -44,6 +59,29 @@ def measure(case: Case, api: Literal["v1", "v2"] = "v2") -> Run:
         return Run(remarks=[str(error)])
 
 
+def list_tests(case: Case) -> Run:
+    """List the tests several times; return the median wall time and memory."""
+    runs = []
+    for _ in range(LISTINGS):
+        with _scratch() as scratch:
+            begun = time.monotonic()
+            answer = _start(case, {}, scratch, "-l")
+            run = Run(wall_s=time.monotonic() - begun)
+            if answer is None or answer.returncode or f"Found {case.tests} check(s)" not in answer.stdout:
+                return Run(remarks=_complaints(answer) if answer else [TIMED_OUT])
+            run.told = Told.model_validate_json(Path(scratch, TOLD).read_text())
+            runs.append(run)
+    middle = median_low(runs, key=lambda run: run.wall_s)
+    middle.passed = True
+    middle.told.peak_bytes = median_low(runs, key=lambda run: run.told.peak_bytes).told.peak_bytes
+    return middle
+
+
+def median_low(runs: list[Run], key: Callable[[Run], float]) -> Run:
+    """Return the run with the median value; of two, the one with the lower."""
+    return sorted(runs, key=key)[(len(runs) - 1) // 2]
+
+
 def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
     """Run ReFrame once.
 
@@ -51,46 +89,62 @@ def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
         case: the case.
         gateway: environment variables of the gateway, in addition to those of this process.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as scratch:
-        told, report = Path(scratch, "told.json"), Path(scratch, "report.json")
-        command = [
-            *(sys.executable, "-c", "from reframe.frontend.cli import main; main()"),
-            *("-C", str(HERE / "settings.py"), "-c", str(HERE / "suite.py"), "-r", "--keep-stage-files"),
-            *("--system", f"bench:{case.partition}", "--prefix", scratch, "--report-file", str(report)),
-        ]
-        variables = {
-            **os.environ,
-            **gateway,
-            "XDG_STATE_HOME": scratch,
-            "BENCH_OUT": str(told),
-            "BENCH_PARTITION": case.partition,
-            "BENCH_TESTS": str(case.tests),
-            "BENCH_SHARED": "1" if case.shared else "",
-            "BENCH_LARGE_MIB": str(case.large_mib),
-        }
+    with _scratch() as scratch:
+        report = Path(scratch, "report.json")
         start = time.monotonic()
-        try:
-            answer = subprocess.run(
-                command,
-                env=variables,
-                cwd=scratch,
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return Run(wall_s=LIMIT_S, remarks=[f"not finished after {LIMIT_S:.0f} s"])
+        answer = _start(case, gateway, scratch, "-r", "--keep-stage-files", "--report-file", str(report))
+        if answer is None:
+            return Run(wall_s=LIMIT_S, remarks=[TIMED_OUT])
         run = Run(wall_s=time.monotonic() - start, session_s=_session_s(report))
         run.passed = f"Ran {case.tests}/{case.tests} test case(s)" in answer.stdout and answer.returncode == 0
         if not run.passed:
             run.remarks += _complaints(answer)
+        told = Path(scratch, TOLD)
         if told.exists():
             run.told = Told.model_validate_json(told.read_text())
-        run.traffic = traffic_of(run.told.requests, variables)
+        run.traffic = traffic_of(run.told.requests, {**os.environ, **gateway})
         bounds = measure_bounds(Path(scratch, "stage"), HERE / "src", Path(scratch), pack=not case.large_mib)
         run.inputs, run.scripts, run.packed = bounds.inputs, bounds.scripts, bounds.packed
         return run
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)
+
+
+def _start(
+    case: Case, gateway: Mapping[str, str], scratch: str, *action: str
+) -> subprocess.CompletedProcess[str] | None:
+    """Start ReFrame and wait for its end; return None if it takes too long."""
+    command = [
+        *(sys.executable, "-c", "from reframe.frontend.cli import main; main()"),
+        *("-C", str(HERE / "settings.py"), "-c", str(HERE / "suite.py")),
+        *("--system", f"bench:{case.partition}", "--prefix", scratch, *action),
+    ]
+    variables = {
+        **os.environ,
+        **gateway,
+        "XDG_STATE_HOME": scratch,
+        "BENCH_OUT": str(Path(scratch, TOLD)),
+        "BENCH_PARTITION": case.partition,
+        "BENCH_TESTS": str(case.tests),
+        "BENCH_SHARED": "1" if case.shared else "",
+        "BENCH_LARGE_MIB": str(case.large_mib),
+        "BENCH_SLEEP": str(case.sleep),
+        "BENCH_LISTING": "1" if case.listing else "",
+    }
+    try:
+        return subprocess.run(
+            command,
+            env=variables,
+            cwd=scratch,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _complaints(answer: subprocess.CompletedProcess[str]) -> list[str]:

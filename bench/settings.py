@@ -28,9 +28,11 @@ SlurmJobScheduler.submit = _timed(SlurmJobScheduler.submit)
 
 if os.environ["BENCH_PARTITION"] == "firecrest":
     # Only for this partition: the package would affect the speed and memory of the others.
+    import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
+
+if os.environ["BENCH_PARTITION"] == "firecrest" and not os.environ["BENCH_LISTING"]:
     import httpx
 
-    import reframe_firecrest  # noqa: F401 - importing registers the scheduler and the launcher
     from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
     FirecrestScheduler.submit = _timed(FirecrestScheduler.submit)

@@ -15,6 +15,12 @@ class Bench(rfm.RunOnlyRegressionTest):
     large_mib = variable(int, value=int(os.environ.get("BENCH_LARGE_MIB", "0")))
     sourcesdir = "src"
     executable = "cksum data-* > sums && echo made > result && echo done"
+    sleep = int(os.environ.get("BENCH_SLEEP", "0"))
+
+    @run_before("run")
+    def wait(self):
+        if self.sleep:
+            self.prerun_cmds = [f"sleep {self.sleep}"]
 
     @run_before("run")
     def make_inputs(self):

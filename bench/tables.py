@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cases import FIRECREST, Case, Options
-from bench.figures import Figure, Found
+from bench.figure import Figure, Found
 from bench.runs import Run
 from bench.spread import Spread
 
-WORDS = frozenset({"figure", "suite", "reached", "remark"})
+WORDS = frozenset({"figure", "suite", "met", "remark"})
 """Columns of text; the others are numbers."""
 
-VERDICTS = {True: "yes", False: "NO", None: ""}
+VERDICTS = {True: "met", False: "MISSED", None: ""}
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ def figure_sheet(title: str, figures: Iterable[Figure]) -> Sheet:
     """Return a table of figures with their targets."""
     return Sheet(
         title,
-        ("figure", "suite", "measured", "target", "reached", "remark"),
+        ("figure", "suite", "measured", "target", "met", "remark"),
         [
             (
                 figure.name,
                 figure.suite,
                 figure.measured.text(figure.digits) if figure.measured else "",
-                "" if figure.target is None else f"≤ {figure.target:.{figure.digits}f}",
+                "" if figure.target is None else f"{figure.limit} {figure.target:.{figure.digits}f}",
                 VERDICTS[figure.reached],
                 figure.remark,
             )
@@ -99,7 +99,9 @@ def time_sheet(found: Found) -> Sheet:
 def traffic_sheet(found: Found) -> Sheet:
     """Return a table of the network traffic of the runs through a gateway."""
     return _sheet(
-        "Traffic", TRAFFIC, [(case, runs) for case, runs in found.items() if case.partition == FIRECREST]
+        "Traffic",
+        TRAFFIC,
+        [(case, runs) for case, runs in found.items() if case.partition == FIRECREST and not case.listing],
     )
 
 
@@ -126,6 +128,7 @@ SCALED: tuple[tuple[str, int, str, float, Callable[[Run], float]], ...] = (
     ("wall s", 1, "a test, ms", 1000.0, lambda run: run.wall_s),
     ("CPU s", 1, "a test, ms", 1000.0, lambda run: run.told.cpu_s),
     ("requests", 0, "a test", 1.0, lambda run: run.requests),
+    ("sent and received MB", 1, "a test, kB", 1000.0, lambda run: (run.sent + run.received) / 1e6),
     ("peak MB", 0, "a test, kB", 1000.0, lambda run: run.told.peak_bytes / 1e6),
 )
 """Title and digits of the total, title and factor of the value per test, and the value for a run."""
@@ -135,7 +138,7 @@ def scale_sheet(options: Options, found: Found) -> Sheet:
     """Return a table of the costs by size of the suite, in total and per test."""
     rows = []
     for size in options.scales:
-        runs = [run for run in found.get(Case(size, options.fast), ()) if run.passed]
+        runs = [run for run in found.get(options.scaled(size), ()) if run.passed]
         row = [f"{size} tests"]
         for _column, digits, _share, factor, value in SCALED:
             total = Spread.of(value(run) for run in runs)

@@ -3,7 +3,7 @@
 They are for runs from a laptop or a CI pipeline: the machine on which ReFrame runs needs no Slurm,
 no modules system and no compiler of the cluster.
 
-The gateway and the credentials come from the environment (see the table in the README):
+The gateway and the credentials come from the environment (see docs/own-system.md):
 
     export FIRECREST_URL=https://...
     export AUTH_TOKEN_URL=https://.../token

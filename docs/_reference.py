@@ -35,12 +35,23 @@ NOTE = "<!-- Written by docs/_reference.py from the code: change it there, then 
 
 NONE = "-"
 
-KEY_COLUMNS = ("key", "environment variable", "values", "default", "meaning")
+KEY_COLUMNS = ("setting", "default", "meaning")
+
+GROUPS = {
+    "Gateway and system": (
+        "url api_version system basedir namespace account default_partition ca_bundle appear_as"
+    ),
+    "Files": "path_map share_inputs retrieve exclude max_file_size max_total_size max_files",
+    "Requests": "max_in_flight max_response_size min_transfer_rate retry_timeout auth_retry_timeout",
+    "Jobs and runs": ("poll_interval_min poll_interval_max job_lost_timeout journal_dir heartbeat_timeout"),
+}
+"""Headings, and the settings below each; a setting that is missing here is in the last group."""
 
 LOOKUP = f"""\
 Each setting is read from `sched_options['{OPTIONS}']` of the partition, then of the system, then from the
 environment; the first value found is used. Partitions of one run may use different systems and gateways.
-Relative paths of local files start at the directory in which you started ReFrame.
+The second name in the first column is that of the environment variable. Relative paths of local files start
+at the directory in which you started ReFrame.
 """
 
 FOR_FORMER_NAMES = """\
@@ -64,6 +75,12 @@ OTHERS = {
     "COLUMNS": "width of tables if the output does not go to a terminal",
 }
 """Variables that are not settings."""
+
+
+MINUTE = 60.0
+
+UNITS = ((86400.0, "d"), (3600.0, "h"), (MINUTE, "min"), (1.0, "s"))
+"""Units of durations in seconds, largest first."""
 
 
 @dataclass(frozen=True)
@@ -153,16 +170,15 @@ def fields_of(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, str]]:
 
 def settings_page() -> str:
     """Return the page about the settings."""
-    general = [_setting(*each) for each in fields_of(Settings) if each[0] != "credentials"]
-    ways = [[f"`{name}`", _first_line(model), _needs(model)] for name, model in METHODS.items()]
+    methods = [[f"`{name}`", _first_line(model), _needs(model)] for name, model in METHODS.items()]
     return "\n".join(
         [
             "# Settings\n",
             NOTE,
             LOOKUP,
-            *_table(KEY_COLUMNS, general),
+            *_groups(),
             "## Authentication\n",
-            *_table(["`auth`", "method", "required settings"], ways),
+            *_table(["`auth`", "method", "required settings"], methods),
             *_table(KEY_COLUMNS, _authentication()),
             "## Former names\n",
             FOR_FORMER_NAMES,
@@ -171,25 +187,38 @@ def settings_page() -> str:
     )
 
 
+def _groups() -> Iterator[str]:
+    rows = {each[0]: _setting(*each) for each in fields_of(Settings) if each[0] != "credentials"}
+    named = {name for names in GROUPS.values() for name in names.split()}
+    for number, (heading, names) in enumerate(GROUPS.items(), 1):
+        yield f"## {heading}\n"
+        others = [name for name in rows if name not in named] if number == len(GROUPS) else []
+        yield from _table(KEY_COLUMNS, [rows[name] for name in [*names.split(), *others]])
+
+
 def _former(renamed: Mapping[str, str]) -> list[list[str]]:
     return [[f"`{old}`", f"`{new}`"] for old, new in sorted(renamed.items())]
 
 
 def _setting(name: str, field: FieldInfo, description: str) -> list[str]:
-    variable = f"`{ENVIRONMENT[name]}`" if name in ENVIRONMENT else NONE
-    return [f"`{name}`", variable, _values(field), _default(name, field), description]
+    return [_key(name), _default(name, field), f"{description}{_limits(field)}"]
 
 
-def _values(field: FieldInfo) -> str:
-    bounds = [str(bound) for rule in field.metadata for bound in _bounds(rule)]
-    return " ".join(bounds) or NONE
+def _key(name: str) -> str:
+    """Return the name of a setting, and that of its environment variable below."""
+    return f"`{name}`<br>`{ENVIRONMENT[name]}`" if name in ENVIRONMENT else f"`{name}`"
+
+
+def _limits(field: FieldInfo) -> str:
+    bounds = [bound for rule in field.metadata for bound in _bounds(rule)]
+    return f" Values: {', '.join(bounds)}." if bounds else ""
 
 
 def _bounds(rule: object) -> Iterator[str]:
-    if isinstance(rule, annotated_types.Ge):
-        yield f"≥ {rule.ge}"
+    if isinstance(rule, annotated_types.Ge) and rule.ge:
+        yield f"at least {_number(rule.ge)}"
     if isinstance(rule, annotated_types.Le):
-        yield f"≤ {rule.le}"
+        yield f"at most {_number(rule.le)}"
 
 
 def _default(name: str, field: FieldInfo) -> str:
@@ -201,8 +230,26 @@ def _default(name: str, field: FieldInfo) -> str:
         return "none"
     if isinstance(field.default, ByteSize):
         return f"`{field.default.human_readable(decimal=True)}`"
+    if isinstance(field.default, float):
+        return _seconds(field.default)
+    if isinstance(field.default, int) and not isinstance(field.default, bool):
+        return f"`{field.default}`"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
     return f"`{value}`"
+
+
+def _seconds(value: float) -> str:
+    """Return a number of seconds, and in parentheses how people write it."""
+    return f"`{_number(value)}`" + (f" ({_duration(value)})" if value >= MINUTE else "")
+
+
+def _duration(value: float) -> str:
+    unit, name = next((each for each in UNITS if value % each[0] == 0), UNITS[-1])
+    return f"{_number(value / unit)} {name}"
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else f"{value}"
 
 
 def _first_line(model: type[BaseModel]) -> str:
@@ -215,13 +262,8 @@ def _needs(model: type[BaseModel]) -> str:
 
 
 def _authentication() -> Iterator[list[str]]:
-    yield [
-        "`auth`",
-        f"`{ENVIRONMENT['auth']}`",
-        ", ".join(f"`{name}`" for name in METHODS),
-        DEFAULTS["auth"],
-        "how to authenticate",
-    ]
+    methods = ", ".join(f"`{name}`" for name in METHODS)
+    yield [_key("auth"), DEFAULTS["auth"], f"authentication method: {methods}."]
     seen = {"auth"}
     for model in METHODS.values():
         for name, field, description in fields_of(model):
@@ -235,22 +277,9 @@ def _authentication() -> Iterator[list[str]]:
 
 
 def _secret(secret: Secret) -> Iterator[list[str]]:
-    by_file = f"`{ENVIRONMENT[secret.by_file]}`"
-    yield [
-        NONE,
-        f"`{secret.variable}`",
-        NONE,
-        "none",
-        f"{secret.what}; never in a settings file",
-    ]
-    yield [f"`{secret.by_file}`", by_file, NONE, "none", "a file that contains it"]
-    yield [
-        f"`{secret.by_env}`",
-        NONE,
-        NONE,
-        "none",
-        "name of another variable that contains it",
-    ]
+    yield [f"`{secret.variable}`", "none", f"{secret.what}, in the environment only."]
+    yield [_key(secret.by_file), "none", f"file that contains {secret.what}."]
+    yield [_key(secret.by_env), "none", f"name of an environment variable that contains {secret.what}."]
 
 
 def environment_page() -> str:

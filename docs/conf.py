@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: `make docs`. All that a page needs comes with it; nothing is fetched."""
+"""Configuration of Sphinx for `make docs`. Pages load nothing from other sites."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ author = "the reframe-firecrest authors"
 project_copyright = "the reframe-firecrest authors"
 version = release = __version__
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
+# Prompts and sample output are not part of a command.
+copybutton_exclude = ".linenos, .gp, .go"
 root_doc = "index"
 exclude_patterns = ["examples"]
-# A link to a heading has to name one that is there.
+# A link to a missing heading is an error.
 nitpicky = True
 myst_heading_anchors = 3
-# Names of options are not to become something else.
+# Otherwise `--option` would get a dash.
 smartquotes = False
 
 html_theme = "furo"
 html_title = f"reframe-firecrest {__version__}"
 html_show_sphinx = False
 html_copy_source = False
+# Tables become lists on narrow screens.
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_theme_options = {"navigation_with_keys": True}
 pygments_style = "friendly"
 pygments_dark_style = "native"
@@ -35,11 +40,11 @@ FROM_THE_ROOT = {
     "security": "SECURITY.md",
     "changes": "CHANGELOG.md",
 }
-"""Pages whose text lies where the hosts of repositories look for it."""
+"""Pages whose text is in the root, where hosts of repositories look for it."""
 
 
 def take_from_the_root(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put a text of the root in a page's place, with its links as they are from here."""
+    """Replace a page by a file of the root, with its links adapted."""
     if page not in FROM_THE_ROOT:
         return
     file = Path(app.srcdir).parent / FROM_THE_ROOT[page]
@@ -51,5 +56,5 @@ def take_from_the_root(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Tell Sphinx of the above."""
+    """Register the functions above."""
     app.connect("source-read", take_from_the_root)

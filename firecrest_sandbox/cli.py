@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from firecrest_sandbox import Sandbox, SandboxConfig
 
 _SECRETS = {"client_secret": "FIRECREST_CLIENT_SECRET", "api_key": "FIRECREST_API_KEY"}
+_OPTIONS = {"max_ops_file_size": "--direct-limit"}
+"""Options whose names differ from those of the settings."""
 _EPILOG = """Exit codes:
    0 stopped on request; with COMMAND, the code is that of COMMAND
    2 not started, and one line gives the reason"""
@@ -61,7 +63,24 @@ def sandbox(
     list_gap: Annotated[
         float, typer.Option(help="Seconds for which a finished job is missing from the job list.")
     ] = 0.0,
+    history: Annotated[
+        int,
+        typer.Option(help="Ended jobs of the account in job lists, about 1.2 kB each (embedded runner)."),
+    ] = 0,
     api: Annotated[str, typer.Option(help="API version to serve: v1, v2 or both.")] = "both",
+    transfers: Annotated[
+        str,
+        typer.Option(help="v2: method for large files: s3, streamer, wormhole or none; only s3 moves data."),
+    ] = "s3",
+    direct_limit: Annotated[
+        int,
+        typer.Option(
+            help="Largest direct upload in bytes; also the maximum output of commands.", metavar="BYTES"
+        ),
+    ] = 5 * 1024 * 1024,
+    require_account: Annotated[
+        bool, typer.Option("--require-account", help="v2: transfer jobs need an account.")
+    ] = False,
     transfer_poll: Annotated[
         float, typer.Option(help="Seconds between checks for an uploaded object.")
     ] = 0.2,
@@ -108,7 +127,11 @@ def sandbox(
         rate_limit=rate_limit,
         token_lifetime=token_lifetime,
         list_gap=list_gap,
+        history=history,
         api=api,
+        transfers=transfers,
+        max_ops_file_size=direct_limit,
+        require_account=require_account,
         transfer_poll=transfer_poll,
         accounting_delay=accounting_delay,
         one_worker=one_worker,
@@ -140,7 +163,8 @@ def _configure(faults: Path | None, **options: Any) -> SandboxConfig:
     except ValidationError as error:
         first = error.errors()[0]
         location = ".".join(str(part) for part in first["loc"])
-        option = credentials.get(location) or "--" + location.replace("_", "-")
+        named = credentials.get(location) or _OPTIONS.get(location)
+        option = named or "--" + location.replace("_", "-")
         fail(f"{prefix or option + ': '}{location + ': ' if prefix else ''}{first['msg']}")
     except (OSError, ValueError) as error:
         fail(f"{prefix}{error}")

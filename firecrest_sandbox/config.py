@@ -55,6 +55,10 @@ class SandboxConfig(BaseModel):
         default=0.0, ge=0, description="time for which a finished job is missing from the list"
     )
 
+    history: int = Field(
+        default=0, ge=0, le=99_999, description="ended jobs of the account in lists (embedded runner)"
+    )
+
     api: Literal["both", "v1", "v2"] = Field(default="both", description="served versions of the API")
     accounting_delay: float = Field(
         default=0.0,
@@ -63,8 +67,19 @@ class SandboxConfig(BaseModel):
     )
     one_worker: bool = Field(default=False, description="v1: each service handles one request at a time")
 
+    transfers: Literal["s3", "streamer", "wormhole", "none"] = Field(
+        default="s3", description="v2: method of the site for large files; only s3 transfers files here"
+    )
+    require_account: bool = Field(
+        default=False, description="v2: transfers need an account, because the site's directives contain one"
+    )
+
     operation_timeout: float = Field(default=5.0, gt=0)
-    max_ops_file_size: int = Field(default=5 * MIB, gt=0)
+    max_ops_file_size: int = Field(
+        default=5 * MIB,
+        gt=0,
+        description="maximum size of a direct upload, the option `--direct-limit` of the command",
+    )
     output_limit: int | None = Field(
         default=None,
         gt=0,

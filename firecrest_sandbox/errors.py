@@ -8,6 +8,7 @@
     ├── OutputLimitError        413, the command printed more than the site's limit
     ├── PathError               400, the path is relative or outside the root
     ├── JobNotFoundError        404
+    ├── UnhandledError          500, an exception that the real gateway does not handle
     └── SchedulerError          500 (403 for a quota), with the scheduler's message
 
 Bodies and statuses are those of the recorded gateway (eth-cscs/firecrest-v2 after 2.5.6).
@@ -110,6 +111,16 @@ class JobNotFoundError(GatewayError):
 
     def __init__(self) -> None:
         super().__init__(404, "Job not found.")
+
+
+class UnhandledError(GatewayError):
+    """An exception that the real gateway does not handle.
+
+    Its answer names no user, and the connection is closed after it without an announcement (recorded).
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(500, f"{(text,)}")
 
 
 class SchedulerError(GatewayError):

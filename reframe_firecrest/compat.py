@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from reframe.core.backends import register_scheduler
 
+from reframe_firecrest.plugin.reported_name import ReportedName
 from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
 
 @register_scheduler("firecrest-slurm")
 class FirecrestSlurmScheduler(FirecrestScheduler):
     """`FirecrestScheduler` under the name by which some suites ask whether they run remotely."""
+
+
+FirecrestSlurmScheduler.registered_name = ReportedName("firecrest-slurm")

@@ -52,6 +52,19 @@ def test_all_checks_are_listed_without_gateway_or_credentials(config: str, tmp_p
     assert set(re.findall(r"^(?:- |\s+\^)(\w+)", listed, re.MULTILINE)) == CHECKS
 
 
+@pytest.mark.parametrize(
+    ("config", "system"),
+    [
+        *(("cscs.py", system) for system in ("daint", "eiger", "clariden", "bristen", "santis")),
+        ("csc-roihu.py", "roihu"),
+    ],
+)
+def test_the_checks_are_listed_for_each_system_of_a_site(config: str, system: str, tmp_path: Path) -> None:
+    checks = ["-c", str(PROJECT / "checks")]
+    listed = reframe(config, tmp_path, "-l", *checks, "--system", system)
+    assert set(re.findall(r"^(?:- |\s+\^)(\w+)", listed, re.MULTILINE)) == CHECKS
+
+
 class TestMyCluster:
     @staticmethod
     def show(directory: Path, what: str, **environment: str) -> Any:

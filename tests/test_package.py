@@ -70,33 +70,6 @@ def test_restoring_a_session_may_import_the_jobs_module_by_its_file() -> None:
     assert getscheduler("firecrest-scheduler") is FirecrestScheduler
 
 
-def test_nothing_is_left_to_import_once_the_settings_file_is_read() -> None:
-    """ReFrame may have taken site-packages off `sys.path` by the time of the first request."""
-    program = """
-import sys, asyncio, threading
-import reframe_firecrest
-from reframe_firecrest.gateway.http.connection import Connection
-from reframe_firecrest.gateway.http.policy import RetryPolicy
-from reframe_firecrest.gateway.v2.gateway import GatewayV2
-from reframe_firecrest.settings import Settings
-from reframe_firecrest.model.errors import GatewayError
-sys.path[:] = [path for path in sys.path if "site-packages" not in path]
-sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
-settings = Settings.model_validate({
-    "url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9", "client_id": "me",
-    "client_secret": "x", "system": "s", "basedir": "/b"})
-async def work():
-    gateway = GatewayV2(Connection(settings, RetryPolicy(first_contact=0)), None)
-    try:
-        await gateway.connect()
-    except GatewayError as error:
-        print(error)
-    await gateway.close()
-asyncio.run(work())
-"""
-    assert "can't be reached" in python(program)
-
-
 def test_no_network_and_no_settings_are_needed_to_import() -> None:
     program = """
 import os, socket

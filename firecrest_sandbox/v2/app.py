@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from firecrest_sandbox import auth
 from firecrest_sandbox.client_disconnect import client_closed_request
-from firecrest_sandbox.errors import GatewayError
+from firecrest_sandbox.errors import GatewayError, UnhandledError
 from firecrest_sandbox.fault_injection import control
 from firecrest_sandbox.object_storage import routes as object_storage
 from firecrest_sandbox.state import ServerState
@@ -44,6 +45,7 @@ def build_api() -> FastAPI:
         control.router,
     ):
         api.include_router(router)
+    api.add_exception_handler(UnhandledError, _answer_unhandled)
     api.add_exception_handler(GatewayError, _answer_refusal)
     api.add_exception_handler(RequestValidationError, _answer_invalid)
     api.add_exception_handler(HTTPException, _answer_http)
@@ -105,6 +107,13 @@ async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, GatewayError):
         raise error
     return _answer(request, error)
+
+
+async def _answer_unhandled(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, UnhandledError):
+        raise error
+    hang_up = BackgroundTask(request.scope["state"]["transport"].close)
+    return JSONResponse(error.body(None), error.status, background=hang_up)
 
 
 async def _answer_http(request: Request, error: Exception) -> JSONResponse:

@@ -9,10 +9,9 @@ from fastapi import APIRouter, Depends, Query
 from firecrest_sandbox.auth import authenticated
 from firecrest_sandbox.local_user import group_name
 from firecrest_sandbox.records import Account, Node, Partition, Reservation
-from firecrest_sandbox.state import AnyServer, ServerState, SystemServer
+from firecrest_sandbox.state import AnyServer, SystemServer
 from firecrest_sandbox.v2.models import ERROR_RESPONSES, CamelModel
-
-TRANSFER_DIRECTIVES = ("#SBATCH --nodes=1", "#SBATCH --time=0-00:15:00")
+from firecrest_sandbox.v2.systems import system_entry
 
 router = APIRouter(
     prefix="/status", tags=["status"], dependencies=[Depends(authenticated)], responses=ERROR_RESPONSES
@@ -70,7 +69,7 @@ class Liveness(CamelModel):
 @router.get("/systems")
 async def get_systems(server: AnyServer) -> Systems:
     """Describe the systems, their limits and their health."""
-    return Systems(systems=[_system_entry(server)])
+    return Systems(systems=[system_entry(server)])
 
 
 @router.get("/{system_name}/nodes")
@@ -110,84 +109,3 @@ async def get_userinfo(server: SystemServer) -> UserInfo:
 async def get_liveness(server: AnyServer) -> Liveness:
     """Report that the server is running."""
     return Liveness(healthcheck_runs={server.config.system: datetime.now(timezone.utc)}, last_update=0)
-
-
-def _system_entry(server: ServerState) -> dict[str, Any]:
-    config = server.config
-    now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
-    seconds = max(1, int(config.operation_timeout))
-
-    def healthy(service: str, **more: str | None) -> dict[str, Any]:
-        return {
-            "serviceType": service,
-            "lastChecked": now,
-            "latency": 0.001,
-            "healthy": True,
-            "message": None,
-            **more,
-        }
-
-    return {
-        "name": config.system,
-        "ssh": {
-            "host": config.host,
-            "port": 22,
-            "proxyHost": None,
-            "proxyPort": None,
-            "maxClients": 500,
-            "timeout": {
-                "connection": 5,
-                "login": 5,
-                "commandExecution": seconds,
-                "idleTimeout": 60,
-                "keepAlive": 5,
-            },
-        },
-        "scheduler": {
-            "type": "slurm",
-            "connectionMode": "ssh",
-            "version": server.runner.version,
-            "apiUrl": None,
-            "apiVersion": None,
-            "timeout": 10,
-        },
-        "servicesHealth": [
-            healthy("scheduler", message="[{'mode': 'primary', 'pinged': 'UP'}]"),
-            healthy("ssh"),
-            healthy("filesystem", path=str(server.root)),
-            healthy("s3"),
-        ],
-        "probing": {
-            "services": {
-                "ssh": {"timeout": 5},
-                "filesystem": {"timeout": 5},
-                "scheduler": {"timeout": 5},
-                "s3": {"timeout": 20},
-            },
-            "intervalCheck": 60,
-        },
-        "lastHealthCheck": now,
-        "fileSystems": [{"path": str(server.root), "dataType": "users", "defaultWorkDir": True}],
-        "dataOperation": {
-            "datatransfer_jobs_directives": list(TRANSFER_DIRECTIVES),
-            "max_ops_file_size": config.max_ops_file_size,
-            "data_transfer": {
-                "serviceType": "s3",
-                "name": "s3-storage",
-                "privateUrl": "**********",
-                "publicUrl": server.url,
-                "accessKeyId": "**********",
-                "secretAccessKey": "**********",
-                "region": "us-east-1",
-                "ttl": config.url_lifetime,
-                "tenant": None,
-                "multipart": {
-                    "use_split": False,
-                    "max_part_size": config.max_part_size,
-                    "parallel_runs": 3,
-                    "tmp_folder": "tmp",
-                },
-                "bucketLifecycleConfiguration": {"days": 10},
-            },
-        },
-    }

@@ -40,6 +40,13 @@ class JobGateway(Protocol):
         """Set the follower that waits for transfer jobs; without one, large files cannot be transferred."""
         ...
 
+    def charge_transfers_to(self, account: str) -> None:
+        """Charge transfer jobs to an account, unless the settings name one or this was called before.
+
+        Transfers concern several tests at a time, so the first account counts.
+        """
+        ...
+
     async def connect(self) -> SystemInfo:
         """Return the system as the gateway describes it; this checks URL, credentials and system name."""
         ...

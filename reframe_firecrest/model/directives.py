@@ -93,9 +93,19 @@ def tasks_of(value: str) -> frozenset[int]:
     return frozenset(indices)
 
 
+def directive(option: str) -> str:
+    """Return the line of a script for an option of a partition, which may be an entire directive."""
+    return option if option.startswith("#") else f"#SBATCH {option}"
+
+
 def names_account(script: str) -> bool:
     """Return whether the script names the account to charge."""
-    return _value(script, _ACCOUNT) is not None
+    return account_in(script) is not None
+
+
+def account_in(script: str) -> str | None:
+    """Return the account to charge that a script names; None if it names none."""
+    return _value(script, _ACCOUNT)
 
 
 def open_mode(script: str) -> str | None:

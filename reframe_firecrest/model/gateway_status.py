@@ -23,19 +23,6 @@ class ServiceHealth:
 
 
 @dataclass(frozen=True)
-class Storage:
-    """Storage through which large files reach a system.
-
-    Attributes:
-        kind: such as ``s3``.
-        url: its public address; None if the gateway does not report it.
-    """
-
-    kind: str
-    url: str | None = None
-
-
-@dataclass(frozen=True)
 class SystemHealth:
     """Configuration and health of a system, as far as its gateway reports them.
 
@@ -45,7 +32,6 @@ class SystemHealth:
         interval: seconds between two checks.
         file_systems: paths of the file systems that the gateway serves.
         max_direct_upload: bytes that a direct upload may have.
-        storage: for larger files.
     """
 
     services: Sequence[ServiceHealth] = ()
@@ -53,7 +39,6 @@ class SystemHealth:
     interval: float | None = None
     file_systems: Sequence[str] = ()
     max_direct_upload: int | None = None
-    storage: Storage | None = None
 
 
 @dataclass(frozen=True)

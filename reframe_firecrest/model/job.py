@@ -65,6 +65,8 @@ class JobSpec:
             Slurm's version was known.
         shape: the expected parts of the job.
         numbered: each task of an array has its own outputs, whose names end in its index.
+        transfer_account: account for the gateway's transfer jobs; None if neither the settings nor the script
+            name one.
     """
 
     name: str
@@ -77,6 +79,7 @@ class JobSpec:
     cpus_per_task: int | None = None
     shape: JobShape = SINGLE
     numbered: bool = False
+    transfer_account: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from reframe_firecrest.model.capabilities import Capabilities
 
 
 @dataclass(frozen=True)
@@ -12,13 +14,11 @@ class SystemInfo:
 
     Attributes:
         name: the system's name, as in the API's paths.
-        scheduler_version: such as ``(22, 5, 8)``; None if the gateway does not report it.
-        max_direct_upload: bytes that a direct upload may have.
+        capabilities: what the gateway can do for it.
     """
 
     name: str
-    scheduler_version: tuple[int, ...] | None
-    max_direct_upload: int
+    capabilities: Capabilities = field(default_factory=Capabilities)
 
 
 @dataclass(frozen=True)

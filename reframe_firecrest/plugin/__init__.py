@@ -8,6 +8,7 @@ Patches, applied by `registration`:
   compiled on the user's machine.
 - `deprecation_warnings`: ``user_deprecation_warning`` in two modules; suppressed warnings were slow.
 - `reframe_session`: ``RunReport.__init__``; only the report has the id of ReFrame's session.
+- `reported_name`: ``registered_name`` of our own scheduler class; suites check for the name "slurm".
 - `registration`: ``FirecrestSrun.registered_name``, of our own class; suites check for the name "srun".
 
 Private names that are overridden or set in derived classes:
@@ -16,6 +17,6 @@ Private names that are overridden or set in derived classes:
   (see `environments`), and ``nodelist`` would run ``scontrol`` locally.
 - `scheduler`: methods that would run Slurm commands locally, and attributes of jobs without setters.
 
-`launcher`, `nodes`, `job_spec` and `reframe_log` use public names only. The audit hook of
+`launcher`, `nodes`, `job_spec`, `remote_session` and `reframe_log` use public names only. The audit hook of
 `staging.read_guard` does not patch ReFrame.
 """

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reframe.core.exceptions import JobError
 
-from reframe_firecrest.model.directives import shape_of
+from reframe_firecrest.model.directives import account_in, shape_of
 from reframe_firecrest.model.job import JobSpec
-from reframe_firecrest.model.job_shape import SINGLE, JobShape
+from reframe_firecrest.model.job_shape import JobShape
 from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.settings import Settings
@@ -31,6 +31,7 @@ def job_spec(
         JobError: the option ``--array`` in the script is not valid.
     """
     directory = os.path.abspath(job.workdir)  # noqa: PTH100 - links must stay as ReFrame wrote them
+    script = _script(job, directory)
     return JobSpec(
         name=job.name,
         directory=directory,
@@ -40,20 +41,25 @@ def job_spec(
         selection=_selection(job, settings),
         resubmit_on=tuple(resubmit_on),
         cpus_per_task=assumed_cpus,
-        shape=_shape(job, directory),
+        shape=_shape(job, directory, script),
         numbered=bool(job.is_array),
+        transfer_account=settings.account or account_in(script) or None,
     )
 
 
-def _shape(job: FirecrestJob, directory: str) -> JobShape:
-    script = Path(directory, job.script_filename)
+def _script(job: FirecrestJob, directory: str) -> str:
+    """Return the job script; an empty one if it is unreadable, which staging reports."""
     try:
-        return shape_of(script.read_text(encoding="utf-8", errors="surrogateescape"))
+        return Path(directory, job.script_filename).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
-        # Staging reports an unreadable script.
-        return SINGLE
+        return ""
+
+
+def _shape(job: FirecrestJob, directory: str, script: str) -> JobShape:
+    try:
+        return shape_of(script)
     except ValueError as error:
-        raise JobError(f"option --array in {script}: {error}") from None
+        raise JobError(f"option --array in {Path(directory, job.script_filename)}: {error}") from None
 
 
 def _selection(job: FirecrestJob, settings: Settings) -> Selection:

@@ -13,11 +13,13 @@ from reframe_firecrest.plugin.deprecation_warnings import warn_only_where_seen
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.reframe_session import remember_sessions
 from reframe_firecrest.plugin.remote_builds import build_remotely_by_default
+from reframe_firecrest.plugin.reported_name import ReportedName
 from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
 register_scheduler("firecrest-scheduler")(FirecrestScheduler)
 register_launcher("firecrest-srun")(FirecrestSrun)
-# Public test suites check for a launcher named "srun".
+# Public test suites check for a scheduler named "slurm" and a launcher named "srun".
+FirecrestScheduler.registered_name = ReportedName("slurm")
 FirecrestSrun.registered_name = ConstantField("srun")
 build_remotely_by_default()
 warn_only_where_seen()

@@ -13,12 +13,10 @@ Private names of ReFrame that are used, as of 4.10:
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import reframe.core.runtime as rt
 from reframe.core.exceptions import (
     ConfigError,
     ForceExitError,
@@ -29,23 +27,24 @@ from reframe.core.exceptions import (
 from reframe.core.schedulers.slurm import SlurmJobScheduler, _SlurmNode
 
 from reframe_firecrest.model.clock import clock
-from reframe_firecrest.model.errors import FirecrestError, SettingsError
+from reframe_firecrest.model.errors import FirecrestError
 from reframe_firecrest.model.job import JobHandle, JobState, Phase
+from reframe_firecrest.model.local_paths import started_in
 from reframe_firecrest.model.run_names import PROVISIONAL
 from reframe_firecrest.model.slurm_states import PENDING
 from reframe_firecrest.model.system import Cluster, NodeInfo
+from reframe_firecrest.plugin import deferred_imports
 from reframe_firecrest.plugin.job import FirecrestJob
-from reframe_firecrest.plugin.job_spec import job_spec
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.nodes import default_partition, describe, select
+from reframe_firecrest.plugin.partition_options import partition_options
 from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
-from reframe_firecrest.plugin.reframe_session import session_id
-from reframe_firecrest.session.registry import get_session
-from reframe_firecrest.session.session import Session
+from reframe_firecrest.plugin.reported_name import reported_name
 from reframe_firecrest.session.signals import exit_was_requested
-from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
-from reframe_firecrest.settings.local_paths import started_in
 from reframe_firecrest.staging import read_guard
+
+if TYPE_CHECKING:
+    from reframe_firecrest.plugin.remote_session import RemoteSession
 
 WAIT_STEP = 1.0
 """Seconds between the checks of `wait`, which log messages and enforce limits."""
@@ -67,15 +66,16 @@ class FirecrestScheduler(SlurmJobScheduler):
             )
         # FirecREST's submission takes no options, so they have to be in the script.
         self._sched_access_in_submit = False
-        self._opened: tuple[Settings, Session] | None = None
+        self._opened: RemoteSession | None = None
         self._handles: dict[FirecrestJob, JobHandle] = {}
         self._blocked: dict[FirecrestJob, float] = {}
+        self.reported_name = reported_name(*partition_options(str(self._config_prefix)))
         # A restored session may read placeholders of an earlier process.
         read_guard.arm()
         # When the settings are read, ReFrame has changed to a stage directory.
         started_in()
 
-    def _open(self) -> tuple[Settings, Session]:
+    def _open(self) -> RemoteSession:
         """Read the settings and start the session on first use; listing tests needs neither.
 
         Raises:
@@ -83,27 +83,13 @@ class FirecrestScheduler(SlurmJobScheduler):
         """
         if self._opened is None:
             capture_logs()
-            settings = self._read_settings()
-            session = get_session(settings, rt.runtime().stage_prefix, session_id())
-            self._opened = settings, session
+            self._opened = deferred_imports.remote_session().open(str(self._config_prefix))
         return self._opened
-
-    def _read_settings(self) -> Settings:
-        partition = str(self._config_prefix).partition("@")[2].partition("/")[0]
-        places = places_of(
-            partition,
-            rt.runtime().get_option(f"{self._config_prefix}/{OPTIONS}"),
-            rt.runtime().get_option(f"systems/0/sched_options/{OPTIONS}"),
-        )
-        try:
-            return read_settings(places, os.environ)
-        except SettingsError as error:
-            raise ConfigError(str(error)) from None
 
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:
         """Slurm's version on the system; None while it is unknown."""
-        return self._opened[1].scheduler_version if self._opened else None
+        return self._opened.session.scheduler_version if self._opened else None
 
     def make_job(self, *args: Any, **kwargs: Any) -> FirecrestJob:
         """Create a job descriptor."""
@@ -111,12 +97,10 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def submit(self, job: FirecrestJob) -> None:
         """Submit a job to the session."""
-        settings, session = self._open()
-        spec = job_spec(
-            job, settings, assumed_cpus=self._assumed_cpus(job), resubmit_on=self._resubmit_on_errors or ()
+        remote = self._open()
+        self._handles[job] = handle = remote.submit(
+            job, assumed_cpus=self._assumed_cpus(job), resubmit_on=self._resubmit_on_errors or ()
         )
-        job._remotedir = session.remote_directory(spec.directory)
-        self._handles[job] = handle = session.submit(spec)
         job._jobid = f"{PROVISIONAL}{handle.number}"
         job._submit_time = handle.submitted
 
@@ -196,7 +180,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         for job in cancelled:
             job._is_cancelling = True
         if cancelled:
-            self._open()[1].cancel([self._handles[job] for job in cancelled])
+            self._open().session.cancel([self._handles[job] for job in cancelled])
 
     def _cancel_hopeless(self, jobs: Sequence[FirecrestJob]) -> None:
         """Cancel jobs that have been pending for too long, or are blocked for a configured reason."""
@@ -233,7 +217,7 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def _cluster(self) -> Cluster:
         try:
-            return self._open()[1].cluster()
+            return self._open().session.cluster()
         except FirecrestError as error:
             raise JobSchedulerError(str(error)) from None
 
@@ -242,7 +226,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         return _slurm_nodes(self._cluster().nodes)
 
     def _get_default_partition(self) -> str | None:
-        configured = self._open()[0].default_partition
+        configured = self._open().settings.default_partition
         partition = default_partition(self._cluster().partitions, configured)
         if partition is None:
             self.log("no partition set, so nodes of all partitions count; see 'default_partition'")

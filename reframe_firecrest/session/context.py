@@ -54,7 +54,7 @@ class SessionContext:
     @property
     def batch_limit(self) -> int:
         """Bytes of files that travel in one archive, so that it can be transferred directly."""
-        return int(DIRECT_SHARE * self.system.max_direct_upload)
+        return int(DIRECT_SHARE * self.system.capabilities.max_direct_upload)
 
 
 def transfer_directory(paths: PathMap) -> str:

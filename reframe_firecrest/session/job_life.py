@@ -105,6 +105,7 @@ class JobLife:
         """Send the stage directory; return what is to be submitted, and the account to charge."""
         services, spec = self._services, self._spec
         self._advance(Phase.STAGING)
+        services.transfer_account.note(spec.transfer_account)
         # Tasks of an array share the directory, so they must not copy inputs over each other's.
         share = services.settings.share_inputs and not spec.shape.is_array
         script = Script(spec.script, new_token(), spec.outputs, self._rewrite(), share)
@@ -185,7 +186,7 @@ class JobLife:
 
     def _rewrite(self) -> Rewrite:
         """Return the change that the script needs for the system's version of ``srun``."""
-        cpus, version = self._spec.cpus_per_task, self._services.context.system.scheduler_version
+        cpus, version = self._spec.cpus_per_task, self._services.context.system.capabilities.scheduler_version
         return (lambda script: without_cpus_per_task(script, cpus, version)) if cpus else unchanged
 
     def _account(self, prepared: PreparedDirectory) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobHandle
+from reframe_firecrest.model.limitations import limitations
 from reframe_firecrest.model.system import SystemInfo
 from reframe_firecrest.session.cancel_queue import CancelQueue
 from reframe_firecrest.session.context import SessionContext, claims_directory
@@ -20,9 +22,12 @@ from reframe_firecrest.session.stage_directory import StageDirectories
 from reframe_firecrest.session.stage_in import StageIn
 from reframe_firecrest.session.stage_out import StageOut
 from reframe_firecrest.session.submission import Submitter
+from reframe_firecrest.session.transfer_account import TransferAccount
 from reframe_firecrest.session.watcher import Watcher
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Services:
         cancel_queue: cancels jobs.
         duplicates: cancels what uncertain submissions have left.
         remote_cleanup: removes remote directories.
+        transfer_account: chooses the account of the gateway's transfer jobs.
     """
 
     context: SessionContext
@@ -52,6 +58,7 @@ class Services:
     cancel_queue: CancelQueue
     duplicates: Duplicates
     remote_cleanup: RemoteCleanup
+    transfer_account: TransferAccount
 
 
 def make_services(
@@ -81,6 +88,7 @@ def make_services(
         cancel_queue,
         Duplicates(gateway, context.claims, cancel_queue),
         RemoteCleanup(context, reactor),
+        TransferAccount(gateway, context.system.capabilities),
     )
 
 
@@ -110,6 +118,8 @@ async def check_system(
         )
     if isinstance(created, BaseException):
         raise created
+    for limitation in limitations(system.capabilities):
+        _LOGGER.warning("%r: %s", settings.system, limitation)
     return system
 
 

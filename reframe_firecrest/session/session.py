@@ -69,7 +69,7 @@ class Session:
     @property
     def scheduler_version(self) -> tuple[int, ...] | None:
         """Slurm's version on the system; None while it is unknown."""
-        return self._services.context.system.scheduler_version if self._services else None
+        return self._services.context.system.capabilities.scheduler_version if self._services else None
 
     def submit(self, spec: JobSpec) -> JobHandle:
         """Accept a job."""

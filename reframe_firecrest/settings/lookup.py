@@ -15,9 +15,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from reframe_firecrest.model.errors import SettingsError
+from reframe_firecrest.model.local_paths import local_path
+from reframe_firecrest.model.scheduler_options import OPTIONS
 from reframe_firecrest.settings import auth_method, credentials
 from reframe_firecrest.settings.deprecated import RENAMED, rename_keys, rename_variables
-from reframe_firecrest.settings.local_paths import local_path
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
@@ -36,10 +37,6 @@ class Place:
 
     name: str
     values: Mapping[str, Any]
-
-
-OPTIONS = "firecrest"
-"""Key of `sched_options` that holds the settings of this package."""
 
 
 def places_of(

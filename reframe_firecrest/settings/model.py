@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from reframe_firecrest.model.scheduler_options import APPEAR_AS, DEFAULT_NAME, scheduler_name
 from reframe_firecrest.settings.credentials import Credentials, gather, no_user_in_url
 
 ENVIRONMENT = {
@@ -110,6 +111,9 @@ class Settings(BaseModel):
         ca_bundle: file with the certificates to trust; the usual ones if not set.
         default_partition: Slurm's partition for jobs that name none; flexible tests need it, and FirecREST
             does not report it.
+        appear_as: name of the partition's scheduler as tests see it (`scheduler.registered_name`): suites
+            check for `slurm`, some of CSCS's checks for `firecrest-slurm`. The settings file keeps naming
+            `firecrest-scheduler`.
         path_map: local directories outside the stage prefix that scripts name, with their path on the system;
             None sends the directory once per run when a script names it.
         retrieve: patterns of the files to retrieve.
@@ -149,6 +153,7 @@ class Settings(BaseModel):
     account: Annotated[str, Field(min_length=1)] | None = None
     ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
     default_partition: Annotated[str, Field(min_length=1)] | None = None
+    appear_as: Annotated[str, AfterValidator(scheduler_name)] = DEFAULT_NAME
     path_map: dict[_Absolute, _Absolute | None] = {}
     retrieve: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
@@ -184,6 +189,7 @@ class Settings(BaseModel):
 
 
 PER_JOB = {
+    APPEAR_AS,
     "account",
     "default_partition",
     "retrieve",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reframe_firecrest.model.errors import SettingsError
-from reframe_firecrest.settings.local_paths import local_path
+from reframe_firecrest.model.local_paths import local_path
 
 MAX_BYTES = 65536
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from bench.cases import LOCAL, SLURM, Case, Options
-from bench.figures import Figure, Found, figures, growth
+from bench.cases import LOCAL, Case, Options
+from bench.figure import Figure, Found
+from bench.figures import figures
 from bench.runs import LIST, Flow, Run, Told
 from bench.spread import Spread
 
-OPTIONS = Options(tests=(20, 100), latencies=(0.0, 0.2))
+OPTIONS = Options(tests=(20, 100), latencies=(0.0, 0.2), more=True)
 
 
 def run(requests: int = 1, lists: int = 0, singles: int = 0, **values: Any) -> Run:
@@ -30,14 +31,6 @@ def named(found: Found, name: str, suite: str = "", options: Options = OPTIONS) 
     return figure
 
 
-def test_requests_are_counted_a_test_at_the_worse_latency() -> None:
-    found = {Case(20, 0.0): [run(requests=40)], Case(20, 0.2): [run(requests=70), run(requests=60)]}
-    figure = named(found, "requests", "20 tests")
-    assert figure.suite == "20 tests, 200 ms"
-    assert figure.measured == Spread(3.25, 3.0, 3.5)
-    assert (figure.target, figure.reached) == (3.0, False)
-
-
 def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
     for figure in figures(OPTIONS, {}):
         assert figure.reached is None
@@ -45,9 +38,9 @@ def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
 
 
 def test_a_run_that_failed_measures_nothing() -> None:
-    failed = run(requests=2)
+    failed = run(lists=2)
     failed.passed = False
-    assert named({Case(20, 0.0): [failed]}, "requests", "20 tests").measured is None
+    assert named({Case(20, 0.0): [failed]}, "status", "20 tests").measured is None
 
 
 def test_slowdown_compares_medians() -> None:
@@ -110,27 +103,3 @@ def test_memory_is_what_the_same_tests_do_not_need_without_firecrest() -> None:
     assert (figure.measured, figure.reached) == (Spread(70.0, 70.0, 70.0), True)
     figure = named(found, "peak memory", "1 test", options)
     assert (figure.measured, figure.reached) == (Spread(109.0, 109.0, 109.0), False)
-
-
-def test_the_rival_is_reframe_on_the_same_slurm() -> None:
-    options = Options(tests=(100,), latencies=(0.0, 0.2), slurm=True)
-    found = {
-        Case(100, 0.2): [run(wall_s=1.0)],
-        Case(100, 0.2, over_slurm=True): [run(wall_s=15.0)],
-        Case(100, partition=SLURM): [run(wall_s=15.5)],
-    }
-    figure = named(found, "wall against", options=options)
-    assert (figure.measured, figure.target, figure.reached) == (Spread(15.0, 15.0, 15.0), 15.5, True)
-
-
-@pytest.mark.parametrize(("walls", "reached"), [((5, 8, 14), True), ((1, 4, 16), False)])
-def test_growth_is_held_against_a_straight_line(walls: tuple[int, int, int], reached: bool) -> None:
-    options = Options(tests=(20,), latencies=(0.0,), scale=1000)
-    found = {
-        Case(size, 0.0): [run(wall_s=wall, told=Told(cpu_s=1.0, peak_bytes=1))]
-        for size, wall in zip((250, 500, 1000), walls, strict=True)
-    }
-    wall_time, processor_time, *_rest = growth(options, found)
-    assert wall_time.reached is reached
-    assert processor_time.measured == Spread(1.0, 1.0, 1.0)
-    assert growth(OPTIONS, found) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
-from bench.cases import LOCAL, Case
+from bench.cases import LOCAL, Case, Options
 from bench.running import measure, why_no_slurm
 from bench.runs import Flow, Run, Told
 
@@ -36,6 +36,20 @@ def test_the_same_tests_run_without_a_gateway() -> None:
     assert run.passed
     assert run.traffic == {}
     assert run.inputs > 1 << 20
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    "case", Options(tests=(1,), latencies=(0.2,)).listings, ids=lambda case: case.partition
+)
+def test_a_list_of_tests_is_measured(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.running.LISTINGS", 2)
+    run = measure(case)
+    assert run.remarks == []
+    assert run.passed
+    assert run.traffic == {}
+    assert run.wall_s > 0
+    assert run.told.peak_bytes > 20_000_000
 
 
 def sbatch(directory: Path, script: str) -> None:
@@ -66,23 +80,30 @@ def test_all_that_was_measured_is_written(
 
     monkeypatch.setattr("bench.__main__.measure", pretend)
     files = ["--json", str(tmp_path / "all.json"), "--markdown", str(tmp_path / "all.md")]
-    assert main(["--tests", "20", "--latency", "0", "0.2", "--repeat", "2", "--label", "here", *files]) == 1
-    assert measured[:4] == measured[4:]
+    monkeypatch.setattr("bench.__main__.why_no_slurm", lambda: "no sbatch")
+    assert main(["--tests", "20", "--latency", "0.2", "--repeat", "2", "--label", "here", *files]) == 1
+    assert measured[:3] == measured[3:] == Options(tests=(20,), latencies=(0.2,)).cases()
     found = json.loads((tmp_path / "all.json").read_text())
     assert found["surroundings"]["label"] == "here"
-    assert found["figures"][0]["name"] == "requests a test, all included"
-    assert found["figures"][0]["reached"] is True
-    assert [len(entry["runs"]) for entry in found["runs"]] == [2, 2, 2, 2]
+    assert {"wall time, s", "requests per test", "peak memory, MB"} <= {
+        figure["name"] for figure in found["figures"]
+    }
+    assert [len(entry["runs"]) for entry in found["runs"]] == [2, 2, 2]
     assert "https://gateway" not in json.dumps(found)
     text = (tmp_path / "all.md").read_text()
     assert "(here)" in text
-    assert "| requests a test, all included | 20 tests, 0 ms | 2.00 | ≤ 3.00 | yes |" in text
+    assert "| requests per test | 20 tests, 200 ms |  | ≤ 1.60 |  | not measured: no run passed |" in text
+    assert "| wall time / native slurm's | 10 tests, listed | 1.00 | ≤ 1.15 | met | 1.00 s / 1.00 s |" in text
     assert "20 tests, 200 ms, 2 of 2 FAILED" in text
-    assert "Figures to reach" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "Targets" in shown.out
+    assert "Further figures" not in shown.out
+    assert "no comparison with ReFrame's slurm: no sbatch" in shown.err
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--tests", "0"], ["--latency", "-1"], ["--scale", "4"], ["--json", "/dev/null/x"]]
+    "arguments",
+    [["--tests", "0"], ["--latency", "-1"], ["--scale", "0"], ["--history", "-1"], ["--json", "/dev/null/x"]],
 )
 def test_nonsense_is_refused_in_a_line(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from bench.cases import LOCAL, Case, Options
-from bench.figures import Figure
+from bench.figure import Figure
 from bench.runs import Flow, Run, Told
 from bench.spread import Spread
 from bench.tables import Sheet, figure_sheet, markdown, rich_table, scale_sheet, time_sheet, traffic_sheet
@@ -30,12 +30,14 @@ def test_a_figure_stands_beside_its_target() -> None:
             Figure("a", "20 tests", Spread(1.0, 1.0, 1.0), 3.0),
             Figure("b", "20 tests", Spread(4.0, 4.0, 4.0), 3.0, digits=0, remark="why"),
             Figure("c", "", target=1.0),
+            Figure("d", "", Spread(4.0, 4.0, 4.0), 3.0, limit="≥"),
         ],
     )
     assert sheet.rows == [
-        ("a", "20 tests", "1.00", "≤ 3.00", "yes", ""),
-        ("b", "20 tests", "4", "≤ 3", "NO", "why"),
+        ("a", "20 tests", "1.00", "≤ 3.00", "met", ""),
+        ("b", "20 tests", "4", "≤ 3", "MISSED", "why"),
         ("c", "", "", "≤ 1.00", "", ""),
+        ("d", "", "4.00", "≥ 3.00", "met", ""),
     ]
 
 
@@ -61,17 +63,20 @@ def test_traffic_is_shown_where_there_is_any() -> None:
 
 
 def test_scale_shows_what_a_test_costs() -> None:
-    options = Options(tests=(20,), latencies=(0.0,), scale=1000)
+    options = Options(tests=(20,), latencies=(0.0,), scales=(250, 500))
     runs = [
         Run(
             passed=True,
             wall_s=50.0,
             told=Told(cpu_s=25.0, peak_bytes=10**8),
-            traffic={"x": Flow(requests=300)},
+            traffic={"x": Flow(requests=300, sent=10**6, received=10**6)},
         )
     ]
     first, *_rest = scale_sheet(options, {Case(250, 0.0): runs}).rows
-    assert list(first) == ["250 tests", "50.0", "200.00", "25.0", "100.00", "300", "1.20", "100", "400.00"]
+    assert list(first) == [
+        *("250 tests", "50.0", "200.00", "25.0", "100.00", "300", "1.20"),
+        *("2.0", "8.00", "100", "400.00"),
+    ]
 
 
 def test_markdown_has_a_rule_and_no_stray_bars() -> None:

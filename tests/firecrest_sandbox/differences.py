@@ -31,11 +31,11 @@ DIFFERENCES = {
         "an object; the answer has the recorded fields",
         "there are no such settings",
     ),
-    "request-schema": Difference(
-        "Schema of transfers' directives",
-        "s3, wormhole and streamer",
-        "s3",
-        "the recorded site uses no other method",
+    "streamer": Difference(
+        "Streamer and wormhole",
+        "a job receives or sends the file",
+        "the same answers; the job waits until its time limit",
+        "a peer would need programs that are not installed",
     ),
     "validation-message": Difference(
         "Text of a validation error",

@@ -225,6 +225,33 @@ def test_another_generation_of_the_api_is_refused() -> None:
     assert "--api: Input should be 'both', 'v1' or 'v2'" in result.output
 
 
+def test_the_sites_configuration_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRECREST_API_KEY", "known-before")
+    options = ("--transfers", "wormhole", "--direct-limit", "65536", "--require-account")
+    process = start("--env-file", str(tmp_path / "env"), *options)
+    url = first_lines(process, 1)[0].split()[2]
+    answer = httpx.get(url + "/status/systems", headers={"X-API-Key": "known-before"}, trust_env=False)
+    process.terminate()
+    process.communicate(timeout=20)
+    data = answer.json()["systems"][0]["dataOperation"]
+    assert data["max_ops_file_size"] == 65536
+    assert data["data_transfer"]["serviceType"] == "wormhole"
+    assert "{account}" in str(data["datatransfer_jobs_directives"])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--transfers", "ftp", "--transfers: Input should be 's3', 'streamer', 'wormhole' or 'none'"),
+        ("--direct-limit", "0", "--direct-limit: Input should be greater than 0"),
+    ],
+)
+def test_a_wrong_configuration_is_refused(option: str, value: str, message: str) -> None:
+    result = CliRunner().invoke(app, ["sandbox", option, value])
+    assert result.exit_code == 2
+    assert message in result.output
+
+
 def run_alone(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
     """Run `firecrest-sandbox`; return its exit code and what it prints."""
     with pytest.MonkeyPatch.context() as patch:

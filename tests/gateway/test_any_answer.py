@@ -25,6 +25,7 @@ from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.v2 import transfer_jobs
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.node_sets import MOST_NODES, expand_nodes
 from reframe_firecrest.model.remote_file import RemoteFile
 from reframe_firecrest.model.slurm_job import JobPart
@@ -119,7 +120,7 @@ async def carry_out(
         large.write_bytes(b"0123456789")
         gateway = following(GatewayV2(Connection(make_settings(), IMPATIENT, httpx.MockTransport(serve))))
         if "S3" in operation:
-            gateway._max_direct = 5
+            gateway._deployment.capabilities = Capabilities(max_direct_upload=5)
         try:
             return await work_of(local, large)[operation](gateway), None
         except errors.GatewayError as error:

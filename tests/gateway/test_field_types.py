@@ -278,7 +278,7 @@ def test_a_settings_file_holds_nothing_but_names(text: str) -> None:
         {"partitions": [{"name": "a", "totalNodes": 2}, {"name": text, "totalNodes": 1}]}
     )
     accounts = cluster_schemas.parse_accounts({"accounts": [{"name": "a"}, {"name": text, "default": True}]})
-    survey = make_survey(SystemInfo("daint", (22, 5), 1), Cluster(nodes, partitions, []), accounts, None)
+    survey = make_survey(SystemInfo("daint"), Cluster(nodes, partitions, []), accounts, None)
     written = configuration(survey)
     compile(written, "settings", "exec")
     assert is_plain(written.replace("\n", ""))

@@ -71,7 +71,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSession]:
     fake = FakeSession()
-    monkeypatch.setattr("reframe_firecrest.plugin.scheduler.get_session", lambda *_arguments: fake)
+    monkeypatch.setattr("reframe_firecrest.plugin.remote_session.get_session", lambda *_arguments: fake)
     for name, value in {
         "FIRECREST_URL": "http://127.0.0.1:9",
         "AUTH_TOKEN_URL": "http://127.0.0.1:9/token",
@@ -115,8 +115,9 @@ def test_submit_hands_over_plain_data_and_gives_an_id(
     job = make_job()
     job.submit()
     spec = session.handles[0].spec
+    outputs = ("rfm_job.out", "rfm_job.err")
     assert spec == JobSpec(
-        "rfm_test", str(tmp_path), "rfm_job.sh", ("rfm_job.out", "rfm_job.err"), "a1", spec.selection
+        "rfm_test", str(tmp_path), "rfm_job.sh", outputs, "a1", spec.selection, transfer_account="a1"
     )
     assert job.jobid is not None
     assert job.remotedir == f"/scratch{tmp_path}"
@@ -335,7 +336,7 @@ def test_a_missing_setting_ends_the_run_before_the_first_test(
 def test_listing_tests_needs_neither_settings_nor_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FIRECREST_URL", raising=False)
     scheduler = getscheduler("firecrest-scheduler")(part_name="compute")
-    assert scheduler.registered_name == "firecrest-scheduler"
+    assert scheduler.registered_name == "slurm"
     assert not scheduler.is_local
 
 

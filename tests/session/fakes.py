@@ -17,8 +17,9 @@ from pathlib import Path
 
 from reframe_firecrest.gateway.partial_packing import pack_what_can_be
 from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.errors import ForbiddenError, GatewayError, NotFoundError, UnlistableError
-from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.remote_file import Archive, FileKind, RemoteFile
 from reframe_firecrest.model.slurm_job import JobPart
@@ -44,7 +45,6 @@ HEALTH = SystemHealth(
     interval=60,
     file_systems=["/"],
     max_direct_upload=1 << 20,
-    storage=Storage("s3", "https://s3.test"),
 )
 
 
@@ -95,6 +95,8 @@ class FakeGateway:
         self.cancelled: list[str] = []
         self.uploaded: list[list[str]] = []
         self.listed: list[str] = []
+        self.capabilities = Capabilities(storage_url="https://s3.test")
+        self.charged: list[str] = []
         self.max_direct_upload = 1 << 20
         self.version: tuple[int, ...] | None = (23, 2)
         self.token_lifetime: float | None = 300.0
@@ -110,6 +112,9 @@ class FakeGateway:
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Transfer without jobs."""
+
+    def charge_transfers_to(self, account: str) -> None:
+        self.charged.append(account)
 
     async def _enter(self, method: str) -> None:
         self.calls[method] += 1
@@ -132,7 +137,10 @@ class FakeGateway:
 
     async def connect(self) -> SystemInfo:
         await self._enter("connect")
-        return SystemInfo("fake", self.version, self.max_direct_upload)
+        capabilities = replace(
+            self.capabilities, scheduler_version=self.version, max_direct_upload=self.max_direct_upload
+        )
+        return SystemInfo("fake", capabilities)
 
     async def cluster(self) -> Cluster:
         await self._enter("cluster")

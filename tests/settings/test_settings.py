@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from reframe_firecrest.model import local_paths
 from reframe_firecrest.model.errors import SettingsError
-from reframe_firecrest.settings import Place, Settings, local_paths, read_settings
+from reframe_firecrest.settings import Place, Settings, read_settings
 from reframe_firecrest.settings.credentials import ClientSecret
 from reframe_firecrest.settings.model import state_directory
 

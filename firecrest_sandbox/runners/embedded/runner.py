@@ -15,6 +15,7 @@ from firecrest_sandbox.runners.embedded.commands import Commands
 from firecrest_sandbox.runners.embedded.directives import JobSpec, SbatchError
 from firecrest_sandbox.runners.embedded.environment import output_paths
 from firecrest_sandbox.runners.embedded.execution import Execution
+from firecrest_sandbox.runners.embedded.history import past_jobs
 from firecrest_sandbox.runners.embedded.inventory import Inventory
 from firecrest_sandbox.runners.embedded.job_table import JobTable, is_job_id
 from firecrest_sandbox.runners.embedded.jobs import EmbeddedJob, State
@@ -43,6 +44,7 @@ class EmbeddedRunner:
     def __init__(self, config: SandboxConfig, *, spool: Path, home: Path, user: str, group: str) -> None:
         self._config = config
         self._user = user
+        self._spool = spool
         self._views = JobViews(cluster=config.system, user=user, group=group)
         self._execution = Execution(spool, cluster=config.system, user=user, home=str(home))
         self._queue = Queue([f"nid{n:03}" for n in range(1, config.nodes + 1)], config.cpus)
@@ -53,8 +55,12 @@ class EmbeddedRunner:
         self._supervisors: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Create the spool directory."""
+        """Create the spool directory, and the jobs of the past."""
         await asyncio.to_thread(self._execution.prepare)
+        if self._config.history:
+            for job in past_jobs(self._config, self._spool / "history", self._user):
+                self._jobs.add(job)
+            self._last_number = self._config.history
 
     async def stop(self) -> None:
         """Cancel all jobs, with a short grace period."""

@@ -23,6 +23,7 @@ class JobViews:
 
     def __init__(self, *, cluster: str, user: str, group: str) -> None:
         self._common = {"cluster": cluster, "user": user, "group": group, "priority": 1}
+        self._ended: dict[EmbeddedJob, Job] = {}
 
     def show(self, jobs: Iterable[EmbeddedJob]) -> list[Job]:
         """Return the records of jobs.
@@ -44,7 +45,7 @@ class JobViews:
             elif job.array_id is not None and not job.started:
                 never_ran.setdefault(job.array_id, []).append(job)
             else:
-                accounted.append(self._accounted(job, job.display_id))
+                accounted.append(self._cached(job) if job.over else self._accounted(job, job.display_id))
                 if job.array_id is not None and job.state is State.RUNNING:
                     queued.append(self._running_by_own_id(job))
         for array_id, tasks in never_ran.items():
@@ -71,6 +72,12 @@ class JobViews:
             JobStatus(state="RUNNING", state_reason="None"),
             JobTime(elapsed=_elapsed(job), start=start, end=end, limit=job.time_limit),
         )
+
+    def _cached(self, job: EmbeddedJob) -> Job:
+        """Return the record of an ended job. It is final, so the steps are read only once."""
+        if job not in self._ended:
+            self._ended[job] = self._accounted(job, job.display_id)
+        return self._ended[job]
 
     def _accounted(self, job: EmbeddedJob, job_id: str) -> Job:
         state = job.state.value

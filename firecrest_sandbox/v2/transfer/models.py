@@ -10,23 +10,40 @@ from firecrest_sandbox.v2.filesystem_models import SourceRequest
 from firecrest_sandbox.v2.models import CamelModel
 
 
-class TransferMethod(str, Enum):
-    """Transfer methods for large files; the server has only one."""
+class DataTransferType(str, Enum):
+    """Transfer methods for large files; a site has at most one of them.
 
-    S3 = "s3"
+    Validation errors contain these names, so they are those of the real gateway.
+    """
 
-
-class UploadDirectives(CamelModel):
-    """Properties of an upload."""
-
-    file_size: int | None = Field(default=None, ge=0, description="in bytes")
-    transfer_method: Literal[TransferMethod.S3]
+    s3 = "s3"
+    wormhole = "wormhole"
+    streamer = "streamer"
 
 
-class DownloadDirectives(CamelModel):
-    """Properties of a download."""
+class S3Request(CamelModel):
+    """A transfer through the object storage; an upload needs the file's size."""
 
-    transfer_method: Literal[TransferMethod.S3]
+    file_size: int | None = Field(default=None, description="in bytes")
+    transfer_method: Literal[DataTransferType.s3]
+
+
+class StreamerRequest(CamelModel):
+    """A transfer through a streamer's job."""
+
+    transfer_method: Literal[DataTransferType.streamer]
+
+
+class WormholeRequest(CamelModel):
+    """A transfer through a wormhole; the answer to a download contains its code."""
+
+    transfer_method: Literal[DataTransferType.wormhole]
+
+
+class WormholeUploadRequest(WormholeRequest):
+    """An upload through a wormhole that the client has opened."""
+
+    wormhole_code: str
 
 
 class AccountedRequest(SourceRequest):
@@ -38,13 +55,13 @@ class AccountedRequest(SourceRequest):
 class UploadRequest(AccountedRequest):
     """A file to upload."""
 
-    transfer_directives: UploadDirectives
+    transfer_directives: WormholeUploadRequest | S3Request | StreamerRequest
 
 
 class DownloadRequest(AccountedRequest):
     """A file to download."""
 
-    transfer_directives: DownloadDirectives
+    transfer_directives: WormholeRequest | S3Request | StreamerRequest
 
 
 class MoveRequest(AccountedRequest):
@@ -101,14 +118,28 @@ class TransferAnswer(CamelModel):
 class S3Directives(CamelModel):
     """URLs for the parts of an upload, or for a download. Fields that do not apply are omitted."""
 
-    transfer_method: Literal[TransferMethod.S3] = TransferMethod.S3
+    transfer_method: Literal[DataTransferType.s3] = DataTransferType.s3
     download_url: str | None = None
     parts_upload_urls: list[str] | None = None
     complete_upload_url: str | None = None
     max_part_size: int | None = None
 
 
-class DataTransferAnswer(TransferAnswer):
-    """A submitted transfer through the object storage."""
+class StreamerDirectives(CamelModel):
+    """Addresses and secret of a streamer's job, as base64 of JSON."""
 
-    transfer_directives: S3Directives
+    transfer_method: Literal[DataTransferType.streamer] = DataTransferType.streamer
+    coordinates: str | None = None
+
+
+class WormholeDirectives(CamelModel):
+    """The code of a wormhole; empty for an upload."""
+
+    transfer_method: Literal[DataTransferType.wormhole] = DataTransferType.wormhole
+    wormhole_code: str | None = None
+
+
+class DataTransferAnswer(TransferAnswer):
+    """A submitted transfer of a large file."""
+
+    transfer_directives: WormholeDirectives | S3Directives | StreamerDirectives

@@ -1,20 +1,16 @@
 """Routes of transfers. Each submits a job, and returns its id and its log files."""
 
-import uuid
 from collections.abc import Sequence
-from math import ceil
-from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
-from firecrest_sandbox.errors import GatewayError
+from firecrest_sandbox.errors import UnhandledError
 from firecrest_sandbox.filesystem.operations import Operations
-from firecrest_sandbox.object_storage import PRIVATE_PREFIX, PUBLIC_PREFIX
-from firecrest_sandbox.records import JobDescription
 from firecrest_sandbox.state import ServerState, SystemServer
 from firecrest_sandbox.v2.filesystem_reading import PathQuery
+from firecrest_sandbox.v2.transfer import methods
+from firecrest_sandbox.v2.transfer.jobs import header, queue
 from firecrest_sandbox.v2.transfer.models import (
     CompressRequest,
     CopyRequest,
@@ -22,60 +18,34 @@ from firecrest_sandbox.v2.transfer.models import (
     DownloadRequest,
     ExtractRequest,
     MoveRequest,
-    S3Directives,
     TransferAnswer,
-    TransferJob,
-    TransferJobLogs,
     UploadRequest,
 )
-from firecrest_sandbox.v2.transfer.scripts import command_script, worker_script
+from firecrest_sandbox.v2.transfer.scripts import command_script
 
 router = APIRouter()
 
 
-@router.post("/upload", status_code=201, response_model_exclude_none=True)
+def _require_service(server: SystemServer) -> None:
+    """Fail as the real gateway does where the site has no service for large files (recorded)."""
+    if server.config.transfers == "none":
+        raise UnhandledError("'NoneType' object has no attribute 'service_type'")
+
+
+@router.post(
+    "/upload", status_code=201, response_model_exclude_none=True, dependencies=[Depends(_require_service)]
+)
 async def post_upload(request: UploadRequest, server: SystemServer) -> DataTransferAnswer:
-    """Return URLs for the parts of a file, and submit the job that writes the file."""
-    path = Operations(server).path(request.path)
-    size = request.transfer_directives.file_size
-    if size is None:
-        raise GatewayError(400, "file_size is required to upload by the s3 method.")
-    key = _new_key(server, path)
-    upload_id = server.store.new_upload()
-    public, private = server.url + PUBLIC_PREFIX, server.url + PRIVATE_PREFIX
-    orders = {
-        "direction": "ingress",
-        "path": path,
-        "url": server.store.presigner.presign("GET", private, key),
-        "poll": server.config.transfer_poll,
-    }
-    job = await _queue(server, "IngressFileTransfer", worker_script(orders), request.account)
-    directives = S3Directives(
-        parts_upload_urls=_part_urls(server, public, key, upload_id, size),
-        complete_upload_url=server.store.presigner.presign("POST", public, key, uploadId=upload_id),
-        max_part_size=server.config.max_part_size,
-    )
-    return DataTransferAnswer(transfer_job=job, transfer_directives=directives)
+    """Submit the job that writes a file, and return where its content is expected."""
+    return await methods.upload(server, request)
 
 
-@router.post("/download", status_code=201, response_model_exclude_none=True)
+@router.post(
+    "/download", status_code=201, response_model_exclude_none=True, dependencies=[Depends(_require_service)]
+)
 async def post_download(request: DownloadRequest, server: SystemServer) -> DataTransferAnswer:
-    """Submit the job that uploads a file to the object storage, and return its URL there."""
-    operations = Operations(server)
-    path, size = operations.path(request.path), await operations.size(request.path)
-    key = _new_key(server, path)
-    upload_id = server.store.new_upload()
-    private = server.url + PRIVATE_PREFIX
-    orders = {
-        "direction": "egress",
-        "path": path,
-        "part_size": server.config.max_part_size,
-        "part_urls": _part_urls(server, private, key, upload_id, size),
-        "complete_url": server.store.presigner.presign("POST", private, key, uploadId=upload_id),
-    }
-    job = await _queue(server, "OutgressFileTransfer", worker_script(orders), request.account)
-    url = server.store.presigner.presign("GET", server.url + PUBLIC_PREFIX, key)
-    return DataTransferAnswer(transfer_job=job, transfer_directives=S3Directives(download_url=url))
+    """Submit the job that sends a file, and return where its content will be."""
+    return await methods.download(server, request)
 
 
 @router.post("/mv", status_code=201)
@@ -123,46 +93,8 @@ async def post_extract(request: ExtractRequest, server: SystemServer) -> Transfe
     return await _queue_command(server, "Extract", "extracted", command, request.account)
 
 
-def _new_key(server: ServerState, path: str) -> str:
-    # Quoted, because the path of a route matches no newline.
-    return f"{server.user.name}/{uuid.uuid4()}/{quote(Path(path).name)}"
-
-
-def _part_urls(server: ServerState, prefix: str, key: str, upload_id: str, size: int) -> list[str]:
-    count = ceil(size / server.config.max_part_size)
-    return [
-        server.store.presigner.presign("PUT", prefix, key, uploadId=upload_id, partNumber=str(number))
-        for number in range(1, count + 1)
-    ]
-
-
 async def _queue_command(
     server: ServerState, verb: str, done: str, command: Sequence[str], account: str | None
 ) -> TransferAnswer:
-    script = command_script(f"{verb} Files", done, command)
-    return TransferAnswer(transfer_job=await _queue(server, f"{verb}Files", script, account))
-
-
-async def _queue(server: ServerState, name: str, script: str, account: str | None) -> TransferJob:
-    unique = uuid.uuid4()
-    logs = TransferJobLogs(
-        output_log=f"{server.home}/.f7t_file_handling_job_{unique}.log",
-        error_log=f"{server.home}/.f7t_file_handling_job_error_{unique}.log",
-    )
-    description = JobDescription(
-        name=name,
-        account=account,
-        working_directory=str(server.home),
-        standard_input="/dev/null",
-        standard_output=logs.output_log,
-        standard_error=logs.error_log,
-        env={"PATH": "/bin:/usr/bin/:/usr/local/bin/"},
-        script=script,
-    )
-    receipt = await server.runner.submit(description)
-    return TransferJob(
-        job_id=receipt.job_id,
-        system=server.config.system,
-        working_directory=str(server.home),
-        logs=logs,
-    )
+    script = command_script(header(server, account), f"{verb} Files", done, command)
+    return TransferAnswer(transfer_job=await queue(server, f"{verb}Files", script))

@@ -86,7 +86,7 @@ def configuration(survey: Survey, topology_prefix: Path | None = None) -> str:
     """
     system = survey.system.name
     # Slurm writes 22.05, not 22.5.
-    version = ".".join(f"{number:02}" for number in (survey.system.scheduler_version or ())[:2])
+    version = ".".join(f"{number:02}" for number in (survey.system.capabilities.scheduler_version or ())[:2])
     more = ""
     if topology_prefix is not None:
         more = (

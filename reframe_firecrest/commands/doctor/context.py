@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.model.capabilities import Capabilities
+from reframe_firecrest.model.directives import account_in, directive
 from reframe_firecrest.model.gateway_status import GatewayStatus, SystemHealth
 from reframe_firecrest.session.standalone import StandaloneConnection
 from reframe_firecrest.settings import Settings
@@ -34,14 +36,14 @@ class CheckContext:
         connection: connection to its gateway, which one of the checks opens.
         timeout: seconds to wait for each job.
         statuses: the gateway's status, as often as it was requested, oldest first.
-        max_direct: largest direct upload in bytes; set by the check of the system.
+        capabilities: what the gateway can do for the system; set by the check of the system.
     """
 
     target: DiagnosisTarget
     connection: StandaloneConnection
     timeout: float
     statuses: list[GatewayStatus] = field(default_factory=list)
-    max_direct: int = 0
+    capabilities: Capabilities = field(default_factory=Capabilities)
 
     @property
     def gateway(self) -> Gateway:
@@ -52,6 +54,12 @@ class CheckContext:
     def settings(self) -> Settings:
         """Connection settings of the system."""
         return self.target.settings
+
+    @property
+    def transfer_account(self) -> str | None:
+        """Account for transfer jobs, from the settings or from the options of a partition."""
+        scripts = ("\n".join(map(directive, options)) for options in self.target.partitions.values())
+        return self.settings.account or next(filter(None, map(account_in, scripts)), None)
 
     @property
     def health(self) -> SystemHealth:

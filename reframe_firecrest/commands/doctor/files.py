@@ -11,7 +11,9 @@ from pathlib import Path
 from reframe_firecrest.commands.doctor.context import CheckContext
 from reframe_firecrest.commands.doctor.findings import Finding, green, red, skipped, yellow
 from reframe_firecrest.commands.doctor.workspace import workspace
+from reframe_firecrest.model.capabilities import TransferMethod
 from reframe_firecrest.model.errors import RejectedError
+from reframe_firecrest.model.limitations import missing_storage
 from reframe_firecrest.model.units import format_size
 
 FILE = "file"
@@ -55,25 +57,22 @@ async def check_storage(context: CheckContext) -> Finding:
     That is the storage's public URL (``lib/datatransfers/s3/s3_datatransfer.py`` of FirecREST v2.5). The
     gateway issues presigned URLs only together with a transfer job.
     """
-    storage = context.health.storage
-    if storage is None or (storage.url is None and storage.kind == "s3"):
+    if limitation := missing_storage(context.capabilities):
+        return yellow(limitation.problem, limitation.remedy)
+    url = context.capabilities.storage_url
+    if url is None:
         return skipped("the gateway does not report its storage; --transfer checks it")
-    if storage.kind != "s3" or storage.url is None:
-        return yellow(
-            f"the gateway transfers large files by {storage.kind!r}, which is not supported",
-            f"keep the files of each test below {format_size(context.max_direct)}, or ask the site for S3",
-        )
-    status = await context.gateway.reach(storage.url)
+    status = await context.gateway.reach(url)
     if status >= 500:
-        return yellow(
-            f"{storage.url} answers HTTP {status}", "tell the site; transfers of large files may fail"
-        )
-    return green(f"{storage.url} can be reached; --transfer transfers a file")
+        return yellow(f"{url} answers HTTP {status}", "tell the site; transfers of large files may fail")
+    return green(f"{url} can be reached; --transfer transfers a file")
 
 
 async def check_transfer(context: CheckContext) -> Finding:
     """Transfer a file just above the limit of direct uploads in both directions."""
-    size = context.max_direct + 1
+    if context.capabilities.transfer is not TransferMethod.S3:
+        return skipped("the gateway has no S3")
+    size = context.capabilities.max_direct_upload + 1
     with tempfile.TemporaryDirectory(prefix="reframe-firecrest-") as local:
         sent, received = Path(local, "sent"), Path(local, "received")
         await asyncio.to_thread(_make, sent, size)

@@ -12,7 +12,7 @@ from pathlib import Path
 from reframe_firecrest.commands.doctor.context import CheckContext
 from reframe_firecrest.commands.doctor.findings import Finding, green, red, yellow
 from reframe_firecrest.commands.doctor.workspace import workspace
-from reframe_firecrest.model.directives import names_account
+from reframe_firecrest.model.directives import directive, names_account
 from reframe_firecrest.model.errors import GatewayError, NotFoundError
 from reframe_firecrest.model.slurm_job import JobPart
 
@@ -27,8 +27,7 @@ def job_script(options: Sequence[str]) -> str:
         options: options of sbatch that the partition needs, or entire directives that begin with ``#``.
     """
     own = ("--job-name=rfm-doctor", f"--output={OUTPUT}", "--nodes=1", "--ntasks=1", "--time=00:01:00")
-    lines = [option if option.startswith("#") else f"#SBATCH {option}" for option in (*own, *options)]
-    return "\n".join(["#!/bin/sh", *lines, f"echo {TEXT}", ""])
+    return "\n".join(["#!/bin/sh", *map(directive, (*own, *options)), f"echo {TEXT}", ""])
 
 
 async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:

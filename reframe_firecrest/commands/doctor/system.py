@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from reframe_firecrest.commands.doctor.context import CheckContext
 from reframe_firecrest.commands.doctor.findings import Finding, green, red, yellow
+from reframe_firecrest.model.capabilities import TransferMethod
 from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
+from reframe_firecrest.model.limitations import missing_account, scripts_without_directives
 from reframe_firecrest.model.units import format_size
 
 STALE = 3
@@ -19,11 +21,13 @@ SMALL = 1_000_000
 async def check_system(context: CheckContext) -> Finding:
     """Request the system's description."""
     system = await context.gateway.connect()
-    context.max_direct = system.max_direct_upload
-    major, *others = system.scheduler_version or ("unknown",)
+    context.capabilities = system.capabilities
+    major, *others = system.capabilities.scheduler_version or ("unknown",)
     # Versions of Slurm are years and months, such as 23.02.
     version = ".".join([str(major), *(f"{number:02}" for number in others[:1]), *map(str, others[1:])])
-    return green(f"{system.name!r}, scheduler version {version}")
+    detail = f"{system.name!r}, scheduler version {version}"
+    limitation = scripts_without_directives(system.capabilities)
+    return yellow(f"{detail}; {limitation.problem}", limitation.remedy) if limitation else green(detail)
 
 
 async def check_services(context: CheckContext) -> Finding:
@@ -74,7 +78,11 @@ def _age(health: SystemHealth, status: GatewayStatus) -> float | None:
 
 
 async def check_account(context: CheckContext) -> Finding:
-    """Check that there is an account to charge."""
+    """Check that there is an account to charge, for transfer jobs too."""
+    if context.transfer_account:
+        context.gateway.charge_transfers_to(context.transfer_account)
+    elif limitation := missing_account(context.capabilities, None):
+        return yellow(limitation.problem, limitation.remedy)
     accounts = await context.gateway.accounts()
     account_name = context.settings.account
     names = ", ".join(account.name for account in accounts)
@@ -98,7 +106,7 @@ async def check_account(context: CheckContext) -> Finding:
 async def check_limits(context: CheckContext) -> Finding:
     """Read the limit of direct uploads."""
     reported = context.health.max_direct_upload
-    limit = format_size(context.max_direct)
+    limit = format_size(context.capabilities.max_direct_upload)
     if reported is None:
         return green(f"not reported; the limit of a direct upload is assumed to be {limit}")
     if reported < SMALL:
@@ -106,4 +114,5 @@ async def check_limits(context: CheckContext) -> Finding:
             f"direct transfers of only up to {limit}; larger files need jobs, which wait in the queue",
             "ask the site for a larger max_ops_file_size; otherwise tests start later",
         )
-    return green(f"direct transfers of up to {limit}; larger files by S3")
+    larger = "; larger files by S3" if context.capabilities.transfer is TransferMethod.S3 else ""
+    return green(f"direct transfers of up to {limit}{larger}")

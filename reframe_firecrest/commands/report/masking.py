@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
-from reframe_firecrest.settings.local_paths import local_path
+from reframe_firecrest.model.local_paths import local_path
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
 MASK = "[secret]"

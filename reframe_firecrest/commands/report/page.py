@@ -49,6 +49,12 @@ LEAST_REACH = 0.05
 MARGIN = 1.15
 """Ratio of the range of a gauge to its largest value."""
 
+OUTSIDE = "in ReFrame"
+"""Time of a test outside its jobs."""
+
+END_OF_AXIS = 90.0
+"""Position in percent from which a tick's label is left of the tick, so that it is not cut off."""
+
 STACKED = ("run", "retrieval", "staging", "queue")
 """Parts of a job's time in the stacked chart, from bottom to top."""
 
@@ -166,11 +172,17 @@ def bar(span: Span, axis: Axis) -> str:
     return f"left:{left:.2f}%;width:{max(axis.place(span.end) - left, 0.05):.2f}%"
 
 
-def describe(spans: Sequence[Span]) -> str:
-    """Describe the parts of a test's time in words; those of several jobs are added."""
+def describe(test: Test) -> str:
+    """Describe the parts of a test's time in words; those of several jobs are added.
+
+    The time that no job has taken is ReFrame's: setup, checks, and waiting for its next poll.
+    """
     seconds: dict[str, float] = {}
-    for span in spans:
+    for span in test.spans:
         seconds[span.part] = seconds.get(span.part, 0.0) + span.seconds
+    if test.seconds is not None and seconds:
+        rest = test.seconds - sum(seconds.values())
+        seconds |= {OUTSIDE: rest} if rest >= LEAST_SECONDS else {}
     return ", ".join(f"{part} {_seconds(value)}" for part, value in seconds.items())
 
 
@@ -230,7 +242,13 @@ def _environment() -> Environment:
         sparkline=lambda figure: sparkline_of(figure.past, one_line(figure.unit)),
         units=format_size,
     )
-    environment.globals.update(most_at_once=most_at_once, steps=STEPS, whole=WHOLE, spark=(WIDTH, HEIGHT))
+    environment.globals.update(
+        end_of_axis=END_OF_AXIS,
+        most_at_once=most_at_once,
+        spark=(WIDTH, HEIGHT),
+        steps=STEPS,
+        whole=WHOLE,
+    )
     return environment
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from reframe_firecrest.commands.report.reframe_report import CaseResult, Reference, ReframeReport
 
+MISSED = frozenset({"fail", "xfail"})
+"""Results of tests that may be due to a value that could not be extracted."""
+
 
 @dataclass(frozen=True)
 class PastValue:
@@ -36,7 +39,8 @@ class PerformanceValue:
         lower: smallest value that passes; None for no limit.
         upper: largest value that passes; None for no limit.
         deviation: deviation as a fraction of the reference; None without a reference.
-        verdict: ReFrame's verdict: ``pass``, ``fail``, ``xfail``, ``xpass``; empty for none.
+        verdict: ReFrame's verdict: ``pass``, ``fail``, ``xfail``, ``xpass``; empty for none. A value that
+            could not be extracted has the verdict of a test that failed.
         past: values of earlier sessions and this one, oldest first; empty without a history.
     """
 
@@ -80,8 +84,13 @@ def _figures(case: CaseResult) -> Iterable[PerformanceValue]:
             lower=_bound(reference, entry.lower),
             upper=_bound(reference, entry.upper),
             deviation=None if deviation is None or not math.isfinite(deviation) else deviation,
-            verdict=entry.result or "",
+            verdict=entry.result or _without_value(case, entry),
         )
+
+
+def _without_value(case: CaseResult, entry: Reference) -> str:
+    """Return the verdict of a figure that has none; without a value it is the test's, unless that passed."""
+    return case.result if entry.value is None and case.result in MISSED else ""
 
 
 def _expected(entry: Reference) -> float | None:

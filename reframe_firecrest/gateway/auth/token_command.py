@@ -13,8 +13,7 @@ from pathlib import Path
 
 from reframe_firecrest.gateway.auth.tokens import Grant, parse_command_output
 from reframe_firecrest.gateway.http import operations
-from reframe_firecrest.model import errors
-from reframe_firecrest.settings import local_paths
+from reframe_firecrest.model import errors, local_paths
 from reframe_firecrest.settings.credentials import TokenCommand
 
 MAX_OUTPUT = 65536

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import ssl
 
+# httpx and pyfirecrest import these when they are first used. By then ReFrame may have removed site-packages
+# from sys.path; see plugin/deferred_imports.py.
+import anyio._backends._asyncio  # noqa: F401 - see above
+import httpcore  # noqa: F401 - see above
 import httpx
+import httpx._transports.default
 
 from reframe_firecrest.gateway.auth.authorization import authorization
 from reframe_firecrest.gateway.http.error_mapping import ErrorMapping

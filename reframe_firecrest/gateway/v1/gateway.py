@@ -11,8 +11,10 @@ from reframe_firecrest.gateway.v1.error_mapping import V1
 from reframe_firecrest.gateway.v1.filesystem import Filesystem
 from reframe_firecrest.gateway.v1.status import Status
 from reframe_firecrest.gateway.v1.submission_search import SubmissionSearch
+from reframe_firecrest.gateway.v1.system_schemas import Parameters
 from reframe_firecrest.gateway.v1.tasks import Tasks
 from reframe_firecrest.gateway.v1.transfers import Transfers
+from reframe_firecrest.model.capabilities import Capabilities, TransferMethod
 from reframe_firecrest.model.gateway_status import GatewayStatus
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.slurm_job import JobPart
@@ -53,12 +55,28 @@ class GatewayV1(Filesystem):
         """Set the follower that waits for transfer jobs."""
         self._transfers.jobs.follower = follower
 
+    def charge_transfers_to(self, account: str) -> None:
+        """Charge transfer jobs to an account; see the protocol."""
+        self._transfers.jobs.account = self._transfers.jobs.account or account
+
     async def connect(self) -> SystemInfo:
         """Query the gateway's version and limits; it does not report Slurm's version."""
         parameters = await self._status.parameters()
         self.limit(parameters.max_direct, parameters.longest_command)
         self._transfers.max_size = parameters.max_stored
-        return SystemInfo(self._connection.settings.system, None, self.max_upload)
+        return SystemInfo(self._connection.settings.system, self._capabilities(parameters))
+
+    def _capabilities(self, parameters: Parameters) -> Capabilities:
+        """Return what the gateway can do; it moves large files between storage and system by itself."""
+        storage = parameters.object_storage or TransferMethod.S3.value
+        return Capabilities(
+            transfer=TransferMethod.S3 if storage.startswith("s3") else TransferMethod.NONE,
+            reported_transfer=storage,
+            max_direct_upload=self.max_upload,
+            max_direct_download=self.max_download,
+            max_stored_file=parameters.max_stored,
+            command_timeout=parameters.longest_command,
+        )
 
     async def cluster(self) -> Cluster:
         """Query nodes, partitions and reservations."""

@@ -16,7 +16,7 @@ from reframe_firecrest.gateway.v1 import system_schemas
 from reframe_firecrest.gateway.v1.client import Client
 from reframe_firecrest.gateway.v1.system_schemas import Parameters
 from reframe_firecrest.model import errors
-from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 
 Result = TypeVar("Result")
 
@@ -87,8 +87,6 @@ class Status:
                 self._client.get_fresh("/status/services"), self._client.get_fresh("/status/systems")
             )
         (services, _), (systems, _) = self._asked
-        kind = parameters.object_storage
-        storage = Storage("s3" if kind.startswith("s3") else kind) if kind else None
         own = [
             ServiceHealth(name, problem is None, message=problem)
             for name, problem in system_schemas.parse_unavailable_services(services).items()
@@ -98,7 +96,6 @@ class Status:
                 services=[*own, ServiceHealth("system", problem is None, message=problem)],
                 file_systems=parameters.file_systems.get(name, ()),
                 max_direct_upload=parameters.max_direct,
-                storage=storage,
             )
             for name, problem in system_schemas.parse_unavailable_services(systems).items()
         }

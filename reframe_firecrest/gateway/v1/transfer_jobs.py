@@ -30,17 +30,18 @@ class TransferJobs:
     """The API's section ``/storage/xfer-internal``.
 
     Args:
-        account: to charge, if any.
+        account: to charge; None if none is known.
         client: makes single requests.
         call: retries them and translates their errors.
         compute: submits and cancels jobs.
 
     Attributes:
+        account: to charge; None if none is known.
         follower: waits for the jobs.
     """
 
     def __init__(self, account: str | None, client: Client, call: RetryingClient, compute: Compute) -> None:
-        self._account = account
+        self.account = account
         self._client = client
         self._call = call
         self._compute = compute
@@ -122,8 +123,8 @@ class TransferJobs:
         If no job is found, only a removal is queued again: another kind of job would, if it started late,
         overwrite what was written meanwhile.
         """
-        if self._account:
-            form = {**form, "account": self._account}
+        if self.account:
+            form = {**form, "account": self.account}
         for left in reversed(range(JOBS if command == "rm" else 1)):
             asked = clock()
             name = f"{TRANSFER_NAME}{owner}#{secrets.token_hex(6)}"

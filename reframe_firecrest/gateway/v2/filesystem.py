@@ -19,7 +19,6 @@ from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.find_patterns import in_patterns, is_exact, patterns
-from reframe_firecrest.gateway.v2.systems import DEFAULT_DIRECT_UPLOAD
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.file_names import to_wire
@@ -52,8 +51,7 @@ class Filesystem:
         self._call = call
         self._transfers = transfers
         self._limits = usual(settings)
-        self._max_direct = DEFAULT_DIRECT_UPLOAD
-        self._longest_command = policy.LONGEST_COMMAND
+        self._deployment = transfers.deployment
 
     def _fs(self, endpoint: str) -> str:
         return f"/filesystem/{self._system}/{endpoint}"
@@ -109,7 +107,10 @@ class Filesystem:
             return await self._call(operations.UPLOAD, ask)
 
         return await direct_transfer.upload(
-            local, self._max_direct, direct, lambda: self._transfers.upload(local, paths, progress)
+            local,
+            self._deployment.capabilities.max_direct_upload,
+            direct,
+            lambda: self._transfers.upload(local, paths, progress),
         )
 
     async def download(
@@ -124,11 +125,11 @@ class Filesystem:
                 lambda: self._client.download_direct(self._system, to_wire(remote), bounds),
             )
 
-        # The answer is encoded in base64 and has the limit of uploads; archives are compressed.
+        # The size is approximate, and that of an archive is the one of its files before compression.
         await direct_transfer.download(
             local,
             size_hint,
-            2 * self._max_direct,
+            2 * self._deployment.capabilities.max_direct_upload,
             direct,
             lambda: self._transfers.download(remote, local, size_hint, progress),
         )
@@ -156,7 +157,8 @@ class Filesystem:
 
         It runs them with ``timeout`` (``base_command_with_timeout.py`` of FirecREST v2).
         """
-        await asyncio.sleep(self._longest_command + policy.MARGIN)
+        longest = self._deployment.capabilities.command_timeout or policy.LONGEST_COMMAND
+        await asyncio.sleep(longest + policy.MARGIN)
 
     async def archive(self, directory: str, files: Sequence[str], target: str) -> Sequence[Archive]:
         """Pack files; see the protocol."""

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import httpx
 
-from reframe_firecrest.gateway.http import operations, policy, slurm_messages
+from reframe_firecrest.gateway.deployment import Deployment
+from reframe_firecrest.gateway.http import operations, slurm_messages
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.gateway.http.error_mapping import V2
 from reframe_firecrest.gateway.http.operations import Operation
@@ -44,10 +45,11 @@ class GatewayV2(Filesystem):
         self._systems = systems
         client = Client(connection.url, connection.authorization, connection.http)
         client.timeout = httpx.Timeout(30.0, connect=10.0)
-        transfers = Transfers(settings, client, call, connection.objects)
+        deployment = Deployment(settings.system, connection.where, settings.account)
+        transfers = Transfers(deployment, client, call, connection.objects)
         super().__init__(settings, client, call, transfers)
         self._single_slots = asyncio.Semaphore(2)
-        self._job_list = JobList(self._jobs(), client, call, self.job)
+        self._job_list = JobList(deployment, client, call, self.job)
         self._directories: dict[str, str] = {}
 
     # --- status -------------------------------------------------------------------------------------
@@ -70,6 +72,10 @@ class GatewayV2(Filesystem):
         """Set the follower that waits for transfer jobs."""
         self._transfers.jobs.follower = follower
 
+    def charge_transfers_to(self, account: str) -> None:
+        """Charge transfer jobs to an account; see the protocol."""
+        self._deployment.charge(account)
+
     async def connect(self) -> SystemInfo:
         """Query the system; see the protocol."""
 
@@ -83,8 +89,7 @@ class GatewayV2(Filesystem):
         for system in systems:
             if system.name == self._system:
                 info = system_info(system)
-                self._max_direct = info.max_direct_upload
-                self._longest_command = system.command_timeout or policy.LONGEST_COMMAND
+                self._deployment.learn(info.capabilities)
                 return info
         known = ", ".join(sorted(system.name for system in systems)) or "none"
         raise errors.NotFoundError(

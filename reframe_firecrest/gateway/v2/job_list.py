@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
+from reframe_firecrest.gateway.deployment import Deployment
 from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v2 import schemas
@@ -50,7 +51,7 @@ class JobList:
     """Lists jobs, and avoids the forms that have failed.
 
     Args:
-        path: of the jobs, in the API.
+        deployment: the system, and what is known of it.
         client: makes single requests.
         call: retries them and translates their errors.
         job: queries a single job.
@@ -58,12 +59,13 @@ class JobList:
 
     def __init__(
         self,
-        path: str,
+        deployment: Deployment,
         client: Client,
         call: RetryingClient,
         job: Callable[[str], Awaitable[Sequence[JobPart]]] | None = None,
     ) -> None:
-        self._path = path
+        self._deployment = deployment
+        self._path = f"/compute/{deployment.system}/jobs"
         self._client = client
         self._call = call
         self._job = job

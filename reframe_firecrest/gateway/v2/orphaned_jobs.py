@@ -12,6 +12,7 @@ import logging
 import re
 import time
 
+from reframe_firecrest.gateway.deployment import Deployment
 from reframe_firecrest.gateway.http import operations, slurm_messages
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.protocol import LATEST_EFFECT
@@ -35,14 +36,14 @@ class OrphanedJobs:
     """Finds and cancels the orphaned transfer jobs of one system.
 
     Args:
-        system: the system's name.
+        deployment: the system, and what is known of it.
         client: makes single requests.
         call: retries them and translates their errors.
     """
 
-    def __init__(self, system: str, client: Client, call: RetryingClient) -> None:
-        self._jobs = f"/compute/{system}/jobs"
-        self._list = JobList(self._jobs, client, call)
+    def __init__(self, deployment: Deployment, client: Client, call: RetryingClient) -> None:
+        self._jobs = f"/compute/{deployment.system}/jobs"
+        self._list = JobList(deployment, client, call)
         self._client = client
         self._call = call
         self._suspected: set[str] = set()

@@ -12,23 +12,51 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from reframe_firecrest.gateway.field_types import Bytes, Line, Name, Path, Seconds, line, valid
 from reframe_firecrest.gateway.http.dates import epoch_seconds, parse_date
-from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.capabilities import (
+    DEFAULT_DIRECT_LIMIT,
+    Capabilities,
+    ConnectionMode,
+    TransferMethod,
+)
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 from reframe_firecrest.model.system import SystemInfo
 
-DEFAULT_DIRECT_UPLOAD = 5 * 1024 * 1024
-"""Bytes of a direct upload where the gateway does not report its limit; FirecREST's own default."""
+
+def _known_mode(value: object) -> object:
+    """Return the usual mode for one that is missing or unknown: a refused submission shows the difference."""
+    return value if value in [mode.value for mode in ConnectionMode] else ConnectionMode.SSH
 
 
 class _Scheduler(BaseModel):
+    type: Line = "slurm"
     version: Line | None = None
+    connection_mode: Annotated[ConnectionMode, BeforeValidator(_known_mode)] = Field(
+        default=ConnectionMode.SSH, alias="connectionMode"
+    )
+
+    @property
+    def version_numbers(self) -> tuple[int, ...] | None:
+        """The version as numbers."""
+        match = re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})*)", self.version or "")
+        return tuple(int(number) for number in match.group(1).split(".")) if match else None
+
+
+_IfText = BeforeValidator(lambda value: value if isinstance(value, str) else None)
+
+
+class _DataTransfer(BaseModel):
+    kind: Line | None = Field(default=None, alias="serviceType")
+    url: Annotated[Path | None, _IfText] = Field(default=None, alias="publicUrl")
 
 
 class _DataOperation(BaseModel):
     max_direct_upload: Bytes | None = Field(default=None, alias="max_ops_file_size")
+    data_transfer: _DataTransfer | None = None
+    directives: list[Line] | None = Field(default=None, alias="datatransfer_jobs_directives")
 
 
 class _SshTimeouts(BaseModel):
@@ -58,10 +86,41 @@ class System(BaseModel):
         return self.data_operation.max_direct_upload if self.data_operation else None
 
     @property
-    def scheduler_version(self) -> tuple[int, ...] | None:
-        """The scheduler's version as numbers."""
-        match = re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})*)", (self.scheduler and self.scheduler.version) or "")
-        return tuple(int(number) for number in match.group(1).split(".")) if match else None
+    def capabilities(self) -> Capabilities:
+        """What the gateway can do for the system."""
+        scheduler = self.scheduler or _Scheduler()
+        limit = self.max_direct_upload or DEFAULT_DIRECT_LIMIT
+        reported = self._reported_transfer
+        storage = self.data_operation.data_transfer if self.data_operation else None
+        return Capabilities(
+            transfer=TransferMethod.S3 if reported == TransferMethod.S3.value else TransferMethod.NONE,
+            reported_transfer=reported,
+            storage_url=storage.url if storage else None,
+            max_direct_upload=limit,
+            max_direct_download=_largest_in_base64(limit),
+            max_command_output=limit - 1,
+            command_timeout=self.command_timeout,
+            connection_mode=scheduler.connection_mode,
+            scheduler=scheduler.type.lower(),
+            scheduler_version=scheduler.version_numbers,
+            transfer_directives=self._directives,
+        )
+
+    @property
+    def _reported_transfer(self) -> str:
+        """The gateway's name for its method of transfer.
+
+        Gateways before 2.4.0 have one storage, S3, and do not report it.
+        """
+        if self.data_operation is None or "data_transfer" not in self.data_operation.model_fields_set:
+            return TransferMethod.S3.value
+        transfer = self.data_operation.data_transfer
+        return (transfer and transfer.kind) or TransferMethod.NONE.value
+
+    @property
+    def _directives(self) -> tuple[str, ...] | None:
+        found = self.data_operation.directives if self.data_operation else None
+        return None if found is None else tuple(found)
 
 
 class _Service(BaseModel):
@@ -79,15 +138,6 @@ class _FileSystem(BaseModel):
     path: Path
 
 
-class _DataTransfer(BaseModel):
-    kind: Line | None = Field(default=None, alias="serviceType")
-    url: Path | None = Field(default=None, alias="publicUrl")
-
-
-class _DataOperationDetails(_DataOperation):
-    data_transfer: _DataTransfer | None = None
-
-
 class _SystemDetails(System):
     """The fields of a system that only a diagnosis reads as well."""
 
@@ -95,7 +145,6 @@ class _SystemDetails(System):
     checked: datetime | None = Field(default=None, alias="lastHealthCheck")
     probing: _Probing | None = None
     file_systems: list[_FileSystem] | None = Field(default=None, alias="fileSystems")
-    data_operation: _DataOperationDetails | None = Field(default=None, alias="dataOperation")
 
 
 class _Systems(BaseModel):
@@ -113,9 +162,15 @@ def parse_systems(answer: object) -> Sequence[System]:
 
 def system_info(system: System) -> SystemInfo:
     """Return a system as the session sees it."""
-    return SystemInfo(
-        system.name, system.scheduler_version, system.max_direct_upload or DEFAULT_DIRECT_UPLOAD
-    )
+    return SystemInfo(system.name, system.capabilities)
+
+
+def _largest_in_base64(limit: int) -> int:
+    """Return the bytes of the largest file that is shorter than a limit when it is encoded in base64.
+
+    Source: ``get_download`` in ``ops/router.py`` and ``execute`` in ``ssh_client.py`` of FirecREST v2.
+    """
+    return 3 * ((limit - 1) // 4)
 
 
 def gateway_status(answer: object, headers: httpx.Headers, sent: float, seconds: float) -> GatewayStatus:
@@ -142,7 +197,6 @@ def gateway_status(answer: object, headers: httpx.Headers, sent: float, seconds:
 
 
 def _health(system: _SystemDetails) -> SystemHealth:
-    storage = system.data_operation.data_transfer if system.data_operation else None
     return SystemHealth(
         services=[
             ServiceHealth(service.kind, service.healthy, service.path, service.message)
@@ -152,5 +206,4 @@ def _health(system: _SystemDetails) -> SystemHealth:
         interval=system.probing.interval if system.probing else None,
         file_systems=[entry.path for entry in system.file_systems or []],
         max_direct_upload=system.max_direct_upload,
-        storage=Storage(storage.kind, storage.url) if storage and storage.kind else None,
     )

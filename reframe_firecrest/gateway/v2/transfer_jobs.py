@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from reframe_firecrest.gateway import file_schemas
+from reframe_firecrest.gateway.deployment import Deployment
 from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.http.policy import TRANSFER_POLL_PAUSES
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
@@ -19,7 +20,7 @@ class TransferJobs:
     """The jobs of one system's transfers.
 
     Args:
-        system: the system's name.
+        deployment: the system, and what is known of it.
         client: makes single requests.
         call: retries them and translates their errors.
 
@@ -28,13 +29,13 @@ class TransferJobs:
         orphaned: jobs that have to be cancelled.
     """
 
-    def __init__(self, system: str, client: Client, call: RetryingClient) -> None:
-        self._system = system
+    def __init__(self, deployment: Deployment, client: Client, call: RetryingClient) -> None:
+        self._system = deployment.system
         self._where = call.where
         self._client = client
         self._call = call
         self.follower: JobFollower = NoFollower()
-        self.orphaned = OrphanedJobs(system, client, call)
+        self.orphaned = OrphanedJobs(deployment, client, call)
 
     async def finish(self, transfer: schemas.Transfer, what: str) -> None:
         """Wait for a job.

@@ -8,6 +8,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TypeVar
 
+from reframe_firecrest.gateway.deployment import Deployment
 from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
@@ -17,7 +18,6 @@ from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.transfer_jobs import TransferJobs
 from reframe_firecrest.model import errors
-from reframe_firecrest.settings import Settings
 
 Result = TypeVar("Result")
 
@@ -30,28 +30,29 @@ class Transfers:
     """The API's section ``/filesystem/{system}/transfer``.
 
     Args:
-        settings: for the system and the account.
+        deployment: the system, and what is known of it.
         client: makes single requests.
         call: retries them and translates their errors.
         objects: transfers files to and from the storage.
 
     Attributes:
+        deployment: the system, and what is known of it.
         jobs: of the transfers.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        deployment: Deployment,
         client: Client,
         call: RetryingClient,
         objects: ObjectStorage,
     ) -> None:
-        self._system = settings.system
-        self._account = settings.account
+        self.deployment = deployment
+        self._system = deployment.system
         self._client = client
         self._call = call
         self._objects = objects
-        self.jobs = TransferJobs(settings.system, client, call)
+        self.jobs = TransferJobs(deployment, client, call)
 
     async def upload(self, local: Path, paths: Iterator[str], progress: Progress | None = None) -> str:
         """Upload a file; return its remote path.
@@ -65,6 +66,7 @@ class Transfers:
             GatewayError: the upload failed.
         """
         size = (await asyncio.to_thread(local.stat)).st_size
+        self.deployment.require_storage("upload", size, self.deployment.capabilities.max_direct_upload)
         what = f"uploading {size} bytes"
         directives: dict[str, object] = {"file_size": size, "transfer_method": "s3"}
         bodies: Iterator[tuple[str, dict[str, object]]] = (
@@ -102,6 +104,7 @@ class Transfers:
         Raises:
             GatewayError: the download failed.
         """
+        self.deployment.require_storage("download", listed, self.deployment.capabilities.max_direct_download)
         body: dict[str, object] = {
             "source_path": remote,
             "transfer_directives": {"transferMethod": "s3"},
@@ -168,10 +171,14 @@ class Transfers:
 
         async def ask() -> schemas.Transfer:
             endpoint = f"/filesystem/{self._system}/transfer/rm"
-            return schemas.parse_transfer(await self._client.delete(endpoint, {"path": path}, 200))
+            return schemas.parse_transfer(await self._client.delete(endpoint, {"path": path, **account}, 200))
 
         what = "removing a large directory"
-        transfer = await self._call(operations.TRANSFER, ask)
+        account = self.deployment.account_parameter(what)
+        try:
+            transfer = await self._call(operations.TRANSFER, ask)
+        except errors.RejectedError as error:
+            raise self.deployment.explain(what, error) from None
         await self.jobs.finish(transfer, what)
         await self.jobs.expect_gone(transfer, what, path)
 
@@ -198,7 +205,7 @@ class Transfers:
             parse: extracts the data that the transfer needs.
             operation: for the retry policy.
         """
-        account = {"account": self._account} if self._account else {}
+        account = self.deployment.account_parameter(operation.name)
         asked: list[str] = []
 
         async def ask() -> tuple[schemas.Transfer, Result, str]:
@@ -212,8 +219,10 @@ class Transfers:
 
         try:
             transfer, result, path = await self._call(operation, ask)
-        except BaseException:
+        except BaseException as error:
             self.jobs.orphaned.suspect(*asked)
+            if isinstance(error, errors.RejectedError):
+                raise self.deployment.explain(operation.name, error) from None
             raise
         self.jobs.orphaned.follow(transfer.job.job_id)
         if len(asked) > 1:

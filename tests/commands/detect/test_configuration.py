@@ -15,6 +15,7 @@ import reframe.core.config
 
 from reframe_firecrest.commands.detect.configuration import MOST_JOBS, configuration
 from reframe_firecrest.commands.detect.survey import Survey, make_survey, survey_system
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.errors import AuthError, DetectionError, TransientError
 from reframe_firecrest.model.system import AccountInfo, Cluster, NodeInfo, PartitionInfo, SystemInfo
 from tests.gateway.helpers import SECRET, make_settings
@@ -34,7 +35,9 @@ def survey(
         for name, features in nodes.items()
     ]
     cluster = Cluster(made, [PartitionInfo("normal", len(made), 16)], [])
-    return make_survey(SystemInfo("daint", (22, 5, 8), 1), cluster, accounts, chosen)
+    return make_survey(
+        SystemInfo("daint", Capabilities(scheduler_version=(22, 5, 8))), cluster, accounts, chosen
+    )
 
 
 def load(text: str, tmp_path: Path) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def test_names_that_the_gateway_gives_stay_within_their_quotes(tmp_path: Path) -
     hostile = 'a"]\n}; import os  # \\'
     nodes = [NodeInfo("n1", ("IDLE",), (hostile,), (hostile, "é", "ok"), 16, 0, 16)]
     found = make_survey(
-        SystemInfo("my.cluster", None, 1),
+        SystemInfo("my.cluster"),
         Cluster(nodes, [PartitionInfo(hostile, 1, 16)], []),
         [AccountInfo(hostile), AccountInfo("staff", default=True)],
         None,
@@ -147,13 +150,13 @@ def test_a_gateway_that_keeps_silent_is_not_waited_for_without_end(monkeypatch: 
 
 def test_a_system_without_partitions_is_an_error() -> None:
     with pytest.raises(DetectionError, match="no partition of 'daint' with nodes"):
-        make_survey(SystemInfo("daint", None, 1), Cluster([], [], []), [], None)
+        make_survey(SystemInfo("daint"), Cluster([], [], []), [], None)
 
 
 def test_a_partition_is_described_by_its_nodes_as_far_as_they_are_known() -> None:
     nodes = [NodeInfo(f"n{cpus}", ("IDLE",), ("mixed",), (), cpus, 0, cpus) for cpus in (128, 64)]
     partitions = [PartitionInfo("mixed", 2, 192), PartitionInfo("untold", 7, 448)]
-    found = make_survey(SystemInfo("daint", None, 1), Cluster(nodes, partitions, []), [], None)
+    found = make_survey(SystemInfo("daint"), Cluster(nodes, partitions, []), [], None)
     text = configuration(found)
     assert '"descr": "Slurm partition mixed: 2 nodes of 64 to 128 CPUs"' in text
     assert '"descr": "Slurm partition untold"' in text

@@ -43,7 +43,7 @@ class Patient:
 
         async def work() -> Finding:
             context.statuses.append(await self.gateway.status())
-            context.max_direct = self.gateway.max_direct_upload
+            context.capabilities = (await self.gateway.connect()).capabilities
             for check in checks:
                 found = await check(context)
             return found

@@ -13,12 +13,16 @@ from reframe_firecrest.commands.doctor.files import check_base_directory, check_
 from reframe_firecrest.commands.doctor.findings import Status
 from reframe_firecrest.commands.doctor.system import check_account, check_limits, check_services, check_system
 from reframe_firecrest.commands.doctor.timing import check_clock, check_latency
+from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
 from reframe_firecrest.model.errors import FinalError, ForbiddenError, RejectedError, TransientError
-from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
+from reframe_firecrest.model.limitations import NO_ACCOUNT, PLACES_OF_ACCOUNT
 from reframe_firecrest.model.system import AccountInfo
 from tests.commands.doctor.cases import Patient, for_ever
 from tests.gateway.helpers import SECRET
 from tests.session.fakes import END, HEALTH
+
+DEMANDING = Capabilities(transfer_directives=("#SBATCH --account={account}",))
 
 
 class TestAccess:
@@ -138,6 +142,28 @@ class TestSystem:
         assert words in found.detail
         assert ("FIRECREST_ACCOUNT" in found.remedy) is (status is not Status.GREEN)
 
+    def test_transfer_jobs_without_an_account_are_yellow(self, patient: Patient) -> None:
+        patient.gateway.capabilities = DEMANDING
+        found = patient.check(check_account)
+        assert (found.status, found.detail) == (Status.YELLOW, NO_ACCOUNT)
+        assert found.remedy == PLACES_OF_ACCOUNT
+
+    @pytest.mark.parametrize(
+        "option", ["-A staff", "-Astaff", "--account=staff", "--account staff", "#SBATCH -A staff"]
+    )
+    def test_the_account_of_the_access_options_is_charged(self, patient: Patient, option: str) -> None:
+        patient.gateway.capabilities = DEMANDING
+        patient.partitions = {"daint:cpu": [], "daint:gpu": ["-p normal", option]}
+        assert patient.check(check_account).status is Status.GREEN
+        assert patient.gateway.charged == ["staff"]
+
+    def test_scripts_whose_directives_are_ignored_are_yellow(self, patient: Patient) -> None:
+        patient.gateway.capabilities = Capabilities(connection_mode=ConnectionMode.REST)
+        found = patient.check(check_system)
+        assert found.status is Status.YELLOW
+        assert "#SBATCH" in found.detail
+        assert "ask the site for connection_mode: hybrid or ssh" in found.remedy
+
     @pytest.mark.parametrize(
         ("told", "status", "words"),
         [
@@ -256,23 +282,38 @@ class TestFiles:
         assert "different content" in patient.check(check_base_directory).detail
 
     @pytest.mark.parametrize(
-        ("storage", "answer", "status", "words"),
+        ("url", "answer", "status", "words"),
         [
-            (Storage("s3", "https://s3.test"), 403, Status.GREEN, "https://s3.test can be reached"),
-            (Storage("s3", "https://s3.test"), 503, Status.YELLOW, "HTTP 503"),
-            (Storage("s3"), 200, Status.SKIPPED, "--transfer checks it"),
+            ("https://s3.test", 403, Status.GREEN, "https://s3.test can be reached"),
+            ("https://s3.test", 503, Status.YELLOW, "HTTP 503"),
             (None, 200, Status.SKIPPED, "--transfer checks it"),
-            (Storage("streamer"), 200, Status.YELLOW, "'streamer'"),
         ],
+        ids=["reachable", "unavailable", "not-reported"],
     )
     def test_storage(
-        self, patient: Patient, storage: Storage | None, answer: int, status: Status, words: str
+        self, patient: Patient, url: str | None, answer: int, status: Status, words: str
     ) -> None:
-        patient.gateway.health = replace(HEALTH, storage=storage)
+        patient.gateway.capabilities = Capabilities(storage_url=url)
         patient.gateway.storage_status = answer
         found = patient.check(check_storage)
         assert found.status is status
         assert words in found.detail
+        assert patient.gateway.calls["upload"] == 0
+
+    @pytest.mark.parametrize(
+        ("reported", "words"),
+        [("streamer", "'streamer'"), ("wormhole", "'wormhole'"), ("none", "no transfer method")],
+    )
+    def test_a_gateway_without_s3_is_yellow(self, patient: Patient, reported: str, words: str) -> None:
+        patient.gateway.capabilities = Capabilities(TransferMethod.NONE, reported)
+        found = patient.check(check_storage)
+        assert (found.status, "ask the site for S3" in found.remedy) == (Status.YELLOW, True)
+        assert words in found.detail
+        assert patient.gateway.calls["reach"] == 0
+
+    def test_nothing_is_transferred_without_s3(self, patient: Patient) -> None:
+        patient.gateway.capabilities = Capabilities(TransferMethod.NONE, "none")
+        assert patient.check(check_transfer).status is Status.SKIPPED
         assert patient.gateway.calls["upload"] == 0
 
     def test_a_transfer_moves_more_than_fits_through_the_gateway(

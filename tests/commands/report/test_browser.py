@@ -152,6 +152,27 @@ def test_it_shows_what_matters_and_fits(scheme: str, width: int, browser: Browse
     assert browser.ask(script) == []
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_each_label_of_the_time_axis_is_seen_whole(width: int, browser: Browser) -> None:
+    browser.open(width=width)
+    script = """
+        const box = (one) => one.getBoundingClientRect();
+        return [...document.querySelectorAll('.ticks')].map((ticks) => {
+            const seen = [...ticks.children].filter((one) => one.checkVisibility()).map(box);
+            const [left, right] = [box(ticks).left - 1, box(ticks).right + 1];
+            return {
+                count: seen.length,
+                cut: seen.filter((one) => one.left < left || one.right > right).length,
+                covered: seen.slice(1).filter((one, place) => one.left < seen[place].right - 1).length,
+            };
+        });"""
+    axes = browser.ask(script)
+    assert len(axes) == 2
+    for axis in axes:
+        assert axis["count"] > 1
+        assert (axis["cut"], axis["covered"]) == (0, 0), axis
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_all_texts_can_be_read(scheme: str, browser: Browser) -> None:
     browser.open(scheme)

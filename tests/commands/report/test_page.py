@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reframe_firecrest.commands.report.model import Report, report_of
-from reframe_firecrest.commands.report.page import areas_of, headline_of, most_at_once, render
+from reframe_firecrest.commands.report.page import areas_of, describe, headline_of, most_at_once, render
 from reframe_firecrest.commands.report.reframe_report import ReframeReport
 from reframe_firecrest.journal.events import Closed
 from tests.commands.report.conftest import Journals
@@ -131,3 +131,28 @@ def test_only_where_tests_differ_in_their_place_it_is_repeated() -> None:
     other = Reader(render(report(case("t1"), case("t2", environ="cray")))).text
     assert "All on" not in other
     assert "alps:gpu+cray" in other
+
+
+def test_a_figure_without_a_value_is_marked(journal: Journals) -> None:
+    entry = {"a:b:time": [None, 10.0, -0.1, None, "s", None]}
+    page = render(report(case("t", result="fail", perfvalues=entry)))
+    [row] = re.findall(r"<tr[^>]*>(?:(?!</tr>).)*<td>time</td>.*?</tr>", page)
+    assert 'class="out"' in row
+    assert "✗" in row
+    assert '<td class="num">no value</td>' in row
+
+
+def test_the_parts_of_a_test_add_up_to_its_time(journal: Journals) -> None:
+    moves = lived(1, begin=1, staging=2, queue=3, run=10, retrieval=5)
+    run = journal([opened(), *moves])
+    made = report_of(run, ReframeReport.model_validate(results([case("t1", result="fail", time_total=38.0)])))
+    [test] = made.tests
+    assert test.seconds == 38.0
+    assert describe(test) == "staging 2.0 s, queue 3.0 s, run 10 s, retrieval 5.0 s, in ReFrame 18 s"
+    assert "<dd>38 s: staging 2.0 s" in render(made)
+
+
+def test_without_a_report_the_parts_are_all(journal: Journals) -> None:
+    moves = lived(1, begin=1, staging=2, queue=3, run=10, retrieval=5)
+    [test] = report_of(journal([opened(), *moves]), None).tests
+    assert describe(test) == "staging 2.0 s, queue 3.0 s, run 10 s, retrieval 5.0 s"

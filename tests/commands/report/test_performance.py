@@ -68,3 +68,13 @@ def test_the_picture_of_a_deviation_shows_all_of_it() -> None:
     assert inside is not None
     assert inside.left < 50 < inside.mark < inside.left + inside.width < 100
     assert gauge_of(figures(1.0, 0, None, None, "s", "pass")) is None
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict"), [("fail", "fail"), ("xfail", "xfail"), ("pass", ""), ("skip", ""), ("abort", "")]
+)
+def test_a_figure_without_a_value_has_failed_with_its_test(result: str, verdict: str) -> None:
+    entry = [None, 100.0, -0.1, None, "s", None]
+    report = results([case("t", result=result, perfvalues={"alps:gpu:x": entry})])
+    [figure] = performance_values(ReframeReport.model_validate(report))
+    assert (figure.value, figure.verdict) == (None, verdict)

@@ -14,9 +14,8 @@ from reframe_firecrest.gateway.auth.token_command import MAX_OUTPUT, CommandSour
 from reframe_firecrest.gateway.auth.tokens import UNKNOWN_LIFETIME, Grant
 from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.operations import Operation
-from reframe_firecrest.model import errors
+from reframe_firecrest.model import errors, local_paths
 from reframe_firecrest.session.reactor import reactor
-from reframe_firecrest.settings import local_paths
 from reframe_firecrest.settings.credentials import TokenCommand
 from tests.gateway.helpers import TOKEN, run
 

@@ -441,7 +441,7 @@ class TestSystems:
     def test_every_recorded_system_is_understood(self, recording: Any) -> None:
         (system,) = systems.parse_systems(last_answer(recording))
         assert system.name == "mycluster"
-        assert system.scheduler_version == (22, 5, 8)
+        assert system.capabilities.scheduler_version == (22, 5, 8)
         assert system.data_operation is not None
         assert system.data_operation.max_direct_upload == 5_242_880
 
@@ -453,7 +453,7 @@ class TestSystems:
         self, version: str | None, numbers: tuple[int, ...] | None
     ) -> None:
         body = {"systems": [{"name": "daint", "scheduler": {"version": version}}]}
-        assert systems.parse_systems(body)[0].scheduler_version == numbers
+        assert systems.parse_systems(body)[0].capabilities.scheduler_version == numbers
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from reframe_firecrest.model import errors
-from reframe_firecrest.model.gateway_status import ServiceHealth, Storage
+from reframe_firecrest.model.gateway_status import ServiceHealth
 from tests.gateway.helpers import SYSTEM, Answer, answer
 from tests.gateway.v1.helpers import PARAMETERS, ApiV1, call, exchanges, response_of
 
@@ -38,8 +38,8 @@ def connect(table: Mapping[str, Answer], **changes: object) -> Any:
 def test_a_recorded_gateway_tells_its_limits() -> None:
     table = {PARAMETERS: response_of(exchanges("parameters")[-1])}
     info = connect(table, system="mycluster")
-    assert info.max_direct_upload == 5 * 1024 * 1024 - 4096
-    assert info.scheduler_version is None
+    assert info.capabilities.max_direct_upload == 5 * 1024 * 1024 - 4096
+    assert info.capabilities.scheduler_version is None
 
 
 def test_the_answer_is_a_fresh_one() -> None:
@@ -86,6 +86,5 @@ def test_a_look_shows_services_systems_and_limits() -> None:
         ServiceHealth("system", healthy=True),
     ]
     assert (health.file_systems, health.max_direct_upload) == (["/scratch"], 5 * 1024 * 1024)
-    assert health.storage == Storage("s3")
     # Asking for the systems' health is a command on each of them.
     assert (api.count(SYSTEMS), api.count(PARAMETERS)) == (1, 2)

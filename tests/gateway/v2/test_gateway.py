@@ -145,11 +145,13 @@ def fails(
 class TestConnecting:
     def test_the_system_is_told_with_its_limits(self) -> None:
         info = call(Api({CONNECT: answer(200, SYSTEMS)}), connect)
-        assert (info.name, info.scheduler_version, info.max_direct_upload) == ("daint", (23, 2, 7), 1000)
+        assert info.name == "daint"
+        found = info.capabilities
+        assert (found.scheduler_version, found.max_direct_upload) == ((23, 2, 7), 1000)
 
     def test_where_a_gateway_tells_no_limit_firecrests_default_holds(self) -> None:
         api = Api({CONNECT: answer(200, {"systems": [{"name": "daint"}]})})
-        assert call(api, connect).max_direct_upload == 5 * 1024 * 1024
+        assert call(api, connect).capabilities.max_direct_upload == 5 * 1024 * 1024
 
     def test_an_unknown_system_is_told_with_the_known_ones(self) -> None:
         api = Api({CONNECT: answer(200, {"systems": [{"name": "eiger"}, {"name": "clariden"}]})})

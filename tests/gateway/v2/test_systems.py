@@ -10,7 +10,9 @@ import pytest
 
 from reframe_firecrest.gateway.http.connection import Connection
 from reframe_firecrest.model import errors
-from reframe_firecrest.model.gateway_status import ServiceHealth, Storage, SystemHealth
+from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
+from reframe_firecrest.model.gateway_status import ServiceHealth, SystemHealth
+from reframe_firecrest.model.system import SystemInfo
 from tests.gateway.helpers import FAST, KEY, SYSTEM, Api, answer, make_settings, recordings, run, token
 from tests.gateway.v2.test_gateway import call
 
@@ -37,7 +39,7 @@ def test_a_recorded_gateway_is_understood(recording: Any) -> None:
     ]
     assert (health.interval, health.file_systems) == (60, ["/home", "/scratch"])
     assert health.checked == pytest.approx(1795411949.7, abs=0.1)
-    assert (health.max_direct_upload, health.storage) == (5242880, Storage("s3", "http://127.0.0.1:9000"))
+    assert health.max_direct_upload == 5242880
 
 
 def test_a_gateway_that_tells_next_to_nothing_is_understood() -> None:
@@ -46,6 +48,74 @@ def test_a_gateway_that_tells_next_to_nothing_is_understood() -> None:
     look = call(api, lambda gateway: gateway.status())
     assert (look.version, look.date) == (None, None)
     assert look.systems == {SYSTEM: SystemHealth(services=[], checked=60.0, file_systems=[])}
+
+
+@pytest.mark.parametrize(
+    ("operation", "method", "reported"),
+    [
+        ({"data_transfer": {"serviceType": "s3"}}, TransferMethod.S3, "s3"),
+        ({"data_transfer": {"serviceType": "streamer"}}, TransferMethod.NONE, "streamer"),
+        ({"data_transfer": {"serviceType": "wormhole"}}, TransferMethod.NONE, "wormhole"),
+        ({"data_transfer": None}, TransferMethod.NONE, "none"),
+        ({}, TransferMethod.S3, "s3"),
+        (None, TransferMethod.S3, "s3"),
+    ],
+    ids=["s3", "streamer", "wormhole", "none", "not-reported", "older-gateway"],
+)
+def test_only_s3_counts_as_a_transfer_method(
+    operation: object, method: TransferMethod, reported: str
+) -> None:
+    found = capabilities_of({"dataOperation": operation})
+    assert (found.transfer, found.reported_transfer) == (method, reported)
+
+
+def test_the_address_of_the_storage_is_read() -> None:
+    transfer = {"serviceType": "s3", "publicUrl": "https://s3.test"}
+    assert capabilities_of({"dataOperation": {"data_transfer": transfer}}).storage_url == "https://s3.test"
+
+
+def test_a_system_without_slurm_is_refused_at_first_contact() -> None:
+    with pytest.raises(errors.RejectedError, match=r"scheduler is 'pbs'.*; set FIRECREST_SYSTEM"):
+        capabilities_of({"scheduler": {"type": "pbs", "version": "23.06.06", "connectionMode": "ssh"}})
+
+
+def test_limits_follow_from_one_setting_of_the_gateway() -> None:
+    found = capabilities_of({"dataOperation": {"max_ops_file_size": 65536}})
+    assert (found.max_direct_upload, found.max_direct_download) == (65536, 49149)
+    assert found.max_command_output == 65535
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "mode"),
+    [
+        ({"type": "slurm", "connectionMode": "rest"}, ConnectionMode.REST),
+        ({"type": "slurm", "connectionMode": "hybrid"}, ConnectionMode.HYBRID),
+        ({"type": "slurm", "connectionMode": "carrier pigeon"}, ConnectionMode.SSH),
+        ({"type": "slurm", "connectionMode": None}, ConnectionMode.SSH),
+        ({"type": "slurm"}, ConnectionMode.SSH),
+    ],
+    ids=["rest", "hybrid", "unknown", "null", "not-reported"],
+)
+def test_the_mode_of_connection_is_read(scheduler: object, mode: ConnectionMode) -> None:
+    assert capabilities_of({"scheduler": scheduler}).connection_mode is mode
+
+
+def test_the_type_of_the_scheduler_is_read() -> None:
+    assert capabilities_of({"scheduler": {"type": "Slurm", "version": "23.02"}}).scheduler == "slurm"
+    assert capabilities_of({}).scheduler == "slurm"
+
+
+def test_directives_of_transfer_jobs_are_read() -> None:
+    lines = ["#SBATCH --nodes=1", "#SBATCH --account={account}"]
+    found = capabilities_of({"dataOperation": {"datatransfer_jobs_directives": lines}})
+    assert found.transfer_directives == tuple(lines)
+    assert found.transfers_need_account
+
+
+def capabilities_of(system: dict[str, object]) -> Capabilities:
+    api = Api({LOOK: answer(200, {"systems": [{"name": SYSTEM, **system}]})})
+    info: SystemInfo = call(api, lambda gateway: gateway.connect())
+    return info.capabilities
 
 
 def test_a_run_does_not_depend_on_what_only_a_diagnosis_reads() -> None:

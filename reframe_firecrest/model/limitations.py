@@ -1,0 +1,95 @@
+"""Deployments of FirecREST that are not supported, or only in part, each with its problem and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
+from reframe_firecrest.model.units import format_size
+
+SCHEDULER = "slurm"
+"""The only supported scheduler."""
+
+PLACES_OF_ACCOUNT = (
+    "set FIRECREST_ACCOUNT, or 'account' in the partition's sched_options, or --account in its access options"
+    " or in the test's job options"
+)
+"""All places where the account of transfer jobs can be set."""
+
+WITHOUT_STORAGE = "keep large files on the system and name their paths there, or ask the site for S3"
+"""Remedy where no object storage transfers files."""
+
+NO_ACCOUNT = "transfer jobs need an account on this system, and none is set"
+
+
+@dataclass(frozen=True)
+class Limitation:
+    """Something that a deployment does not support.
+
+    Attributes:
+        subject: the affected part of the deployment, in one word.
+        problem: what does not work.
+        remedy: what to do.
+        fatal: no test can run.
+    """
+
+    subject: str
+    problem: str
+    remedy: str
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        """Return problem and remedy in one line."""
+        return f"{self.problem}; {self.remedy}"
+
+
+def unusable_scheduler(capabilities: Capabilities) -> Limitation | None:
+    """Return the limitation if the scheduler is not Slurm."""
+    if capabilities.scheduler == SCHEDULER:
+        return None
+    return Limitation(
+        "scheduler",
+        f"its scheduler is {capabilities.scheduler!r}, and only Slurm is supported",
+        "set FIRECREST_SYSTEM to a system with Slurm",
+        fatal=True,
+    )
+
+
+def missing_storage(capabilities: Capabilities) -> Limitation | None:
+    """Return the limitation if no object storage transfers files."""
+    if capabilities.transfer is TransferMethod.S3:
+        return None
+    found = capabilities.reported_transfer
+    method = "no transfer method" if found == "none" else f"only the transfer method {found!r}"
+    return Limitation(
+        "storage",
+        f"the gateway offers {method}, so files above {format_size(capabilities.max_direct_upload)} can't be "
+        "transferred by S3",
+        WITHOUT_STORAGE,
+    )
+
+
+def missing_account(capabilities: Capabilities, account: str | None) -> Limitation | None:
+    """Return the limitation if transfer jobs need an account and none is known."""
+    if account or not capabilities.transfers_need_account:
+        return None
+    return Limitation("account", NO_ACCOUNT, PLACES_OF_ACCOUNT)
+
+
+def scripts_without_directives(capabilities: Capabilities) -> Limitation | None:
+    """Return the limitation if the gateway submits to slurmrestd, which does not read directives."""
+    if capabilities.connection_mode is not ConnectionMode.REST:
+        return None
+    return Limitation(
+        "scheduler",
+        "the gateway submits by slurmrestd (connection_mode: rest), which ignores #SBATCH directives; tests "
+        "that need several tasks or nodes, an array or a time limit are refused",
+        "ask the site for connection_mode: hybrid or ssh",
+    )
+
+
+def limitations(capabilities: Capabilities) -> Sequence[Limitation]:
+    """Return what a deployment does not support, whatever the tests are."""
+    checks = (unusable_scheduler, missing_storage, scripts_without_directives)
+    return [found for check in checks if (found := check(capabilities)) is not None]

@@ -1,0 +1,70 @@
+"""Session of a partition, opened when the first job needs it.
+
+Importing this module imports everything that a run needs; see `deferred_imports`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import reframe.core.runtime as rt
+from reframe.core.exceptions import ConfigError
+
+from reframe_firecrest.model.errors import SettingsError
+from reframe_firecrest.model.job import JobHandle
+from reframe_firecrest.plugin.job import FirecrestJob
+from reframe_firecrest.plugin.job_spec import job_spec
+from reframe_firecrest.plugin.partition_options import partition_options
+from reframe_firecrest.plugin.reframe_session import session_id
+from reframe_firecrest.session.registry import get_session
+from reframe_firecrest.session.session import Session
+from reframe_firecrest.settings import Settings, places_of, read_settings
+
+
+@dataclass(frozen=True)
+class RemoteSession:
+    """Settings of a partition, and the session that runs its jobs.
+
+    Attributes:
+        settings: the settings.
+        session: the session, which other partitions may share.
+    """
+
+    settings: Settings
+    session: Session
+
+    @classmethod
+    def open(cls, config_prefix: str) -> RemoteSession:
+        """Read a partition's settings and start its session.
+
+        Args:
+            config_prefix: the partition in ReFrame's configuration, such as ``systems/0/partitions/@name``.
+
+        Raises:
+            ConfigError: a setting is missing or wrong.
+        """
+        settings = _read_settings(config_prefix)
+        return cls(settings, get_session(settings, rt.runtime().stage_prefix, session_id()))
+
+    def submit(self, job: FirecrestJob, *, assumed_cpus: int | None, resubmit_on: Sequence[str]) -> JobHandle:
+        """Submit a job to the session, and set its remote directory.
+
+        Args:
+            job: the job, whose script has been written.
+            assumed_cpus: value of ``--cpus-per-task`` in the script that depends on Slurm's version.
+            resubmit_on: regular expressions for errors after which the submission is repeated.
+        """
+        spec = job_spec(job, self.settings, assumed_cpus=assumed_cpus, resubmit_on=resubmit_on)
+        job._remotedir = self.session.remote_directory(spec.directory)
+        return self.session.submit(spec)
+
+
+def _read_settings(config_prefix: str) -> Settings:
+    partition = config_prefix.partition("@")[2].partition("/")[0]
+    places = places_of(partition, *partition_options(config_prefix))
+    try:
+        return read_settings(places, os.environ)
+    except SettingsError as error:
+        raise ConfigError(str(error)) from None
