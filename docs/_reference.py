@@ -43,6 +43,7 @@ GROUPS = {
     ),
     "Files": "path_map share_inputs retrieve exclude max_file_size max_total_size max_files",
     "Requests": "max_in_flight max_response_size min_transfer_rate retry_timeout auth_retry_timeout",
+    "Modules": "modules_dir modules_max_age",
     "Jobs and runs": ("poll_interval_min poll_interval_max job_lost_timeout journal_dir heartbeat_timeout"),
 }
 """Headings, and the settings below each; a setting that is missing here is in the last group."""

@@ -25,7 +25,18 @@ from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 PACKAGE = Path(reframe_firecrest.__file__).parent
 SERVER = PACKAGE.parent / "firecrest_sandbox"
 COMMANDS = ("child_pipeline", "clean", "demo", "detect", "doctor", "history", "report", "status")
-ROOMS = ("cli", "commands", "gateway", "journal", "model", "plugin", "session", "settings", "staging")
+ROOMS = (
+    "cli",
+    "commands",
+    "gateway",
+    "journal",
+    "model",
+    "modules",
+    "plugin",
+    "session",
+    "settings",
+    "staging",
+)
 UPPER = ("cli", "commands", "plugin", "session")
 
 
@@ -103,12 +114,17 @@ def files_of(*rooms: str) -> list[Path]:
     ("rooms", "never"),
     [
         (["model/*.py"], [f"reframe_firecrest.{room}" for room in ROOMS if room != "model"]),
+        (
+            ["modules/*.py"],
+            [f"reframe_firecrest.{room}" for room in ROOMS if room not in ("model", "modules")],
+        ),
+        (["modules/*.py"], ["pydantic"]),
         (["journal/*.py", "settings/*.py"], [f"reframe_firecrest.{room}" for room in UPPER]),
         (["gateway/**/*.py"], [f"reframe_firecrest.{room}" for room in (*UPPER, "staging", "journal")]),
         (["staging/*.py"], [f"reframe_firecrest.{room}" for room in UPPER]),
         (["session/*.py"], [f"reframe_firecrest.{room}" for room in ("cli", "commands", "plugin")]),
         (["plugin/*.py", "session/*.py", "staging/*.py", "commands/**/*.py"], ["firecrest", "httpx"]),
-        (["model/*.py", "gateway/**/*.py", "session/*.py", "staging/*.py"], ["reframe"]),
+        (["model/*.py", "modules/*.py", "gateway/**/*.py", "session/*.py", "staging/*.py"], ["reframe"]),
         (["gateway/v1/*.py"], ["reframe_firecrest.gateway.v2", "firecrest"]),
         (["gateway/v2/*.py"], ["reframe_firecrest.gateway.v1"]),
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +13,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from reframe_firecrest.cli.detected_modules import modules_as_data, save_modules
 from reframe_firecrest.cli.exit_codes import Exit, fail
 from reframe_firecrest.commands.detect.configuration import configuration
-from reframe_firecrest.commands.detect.jobs import DetectionResult, detect_processors, write_processor
+from reframe_firecrest.commands.detect.detection import run_detection
+from reframe_firecrest.commands.detect.jobs import DetectionResult, write_processor
+from reframe_firecrest.commands.detect.modules_jobs import ModulesResult
+from reframe_firecrest.commands.detect.modules_targets import modules_targets, modules_targets_of_survey
 from reframe_firecrest.commands.detect.survey import (
     DEFAULT_TOPOLOGY_PREFIX,
+    Survey,
     survey_system,
     targets_of_survey,
 )
@@ -37,9 +42,13 @@ def detect(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Existing ReFrame configuration: write only processor information, for its partitions that "
-            "use firecrest-scheduler."
+            help="Existing ReFrame configuration: write only processor information and modules, for its "
+            "partitions that use firecrest-scheduler."
         ),
+    ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(help="Detect only this system of --config, by its name in ReFrame."),
     ] = None,
     processors: Annotated[
         bool,
@@ -48,6 +57,14 @@ def detect(
             help="Submit one small job to each partition to detect its processors.",
         ),
     ] = True,
+    modules: Annotated[
+        bool | None,
+        typer.Option(
+            "--modules/--no-modules",
+            help="Submit one small job for each partition and environment to record the available modules; "
+            "the default, unless --no-processors is given.",
+        ),
+    ] = None,
     topology_prefix: Annotated[
         Path | None,
         typer.Option(
@@ -63,7 +80,7 @@ def detect(
         typer.Option("--json", help="Print the results as one JSON object; requires --output or --config."),
     ] = False,
 ) -> None:
-    """Write a ReFrame configuration for a system behind FirecREST, and detect its processors.
+    """Write a ReFrame configuration for a system behind FirecREST, and detect its processors and modules.
 
     Set the FIRECREST_* variables first (see the README). For a system
     without a ReFrame configuration:
@@ -77,38 +94,57 @@ def detect(
 
         reframe-firecrest detect --config mysite.py
 
-    Each job uses one node for a few seconds and needs no internet access
-    and no Python. From its output the command writes a processor.json for
-    each partition, which replaces ReFrame's own remote detection.
+    Each job uses one node and needs no internet access and no Python. From
+    its output the command writes a processor.json for each partition, which
+    replaces ReFrame's own remote detection, and a file with the modules of
+    each system, which answers tests that ask for modules. For new modules:
+
+        reframe-firecrest detect --config mysite.py --no-processors --modules
     """
-    if config is not None and (output is not None or force or not processors):
+    wants_modules = processors if modules is None else modules
+    if config is not None and (output is not None or force or not (processors or wants_modules)):
         fail(
             "detect",
-            "--config excludes --output, --force and --no-processors: it writes only processor information",
+            "--config excludes --output and --force, and --no-processors without --modules: it writes only "
+            "processor information and modules",
         )
+    if system is not None and config is None:
+        fail("detect", "--system requires --config; without it, FIRECREST_SYSTEM names the system")
     if as_json and config is None and output is None:
         fail("detect", "--json requires --output or --config, because the configuration is printed otherwise")
     # Treat SIGTERM, which ends a pipeline's job, like Ctrl-C: leave no job in the queue.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     prefix = None if topology_prefix is None else topology_prefix.expanduser().absolute()
+    survey: Survey | None = None
     try:
         if config is not None:
-            targets = targets_of_file(config, os.environ, prefix)
+            targets = targets_of_file(config, os.environ, prefix, system)
+            environs = modules_targets(config, targets) if wants_modules else []
         else:
-            targets = _write_configuration(output, prefix, console, force=force)
-        results = (
-            detect_processors(targets, timeout=timeout, notify=lambda text: console.print(_shown(text)))
-            if processors
-            else []
+            survey, targets = _write_configuration(output, prefix, console, force=force)
+            environs = modules_targets_of_survey(targets, output) if wants_modules else []
+        found = run_detection(
+            targets if processors else [],
+            environs,
+            timeout=timeout,
+            notify=lambda text: console.print(_shown(text)),
         )
     except FirecrestError as error:
         fail("detect", str(error))
-    reasons = [_save(outcome, console) for outcome in results]
-    complete = not any(reasons)
+    reasons = [_save(outcome, console) for outcome in found.processors]
+    missing = save_modules(found.modules, environs, console)
+    if survey is not None and output is not None:
+        _name_modules_system(found.modules, survey, prefix, output)
+    complete = not any(reasons) and not any(missing)
     if as_json:
-        partitions = [_as_data(*entry) for entry in zip(results, reasons, strict=True)]
-        data = {"complete": complete, "output": output and str(output), "partitions": partitions}
+        partitions = [_as_data(*entry) for entry in zip(found.processors, reasons, strict=True)]
+        data = {
+            "complete": complete,
+            "output": output and str(output),
+            "partitions": partitions,
+            "modules": [modules_as_data(*entry) for entry in zip(found.modules, missing, strict=True)],
+        }
         typer.echo(json.dumps(data, indent=2))
     if not complete:
         raise typer.Exit(Exit.INCOMPLETE)
@@ -116,7 +152,7 @@ def detect(
 
 def _write_configuration(
     output: Path | None, prefix: Path | None, console: Console, *, force: bool
-) -> list[Target]:
+) -> tuple[Survey, list[Target]]:
     if output is not None and output.exists() and not force:
         fail("detect", f"{output} exists; name another file, or overwrite it with --force")
     settings = read_settings([], os.environ)
@@ -125,12 +161,25 @@ def _write_configuration(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        try:
-            atomic_write(output, text)
-        except OSError as error:
-            fail("detect", f"{output} can't be written: {error.strerror}")
+        _write(output, text)
         console.print(f"[green]written[/] {escape(str(output))}: {_count(len(survey.groups))}")
-    return targets_of_survey(survey, settings, prefix or DEFAULT_TOPOLOGY_PREFIX.expanduser())
+    return survey, targets_of_survey(survey, settings, prefix or DEFAULT_TOPOLOGY_PREFIX.expanduser())
+
+
+def _name_modules_system(
+    results: Sequence[ModulesResult], survey: Survey, prefix: Path | None, output: Path
+) -> None:
+    """Write the configuration again with the modules system that the jobs have found."""
+    kinds = {result.snapshot.kind for result in results if result.snapshot is not None}
+    if len(kinds) == 1:
+        _write(output, configuration(survey, prefix, kinds.pop()))
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        atomic_write(output, text)
+    except OSError as error:
+        fail("detect", f"{output} can't be written: {error.strerror}")
 
 
 def _count(partitions: int) -> str:

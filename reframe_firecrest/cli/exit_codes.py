@@ -51,7 +51,7 @@ EXITS: Mapping[str, Mapping[Exit, str]] = {
     },
     "detect": {
         Exit.DONE: "everything was written",
-        Exit.INCOMPLETE: "the processor information of some partitions is missing; the output names them",
+        Exit.INCOMPLETE: "some processor information or modules are missing; the output names them",
         Exit.FAILED: "nothing was written: a wrong option or setting, or an error of the gateway",
         Exit.STOPPED: f"{_STOPPED}; its jobs were cancelled",
     },

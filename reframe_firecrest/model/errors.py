@@ -6,6 +6,7 @@
     │   ├── DamagedArchiveError   an archive was damaged in transit; another download may succeed
     │   └── HostileArchiveError   a received file or path is unsafe or invalid here
     ├── DetectionError            a node's or a configuration's description can't be used
+    ├── ModulesError              a snapshot of modules can't be used
     ├── RunError                  a run is unknown, or its files and jobs must not be touched
     ├── ReportError               ReFrame's report can't be used, or the page can't be written
     ├── PipelineError            the pipeline that ReFrame generated can't be used
@@ -84,6 +85,10 @@ class HostileArchiveError(StagingError):
 
 class DetectionError(FirecrestError):
     """The description of a node, or of a configuration's partitions, can't be used."""
+
+
+class ModulesError(FirecrestError):
+    """A snapshot of a system's modules can't be used."""
 
 
 class RunError(FirecrestError):

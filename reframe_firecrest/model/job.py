@@ -96,6 +96,7 @@ class JobState:
             `slurm` backend does.
         exit_code: the highest exit code of its parts; None until all of them have ended.
         nodes: the nodes of all its parts, in Slurm's notation.
+        started: time at which its first part started, as Slurm reports it, in seconds since the epoch.
         completed: time at which its last part ended, as Slurm reports it, in seconds since the epoch.
         reason: Slurm's reason for keeping it pending.
         elapsed: run time that Slurm reports, in seconds; of several parts, the longest.
@@ -107,6 +108,7 @@ class JobState:
     state: str | None = None
     exit_code: int | None = None
     nodes: str = ""
+    started: float | None = None
     completed: float | None = None
     reason: str | None = None
     elapsed: float = 0.0
@@ -175,7 +177,14 @@ class JobHandle:
         Args:
             job_id: the other job's id.
         """
-        unknown = {"exit_code": None, "nodes": "", "completed": None, "reason": None, "elapsed": 0.0}
+        unknown = {
+            "exit_code": None,
+            "nodes": "",
+            "started": None,
+            "completed": None,
+            "reason": None,
+            "elapsed": 0.0,
+        }
         return self.advance(Phase.SUBMITTED, job_id=job_id, state="PENDING", **unknown)
 
     def _advance(self, phase: Phase, changes: Mapping[str, Any]) -> bool:

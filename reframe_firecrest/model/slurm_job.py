@@ -22,6 +22,8 @@ class JobPart:
         node_count: number of nodes; 0 if it is not reported.
         elapsed: run time in seconds.
         limit: time limit in seconds; None if it is not reported.
+        start: time at which it started, in seconds since the epoch; None if it has not started, or it is not
+            reported.
     """
 
     job_id: str
@@ -36,6 +38,7 @@ class JobPart:
     node_count: int = 0
     elapsed: float = 0.0
     limit: float | None = None
+    start: float | None = None
 
     @property
     def base_id(self) -> str:

@@ -121,10 +121,13 @@ def summarise(parts: Sequence[JobPart], shape: JobShape = SINGLE) -> Observation
 
 def _state_of(parts: Sequence[JobPart], *, ended: bool) -> JobState:
     ends = [part.end for part in parts if part.end is not None]
+    # Slurm reports a time for pending jobs too: the one at which it expects them to start.
+    starts = [part.start for part in parts if part.start and part.state not in PENDING]
     return JobState(
         state=",".join(part.state for part in parts),
         exit_code=max(part.exit_code or 0 for part in parts) if ended else None,
         nodes=",".join(dict.fromkeys(part.nodes for part in parts if part.nodes)),
+        started=min(starts, default=None),
         completed=max(ends) if ended and ends else None,
         reason=next((part.reason for part in parts if part.state in PENDING and part.reason), None),
         elapsed=max(part.elapsed for part in parts),

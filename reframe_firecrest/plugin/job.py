@@ -11,6 +11,7 @@ methods that are overridden: ``prepare``, since ReFrame's loads modules locally;
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -19,7 +20,9 @@ import reframe.core.runtime as rt
 from reframe.core.schedulers.slurm import _SlurmJob
 
 from reframe_firecrest.model.node_sets import expand_nodes
+from reframe_firecrest.modules.changes import changes_undone
 from reframe_firecrest.plugin.environments import emit_environment
+from reframe_firecrest.plugin.remote_modules import commands_of_run
 
 _numbers = itertools.count(1)
 
@@ -44,6 +47,7 @@ class FirecrestJob(_SlurmJob):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._number = next(_numbers)
+        self._start_time: float | None = None
         self._remotedir: str | None = None
         self.retrieve: list[str] | None = None
         self.exclude: list[str] | None = None
@@ -60,13 +64,26 @@ class FirecrestJob(_SlurmJob):
         **kwargs: Any,
     ) -> None:
         """Write the job script; the commands of the environment are written to it, not run locally."""
-        emitted = emit_environment(environs or (), rt.runtime().modules_system)
-        super().prepare(commands, [], [*(prepare_cmds or ()), *emitted], *args, **kwargs)
+        modules_system = rt.runtime().modules_system
+        with changes_undone(os.environ):
+            emitted = emit_environment(environs or (), modules_system)
+        setup = [*(prepare_cmds or ()), *commands_of_run(modules_system), *emitted]
+        super().prepare(commands, [], setup, *args, **kwargs)
 
     @property
     def remotedir(self) -> str | None:
         """Remote path of the stage directory; None until the job is submitted."""
         return self._remotedir
+
+    @property
+    def start_time(self) -> float | None:
+        """Time at which Slurm started the job, in seconds since the epoch.
+
+        It is the time of submission while the job is pending, as in ReFrame's own property (PR 3704, not in
+        4.10): `completion_time` minus this is the run time without the time in the queue.
+        """
+        submitted: float | None = self.submit_time
+        return submitted if self._start_time is None else self._start_time
 
     @property
     def nodelist(self) -> list[str]:

@@ -6,8 +6,9 @@ Importing this module imports everything that a run needs; see `deferred_imports
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import reframe.core.runtime as rt
 from reframe.core.exceptions import ConfigError
@@ -16,11 +17,11 @@ from reframe_firecrest.model.errors import SettingsError
 from reframe_firecrest.model.job import JobHandle
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.job_spec import job_spec
-from reframe_firecrest.plugin.partition_options import partition_options
 from reframe_firecrest.plugin.reframe_session import session_id
+from reframe_firecrest.plugin.source_directories import settings_files, source_directories
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
-from reframe_firecrest.settings import Settings, places_of, read_settings
+from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings, secret_files
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class RemoteSession:
     Attributes:
         settings: the settings.
         session: the session, which other partitions may share.
+        private: local files that are never sent: ReFrame's settings, and those that hold secrets.
     """
 
     settings: Settings
     session: Session
+    private: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, config_prefix: str) -> RemoteSession:
@@ -45,8 +48,10 @@ class RemoteSession:
         Raises:
             ConfigError: a setting is missing or wrong.
         """
-        settings = _read_settings(config_prefix)
-        return cls(settings, get_session(settings, rt.runtime().stage_prefix, session_id()))
+        options = _options(config_prefix)
+        settings = _read_settings(config_prefix, options)
+        private = (*settings_files(), *map(str, secret_files(options, os.environ)))
+        return cls(settings, get_session(settings, rt.runtime().stage_prefix, session_id()), private)
 
     def submit(self, job: FirecrestJob, *, assumed_cpus: int | None, resubmit_on: Sequence[str]) -> JobHandle:
         """Submit a job to the session, and set its remote directory.
@@ -56,15 +61,26 @@ class RemoteSession:
             assumed_cpus: value of ``--cpus-per-task`` in the script that depends on Slurm's version.
             resubmit_on: regular expressions for errors after which the submission is repeated.
         """
+        self.session.add_sources(source_directories(), self.private)
         spec = job_spec(job, self.settings, assumed_cpus=assumed_cpus, resubmit_on=resubmit_on)
         job._remotedir = self.session.remote_directory(spec.directory)
         return self.session.submit(spec)
 
 
-def _read_settings(config_prefix: str) -> Settings:
+Options = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
+"""Settings of a partition, and those of its system."""
+
+
+def _options(config_prefix: str) -> Options:
+    return (
+        rt.runtime().get_option(f"{config_prefix}/{OPTIONS}"),
+        rt.runtime().get_option(f"systems/0/sched_options/{OPTIONS}"),
+    )
+
+
+def _read_settings(config_prefix: str, options: Options) -> Settings:
     partition = config_prefix.partition("@")[2].partition("/")[0]
-    places = places_of(partition, *partition_options(config_prefix))
     try:
-        return read_settings(places, os.environ)
+        return read_settings(places_of(partition, *options), os.environ)
     except SettingsError as error:
         raise ConfigError(str(error)) from None

@@ -11,12 +11,12 @@ because the class knows no partition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+import reframe.core.runtime as rt
 from reframe.core.exceptions import ConfigError
 
-from reframe_firecrest.model.scheduler_options import APPEAR_AS, scheduler_name
+from reframe_firecrest.model.setting_names import APPEAR_AS, OPTIONS, scheduler_name
 
 
 class ReportedName:
@@ -39,21 +39,22 @@ class ReportedName:
         raise ValueError("attempt to set a read-only variable")
 
 
-def reported_name(*places: Mapping[str, Any] | None) -> str | None:
-    """Return the setting `appear_as` of the first place that has it; None if none has it.
+def reported_name(config_prefix: str) -> str | None:
+    """Return the setting `appear_as` of a partition or its system; None if neither has it.
 
     Listing tests reads it, and no other setting must be necessary for that.
 
     Args:
-        places: settings of the partition, then of the system.
+        config_prefix: the partition in ReFrame's configuration, such as ``systems/0/partitions/@name``.
 
     Raises:
         ConfigError: the name is not valid.
     """
-    name = next((place[APPEAR_AS] for place in places if place and place.get(APPEAR_AS) is not None), None)
-    if name is None:
-        return None
-    try:
-        return scheduler_name(name)
-    except ValueError as error:
-        raise ConfigError(f"{APPEAR_AS!r} is wrong: {error}") from None
+    for prefix in (config_prefix, "systems/0/sched_options"):
+        name = (rt.runtime().get_option(f"{prefix}/{OPTIONS}") or {}).get(APPEAR_AS)
+        if name is not None:
+            try:
+                return scheduler_name(name)
+            except ValueError as error:
+                raise ConfigError(f"{APPEAR_AS!r} is wrong: {error}") from None
+    return None

@@ -8,7 +8,7 @@ Private names of ReFrame that are used, as of 4.10:
   `slurm` backend; ``_sched_access_in_submit`` is switched off.
 - ``_merge_files`` joins the outputs of an array. ``_SlurmNode`` parses the description of a node.
 - Attributes of jobs are set, because jobs have no setters: ``_jobid``, ``_submit_time``, ``_nodespec``,
-  ``_state``, ``_exitcode``, ``_completion_time``, ``_exception`` and ``_is_cancelling``.
+  ``_start_time``, ``_state``, ``_exitcode``, ``_completion_time``, ``_exception`` and ``_is_cancelling``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ from reframe_firecrest.plugin import deferred_imports
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.nodes import default_partition, describe, select
-from reframe_firecrest.plugin.partition_options import partition_options
 from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
 from reframe_firecrest.plugin.reported_name import reported_name
 from reframe_firecrest.session.signals import exit_was_requested
@@ -69,7 +68,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._opened: RemoteSession | None = None
         self._handles: dict[FirecrestJob, JobHandle] = {}
         self._blocked: dict[FirecrestJob, float] = {}
-        self.reported_name = reported_name(*partition_options(str(self._config_prefix)))
+        self.reported_name = reported_name(str(self._config_prefix))
         # A restored session may read placeholders of an earlier process.
         read_guard.arm()
         # When the settings are read, ReFrame has changed to a stage directory.
@@ -142,6 +141,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         if state.job_id is not None:
             job._jobid = state.job_id
         job._nodespec = state.nodes
+        job._start_time = state.started
         # ReFrame must not see a final state of Slurm before the outputs are local.
         if state.phase in (Phase.SUBMITTED, Phase.RETRIEVING):
             job._state = "COMPLETING" if state.phase is Phase.RETRIEVING else state.state

@@ -13,6 +13,7 @@ from reframe_firecrest.model.directives import names_account
 from reframe_firecrest.model.selection import is_output
 from reframe_firecrest.session.stage_directory import StageDirectory
 from reframe_firecrest.staging.file_translation import Rewrite, Translator
+from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.manifest import Kind, changed, scan
 from reframe_firecrest.staging.pack import ArchivePart
 from reframe_firecrest.staging.paths import PathMap
@@ -61,6 +62,7 @@ class PreparedDirectory:
         names_account: the script sets the account to charge.
         shareable: files that other tests may have too, by path.
         paths: local paths that its texts name.
+        sources: files of the tests' code that its texts name.
     """
 
     directory: StageDirectory
@@ -71,6 +73,7 @@ class PreparedDirectory:
     names_account: bool = False
     shareable: Mapping[str, InputContent] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
+    sources: frozenset[SourceFiles] = frozenset()
 
     @property
     def is_needed(self) -> bool:
@@ -112,6 +115,24 @@ class Preparation:
             )
         return prepared
 
+    async def prepare_source(self, directory: StageDirectory, files: SourceFiles) -> PreparedDirectory:
+        """Translate files of the tests' code; their texts may name further files.
+
+        Args:
+            directory: the directory that represents them.
+            files: what is sent.
+
+        Raises:
+            StagingError: a file can't be read.
+        """
+        return await asyncio.to_thread(self._prepare_source, directory, files)
+
+    def _prepare_source(self, directory: StageDirectory, files: SourceFiles) -> PreparedDirectory:
+        translator = Translator(self._paths, files.root, self._scratch)
+        texts = translator.translate(files.entries, None, unchanged, None)
+        part = ArchivePart(directory.relative, files.entries, texts.replaced, translated=texts.files)
+        return PreparedDirectory(directory, part, frozenset(texts.named), sources=frozenset(texts.sources))
+
     def _prepare(
         self, directory: StageDirectory, script: Script | None
     ) -> tuple[PreparedDirectory, list[str]]:
@@ -134,7 +155,12 @@ class Preparation:
             del entries[path]
         part = ArchivePart(directory.relative, entries, texts.replaced, translated=texts.files)
         prepared = PreparedDirectory(
-            directory, part, frozenset(texts.named), script, paths=frozenset(texts.paths)
+            directory,
+            part,
+            frozenset(texts.named),
+            script,
+            paths=frozenset(texts.paths),
+            sources=frozenset(texts.sources),
         )
         return _with_script_facts(prepared, here.keys(), texts.digests), texts.untranslated
 

@@ -14,6 +14,7 @@ from reframe_firecrest.session.session import SHUTDOWN_TIMEOUT, Session
 from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.session.signals import count_interrupts, no_time_is_left
 from reframe_firecrest.settings import Settings
+from reframe_firecrest.staging.local_sources import LocalSources
 from reframe_firecrest.staging.paths import PathMap
 
 _sessions: dict[tuple[object, ...], Session] = {}
@@ -58,8 +59,11 @@ def get_session(settings: Settings, stage_prefix: str, session_id: str = "") -> 
             local=stage_prefix,
             remote=f"{settings.basedir}/{settings.namespace}/{run_name()}",
             aliases=(real,) if real != stage_prefix else (),
-            present=tuple((local, remote) for local, remote in settings.path_map.items() if remote),
-            sent=tuple(local for local, remote in settings.path_map.items() if not remote),
+            present=tuple((local, remote) for local, remote in settings.mappings.items() if remote),
+            sent=tuple(local for local, remote in settings.mappings.items() if not remote),
+            sources=LocalSources(
+                send=settings.sends_named_files, elsewhere=(stage_prefix, real, *settings.mappings)
+            ),
         )
         journal = open_journal(settings, paths, run_name(), session_id)
         _sessions[key] = session = Session(settings, paths, reactor(), connect, journal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from posixpath import dirname, normpath
 
@@ -64,18 +64,21 @@ class RemoteCleanup:
         if error is not None:
             _LOGGER.debug("will be removed at the end: %s/%s: %s", self._root, relative, error)
 
-    async def finish(self, directories: Mapping[str, str], also: str) -> None:
+    async def finish(
+        self, directories: Mapping[str, str], also: str, *, mapped: Collection[str] = ()
+    ) -> None:
         """Remove the stage directories that ReFrame has removed locally; failures are logged, not raised.
 
         Args:
             directories: paths of stage directories below the run's directory, by local path.
             also: another directory to remove, relative to the run's directory.
+            mapped: directories that are removed unless a stage directory is kept, whose script may name them.
         """
         for task in self._waiting.values():
             task.cancel()
         here = await asyncio.to_thread(_existing, directories)
         kept = [directories[local] for local in here]
-        going = removable([also, *directories.values()], kept)
+        going = removable([also, *directories.values()], [*kept, *(mapped if kept else ())])
         failures = [error for error in await asyncio.gather(*map(self._remove, going)) if error]
         if failures:
             _LOGGER.warning(

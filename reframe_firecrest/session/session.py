@@ -81,6 +81,15 @@ class Session:
         """Return the remote path of a stage directory."""
         return self._paths.remote_directory(local)
 
+    def add_sources(self, directories: Iterable[str], private: Iterable[str]) -> None:
+        """Add directories of the tests' code; files in them that scripts name are sent or reported.
+
+        Args:
+            directories: absolute local paths.
+            private: files that are never sent.
+        """
+        self._paths.sources.add(directories, private)
+
     def cancel(self, handles: Iterable[JobHandle]) -> None:
         """Cancel jobs: their phase is final at once, and requests follow in the background."""
         for handle in handles:
@@ -181,7 +190,10 @@ class Session:
             *(life.finish() for life in cancelled), services.cancel_queue.finish(), return_exceptions=True
         )
         await services.duplicates.finish()
-        await services.remote_cleanup.finish(services.directories.relative_paths(), TRANSFER)
+        directories = services.directories
+        await services.remote_cleanup.finish(
+            directories.relative_paths(), TRANSFER, mapped=directories.mapped_paths()
+        )
 
     async def _close_record(self) -> None:
         # It runs on the loop, so that it comes after cancellations that were started last.

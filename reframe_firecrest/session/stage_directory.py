@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reframe_firecrest.model.errors import StagingError
+from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.manifest import scan
 from reframe_firecrest.staging.pack import SentStat
 from reframe_firecrest.staging.paths import PathMap
@@ -34,6 +35,7 @@ class StageDirectory:
         translated: digests of files that were sent with other contents than they have here.
         outputs: output files of the jobs that were submitted in it.
         left: files that stayed on the system; locally there are placeholders.
+        mapped: it is no stage directory, but is sent because scripts name it; ReFrame never removes it.
     """
 
     local: str
@@ -46,6 +48,7 @@ class StageDirectory:
     translated: dict[str, str] = field(default_factory=dict)
     outputs: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
+    mapped: bool = False
 
     def unchanged_files(self) -> set[str]:
         """Return the files that both sides are known to have in the same version; reads the directory.
@@ -98,7 +101,15 @@ class StageDirectories:
     def get(self, local: str) -> StageDirectory:
         """Return a stage directory by its absolute local path."""
         if local not in self._known:
-            self._known[local] = StageDirectory(local, self._paths.relative(local))
+            mapped = local in self._paths.sent
+            self._known[local] = StageDirectory(local, self._paths.relative(local), mapped=mapped)
+        return self._known[local]
+
+    def source(self, files: SourceFiles) -> StageDirectory:
+        """Return the directory that represents files of the tests' code."""
+        local = f"{files.root}/{files.path}"
+        if local not in self._known:
+            self._known[local] = StageDirectory(local, self._paths.relative(files.root), mapped=True)
         return self._known[local]
 
     def is_sent(self, local: str) -> bool:
@@ -106,8 +117,12 @@ class StageDirectories:
         return local in self._known and self._known[local].sent
 
     def relative_paths(self) -> Mapping[str, str]:
-        """Return the paths below the run's remote directory, by local path."""
-        return {local: directory.relative for local, directory in self._known.items()}
+        """Return the paths of stage directories below the run's remote directory, by local path."""
+        return {local: entry.relative for local, entry in self._known.items() if not entry.mapped}
+
+    def mapped_paths(self) -> set[str]:
+        """Return the paths of other directories below the run's remote directory."""
+        return {entry.relative for entry in self._known.values() if entry.mapped}
 
 
 def _placeholder_message(local: str, reason: str) -> str:

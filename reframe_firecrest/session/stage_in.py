@@ -18,6 +18,7 @@ from reframe_firecrest.session.input_plan import InputPlan, SharedInputs
 from reframe_firecrest.session.preparation import Preparation, PreparedDirectory, Script
 from reframe_firecrest.session.stage_directory import StageDirectories, StageDirectory
 from reframe_firecrest.staging.inspection import digest_of
+from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.pack import ArchivePart, SentStat, sent_stat_of
 from reframe_firecrest.staging.prologue import Prologue, with_prologue
 from reframe_firecrest.staging.shared_inputs import InputContent
@@ -44,6 +45,7 @@ class StageIn:
         self._preparation = Preparation(context.paths, context.scratch)
         self._upload = ArchiveUpload(context)
         self._inputs = SharedInputs()
+        self._sources: dict[SourceFiles, asyncio.Task[PreparedDirectory]] = {}
         self._background: dict[str, asyncio.Task[None]] = {}
         policy = BatchPolicy(
             context.batch_limit,
@@ -58,7 +60,11 @@ class StageIn:
             FirecrestError: they did not all arrive, or a file that the job needs is a placeholder.
         """
         prepared = await self._preparation.prepare(directory, script)
-        await asyncio.gather(self._send(prepared), *map(self._send_named, prepared.named))
+        sources = await self._named_sources(prepared)
+        named = prepared.named.union(*(source.named for source in sources))
+        await asyncio.gather(
+            self._send(prepared), *map(self._send_named, named), *map(self._send_source, sources)
+        )
         for local in prepared.named:
             self._directories.get(local).check_for(prepared.paths)
         return prepared
@@ -83,6 +89,31 @@ class StageIn:
     async def _send_in_background(self, local: str) -> None:
         if await asyncio.to_thread(Path(local).is_dir):
             await self._send(await self._preparation.prepare(self._directories.get(local)))
+
+    async def _named_sources(self, prepared: PreparedDirectory) -> list[PreparedDirectory]:
+        """Prepare the files of the tests' code that a job needs, also those that other such files name."""
+        found: dict[SourceFiles, PreparedDirectory] = {}
+        waiting = [*prepared.sources]
+        while waiting:
+            files = waiting.pop()
+            if files not in found:
+                found[files] = await self._prepared_source(files)
+                waiting += found[files].sources
+        return [*found.values()]
+
+    async def _prepared_source(self, files: SourceFiles) -> PreparedDirectory:
+        if files not in self._sources:
+            loop = asyncio.get_running_loop()
+            directory = self._directories.source(files)
+            self._sources[files] = loop.create_task(self._preparation.prepare_source(directory, files))
+        return await asyncio.shield(self._sources[files])
+
+    async def _send_source(self, prepared: PreparedDirectory) -> None:
+        """Send files of the tests' code, once per session."""
+        local = prepared.directory.local
+        if local not in self._background:
+            self._background[local] = asyncio.get_running_loop().create_task(self._send(prepared))
+        await asyncio.shield(self._background[local])
 
     def _size(self, prepared: PreparedDirectory) -> int:
         """Return the bytes that a stage directory adds to an archive."""

@@ -1,7 +1,22 @@
 """Settings: one typed object per partition, read once."""
 
-from reframe_firecrest.model.scheduler_options import OPTIONS
-from reframe_firecrest.settings.lookup import Place, journal_directory, places_of, read_settings
+from reframe_firecrest.model.setting_names import OPTIONS
+from reframe_firecrest.settings.lookup import (
+    Place,
+    journal_directory,
+    places_of,
+    read_settings,
+    secret_files,
+)
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings
 
-__all__ = ["ENVIRONMENT", "OPTIONS", "Place", "Settings", "journal_directory", "places_of", "read_settings"]
+__all__ = [
+    "ENVIRONMENT",
+    "OPTIONS",
+    "Place",
+    "Settings",
+    "journal_directory",
+    "places_of",
+    "read_settings",
+    "secret_files",
+]

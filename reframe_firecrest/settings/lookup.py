@@ -6,7 +6,7 @@ environment. Secrets are read from the environment or from a file only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,13 +16,13 @@ from pydantic import ValidationError
 
 from reframe_firecrest.model.errors import SettingsError
 from reframe_firecrest.model.local_paths import local_path
-from reframe_firecrest.model.scheduler_options import OPTIONS
+from reframe_firecrest.model.setting_names import OPTIONS
 from reframe_firecrest.settings import auth_method, credentials
 from reframe_firecrest.settings.deprecated import RENAMED, rename_keys, rename_variables
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
 from reframe_firecrest.settings.secrets import SECRETS, Secret
 
-LOCAL_FILES = ("ca_bundle", "journal_dir")
+LOCAL_FILES = ("ca_bundle", "journal_dir", "modules_dir")
 """Settings whose values are local files or directories."""
 
 
@@ -105,6 +105,19 @@ def journal_directory(environment: Mapping[str, str]) -> Path:
     """Return the directory of the journals when no configuration is read."""
     given = environment.get(ENVIRONMENT["journal_dir"])
     return local_path(given) if given else state_directory()
+
+
+def secret_files(places: Iterable[Mapping[str, Any] | None], environment: Mapping[str, str]) -> list[Path]:
+    """Return the files that hold secrets, according to settings and environment.
+
+    Args:
+        places: settings of partitions and systems.
+        environment: the environment variables.
+    """
+    keys = [secret.by_file for secret in SECRETS.values()]
+    named = [place[key] for place in places if place for key in keys if isinstance(place.get(key), str)]
+    named += [environment[ENVIRONMENT[key]] for key in keys if environment.get(ENVIRONMENT[key])]
+    return [local_path(name) for name in named]
 
 
 def _outranked(key: str, place: Place, origin: Mapping[str, str]) -> bool:

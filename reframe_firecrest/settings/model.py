@@ -21,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from reframe_firecrest.model.scheduler_options import APPEAR_AS, DEFAULT_NAME, scheduler_name
+from reframe_firecrest.model.setting_names import APPEAR_AS, scheduler_name
+from reframe_firecrest.modules.location import DEFAULT_MAX_AGE
 from reframe_firecrest.settings.credentials import Credentials, gather, no_user_in_url
 
 ENVIRONMENT = {
@@ -41,6 +42,8 @@ ENVIRONMENT = {
     "ca_bundle": "FIRECREST_CA_BUNDLE",
     "max_in_flight": "FIRECREST_MAX_IN_FLIGHT",
     "journal_dir": "FIRECREST_JOURNAL_DIR",
+    "modules_dir": "FIRECREST_MODULES_DIR",
+    "modules_max_age": "FIRECREST_MODULES_MAX_AGE",
     "heartbeat_timeout": "FIRECREST_HEARTBEAT_TIMEOUT",
 }
 """Environment variable of each setting that has one."""
@@ -82,6 +85,29 @@ def _certificates(value: Path) -> Path:
 
 
 _Absolute = Annotated[str, AfterValidator(_absolute)]
+ANYWHERE, AUTO = "*", "auto"
+"""Entry of `path_map` that stands for all files of the tests' code."""
+
+
+def _path_map(value: object) -> object:
+    return {ANYWHERE: AUTO} if value == AUTO else value
+
+
+def _local_path(value: str) -> str:
+    return value if value == ANYWHERE else _absolute(value)
+
+
+def _mapped(value: dict[str, str | None]) -> dict[str, str | None]:
+    for local, remote in value.items():
+        if (local == ANYWHERE) != (remote == AUTO):
+            raise ValueError('must have "auto" for "*", and for nothing else')
+    return {
+        local: remote if remote is None or remote == AUTO else _absolute(remote)
+        for local, remote in value.items()
+    }
+
+
+_LocalPath = Annotated[str, AfterValidator(_local_path)]
 _Size = Annotated[ByteSize, Field(ge=0)]
 
 
@@ -115,7 +141,9 @@ class Settings(BaseModel):
             check for `slurm`, some of CSCS's checks for `firecrest-slurm`. The settings file keeps naming
             `firecrest-scheduler`.
         path_map: local directories outside the stage prefix that scripts name, with their path on the system;
-            None sends the directory once per run when a script names it.
+            None sends the directory once per run when a script names it. `"auto"` instead, or the entry
+            `"*": "auto"`, sends the files below the tests' code (the directories of the checks, of imported
+            packages and of the settings file) that scripts name.
         retrieve: patterns of the files to retrieve.
         exclude: patterns of files not to retrieve.
         max_file_size: largest file to retrieve, in bytes or as text such as `"500MB"`.
@@ -130,6 +158,9 @@ class Settings(BaseModel):
             is repeated; 0 for no minimum.
         journal_dir: local directory for the journals of runs, which record what a killed run left on the
             system.
+        modules_dir: local directory for snapshots of the system's modules; the settings file's if not set.
+        modules_max_age: seconds after which a snapshot of modules is reported as old when tests are listed or
+            run.
         heartbeat_timeout: seconds without a sign of life after which a run of another machine is considered
             dead, so that `clean` removes its files; raise it for a machine that sleeps for longer.
         poll_interval_min: seconds until a job's state is first requested, and between requests while it
@@ -153,8 +184,10 @@ class Settings(BaseModel):
     account: Annotated[str, Field(min_length=1)] | None = None
     ca_bundle: Annotated[Path, AfterValidator(_certificates)] | None = None
     default_partition: Annotated[str, Field(min_length=1)] | None = None
-    appear_as: Annotated[str, AfterValidator(scheduler_name)] = DEFAULT_NAME
-    path_map: dict[_Absolute, _Absolute | None] = {}
+    appear_as: Annotated[str, BeforeValidator(scheduler_name)] = "slurm"
+    path_map: Annotated[
+        dict[_LocalPath, str | None], BeforeValidator(_path_map), AfterValidator(_mapped)
+    ] = {}
     retrieve: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     max_file_size: _Size | None = None
@@ -165,6 +198,8 @@ class Settings(BaseModel):
     max_response_size: Annotated[ByteSize, Field(ge=10**6)] = ByteSize(64 * 10**6)
     min_transfer_rate: _Size = ByteSize(1000)
     journal_dir: Path = Field(default_factory=state_directory)
+    modules_dir: Path | None = None
+    modules_max_age: Annotated[float, Field(ge=0)] = DEFAULT_MAX_AGE
     heartbeat_timeout: Annotated[float, Field(ge=600)] = 86_400.0
     poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     poll_interval_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
@@ -180,6 +215,16 @@ class Settings(BaseModel):
         return values
 
     @property
+    def mappings(self) -> dict[str, str | None]:
+        """The directories in `path_map`."""
+        return {local: remote for local, remote in self.path_map.items() if local != ANYWHERE}
+
+    @property
+    def sends_named_files(self) -> bool:
+        """True if files of the tests' code are sent when scripts name them."""
+        return ANYWHERE in self.path_map
+
+    @property
     def session_key(self) -> tuple[object, ...]:
         """The settings that partitions must have in common to share a session: all but `PER_JOB`."""
         values = self.model_dump(exclude=PER_JOB)
@@ -190,6 +235,8 @@ class Settings(BaseModel):
 
 PER_JOB = {
     APPEAR_AS,
+    "modules_dir",
+    "modules_max_age",
     "account",
     "default_partition",
     "retrieve",

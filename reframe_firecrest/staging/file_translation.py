@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reframe_firecrest.model.errors import StagingError
 from reframe_firecrest.staging.inspection import CHUNK, Inspection, Needles, inspect, is_text
+from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.manifest import Entry, Kind
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.text_translation import Translation
@@ -32,6 +33,7 @@ class Translated:
         paths: local paths that the texts name.
         untranslated: files that still name a local directory.
         digests: requested digests of files.
+        sources: files of the tests' code that the texts name.
         placeholders: files whose content marks them as placeholders, with the reason.
     """
 
@@ -40,6 +42,7 @@ class Translated:
     named: set[str] = field(default_factory=set)
     paths: set[str] = field(default_factory=set)
     untranslated: list[str] = field(default_factory=list)
+    sources: set[SourceFiles] = field(default_factory=set)
     digests: dict[str, str] = field(default_factory=dict)
     placeholders: dict[str, str] = field(default_factory=dict)
 
@@ -57,7 +60,7 @@ class Translator:
         self._paths = paths
         self._directory = directory
         self._scratch = scratch
-        self._needles = Needles.of(paths.roots(directory))
+        self._needles = Needles.of(paths.roots(directory), paths.sources.roots)
         self._result = Translated()
 
     def translate(
@@ -91,7 +94,9 @@ class Translator:
         text = Path(entry.source).read_bytes().decode("utf-8", "surrogateescape")
         text = rewrite(translation.feed(text) + translation.finish())
         self._result.replaced[path] = text.encode("utf-8", "surrogateescape")
-        self._note(path, translation)
+        self._note(translation)
+        if translation.left:
+            self._result.untranslated.append(path)
 
     def _take(self, path: str, entry: Entry, digest_from: int | None) -> None:
         wants_digest = digest_from is not None and entry.size >= digest_from
@@ -102,8 +107,10 @@ class Translator:
         if seen.digest is not None:
             self._result.digests[path] = seen.digest
         left = 0
-        if seen.named:
-            left = self._translate_text(path, entry) if _may_be_text(seen, entry) else 1
+        if (seen.named or seen.names_source) and _may_be_text(seen, entry):
+            left = self._translate_text(path, entry)
+        elif seen.named:
+            left = 1
         if left or seen.escaped:
             self._result.untranslated.append(path)
 
@@ -113,18 +120,17 @@ class Translator:
         if entry.size <= IN_MEMORY:
             text = Path(entry.source).read_bytes().decode("utf-8", "surrogateescape")
             translated = translation.feed(text) + translation.finish()
-            self._result.replaced[path] = translated.encode("utf-8", "surrogateescape")
+            if translated != text:
+                self._result.replaced[path] = translated.encode("utf-8", "surrogateescape")
         else:
             self._result.files[path] = _translated_file(entry.source, translation, self._scratch)
-        self._result.named |= translation.named
-        self._result.paths |= translation.paths
+        self._note(translation)
         return translation.left
 
-    def _note(self, path: str, translation: Translation) -> None:
+    def _note(self, translation: Translation) -> None:
         self._result.named |= translation.named
         self._result.paths |= translation.paths
-        if translation.left:
-            self._result.untranslated.append(path)
+        self._result.sources |= translation.sources
 
 
 def _may_be_text(seen: Inspection, entry: Entry) -> bool:

@@ -26,24 +26,35 @@ class Needles:
     Attributes:
         plain: spellings of local directories that are translated in texts.
         escaped: spellings that are not translated: with escaped slashes, as in URLs and some JSON.
+        sources: spellings of directories of the tests' code, which are searched for in texts only.
     """
 
     plain: tuple[bytes, ...]
     escaped: tuple[bytes, ...]
+    sources: tuple[bytes, ...] = ()
 
     @classmethod
-    def of(cls, roots: Iterable[str]) -> Needles:
-        """Return the byte strings for local directories."""
-        plain = [to_wire(root).encode("utf-8", "surrogateescape") for root in roots]
+    def of(cls, roots: Iterable[str], sources: Iterable[str] = ()) -> Needles:
+        """Return the byte strings for local directories.
+
+        Args:
+            roots: directories that are translated.
+            sources: directories of the tests' code.
+        """
+        plain = _in_wire(roots)
         escaped = [
             root.replace(b"/", slash) for root in plain if root.count(b"/") > 1 for slash in _OTHER_SLASHES
         ]
-        return cls(tuple(plain), tuple(escaped))
+        return cls(tuple(plain), tuple(escaped), tuple(_in_wire(sources)))
 
     @property
     def longest(self) -> int:
         """Length of the longest byte string."""
-        return max(map(len, (*self.plain, *self.escaped)), default=0)
+        return max(map(len, (*self.plain, *self.escaped, *self.sources)), default=0)
+
+
+def _in_wire(paths: Iterable[str]) -> list[bytes]:
+    return [to_wire(path).encode("utf-8", "surrogateescape") for path in paths]
 
 
 _OTHER_SLASHES = (rb"\/", b"%2F", b"%2f")
@@ -56,6 +67,7 @@ class Inspection:
     Attributes:
         named: the file names a local directory.
         escaped: the file names a local directory in a spelling that is not translated.
+        names_source: the file may be a text, and names a directory of the tests' code.
         binary: the file contains a zero byte.
         placeholder: the reason in the file, if it is a placeholder.
         digest: SHA-256 digest of its content, in hexadecimal, if requested.
@@ -63,6 +75,7 @@ class Inspection:
 
     named: bool = False
     escaped: bool = False
+    names_source: bool = False
     binary: bool = False
     placeholder: str | None = None
     digest: str | None = None
@@ -80,7 +93,7 @@ def inspect(path: str, needles: Needles, *, digest: bool = False) -> Inspection:
         OSError: it can't be read.
     """
     hasher = hashlib.sha256() if digest else None
-    named = escaped = binary = False
+    named = escaped = names_source = binary = False
     kept, reason, at_start = max(needles.longest - 1, 0), None, True
     with Path(path).open("rb") as file:
         carried = b""
@@ -93,8 +106,10 @@ def inspect(path: str, needles: Needles, *, digest: bool = False) -> Inspection:
             named = named or any(needle in data for needle in needles.plain)
             escaped = escaped or any(needle in data for needle in needles.escaped)
             binary = binary or b"\0" in block
+            if not (names_source or binary):
+                names_source = any(needle in data for needle in needles.sources)
             carried = data[max(len(data) - kept, 0) :]
-    return Inspection(named, escaped, binary, reason, hasher.hexdigest() if hasher else None)
+    return Inspection(named, escaped, names_source, binary, reason, hasher.hexdigest() if hasher else None)
 
 
 def digest_of(path: str) -> str:

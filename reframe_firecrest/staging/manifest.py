@@ -169,6 +169,16 @@ def _entry(source: str, kind: Kind, info: os.stat_result, target: str = "") -> E
     return Entry(source, kind, size, mtime, stat.S_IMODE(info.st_mode) & 0o777, target)
 
 
+def entry_of(source: str) -> Entry:
+    """Return the entry of a file or directory; a link is followed.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    info = Path(source).stat()
+    return _entry(source, Kind.DIRECTORY if stat.S_ISDIR(info.st_mode) else Kind.FILE, info)
+
+
 def changed(manifest: Manifest, known: Mapping[str, tuple[object, ...]]) -> dict[str, Entry]:
     """Return the entries that differ from those on the system.
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from reframe_firecrest.model.file_names import from_wire, to_wire
+from reframe_firecrest.staging.local_sources import LocalSources
 from reframe_firecrest.staging.text_translation import Rules, Translation
 
 OUTSIDE = "_outside"
-"""Directory for stage directories outside the stage prefix, such as that of ReFrame's detection job."""
+"""Directory for directories outside the stage prefix, such as that of ReFrame's detection job and those that
+are sent because a script names them."""
 
 
 STAGE_DEPTH = 4
@@ -75,6 +77,7 @@ class PathMap:
         present: other local directories with their existing counterparts on the system.
         sent: other local directories that are sent when a script names them.
         shards: distribution of the stage directories.
+        sources: directories of the tests' code.
     """
 
     local: str
@@ -83,6 +86,7 @@ class PathMap:
     present: tuple[tuple[str, str], ...] = ()
     sent: tuple[str, ...] = ()
     shards: Shards = field(default_factory=Shards, compare=False)
+    sources: LocalSources = field(default_factory=LocalSources, compare=False)
 
     def _stage_roots(self) -> tuple[str, ...]:
         return (self.local, *self.aliases)
@@ -120,7 +124,10 @@ class PathMap:
         Args:
             own_directory: the test's stage directory.
         """
-        roots = self.roots(own_directory)
+        own = self.roots(own_directory)
+        # Files of the tests' code have texts, too: these are in no stage directory.
+        sources = [root for root in self.sources.roots if root not in own or root == own_directory]
+        roots = {**{root: self.remote_directory(root) for root in sources}, **own}
         stage_roots = self._stage_roots()
 
         def remote(root: str, names: Sequence[str]) -> str:
@@ -139,6 +146,8 @@ class PathMap:
                 lambda root, names: to_wire(remote(root, names)),
                 local,
                 dict.fromkeys(self.aliases, self.local),
+                frozenset(sources),
+                lambda root, names: self.sources.files_for(root, names, own_directory),
             )
         )
 

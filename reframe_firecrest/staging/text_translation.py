@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest.model.file_names import from_wire
+from reframe_firecrest.staging.local_sources import SourceFiles
 
 HELD_BACK = 8192
 """Characters held back at the end of a piece; Linux limits paths to 4096 bytes (PATH_MAX)."""
@@ -40,12 +41,17 @@ class Rules:
         local: returns the local directory that must be on the system for a path, from the root and the names
             that follow it; None if no directory is needed.
         spelling: canonical spelling of roots with several spellings.
+        sources: roots that are directories of the tests' code; paths below them are translated only if their
+            files are sent.
+        files: returns the files to send for a path, from such a root and the names that follow it.
     """
 
     roots: Mapping[str, str]
     remote: Callable[[str, Sequence[str]], str]
     local: Callable[[str, Sequence[str]], str | None]
     spelling: Mapping[str, str]
+    sources: frozenset[str] = frozenset()
+    files: Callable[[str, Sequence[str]], SourceFiles | None] = lambda _root, _names: None
 
 
 @dataclass
@@ -56,12 +62,14 @@ class Translation:
         rules: the rules.
         named: local directories that the text names and that must therefore be on the system.
         paths: local paths that the text names, up to the first part that the job expands.
+        sources: files of the tests' code that must be on the system.
         left: number of paths that name a root but were left as they are.
     """
 
     rules: Rules
     named: set[str] = field(default_factory=set)
     paths: set[str] = field(default_factory=set)
+    sources: set[SourceFiles] = field(default_factory=set)
     left: int = 0
     _text: str = ""
     _at: int = 0
@@ -96,15 +104,24 @@ class Translation:
         if _MORE_OF_A_NAME.match(text, end):
             return match.group()
         if not is_path_start(text, match.start()):
-            self.left += 1
+            self.left += root not in self.rules.sources
             return match.group()
         below = _names_at(text, end)
+        certain = [from_wire(name) for name in _certain(text, end)]
+        if root in self.rules.sources:
+            return self._source(match.group(), root, certain)
         directory = self.rules.local(root, below)
         if directory is not None:
             self.named.add(directory)
-        certain = [from_wire(name) for name in _certain(text, end)]
         self.paths.add("/".join([self.rules.spelling.get(root, root), *certain]))
         return self.rules.remote(root, below)
+
+    def _source(self, spelling: str, root: str, names: Sequence[str]) -> str:
+        files = self.rules.files(root, names)
+        if files is None:
+            return spelling
+        self.sources.add(files)
+        return self.rules.remote(root, names)
 
 
 def any_of(roots: Iterable[str]) -> re.Pattern[str]:

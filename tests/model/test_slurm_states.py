@@ -29,6 +29,17 @@ def part(job_id: str, state: str = "COMPLETED", **changes: object) -> JobPart:
     return JobPart(**values)  # type: ignore[arg-type] # the keys are checked by the call itself
 
 
+def test_a_job_has_started_when_its_first_part_has() -> None:
+    parts = [part("1_0", start=150.0), part("1_1", start=120.0), part("1_2"), part("1_3", start=0.0)]
+    assert summarise(parts).state.started == 120.0
+
+
+@pytest.mark.parametrize("state", sorted(PENDING))
+def test_the_expected_start_of_a_pending_job_does_not_count(state: str) -> None:
+    assert summarise([part("1", state, start=150.0)]).state.started is None
+    assert summarise([part("1_0", state, start=90.0), part("1_1", start=150.0)]).state.started == 150.0
+
+
 @pytest.mark.parametrize("state", sorted(ENDED))
 def test_reframe_agrees_that_a_state_is_final(state: str) -> None:
     assert slurm_state_completed(state)

@@ -40,6 +40,9 @@ class FakeSession:
     def remote_directory(self, local: str) -> str:
         return f"/scratch{local}"
 
+    def add_sources(self, directories: Iterable[str], private: Iterable[str]) -> None:
+        self.sources, self.private = set(directories), set(private)
+
     def cancel(self, handles: Iterable[JobHandle]) -> None:
         for handle in handles:
             handle.cancel()
@@ -155,6 +158,19 @@ def test_a_job_is_finished_when_its_outputs_are_local_not_before(make_job: Any, 
     # The download must not count as run time.
     assert job.completion_time == 1000.0
     assert job.nodelist == ["nid001", "nid002", "nid003"]
+
+
+def test_the_start_is_slurms_and_until_then_the_submission(make_job: Any, session: FakeSession) -> None:
+    job = make_job()
+    assert job.start_time is None
+    job.submit()
+    [handle] = session.handles
+    advance(handle, *TO_SLURM, job_id="42", state="PENDING")
+    job.scheduler.poll(job)
+    assert job.start_time == job.submit_time
+    handle.learn(JobState(state="RUNNING", started=700.0))
+    job.scheduler.poll(job)
+    assert job.start_time == 700.0
 
 
 def test_nodes_that_are_known_late_are_listed(make_job: Any, session: FakeSession) -> None:

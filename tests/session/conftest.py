@@ -15,6 +15,7 @@ from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import Session
 from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.settings import Settings
+from reframe_firecrest.staging.local_sources import LocalSources
 from reframe_firecrest.staging.paths import PathMap
 from tests.session.fakes import FakeGateway
 
@@ -38,12 +39,14 @@ class Stage:
     gateway: FakeGateway
     settings: Settings
     logs: LogQueue
+    mapped: tuple[str, ...] = ()
+    sources: LocalSources = field(default_factory=LocalSources)
     _sessions: list[Session] = field(default_factory=list)
 
     @property
     def session(self) -> Session:
         if not self._sessions:
-            paths = PathMap(str(self.local), str(self.remote))
+            paths = PathMap(str(self.local), str(self.remote), sent=self.mapped, sources=self.sources)
             journal = open_journal(self.settings, paths, "run")
             self._sessions.append(
                 Session(self.settings, paths, reactor(), lambda _settings: self.gateway, journal)

@@ -40,8 +40,8 @@ site_configuration = {{
             # ReFrame selects a system by the name of the host on which it runs, such as a laptop or a
             # CI container. The only system of a file can match any name.
             "hostnames": [".*"],
-            # EDIT: "lmod", "tmod4" or "spack", if tests load modules. Jobs load them, not ReFrame.
-            "modules_system": "nomod",
+            # EDIT: "lmod", "envmod" or "spack", if tests load modules. Jobs load them, not ReFrame.
+            "modules_system": {modules_system},
             # EDIT: add other settings of all partitions, such as "basedir"; never the secret.
             "sched_options": {{"firecrest": {{"system": {system}}}}},
             "partitions": [
@@ -63,8 +63,6 @@ _TAIL = """\
     ],
     "general": [
         {{
-            # Otherwise ReFrame would run `module` on this machine to find conflicts.
-            "resolve_module_conflicts": False,
             # EDIT: True, if `module` is defined only in login shells.
             "use_login_shell": False,
             # Polling is cheap: it reads the state that the plugin has and sends no request.
@@ -77,12 +75,13 @@ _TAIL = """\
 """
 
 
-def configuration(survey: Survey, topology_prefix: Path | None = None) -> str:
+def configuration(survey: Survey, topology_prefix: Path | None = None, modules_system: str = "nomod") -> str:
     """Return the text of a settings file with one partition for each group of nodes.
 
     Args:
         survey: the gateway's description of the system.
         topology_prefix: directory of processor information, if it is not ReFrame's default.
+        modules_system: ReFrame's name of the modules system.
     """
     system = survey.system.name
     # Slurm writes 22.05, not 22.5.
@@ -100,6 +99,7 @@ def configuration(survey: Survey, topology_prefix: Path | None = None) -> str:
                 what=system,
                 name=name,
                 system=_text(system),
+                modules_system=_text(modules_system),
                 descr=_text(f"{system} behind FirecREST" + (f", Slurm {version}" if version else "")),
             ),
             *(indent(_partition(group, survey), " " * 16) for group in survey.groups),

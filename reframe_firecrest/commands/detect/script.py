@@ -62,6 +62,18 @@ def job_script(name: str, options: Sequence[str]) -> str:
         name: name of the job.
         options: options of sbatch that the partition needs, or entire directives that begin with ``#``.
     """
+    return batch_script(name, options, COLLECT)
+
+
+def batch_script(name: str, options: Sequence[str], commands: str, *, login: bool = False) -> str:
+    """Return the script of a job with one task.
+
+    Args:
+        name: name of the job.
+        options: as for `job_script`.
+        commands: its commands.
+        login: run them in a login shell.
+    """
     own = (
         f"--job-name={name}",
         f"--output={OUTPUTS[0]}",
@@ -72,4 +84,4 @@ def job_script(name: str, options: Sequence[str]) -> str:
     )
     # sbatch uses the last of several directives for an option.
     directives = [option if option.startswith("#") else f"#SBATCH {option}" for option in (*options, *own)]
-    return "\n".join(["#!/bin/bash", *directives, "", COLLECT])
+    return "\n".join(["#!/bin/bash -l" if login else "#!/bin/bash", *directives, "", commands])

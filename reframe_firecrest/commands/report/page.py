@@ -245,9 +245,9 @@ def _environment() -> Environment:
     environment.globals.update(
         end_of_axis=END_OF_AXIS,
         most_at_once=most_at_once,
-        spark=(WIDTH, HEIGHT),
         steps=STEPS,
         whole=WHOLE,
+        spark=(WIDTH, HEIGHT),
     )
     return environment
 

@@ -28,6 +28,7 @@ def part_of_accounted(row: Accounted, clock: SystemClock) -> JobPart:
         working_directory=_path_in(row.name),
         node_count=row.node_count or 0,
         elapsed=row.elapsed or 0.0,
+        start=clock.epoch(row.start) if row.start is not None and row.state not in PENDING else None,
     )
 
 

@@ -43,6 +43,7 @@ class _Status(BaseModel):
 
 
 class _Time(BaseModel):
+    start: Seconds = None
     end: Seconds = None
     submission: Seconds = None
     elapsed: Seconds = None
@@ -101,6 +102,7 @@ def parse_jobs(answer: object) -> list[JobPart]:
                 node_count=job.node_count or 0,
                 elapsed=time.elapsed or 0.0,
                 limit=time.limit,
+                start=time.start,
             )
         )
     return parts

@@ -121,12 +121,15 @@ class TestWithoutAGateway:
         assert (tmp_path / "site.py").read_text() == "mine"
         assert "'url' is missing" in self.refused(detect(tmp_path, "--output", "site.py", "--force"))
 
-    @pytest.mark.parametrize("other", [["--output", "x.py"], ["--force"], ["--no-processors"]])
+    @pytest.mark.parametrize(
+        "other", [["--output", "x.py"], ["--force"], ["--no-processors"], ["--no-processors", "--no-modules"]]
+    )
     def test_options_that_contradict_each_other_are_refused(self, other: list[str], tmp_path: Path) -> None:
         assert "--config excludes" in self.refused(detect(tmp_path, "--config", "site.py", *other))
 
     def test_json_and_the_configuration_do_not_share_standard_output(self, tmp_path: Path) -> None:
         assert "--json requires --output or --config" in self.refused(detect(tmp_path, "--json"))
+        assert "--system requires --config" in self.refused(detect(tmp_path, "--system", "alps"))
 
     def test_a_configuration_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         assert "gone.py can't be used" in self.refused(detect(tmp_path, "--config", "gone.py"))

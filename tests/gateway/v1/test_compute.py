@@ -133,6 +133,7 @@ class TestAccounting:
         ]
         assert parts["93"].end is None
         assert parts["93"].elapsed == 6.0
+        assert parts["95"].start is None
         assert summarise([parts["94"]]).settled
 
     def test_the_running_job_tells_the_clock_by_which_others_have_ended(self) -> None:
@@ -145,6 +146,7 @@ class TestAccounting:
         data = [{**running, "start_time": start}, {**ended, "termination_time": end}]
         parts = call(ApiV1({ACCOUNTING: done(data)}), jobs("93", "94"))
         assert parts[1].end == pytest.approx(begun - 3, abs=2)
+        assert parts[0].start == pytest.approx(begun - 6, abs=2)
 
     @pytest.mark.parametrize("name", ["poll_right_after_submit", "poll_only_unknown"])
     def test_what_the_accounting_has_only_just_heard_of_is_not_there_yet(self, name: str) -> None:

@@ -1,24 +1,21 @@
-"""Options of the scheduler that are read even to list tests, without any library."""
+"""Settings that are needed while tests are listed, when the package `settings` is not imported yet."""
 
 from __future__ import annotations
 
 import re
 
 OPTIONS = "firecrest"
-"""Key of the settings in the `sched_options` of a partition or a system."""
+"""Key of `sched_options` that holds the settings of this package."""
 
 APPEAR_AS = "appear_as"
-"""Setting for the name under which the scheduler appears to tests."""
-
-DEFAULT_NAME = "slurm"
-"""Default of `appear_as`."""
+"""Key of the name of a partition's scheduler as tests see it."""
 
 
 def scheduler_name(value: object) -> str:
-    """Return a name if it is a valid one.
+    """Return a scheduler's name.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is not valid.
     """
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", value):
         raise ValueError("must consist of letters, digits, '.', '_' and '-'")
