@@ -121,5 +121,5 @@ def test_a_survey_names_the_partitions_as_its_configuration_does() -> None:
 
 def test_only_the_named_system_is_looked_at(site: Path) -> None:
     assert [target.name for target in targets_of_file(site, ENVIRONMENT, None, "peer")] == ["peer:old"]
-    with pytest.raises(DetectionError, match="has no 'nosuch' that uses FirecREST; .* it has: alps, peer"):
+    with pytest.raises(DetectionError, match=r"has no 'nosuch' that uses FirecREST; .* it has: alps, peer"):
         targets_of_file(site, ENVIRONMENT, None, "nosuch")
