@@ -84,6 +84,27 @@ class JobGateway(Protocol):
         """
         ...
 
+    async def upload_part(self, content: bytes, remote: str) -> str:
+        """Create a file in one request; return its remote path, which `upload` describes.
+
+        Raises:
+            TooLargeError: the content is above the gateway's limit.
+            OperationTimeoutError: writing took too long.
+        """
+        ...
+
+    async def download_part(self, remote: str, size: int) -> bytes:
+        """Return the content of a file in one request.
+
+        Args:
+            remote: the remote path.
+            size: bytes of the file, as listed.
+
+        Raises:
+            TooLargeError: the file is above the gateway's limit.
+        """
+        ...
+
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
@@ -237,6 +258,13 @@ class GatewayConnection(Protocol):
 
     async def authenticate(self) -> float | None:
         """Get a token, if one is needed; return the seconds of its validity, None if it does not expire."""
+        ...
+
+    def expected_gateway(self) -> Gateway:
+        """Return the gateway in the expected version of the API; `open_gateway` returns it if that is right.
+
+        Requests through it have no effect on a gateway of another version.
+        """
         ...
 
     async def open_gateway(self) -> Gateway:

@@ -50,6 +50,14 @@ class _Option:
 _ACCOUNT = _Option("--account", "--ac", "A")
 _ARRAY = _Option("--array", "--ar", "a")
 _OPEN_MODE = _Option("--open-mode", "--op")
+_ACCESS = (
+    _ACCOUNT,
+    _Option("--constraint", "--cons", "C"),
+    _Option("--partition", "--part", "p"),
+    _Option("--qos", "--qo", "q"),
+    _Option("--reservation", "--res"),
+)
+"""Options that decide where a job may run, and on whose account."""
 
 _TASKS = re.compile(r"\[?\s*\+?([0-9]{1,9})\]?(?:-\s*\+?([0-9]{1,9})\]?(?::\s*\+?([0-9]{1,9})\]?)?)?(?:%.*)?")
 
@@ -106,6 +114,12 @@ def names_account(script: str) -> bool:
 def account_in(script: str) -> str | None:
     """Return the account to charge that a script names; None if it names none."""
     return _value(script, _ACCOUNT)
+
+
+def access_options(script: str) -> list[str]:
+    """Return the options by which another job gets the same access to the system as a script."""
+    found = ((option.long, _value(script, option)) for option in _ACCESS)
+    return [f"{name}={shlex.quote(value)}" for name, value in found if value]
 
 
 def open_mode(script: str) -> str | None:

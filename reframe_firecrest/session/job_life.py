@@ -106,9 +106,14 @@ class JobLife:
         services, spec = self._services, self._spec
         self._advance(Phase.STAGING)
         services.transfer_account.note(spec.transfer_account)
-        # Tasks of an array share the directory, so they must not copy inputs over each other's.
-        share = services.settings.share_inputs and not spec.shape.is_array
-        script = Script(spec.script, new_token(), spec.outputs, self._rewrite(), share)
+        script = Script(
+            spec.script,
+            new_token(),
+            spec.outputs,
+            self._rewrite(),
+            services.settings.share_inputs,
+            spec.shape.is_array,
+        )
         self._directory = services.directories.get(spec.directory)
         prepared = await services.stage_in.stage(self._directory, script)
         remote = services.context.paths.remote_directory(spec.directory)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reframe_firecrest.model.directives import names_account
 from reframe_firecrest.model.selection import is_output
-from reframe_firecrest.session.stage_directory import StageDirectory
+from reframe_firecrest.session.stage_directory import Fingerprint, StageDirectory
 from reframe_firecrest.staging.file_translation import Rewrite, Translator
 from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.manifest import Kind, changed, scan
-from reframe_firecrest.staging.pack import ArchivePart
+from reframe_firecrest.staging.pack import ArchivePart, SentStat
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.shared_inputs import SHARED_FROM, InputContent
+from reframe_firecrest.staging.split_archive import Unpacking
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Script:
         outputs: names of the files for standard output and error.
         rewrite: change of the script in addition to the translation of paths.
         share: its job may copy files that other tests have too.
+        is_array: several tasks run it in the same directory.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Script:
     outputs: tuple[str, ...] = ()
     rewrite: Rewrite = unchanged
     share: bool = False
+    is_array: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class PreparedDirectory:
         shareable: files that other tests may have too, by path.
         paths: local paths that its texts name.
         sources: files of the tests' code that its texts name.
+        large: attributes on both sides of the files that were sent in parts, and are not in `part` any more.
+        unpacked: files that its job unpacks from archives that were sent in parts, also in directories
+            without a job of their own.
     """
 
     directory: StageDirectory
@@ -74,6 +80,8 @@ class PreparedDirectory:
     shareable: Mapping[str, InputContent] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
     sources: frozenset[SourceFiles] = frozenset()
+    large: Mapping[str, tuple[SentStat, Fingerprint]] = field(default_factory=dict)
+    unpacked: Sequence[Unpacking] = ()
 
     @property
     def is_needed(self) -> bool:
@@ -145,7 +153,8 @@ class Preparation:
         entries = {path: entry for path, entry in found.items() if entry.kind is not Kind.PLACEHOLDER}
         translator = Translator(self._paths, directory.local, self._scratch)
         name, rewrite = (script.name, script.rewrite) if script else (None, unchanged)
-        digest_from = SHARED_FROM if script and script.share else None
+        # Tasks of an array share the directory, so they must not copy inputs over each other's.
+        digest_from = SHARED_FROM if script and script.share and not script.is_array else None
         texts = translator.translate(entries, name, rewrite, digest_from)
         directory.lacking = {path: found[path].target for path in found.keys() - entries.keys()}
         directory.lacking |= texts.placeholders

@@ -36,6 +36,7 @@ class StageDirectory:
         outputs: output files of the jobs that were submitted in it.
         left: files that stayed on the system; locally there are placeholders.
         mapped: it is no stage directory, but is sent because scripts name it; ReFrame never removes it.
+        prepares: the last job that was submitted in it prepares inputs before the test's commands.
     """
 
     local: str
@@ -49,6 +50,7 @@ class StageDirectory:
     outputs: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
     mapped: bool = False
+    prepares: bool = False
 
     def unchanged_files(self) -> set[str]:
         """Return the files that both sides are known to have in the same version; reads the directory.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reframe_firecrest.model.job import JobHandle
@@ -15,6 +16,7 @@ from reframe_firecrest.session.archive_upload import ArchiveUpload, store_direct
 from reframe_firecrest.session.batcher import MAX_DELAY_LIMIT, Batcher, BatchPolicy
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.input_plan import InputPlan, SharedInputs
+from reframe_firecrest.session.large_inputs import LargeInputs
 from reframe_firecrest.session.preparation import Preparation, PreparedDirectory, Script
 from reframe_firecrest.session.stage_directory import StageDirectories, StageDirectory
 from reframe_firecrest.staging.inspection import digest_of
@@ -22,9 +24,23 @@ from reframe_firecrest.staging.local_sources import SourceFiles
 from reframe_firecrest.staging.pack import ArchivePart, SentStat, sent_stat_of
 from reframe_firecrest.staging.prologue import Prologue, with_prologue
 from reframe_firecrest.staging.shared_inputs import InputContent
+from reframe_firecrest.staging.split_archive import Unpacking
 
 STORE = "inputs"
 """Directory for files that several tests have, below the transfer directory."""
+
+
+@dataclass(frozen=True)
+class _NamedDirectory:
+    """A directory without a job of its own that is being sent, or has been.
+
+    Attributes:
+        unpacked: result: the files that the jobs which name it unpack in it.
+        sent: ends when the rest has been sent.
+    """
+
+    unpacked: asyncio.Task[Sequence[Unpacking]]
+    sent: asyncio.Task[None]
 
 
 class StageIn:
@@ -34,10 +50,15 @@ class StageIn:
         context: the session.
         directories: the session's stage directories.
         running: the jobs that have not ended.
+        direct_upload_max: bytes of the files of a stage directory that are sent in parts.
     """
 
     def __init__(
-        self, context: SessionContext, directories: StageDirectories, running: Collection[JobHandle]
+        self,
+        context: SessionContext,
+        directories: StageDirectories,
+        running: Collection[JobHandle],
+        direct_upload_max: int,
     ) -> None:
         self._context = context
         self._directories = directories
@@ -46,7 +67,8 @@ class StageIn:
         self._upload = ArchiveUpload(context)
         self._inputs = SharedInputs()
         self._sources: dict[SourceFiles, asyncio.Task[PreparedDirectory]] = {}
-        self._background: dict[str, asyncio.Task[None]] = {}
+        self._large = LargeInputs(context, self._inputs, direct_upload_max)
+        self._background: dict[str, _NamedDirectory] = {}
         policy = BatchPolicy(
             context.batch_limit,
             max_delay_limit=lambda: poll_interval.scaled(len(running), MAX_DELAY_LIMIT),
@@ -61,34 +83,49 @@ class StageIn:
         """
         prepared = await self._preparation.prepare(directory, script)
         sources = await self._named_sources(prepared)
-        named = prepared.named.union(*(source.named for source in sources))
-        await asyncio.gather(
-            self._send(prepared), *map(self._send_named, named), *map(self._send_source, sources)
-        )
+        locals_named = prepared.named.union(*(source.named for source in sources))
+        named = [found for local in locals_named if (found := self._named(local))]
+        named += map(self._source, sources)
+        others = asyncio.gather(*(asyncio.shield(found.unpacked) for found in named))
+        own, unpacked = await asyncio.gather(self._large.send(prepared), others)
+        ready = replace(own, unpacked=(*own.unpacked, *itertools.chain(*unpacked)))
+        await asyncio.gather(self._send(ready), *(asyncio.shield(found.sent) for found in named))
         for local in prepared.named:
             self._directories.get(local).check_for(prepared.paths)
-        return prepared
+        return ready
 
     async def _send(self, prepared: PreparedDirectory) -> None:
         if prepared.is_needed:
             await self._batcher.join(prepared)
 
-    async def _send_named(self, local: str) -> None:
+    def _named(self, local: str) -> _NamedDirectory | None:
         """Send a directory that a script names, such as that of a local fixture.
 
-        Directories that have been sent, or belong to a job of their own, are left to that job.
+        Directories that have been sent, or belong to a job of their own, are left to that job. Several jobs
+        may wait for one: cancelling one of them must not stop it.
         """
-        if self._directories.is_sent(local) or any(job.spec.directory == local for job in self._running):
-            return
         if local not in self._background:
-            task = asyncio.get_running_loop().create_task(self._send_in_background(local))
-            self._background[local] = task
-        # Several jobs may wait for it: cancelling one of them must not stop it.
-        await asyncio.shield(self._background[local])
+            if self._directories.is_sent(local) or any(job.spec.directory == local for job in self._running):
+                return None
+            self._background[local] = self._in_background(self._send_large(local))
+        return self._background[local]
 
-    async def _send_in_background(self, local: str) -> None:
-        if await asyncio.to_thread(Path(local).is_dir):
-            await self._send(await self._preparation.prepare(self._directories.get(local)))
+    def _in_background(self, large: Coroutine[None, None, PreparedDirectory | None]) -> _NamedDirectory:
+        """Send a directory whose large files a coroutine sends."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(large)
+        return _NamedDirectory(loop.create_task(_unpacked(task)), loop.create_task(self._send_rest(task)))
+
+    async def _send_large(self, local: str) -> PreparedDirectory | None:
+        """Send the large files of a named directory; return what remains to be sent."""
+        if not await asyncio.to_thread(Path(local).is_dir):
+            return None
+        return await self._large.send(await self._preparation.prepare(self._directories.get(local)))
+
+    async def _send_rest(self, large: asyncio.Task[PreparedDirectory | None]) -> None:
+        prepared = await large
+        if prepared is not None:
+            await self._send(prepared)
 
     async def _named_sources(self, prepared: PreparedDirectory) -> list[PreparedDirectory]:
         """Prepare the files of the tests' code that a job needs, also those that other such files name."""
@@ -108,12 +145,12 @@ class StageIn:
             self._sources[files] = loop.create_task(self._preparation.prepare_source(directory, files))
         return await asyncio.shield(self._sources[files])
 
-    async def _send_source(self, prepared: PreparedDirectory) -> None:
+    def _source(self, prepared: PreparedDirectory) -> _NamedDirectory:
         """Send files of the tests' code, once per session."""
         local = prepared.directory.local
         if local not in self._background:
-            self._background[local] = asyncio.get_running_loop().create_task(self._send(prepared))
-        await asyncio.shield(self._background[local])
+            self._background[local] = self._in_background(self._large.send(prepared))
+        return self._background[local]
 
     def _size(self, prepared: PreparedDirectory) -> int:
         """Return the bytes that a stage directory adds to an archive."""
@@ -152,7 +189,8 @@ class StageIn:
             self._context.paths.remote_directory(item.directory.local),
             f"{self._context.transfer}/{STORE}",
             {path: (content, sent_stat_of(part.entries[path])) for path, content in shared.items()},
-            truncates=item.truncates,
+            item.truncates,
+            item.unpacked,
         )
         return replace(
             part,
@@ -161,18 +199,27 @@ class StageIn:
         )
 
 
+async def _unpacked(large: asyncio.Task[PreparedDirectory | None]) -> Sequence[Unpacking]:
+    """Return the files that jobs unpack in a named directory."""
+    prepared = await large
+    return prepared.unpacked if prepared is not None else ()
+
+
 def _note_sent(
     item: PreparedDirectory, digests: Mapping[str, str], files: Mapping[str, SentStat], plan: InputPlan
 ) -> None:
     """Record in a stage directory what was sent of it, and what its job copies."""
     directory, entries = item.directory, item.part.entries
+    shared = _shared(item, plan)
     directory.sent = True
-    directory.translated.update({path: digests[path] for path in files if path in digests})
+    directory.prepares = bool(shared or item.unpacked)
+    directory.translated.update({path: digests[path] for path in (*files, *item.large) if path in digests})
     directory.fingerprints.update({path: entries[path].fingerprint for path in files})
     directory.remote.update(files)
     directory.promised.update(
-        {path: (sent_stat_of(entries[path]), entries[path].fingerprint) for path in _shared(item, plan)}
+        {path: (sent_stat_of(entries[path]), entries[path].fingerprint) for path in shared}
     )
+    directory.promised.update(item.large)
 
 
 def _digests(part: ArchivePart) -> dict[str, str]:

@@ -151,6 +151,9 @@ class Settings(BaseModel):
         max_files: number of files to retrieve per job; the largest files beyond it stay on the system.
         share_inputs: send files of 4 kB and more that several tests have in common only once; each job script
             starts with commands that copy them into the test's own stage directory.
+        direct_upload_max: largest size of a test's files, when packed, that are sent in parts through the
+            gateway itself, and joined by the job; larger ones go through its S3 storage, with a transfer job.
+            0 sends all files through the storage that are too large for one request.
         max_in_flight: largest number of concurrent requests, used while the gateway responds well.
         max_response_size: largest size of a response in bytes, as received and decompressed; for a downloaded
             file the listed size is the limit.
@@ -164,7 +167,7 @@ class Settings(BaseModel):
         heartbeat_timeout: seconds without a sign of life after which a run of another machine is considered
             dead, so that `clean` removes its files; raise it for a machine that sleeps for longer.
         poll_interval_min: seconds until a job's state is first requested, and between requests while it
-            changes.
+            changes; up to six times as long if many jobs run.
         poll_interval_max: seconds between requests for a job's state once it has not changed for long.
         retry_timeout: seconds for which a request is retried that a gateway fails to answer after it has
             answered before, and for which one job's state may be unavailable.
@@ -194,6 +197,7 @@ class Settings(BaseModel):
     max_total_size: _Size = ByteSize(100 * 10**9)
     max_files: Annotated[int, Field(ge=0)] = 100_000
     share_inputs: bool = True
+    direct_upload_max: _Size = ByteSize(256 * 1024**2)
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 32
     max_response_size: Annotated[ByteSize, Field(ge=10**6)] = ByteSize(64 * 10**6)
     min_transfer_rate: _Size = ByteSize(1000)
@@ -201,7 +205,7 @@ class Settings(BaseModel):
     modules_dir: Path | None = None
     modules_max_age: Annotated[float, Field(ge=0)] = DEFAULT_MAX_AGE
     heartbeat_timeout: Annotated[float, Field(ge=600)] = 86_400.0
-    poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 0.5
     poll_interval_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     retry_timeout: Annotated[float, Field(ge=0, le=86400)] = 1800.0
     auth_retry_timeout: Annotated[float, Field(ge=0, le=3600)] = 120.0

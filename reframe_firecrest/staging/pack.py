@@ -128,9 +128,14 @@ def pack(parts: Sequence[ArchivePart], archive: Path) -> list[dict[str, SentStat
     Raises:
         StagingError: a file can't be read, or its size has changed meanwhile.
     """
+    with archive.open("wb") as file:
+        return write_archive(parts, file)
+
+
+def write_archive(parts: Sequence[ArchivePart], raw: BinaryIO) -> list[dict[str, SentStat]]:
+    """Write stage directories to an open file; see `pack`."""
     sent = []
     with (
-        archive.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_level_for(parts), mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
     ):

@@ -3,10 +3,12 @@
 1. The job claims its submission, or ends at once: a submission whose response was lost may have been queued
    more than once, and only one job may run the test's commands.
 2. The job truncates its output files, as Slurm would have done.
-3. The job copies shared inputs.
+3. The job copies shared inputs, and unpacks those that were sent in parts.
 4. At its end, the script searches for changes that a listing does not show.
+5. It reports its small results (`staging.job_report`).
 
-All commands work in any POSIX shell. If step 4 fails, all files that may have changed are fetched.
+All commands work in any POSIX shell. If step 4 fails, all files that may have changed are fetched; if step 5
+fails, results are listed.
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest.model.directives import first_command, open_mode, with_directive
+from reframe_firecrest.staging.job_report import removing, reporting
 from reframe_firecrest.staging.markers import CHANGES, ERROR, PREFIX, READY, SEARCHED
 from reframe_firecrest.staging.pack import SentStat
 from reframe_firecrest.staging.shared_inputs import InputContent, copying
+from reframe_firecrest.staging.split_archive import Unpacking, unpacking
 
 BY_HAND = "REFRAME_FIRECREST_BY_HAND"
 """Environment variable that lets a user's own job run a script that was left on the system."""
@@ -50,6 +54,7 @@ class Prologue:
         store: remote directory of shared inputs.
         shared: inputs to copy, by path relative to the stage directory.
         truncates: an earlier job has written to the same output files.
+        unpacked: inputs to take from archives that were sent in parts.
     """
 
     token: str
@@ -58,6 +63,12 @@ class Prologue:
     store: str = ""
     shared: Mapping[str, tuple[InputContent, SentStat]] = field(default_factory=dict)
     truncates: bool = False
+    unpacked: Sequence[Unpacking] = ()
+
+    @property
+    def prepares(self) -> bool:
+        """True if the job prepares inputs before the test's commands."""
+        return bool(self.shared or self.unpacked)
 
     @property
     def claim(self) -> str:
@@ -95,6 +106,8 @@ def _commands(prologue: Prologue, *, truncated: bool, mode: str) -> Iterator[str
     yield "fi"
     if prologue.shared:
         yield from _copying(prologue)
+    for number, wanted in enumerate(prologue.unpacked):
+        yield from _unpacking(prologue, wanted, number)
     yield 'if [ -n "$__reframe_firecrest_job" ]; then'
     yield from _starting(prologue)
     yield "fi"
@@ -136,7 +149,7 @@ def _truncating(prologue: Prologue, mode: str) -> Iterator[str]:
     errors = f"{shlex.quote(prologue.marker + ERROR)} {shlex.quote(prologue.claim + ERROR)}"
     yield "SLURM_OPEN_MODE=t" if mode else "unset SLURM_OPEN_MODE"
     yield 'if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] 2>/dev/null; then'
-    yield f"command rm -f {changes} {errors} 2>/dev/null || :"
+    yield f"command rm -f {changes} {errors} {removing(prologue.claim)} 2>/dev/null || :"
     yield from (["fi", "{"] if prologue.truncates else [])
     yield "for __reframe_firecrest_fd in 1 2; do"
     yield "! [ -f /proc/$$/fd/$__reframe_firecrest_fd ] || : > /proc/$$/fd/$__reframe_firecrest_fd"
@@ -146,13 +159,34 @@ def _truncating(prologue: Prologue, mode: str) -> Iterator[str]:
 
 def _copying(prologue: Prologue) -> Iterator[str]:
     """Yield the commands that copy inputs, or report an error and end the job."""
-    store = shlex.quote(prologue.store)
-    some_input = shlex.quote(posixpath.join(prologue.directory, next(iter(prologue.shared))))
     yield "# reframe-firecrest: inputs that other tests have too were sent once; here they are copied."
-    # If the script runs again after the session, the copies exist already.
-    yield f"if [ -d {store} ] || ! [ -e {some_input} ]; then"
+    some_input = posixpath.join(prologue.directory, next(iter(prologue.shared)))
+    commands = copying(prologue.store, prologue.directory, prologue.shared)
+    yield from _preparing(prologue, prologue.store, some_input, commands)
+
+
+def _unpacking(prologue: Prologue, wanted: Unpacking, number: int) -> Iterator[str]:
+    """Yield the commands that unpack inputs, or report an error and end the job."""
+    yield "# reframe-firecrest: large inputs were sent in parts; here they are joined and unpacked."
+    directory = wanted.archive.directory
+    some_input = posixpath.join(wanted.target, next(iter(wanted.files)))
+    scratch = f"{shlex.quote(f'{directory}/{prologue.token}-{number}')}{TASK}"
+    yield from _preparing(prologue, directory, some_input, unpacking(wanted, scratch))
+
+
+def _preparing(prologue: Prologue, source: str, some_input: str, commands: Iterable[str]) -> Iterator[str]:
+    """Yield commands that prepare inputs, or report an error and end the job.
+
+    Args:
+        prologue: parameters.
+        source: directory that the inputs come from. If the script runs again after the session, it is
+            missing, and the inputs exist already.
+        some_input: one of the inputs.
+        commands: the commands; they end the shell if one of them fails.
+    """
+    yield f"if [ -d {shlex.quote(source)} ] || ! [ -e {shlex.quote(some_input)} ]; then"
     yield "__reframe_firecrest_error=$( {"
-    yield from copying(prologue.store, prologue.directory, prologue.shared)
+    yield from commands
     yield "} 2>&1 ) || {"
     yield "echo 'reframe-firecrest: inputs could not be copied on the system' >&2"
     yield "printf '%s\\n' \"$__reframe_firecrest_error\" >&2"
@@ -180,7 +214,7 @@ def _reporting(prologue: Prologue) -> Iterator[str]:
 def _starting(prologue: Prologue) -> Iterator[str]:
     """Yield the commands that mark the start of the test's own commands, and set a trap for their end."""
     ready = shlex.quote(prologue.claim + READY)
-    if prologue.shared:
+    if prologue.prepares:
         yield f'command ln -sn "$__reframe_firecrest_job" {ready} 2>/dev/null || [ -L {ready} ] || exit 1'
     yield f'command ln -sn "$__reframe_firecrest_job" {shlex.quote(prologue.marker + READY)} 2>/dev/null || :'
     yield f"command sleep {TICK} 2>/dev/null || :"
@@ -200,7 +234,7 @@ def _ending(prologue: Prologue) -> Iterator[str]:
     ``ok`` for the stage directory, ``d`` for each directory that was renamed or written to, and the size of
     each file that was changed but has an older modification time. On any error, no marker is left.
     """
-    reference = shlex.quote(prologue.claim + (READY if prologue.shared else ""))
+    reference = shlex.quote(prologue.claim + (READY if prologue.prepares else ""))
     directory = shlex.quote(prologue.directory)
     top = shlex.quote(re.sub(r"([*?\[\]\\])", r"\\\1", prologue.directory))
     yield "set +eu"
@@ -224,5 +258,6 @@ def _ending(prologue: Prologue) -> Iterator[str]:
     yield "done"
     marker = f'{shlex.quote(prologue.marker + CHANGES)}"$__reframe_firecrest_task"'
     yield "PATH=$__reframe_firecrest_path"
-    yield f'command ln -sfn "$__reframe_firecrest_found" {marker} 2>/dev/null'
+    yield f'command ln -sfn "$__reframe_firecrest_found" {marker} 2>/dev/null || return 0'
+    yield from reporting(prologue.claim, prologue.directory, reference)
     yield "return 0"

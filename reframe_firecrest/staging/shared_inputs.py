@@ -64,14 +64,15 @@ def copying(store: str, directory: str, shared: Mapping[str, tuple[InputContent,
     yield f"cd {shlex.quote(store)} || exit 1"
     for target, places in copies.items():
         into = shlex.quote(posixpath.join(directory, target))
-        yield from (f"cp -- {some} {into} || exit 1" for some in _in_chunks(places))
+        yield from (f"cp -- {some} {into} || exit 1" for some in in_chunks(places))
     yield f"cd {shlex.quote(directory)} || exit 1"
     for mode, paths in modes.items():
-        yield from (f"chmod {mode:o} -- {some} || exit 1" for some in _in_chunks(paths))
+        yield from (f"chmod {mode:o} -- {some} || exit 1" for some in in_chunks(paths))
     for time, paths in times.items():
-        yield from (f"touch -d @{time} -- {some} || exit 1" for some in _in_chunks(paths))
+        yield from (f"touch -d @{time} -- {some} || exit 1" for some in in_chunks(paths))
 
 
-def _in_chunks(names: Sequence[str]) -> Iterator[str]:
+def in_chunks(names: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments for commands that each take a limited number of files."""
     for at in range(0, len(names), FILES_A_COMMAND):
         yield " ".join(shlex.quote(name) for name in names[at : at + FILES_A_COMMAND])

@@ -29,7 +29,8 @@ On two idle cores a run takes about 8 s, of which two go at a time. All requests
 runs, 1.5 hours; one kind is about 50 runs, 3 to 5 minutes, with acts-late and the kinds without any answer at
 the upper end; --sample 40 takes 3 minutes; --soak takes about as long as it is told.
 
-SANDBOX_API=1 in the environment runs everything over FirecREST v1.
+In the environment, SANDBOX_API=1 runs everything over FirecREST v1, FAULTS_TRANSFERS=none over a gateway
+without a storage, and FAULTS_DIRECT_UPLOAD_MAX=0 sends large inputs through the storage instead of in parts.
 """
 
 SHOWN = 6

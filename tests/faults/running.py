@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -34,6 +35,8 @@ LEDGER = "ledger"
 PAUSE = f"{LEDGER}.pause"
 """File with the seconds for which jobs sleep then, if they do."""
 SMALL = 65_536
+TRANSFERS: Literal["s3", "none"] = "none" if os.environ.get("FAULTS_TRANSFERS") == "none" else "s3"
+"""The site's method for large files: with ``none``, outputs travel in parts too."""
 _TOKEN = re.compile(r"(?<=\.reframe-firecrest-)[0-9a-f]{32}(?=\.)")
 
 _COMPARED = ("short_name", "result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
@@ -77,7 +80,12 @@ def run_case(case: Case) -> Outcome:
     """Run the small suite with a case's failures."""
     rules = (*(fault.rule for fault in case.faults), *(SLOW_SYSTEM if case.slow else ()))
     config = SandboxConfig(
-        max_ops_file_size=SMALL, output_limit=2 * SMALL, max_part_size=SMALL, kill_wait=0.5, faults=rules
+        max_ops_file_size=SMALL,
+        output_limit=2 * SMALL,
+        max_part_size=SMALL,
+        kill_wait=0.5,
+        faults=rules,
+        transfers=TRANSFERS,
     )
     # The patience for an answer may only be short where none comes: a loaded machine is slow by itself.
     environment = {"FAULTS_TIMEOUT": str(TIMEOUT)} if case.unanswered else {}

@@ -44,6 +44,7 @@ site_configuration = {
                             "poll_interval_min": float(os.environ.get("FAULTS_POLL", "0.2")),
                             "poll_interval_max": 2.0,
                             "retry_timeout": 60,
+                            "direct_upload_max": os.environ.get("FAULTS_DIRECT_UPLOAD_MAX", "256MiB"),
                         },
                     },
                 },

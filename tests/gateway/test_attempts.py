@@ -307,3 +307,22 @@ def test_v1s_job_that_comes_late_is_cancelled_when_the_archive_is_withdrawn() ->
     call_v1(api, both)
     assert len(names) == 1
     assert api.count(cancel) == 1
+
+
+class TestParts:
+    """Parts of a file: there is no other way for them."""
+
+    @pytest.mark.parametrize("lost", LOST[:5], ids=["cut", "503", "502", "500", "424"])
+    def test_each_attempt_has_a_name_of_its_own(self, lost: Answer) -> None:
+        api = Api({UPLOAD: [lost, answer(204)]})
+        assert call(api, lambda gateway: gateway.upload_part(b"x", "/run/large-1.7")) == "/run/large-1-2.7"
+
+    def test_a_part_that_was_cut_off_is_sent_again(self) -> None:
+        api = Api({UPLOAD: [TOO_LONG, answer(204)]})
+        assert call(api, lambda gateway: gateway.upload_part(b"x", "/run/large-1.7")) == "/run/large-1-2.7"
+
+    def test_a_part_never_goes_through_the_storage(self) -> None:
+        api = Api({UPLOAD: answer(413, "too large"), BY_JOB: OPENED})
+        with pytest.raises(errors.TooLargeError):
+            call(api, lambda gateway: gateway.upload_part(b"x", "/run/large-1.7"))
+        assert set(api.seen) == {UPLOAD}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.model.directives import shape_of, tasks_of
+from reframe_firecrest.model.directives import access_options, shape_of, tasks_of
 from reframe_firecrest.model.job_shape import SINGLE
 
 
@@ -95,3 +95,21 @@ def test_a_list_that_slurm_refuses_is_refused(value: str) -> None:
 )
 def test_a_line_begins_each_component_but_the_first(lines: list[str], components: int) -> None:
     assert shape_of(script(*lines)).components == components
+
+
+def test_another_job_gets_the_same_access() -> None:
+    script = (
+        "#!/bin/bash\n#SBATCH -A users --partition=debug,normal\n#SBATCH --constraint='mc&gpu'\n"
+        "#SBATCH --res=mine\n#SBATCH --job-name=--qos=high\n#SBATCH -q low -N 4\n\ntrue\n#SBATCH -p late\n"
+    )
+    assert access_options(script) == [
+        "--account=users",
+        "--constraint='mc&gpu'",
+        "--partition=debug,normal",
+        "--qos=low",
+        "--reservation=mine",
+    ]
+
+
+def test_a_script_without_access_options_gives_none() -> None:
+    assert access_options("#!/bin/bash\n#SBATCH --parsable\n#SBATCH --quiet\n\ntrue\n") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
 import shutil
@@ -18,7 +19,13 @@ from pathlib import Path
 from reframe_firecrest.gateway.partial_packing import pack_what_can_be
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model.capabilities import Capabilities
-from reframe_firecrest.model.errors import ForbiddenError, GatewayError, NotFoundError, UnlistableError
+from reframe_firecrest.model.errors import (
+    ForbiddenError,
+    GatewayError,
+    NotFoundError,
+    TooLargeError,
+    UnlistableError,
+)
 from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.remote_file import Archive, FileKind, RemoteFile
@@ -58,10 +65,12 @@ class FakeGateway:
         hidden: ids that the list does not show; asked singly, they are known.
         unknown: ids that are not known at all.
         trouble: errors that questions for single jobs meet each time, by id.
+        opened: the gateway at the other end of this connection, if it is another one.
         unlistable: no list can be had.
         listed_parts: what lists show instead of `parts`.
         unsure: looks for a submission's job that will tell nothing.
         damaged: downloads of which only half will come.
+        damaged_parts: parts of files that will come with another content.
         apart: each directory's files are in an archive of their own, with names relative to it.
         unreadable: names of files and directories that the gateway's user can't read.
         begins: a job that ends has begun; otherwise a test has to say so by `begin`.
@@ -84,6 +93,7 @@ class FakeGateway:
         self.unsure = 0
         self.unpackable: set[str] = set()
         self.damaged = 0
+        self.damaged_parts = 0
         self.apart = False
         self.unreadable: set[str] = set()
         self.begins = True
@@ -104,11 +114,18 @@ class FakeGateway:
         self.clock_ahead = 0.0
         self.storage_status = 403
         self.closed = False
+        self.opened: FakeGateway | None = None
         self._next = 100
+
+    def expected_gateway(self) -> FakeGateway:
+        """Be the connection to itself, too."""
+        return self
 
     async def open_gateway(self) -> FakeGateway:
         """Be the connection to itself, too."""
-        return self
+        if "open" in self.blocked:
+            await self.blocked["open"].wait()
+        return self.opened or self
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Transfer without jobs."""
@@ -206,12 +223,30 @@ class FakeGateway:
     ) -> None:
         await self._enter("download")
         self._refuse([remote])
+        if not Path(remote).exists():
+            raise NotFoundError(f"{remote}: no such file", status=404)
         if progress:
             progress(0, size_hint)
         shutil.copyfile(remote, local)
         if self.damaged:
             self.damaged -= 1
             os.truncate(local, local.stat().st_size // 2)
+
+    async def upload_part(self, content: bytes, remote: str) -> str:
+        await self._enter("upload_part")
+        Path(remote).write_bytes(content)
+        return remote
+
+    async def download_part(self, remote: str, size: int) -> bytes:
+        await self._enter("download_part")
+        self._refuse([remote])
+        content = Path(remote).read_bytes()
+        if len(content) > self.capabilities.max_direct_download:
+            raise TooLargeError(f"{remote} is too large", status=413)
+        if self.damaged_parts and "/split-" in remote:
+            self.damaged_parts -= 1
+            return content[:-1] + bytes([content[-1] ^ 1])
+        return content
 
     async def extract(self, archive: str, directory: str) -> None:
         await self._enter("extract")
@@ -298,6 +333,47 @@ class FakeGateway:
         for name, text in {"job.out": "out", "job.err": "", **(files or {})}.items():
             (directory / name).write_text(text)
 
+    def finish_with_report(
+        self,
+        job_id: str,
+        files: Mapping[str, str],
+        *,
+        state: str = "COMPLETED",
+        code: int = 0,
+        nodes: int = 1,
+        begun: bool = True,
+        packed: Sequence[str] | None = None,
+        content: bytes | None = None,
+    ) -> None:
+        """End a job that has made a report.
+
+        Args:
+            job_id: the job's.
+            files: the files that it wrote.
+            state: Slurm's.
+            code: its exit code.
+            nodes: how many it had.
+            begun: the report shows that its commands began.
+            packed: the files in the report; by default all that it wrote.
+            content: the report's content instead; empty for no report.
+        """
+        [part] = self.parts[job_id]
+        directory = Path(part.working_directory)
+        self.begin(job_id)
+        written = {"job.out": "out", "job.err": "", **files}
+        for name, text in written.items():
+            (directory / name).write_text(text)
+        found = re.search(r"(/\S+/claims/[0-9a-f]{32})", self.sent[job_id])
+        assert found is not None
+        report = Path(f"{found[1]}.tgz")
+        if content is None:
+            _write_report(report, directory, written if packed is None else packed, begun=begun)
+        elif content:
+            report.write_bytes(content)
+        self.parts[job_id] = [
+            replace(part, state=state, exit_code=code, nodes="nid001", node_count=nodes, end=END, reason=None)
+        ]
+
     def begin(self, job_id: str, changes: str | None = "searched") -> bool:
         """Have a job do what its script does before and after the test's commands.
 
@@ -379,6 +455,29 @@ class FakeGateway:
 
     def stats(self) -> dict[str, int]:
         return {"requests": self.calls.total(), **self.calls}
+
+
+def _write_report(report: Path, directory: Path, packed: Iterable[str], *, begun: bool) -> None:
+    """Write what a job's script does at its end."""
+    entries = [_entry(directory, item) for item in sorted(directory.rglob("*"))]
+    fields = [
+        (
+            *(_TYPES[entry.kind], f"?{entry.permissions}", entry.size, entry.mtime),
+            *("me", entry.target or "", entry.path),
+        )
+        for entry in entries
+        if begun or not entry.path.startswith(".reframe-firecrest-")
+    ]
+    listing = "".join(f"{field}\0" for entry in fields for field in entry).encode()
+    with tarfile.open(report, "w:gz") as tar:
+        member = tarfile.TarInfo(report.with_suffix(".list").name)
+        member.size = len(listing)
+        tar.addfile(member, io.BytesIO(listing))
+        for name in packed:
+            tar.add(directory / name, f"./{name}")
+
+
+_TYPES = {FileKind.FILE: "f", FileKind.DIRECTORY: "d", FileKind.LINK: "l", FileKind.OTHER: "p"}
 
 
 def _told_places(parts: Iterable[JobPart]) -> dict[str, str]:

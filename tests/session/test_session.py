@@ -20,7 +20,7 @@ from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.single_queries import BATCH
 from reframe_firecrest.staging import paths
 from tests.session.conftest import Stage, eventually
-from tests.session.fakes import END
+from tests.session.fakes import END, FakeGateway
 
 
 def block(stage: Stage, method: str) -> asyncio.Event:
@@ -132,6 +132,7 @@ def test_a_listing_that_is_too_long_is_not_asked_for_again(stage: Stage) -> None
 
 
 def test_no_two_archives_make_the_same_directories_at_the_same_time(stage: Stage) -> None:
+    stage.settings = stage.settings.model_copy(update={"direct_upload_max": 0})
     stage.gateway.max_direct_upload = 20_000
     gate = block(stage, "extract")
     jobs = [stage.submit(f"s/p/e/t{number}", files={"x": str(number) * 12_000}) for number in range(2)]
@@ -211,6 +212,7 @@ def test_a_group_that_fails_is_tried_one_by_one(stage: Stage) -> None:
 
 
 def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
+    stage.settings = stage.settings.model_copy(update={"direct_upload_max": 0})
     stage.gateway.max_direct_upload = 100_000
     slow = asyncio.Event()
     upload = stage.gateway.upload
@@ -228,6 +230,27 @@ def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
     assert large.state.phase is Phase.STAGING
     release(slow)
     stage.submitted(large)
+
+
+def test_the_run_directory_is_created_before_the_version_of_the_api_is_known(stage: Stage) -> None:
+    opening = stage.gateway.blocked["open"] = asyncio.Event()
+    handle = stage.submit("a")
+    eventually(lambda: stage.gateway.calls["make_directory"] == 1)
+    assert stage.gateway.calls["connect"] == 0
+    reactor().call(opening.set)
+    stage.submitted(handle)
+    assert stage.gateway.calls["make_directory"] == 1
+
+
+def test_it_is_created_again_through_another_version(stage: Stage) -> None:
+    stage.gateway.blocked["make_directory"] = asyncio.Event()
+    opening = stage.gateway.blocked["open"] = asyncio.Event()
+    stage.gateway.opened = FakeGateway()
+    handle = stage.submit("a")
+    eventually(lambda: stage.gateway.calls["make_directory"] == 1)
+    reactor().call(opening.set)
+    stage.submitted(handle)
+    assert stage.gateway.opened.calls["make_directory"] == 1
 
 
 @pytest.mark.parametrize("method", ["connect", "make_directory"])

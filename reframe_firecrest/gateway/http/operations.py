@@ -38,6 +38,9 @@ STAT = Operation("looking at a file")
 # Each attempt has its own file name, since a late one must not truncate a file that is being unpacked.
 UPLOAD = Operation("uploading", fallback=True, timeout=120.0)
 DOWNLOAD = Operation("downloading", fallback=True, timeout=120.0)
+# There is no other way for a part of a file, nor for any file where the gateway has no storage.
+UPLOAD_ONLY = Operation("uploading", timeout=120.0)
+DOWNLOAD_ONLY = Operation("downloading", timeout=120.0)
 READ_LOG = Operation("reading the log of a transfer job")
 # A late attempt would overwrite what a job has written, so only a caller that can exclude that retries it.
 EXTRACT = Operation("unpacking an archive", idempotent=False, fallback=True)

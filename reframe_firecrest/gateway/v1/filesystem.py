@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from posixpath import basename, dirname
 
@@ -113,39 +113,49 @@ class Filesystem:
 
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
         """Upload a file; see the protocol."""
-        form, paths = {"targetPath": dirname(accepted(remote))}, attempts(remote)
-
-        async def direct(content: bytes) -> str:
-            async def ask() -> str:
-                path = next(paths)
-                await self._client.post_file("/utilities/upload", form, basename(path), content)
-                return path
-
-            return await self._call(operations.UPLOAD, ask)
-
+        paths = attempts(remote)
         return await direct_transfer.upload(
-            local, self.max_upload, direct, lambda: self._transfers.upload(local, paths, progress)
+            local,
+            self.max_upload,
+            lambda content: self._upload_direct(content, paths, operations.UPLOAD),
+            lambda: self._transfers.upload(local, paths, progress),
         )
+
+    async def upload_part(self, content: bytes, remote: str) -> str:
+        """Create a file in one request; see the protocol."""
+        return await self._upload_direct(content, attempts(remote), operations.UPLOAD_ONLY)
+
+    async def _upload_direct(self, content: bytes, paths: Iterator[str], operation: Operation) -> str:
+        async def ask() -> str:
+            path = next(paths)
+            form = {"targetPath": dirname(accepted(path))}
+            await self._client.post_file("/utilities/upload", form, basename(path), content)
+            return path
+
+        return await self._call(operation, ask)
 
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         """Download a file; see the protocol."""
-        params = {"sourcePath": accepted(remote)}
-        bounds = in_memory(self._client.limits, size_hint)
-
-        async def direct() -> bytes:
-            return await self._call(
-                operations.DOWNLOAD, lambda: self._client.get_bytes("/utilities/download", params, bounds)
-            )
-
         # An archive is smaller than its content, which the hint is about.
         await direct_transfer.download(
             local,
             size_hint,
             2 * self.max_download,
-            direct,
+            lambda: self._download_direct(remote, size_hint, operations.DOWNLOAD),
             lambda: self._transfers.download(remote, local, size_hint, progress),
+        )
+
+    async def download_part(self, remote: str, size: int) -> bytes:
+        """Return the content of a file in one request; see the protocol."""
+        return await self._download_direct(remote, size, operations.DOWNLOAD_ONLY)
+
+    async def _download_direct(self, remote: str, size: int, operation: Operation) -> bytes:
+        params = {"sourcePath": accepted(remote)}
+        bounds = in_memory(self._client.limits, size)
+        return await self._call(
+            operation, lambda: self._client.get_bytes("/utilities/download", params, bounds)
         )
 
     # --- changes ------------------------------------------------------------------------------------

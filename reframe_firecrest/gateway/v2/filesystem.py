@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from posixpath import basename, dirname
 
@@ -13,6 +13,7 @@ from reframe_firecrest.gateway import direct_transfer
 from reframe_firecrest.gateway.attempt_names import attempts
 from reframe_firecrest.gateway.http import operations, policy
 from reframe_firecrest.gateway.http.limits import in_memory, usual
+from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.partial_packing import pack_what_can_be
 from reframe_firecrest.gateway.protocol import Progress
@@ -21,6 +22,7 @@ from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.find_patterns import in_patterns, is_exact, patterns
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.capabilities import TransferMethod
 from reframe_firecrest.model.file_names import to_wire
 from reframe_firecrest.model.remote_file import Archive, RemoteFile
 from reframe_firecrest.settings import Settings
@@ -55,6 +57,10 @@ class Filesystem:
 
     def _fs(self, endpoint: str) -> str:
         return f"/filesystem/{self._system}/{endpoint}"
+
+    @property
+    def _has_storage(self) -> bool:
+        return self._deployment.capabilities.transfer is TransferMethod.S3
 
     async def make_directory(self, path: str) -> None:
         """Create a directory and its parents."""
@@ -97,41 +103,49 @@ class Filesystem:
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
         """Upload a file; see the protocol."""
         paths = attempts(remote)
-
-        async def direct(content: bytes) -> str:
-            async def ask() -> str:
-                path = next(paths)
-                await self._client.upload_direct(self._system, content, dirname(path), basename(path))
-                return path
-
-            return await self._call(operations.UPLOAD, ask)
-
+        operation = operations.UPLOAD if self._has_storage else operations.UPLOAD_ONLY
         return await direct_transfer.upload(
             local,
             self._deployment.capabilities.max_direct_upload,
-            direct,
+            lambda content: self._upload_direct(content, paths, operation),
             lambda: self._transfers.upload(local, paths, progress),
         )
+
+    async def upload_part(self, content: bytes, remote: str) -> str:
+        """Create a file in one request; see the protocol."""
+        return await self._upload_direct(content, attempts(remote), operations.UPLOAD_ONLY)
+
+    async def _upload_direct(self, content: bytes, paths: Iterator[str], operation: Operation) -> str:
+        async def ask() -> str:
+            path = next(paths)
+            await self._client.upload_direct(self._system, content, dirname(path), basename(path))
+            return path
+
+        return await self._call(operation, ask)
 
     async def download(
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         """Download a file; see the protocol."""
-        bounds = in_memory(self._limits, size_hint)
-
-        async def direct() -> bytes:
-            return await self._call(
-                operations.DOWNLOAD,
-                lambda: self._client.download_direct(self._system, to_wire(remote), bounds),
-            )
-
+        operation = operations.DOWNLOAD if self._has_storage else operations.DOWNLOAD_ONLY
         # The size is approximate, and that of an archive is the one of its files before compression.
         await direct_transfer.download(
             local,
             size_hint,
             2 * self._deployment.capabilities.max_direct_upload,
-            direct,
+            lambda: self._download_direct(remote, size_hint, operation),
             lambda: self._transfers.download(remote, local, size_hint, progress),
+        )
+
+    async def download_part(self, remote: str, size: int) -> bytes:
+        """Return the content of a file in one request; see the protocol."""
+        return await self._download_direct(remote, size, operations.DOWNLOAD_ONLY)
+
+    async def _download_direct(self, remote: str, size: int, operation: Operation) -> bytes:
+        bounds = in_memory(self._limits, size)
+        return await self._call(
+            operation,
+            lambda: self._client.download_direct(self._system, to_wire(remote), bounds),
         )
 
     async def extract(self, archive: str, directory: str) -> None:
