@@ -208,7 +208,7 @@ class LargeInputs:
         """Return a stage directory without the files that jobs take from archives."""
         part, script = prepared.part, prepared.script
         several = script is None or script.is_array
-        target = self._context.paths.remote_directory(prepared.directory.local)
+        target = f"{self._context.root}/{prepared.directory.relative}"
         large = {
             path: (_stat_of(part, path), part.entries[path].fingerprint)
             for members in taken.values()
