@@ -14,20 +14,32 @@ from reframe_firecrest.model import errors
 class FirecrestConnection(Connection):
     """A connection that opens the gateway at its other end."""
 
+    _expected: GatewayV2 | None = None
+
+    def expected_gateway(self) -> Gateway:
+        """Return the gateway in the version that the settings give, by default 2; see the protocol."""
+        if self.settings.api_version == "1":
+            return GatewayV1(self)
+        if self._expected is None:
+            self._expected = GatewayV2(self)
+        return self._expected
+
     async def open_gateway(self) -> Gateway:
         """Return the gateway, in the version that the settings give or that the gateway's answer shows.
 
         Raises:
             GatewayError: the version is not set, and the gateway did not answer in time.
         """
-        if self.settings.api_version == "1":
-            return GatewayV1(self)
-        if self.settings.api_version == "2":
-            return GatewayV2(self)
+        if self.settings.api_version in ("1", "2"):
+            return self.expected_gateway()
         # Both versions have this endpoint, and their answers differ. A v2 gateway has to be asked for its
         # systems anyway, so it gets no more requests than if the version were known.
         systems = await self._request_systems()
-        return GatewayV2(self, systems) if "systems" in systems else GatewayV1(self)
+        if "systems" not in systems:
+            return GatewayV1(self)
+        gateway = self._expected or GatewayV2(self)
+        gateway.take_systems(systems)
+        return gateway
 
     async def _request_systems(self) -> dict[str, object]:
         try:

@@ -260,6 +260,13 @@ class GatewayConnection(Protocol):
         """Get a token, if one is needed; return the seconds of its validity, None if it does not expire."""
         ...
 
+    def expected_gateway(self) -> Gateway:
+        """Return the gateway in the expected version of the API; `open_gateway` returns it if that is right.
+
+        Requests through it have no effect on a gateway of another version.
+        """
+        ...
+
     async def open_gateway(self) -> Gateway:
         """Return the gateway at the other end; ask it for its API version if the settings do not give it.
 

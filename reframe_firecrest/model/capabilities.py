@@ -49,6 +49,7 @@ class Capabilities:
         connection_mode: the gateway's connection to the scheduler.
         scheduler: the scheduler's type in lower case, such as ``slurm`` or ``pbs``.
         scheduler_version: such as ``(22, 5, 8)``; None if it is not reported.
+        selects_files: one archive can hold files that are selected by their names.
         transfer_directives: directives that the gateway adds to transfer jobs; None if it is not reported.
     """
 
@@ -63,6 +64,7 @@ class Capabilities:
     connection_mode: ConnectionMode = ConnectionMode.SSH
     scheduler: str = "slurm"
     scheduler_version: tuple[int, ...] | None = None
+    selects_files: bool = True
     transfer_directives: tuple[str, ...] | None = None
 
     @property

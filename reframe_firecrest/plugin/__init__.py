@@ -8,6 +8,7 @@ Patches, applied by `registration`:
   compiled on the user's machine.
 - `deprecation_warnings`: ``user_deprecation_warning`` in two modules; suppressed warnings were slow.
 - `reframe_session`: ``RunReport.__init__``; only the report has the id of ReFrame's session.
+- `poll_pause`: ``time`` in the module of the execution policies; a pause ends when a job has ended.
 - `reported_name`: ``registered_name`` of our own scheduler class; suites check for the name "slurm".
 - `registration`: ``FirecrestSrun.registered_name``, of our own class; suites check for the name "srun".
 

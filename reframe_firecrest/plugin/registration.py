@@ -12,6 +12,7 @@ from reframe.core.fields import ConstantField
 from reframe_firecrest.plugin.deprecation_warnings import warn_only_where_seen
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.modules_selection import answer_from_snapshots
+from reframe_firecrest.plugin.poll_pause import shorten_pauses
 from reframe_firecrest.plugin.reframe_session import remember_sessions
 from reframe_firecrest.plugin.remote_builds import build_remotely_by_default
 from reframe_firecrest.plugin.reported_name import ReportedName
@@ -26,3 +27,4 @@ build_remotely_by_default()
 warn_only_where_seen()
 remember_sessions()
 answer_from_snapshots()
+shorten_pauses()

@@ -48,6 +48,7 @@ class FollowedJob:
         identity: id, name, directory and expected parts.
         notify: called with each new state.
         ended: result: the job's parts, or the error for which it is no longer followed.
+        expected: seconds from its submission after which it is expected to have ended; None if unknown.
         seen_at: time at which it was last seen, in seconds since the epoch.
         state_since: time at which it entered its state.
         checked_at: time of the last check, by a list or singly.
@@ -74,6 +75,7 @@ class FollowedJob:
     identity: FollowedId
     notify: Callable[[JobState], None]
     ended: asyncio.Future[list[JobPart]]
+    expected: float | None = None
     seen_at: float = field(default_factory=clock)
     state_since: float = field(default_factory=time.monotonic)
     checked_at: float = field(default_factory=time.monotonic)
@@ -117,6 +119,8 @@ class FollowedJob:
         """
         if self.unsettled or 0 < self.misses < MAX_MISSES:
             return self.checked_at + shortest
+        if self.state is None and self.unclear_since is None:
+            return self.checked_at + poll_interval.first_interval(self.expected, shortest, longest)
         since, remaining = self.state_since, self.remaining
         if self.unclear_since is not None:
             since, remaining = self.unclear_since, None

@@ -1,9 +1,18 @@
 """Interval between checks of a job. Pure functions.
 
-One request lists all jobs, so the job that is due first determines when all are checked.
+A request covers the jobs that are due, and those that will be soon.
 """
 
 from __future__ import annotations
+
+FIRST_SHARE = 0.5
+"""The same share for a job that has just changed its state, which is checked often at first."""
+
+FIRST_INTERVALS = 2.0
+"""Multiple of the shortest interval up to which that share counts."""
+
+LONGEST_EXPECTATION = 5.0
+"""Multiple of the shortest interval for which a job is not checked because others took longer to end."""
 
 SHARE = 0.1
 """Interval between checks as a share of the time for which a job has been in its state. It bounds the delay
@@ -15,6 +24,9 @@ GRACE = 1.0
 REST = 0.5
 """Pause between two requests as a share of the time that the gateway needed for the last answer."""
 
+SOON = 0.5
+"""Share of the shortest interval by which a job is checked early if others are checked anyway."""
+
 OVERTIME = 60.0
 """Seconds beyond its time limit after which the end of a job is no longer expected soon."""
 
@@ -24,6 +36,9 @@ many jobs, some end every second, and each check that finds one costs a listing,
 
 MAX_SCALED_INTERVAL = 3.0
 """Largest factor by which many jobs wait longer than a few."""
+
+CROWDING = 2.0
+"""Factor by which the interval between checks grows more than other waits."""
 
 
 def scaled(jobs: int, wait: float) -> float:
@@ -36,6 +51,27 @@ def scaled(jobs: int, wait: float) -> float:
     return wait * min(max(jobs / SCALING_THRESHOLD, 1.0), MAX_SCALED_INTERVAL)
 
 
+def shortest_interval(jobs: int, shortest: float) -> float:
+    """Scale the shortest interval between checks with the number of jobs.
+
+    Args:
+        jobs: number of jobs that have not ended.
+        shortest: seconds between checks of a few jobs.
+    """
+    return shortest * min(max(CROWDING * jobs / SCALING_THRESHOLD, 1.0), CROWDING * MAX_SCALED_INTERVAL)
+
+
+def first_interval(expected: float | None, shortest: float, longest: float) -> float:
+    """Return the seconds until the first check of a job.
+
+    Args:
+        expected: seconds until it is expected to have ended; None if unknown.
+        shortest: lower bound, in seconds.
+        longest: upper bound, in seconds.
+    """
+    return min(max(expected or 0.0, shortest), LONGEST_EXPECTATION * shortest, longest)
+
+
 def next_interval(age: float, remaining: float | None, shortest: float, longest: float) -> float:
     """Return the seconds between two checks of a job.
 
@@ -45,7 +81,7 @@ def next_interval(age: float, remaining: float | None, shortest: float, longest:
         shortest: lower bound, in seconds.
         longest: upper bound, in seconds.
     """
-    interval = SHARE * age
+    interval = max(SHARE * age, min(FIRST_SHARE * age, FIRST_INTERVALS * shortest))
     if remaining is not None and remaining > -OVERTIME:
         interval = min(interval, remaining + GRACE)
     return min(max(interval, shortest), longest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from reframe_firecrest.model.job import JobSpec
 from reframe_firecrest.model.remote_file import RemoteFile
@@ -14,6 +15,7 @@ from reframe_firecrest.model.slurm_states import tasks_that_ran
 from reframe_firecrest.session.stage_directory import StageDirectory
 from reframe_firecrest.session.submission import Submission
 from reframe_firecrest.staging.markers import Changes, Markers, read_claims, read_stage, without_markers
+from reframe_firecrest.staging.pack import HEADER
 from reframe_firecrest.staging.retrieval_plan import NO_CHANGES, Plan, described, is_doubtful, make_plan
 from reframe_firecrest.staging.unpack import Destination
 
@@ -39,6 +41,7 @@ class RetrievalRequest:
         markers: what the job reports of its own run.
         plan: the files to fetch.
         fetched: files that have been fetched.
+        report: the job's own report, on the local disk, if its listing was taken from it.
     """
 
     directory: StageDirectory
@@ -51,6 +54,7 @@ class RetrievalRequest:
     markers: Markers = field(default_factory=Markers)
     plan: Plan | None = None
     fetched: set[str] = field(default_factory=set)
+    report: Path | None = None
 
     # --- the job ------------------------------------------------------------------------------------
 
@@ -69,6 +73,14 @@ class RetrievalRequest:
     def must_have_started(self) -> bool:
         """True if the job must have reached the test's commands, or report why not."""
         return self.ran and not all(part.state in NOT_RUN for part in self.parts)
+
+    @property
+    def may_report(self) -> bool:
+        """True if the job's own report has all of its results: it ended by itself, on one node."""
+        if self.is_uncertain or self.spec.shape.several or len(self.parts) != 1:
+            return False
+        [part] = self.parts
+        return (part.state, part.exit_code, part.node_count) == ("COMPLETED", 0, 1)
 
     @property
     def is_uncertain(self) -> bool:
@@ -166,24 +178,26 @@ class RetrievalRequest:
 
     @property
     def planned_size(self) -> int:
-        """Bytes of the files to fetch."""
-        return self.plan.size if self.plan else 0
+        """Bytes of the files left to fetch."""
+        return sum(HEADER + place.size for place in self.destinations.values())
 
     @property
     def destinations(self) -> dict[str, Destination]:
-        """Local destinations of the files to fetch, by their names below the run's remote directory."""
+        """Local destinations of the files left to fetch, by their names below the run's remote directory."""
         directory, plan = self.directory, self.plan or Plan()
         return {
             f"{directory.relative}/{path}": Destination(
                 directory.local, path, file.size, path in plan.suspects, directory.translated.get(path)
             )
             for path, file in plan.files.items()
+            if path not in self.fetched
         }
 
     @property
     def unreadable(self) -> dict[str, str]:
         """Files to fetch that can probably not be read, with the reason, by the same names."""
-        files = self.plan.files if self.plan else {}
+        left = self.plan.files if self.plan else {}
+        files = {path: file for path, file in left.items() if path not in self.fetched}
         # Slurm creates the output as the job's user.
         owner = next((file.owner for path, file in files.items() if self.is_output(path)), "")
         return {

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from reframe_firecrest.gateway.protocol import Gateway
+from reframe_firecrest.gateway.protocol import Gateway, GatewayConnection
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobHandle
 from reframe_firecrest.model.limitations import limitations
@@ -96,25 +96,33 @@ def make_services(
     )
 
 
-async def check_system(
-    gateway: Gateway, paths: PathMap, settings: Settings, record: SessionRecord
-) -> SystemInfo:
-    """Check the system and create the run's directory, both in one round trip.
+async def open_system(
+    connection: GatewayConnection, paths: PathMap, settings: Settings, record: SessionRecord
+) -> tuple[Gateway, SystemInfo]:
+    """Open the gateway, check the system and create the run's directory, all in one round trip.
 
     Raises:
         GatewayError: the gateway, the credentials, the system or the base directory can't be used.
     """
     record.prepared("asked")
-    system, created = await asyncio.gather(
-        gateway.connect(), gateway.make_directory(claims_directory(paths)), return_exceptions=True
-    )
-    if not isinstance(created, BaseException):
-        record.prepared("made")
-    elif _proves_nothing_created(created):
-        record.prepared("refused")
-    if isinstance(system, BaseException):
+    expected, claims = connection.expected_gateway(), claims_directory(paths)
+    creating = asyncio.ensure_future(expected.make_directory(claims))
+    try:
+        gateway = await connection.open_gateway()
+        if gateway is not expected:
+            # The request was not one of this version of the API.
+            creating.cancel()
+            creating = asyncio.ensure_future(gateway.make_directory(claims))
+        system = await gateway.connect()
+    except asyncio.CancelledError:
+        creating.cancel()
+        raise
+    except BaseException:
         # It is the cause of the other error, too.
-        raise system
+        _record_creation(record, *await asyncio.gather(creating, return_exceptions=True))
+        raise
+    [created] = await asyncio.gather(creating, return_exceptions=True)
+    _record_creation(record, created)
     if isinstance(created, (errors.ForbiddenError, errors.RejectedError, errors.NotFoundError)):
         raise errors.ForbiddenError(
             f"the base directory {settings.basedir} can't be written on {settings.system!r}; "
@@ -124,7 +132,14 @@ async def check_system(
         raise created
     for limitation in limitations(system.capabilities):
         _LOGGER.warning("%r: %s", settings.system, limitation)
-    return system
+    return gateway, system
+
+
+def _record_creation(record: SessionRecord, created: BaseException | None) -> None:
+    if created is None:
+        record.prepared("made")
+    elif _proves_nothing_created(created):
+        record.prepared("refused")
 
 
 def _proves_nothing_created(error: BaseException) -> bool:

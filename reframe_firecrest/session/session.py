@@ -16,10 +16,11 @@ from reframe_firecrest.journal.writer import Journal
 from reframe_firecrest.model.job import FINAL, JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.system import Cluster
 from reframe_firecrest.session.cluster_cache import ClusterCache
+from reframe_firecrest.session.completions import note_end
 from reframe_firecrest.session.context import TRANSFER, SessionContext
 from reframe_firecrest.session.job_life import JobLife
 from reframe_firecrest.session.reactor import Reactor
-from reframe_firecrest.session.services import Services, check_system, make_services
+from reframe_firecrest.session.services import Services, make_services, open_system
 from reframe_firecrest.session.session_record import SessionRecord
 from reframe_firecrest.settings import Settings
 from reframe_firecrest.staging.paths import PathMap
@@ -146,8 +147,7 @@ class Session:
 
     async def _connect(self) -> Services:
         """Open the gateway, and check the system and the base directory."""
-        self._gateway = await self._connection.open_gateway()
-        system = await check_system(self._gateway, self._paths, self._settings, self._record)
+        self._gateway, system = await open_system(self._connection, self._paths, self._settings, self._record)
         context = SessionContext(self._gateway, self._paths, self._scratch, self._record, system)
         self._services = make_services(context, self._settings, self._reactor, self._running)
         return self._services
@@ -164,6 +164,7 @@ class Session:
         life.start().add_done_callback(lambda _task: self._ended(handle))
 
     def _ended(self, handle: JobHandle) -> None:
+        note_end()
         self._running.discard(handle)
         # The life of a cancelled job still has to undo what it has done: `_cancel` may be called later.
         if handle.state.phase is not Phase.CANCELLED:

@@ -19,6 +19,7 @@ from reframe_firecrest.model.remote_file import Archive
 from reframe_firecrest.model.units import format_count, format_size
 from reframe_firecrest.session.batcher import Batcher, BatchPolicy
 from reframe_firecrest.session.context import SessionContext
+from reframe_firecrest.session.job_reports import unpack_report
 from reframe_firecrest.session.local_results import apply_results
 from reframe_firecrest.session.output_rescue import OutputRescue
 from reframe_firecrest.session.packing import Packer
@@ -53,11 +54,12 @@ class StageOut:
             context.gateway, context.root, lambda: f"{context.transfer}/out-{next(numbers)}"
         )
         self._rescue = OutputRescue(context.gateway, context.root, context.scratch)
-        # Listings have no size.
+        # Jobs whose end was noticed together arrive together, so no delay is needed. Listings have no size.
         self._lists: Batcher[RetrievalRequest] = Batcher(
-            ResultListing(context).list_batch, lambda _request: 0, BatchPolicy(context.batch_limit)
+            ResultListing(context).list_batch,
+            lambda _request: 0,
+            BatchPolicy(context.batch_limit, max_delay=0.0),
         )
-        # Jobs that were listed together arrive together, so no delay is needed.
         self._fetches: Batcher[RetrievalRequest] = Batcher(
             self._fetch_batch,
             lambda request: request.planned_size,
@@ -86,6 +88,8 @@ class StageOut:
             hides = request.may_hide_changes()
             alike = await asyncio.to_thread(request.directory.unchanged_files) if hides else ()
             request.make_plan(alike)
+            if request.report is not None:
+                await asyncio.to_thread(unpack_report, request)
             if request.destinations:
                 await self._fetches.join(request)
         except (errors.FinalError, errors.StagingError) as error:

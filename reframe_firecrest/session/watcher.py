@@ -1,4 +1,4 @@
-"""Follows jobs to their end: one request lists all of them, and decides when to ask next.
+"""Follows jobs to their end: a request covers all jobs that are due, and decides when to ask next.
 
 Facts about lists (measured on FirecREST v2): a job that has just ended can be missing for about a second,
 longer if the accounting is busy. Pending and running jobs are always listed, whatever the time window. A
@@ -24,6 +24,7 @@ from reframe_firecrest.model.job_shape import SINGLE, JobShape
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import summarise
 from reframe_firecrest.session import poll_interval
+from reframe_firecrest.session.expected_times import ExpectedTimes
 from reframe_firecrest.session.followed_job import MAX_MISSES, FollowedId, FollowedJob, summary_of
 from reframe_firecrest.session.part_matcher import PartMatcher
 from reframe_firecrest.session.reactor import Reactor
@@ -60,6 +61,7 @@ class Watcher:
         self._verdicts = Verdicts(settings)
         self._matcher = PartMatcher(self._verdicts)
         self._queries = SingleQueries(gateway, reactor, self._matcher, self._verdicts)
+        self._expected = ExpectedTimes()
         self._followed: set[FollowedJob] = set()
         self._job_added = asyncio.Event()
         self._watching = False
@@ -91,7 +93,7 @@ class Watcher:
             GatewayError: the gateway refuses the request, or was unreachable for `retry_timeout` seconds.
         """
         ended: asyncio.Future[list[JobPart]] = asyncio.get_running_loop().create_future()
-        job = FollowedJob(FollowedId(job_id, name, directory, shape), notify, ended)
+        job = FollowedJob(FollowedId(job_id, name, directory, shape), notify, ended, self._expected.get())
         self._followed.add(job)
         self._matcher.add_directory(directory)
         self._job_added.set()
@@ -100,7 +102,9 @@ class Watcher:
             self._answered_at = time.monotonic()
             self._reactor.spawn(self._watch())
         try:
-            return await job.ended
+            parts = await job.ended
+            self._expected.note(parts)
+            return parts
         finally:
             self._followed.discard(job)
             if job.query is not None:
@@ -138,7 +142,7 @@ class Watcher:
                 return
 
     async def _check_and_rest(self) -> None:
-        """Check all jobs, and let the gateway rest in proportion to the time that it needed."""
+        """Check the jobs that are due, and let the gateway rest in proportion to the time that it needed."""
         begun = time.monotonic()
         try:
             await self._check()
@@ -147,26 +151,30 @@ class Watcher:
         now = time.monotonic()
         # That time may include an outage.
         rest = min(poll_interval.REST * (now - begun), self._settings.poll_interval_max)
+        # Jobs that become due meanwhile are checked together.
+        rest = max(rest, begun + self._intervals()[0] - now)
         if self._queries.lists_fail:
             rest = max(rest, self._settings.poll_interval_min)
         self._rest_until = now + rest
 
     def _intervals(self) -> Intervals:
         shortest, longest = self._settings.poll_interval_min, self._settings.poll_interval_max
-        return min(poll_interval.scaled(self._running_jobs(), shortest), longest), longest
+        return min(poll_interval.shortest_interval(self._running_jobs(), shortest), longest), longest
 
     # --- lists --------------------------------------------------------------------------------------
 
     async def _check(self) -> None:
-        jobs, now = list(self._followed), clock()
+        due, now = self._due(), clock()
         try:
-            listed = await self._list(jobs)
+            listed = await self._list(due)
         except errors.UnlistableError:
             # Single queries may work; each job has its own timeout.
             self._queries.lists_fail, self._answered_at = True, time.monotonic()
-            self._queries.start_without_lists(jobs, self._intervals())
+            self._queries.start_without_lists(list(self._followed), self._intervals())
             return
         self._queries.lists_fail = False
+        # A list of all jobs shows others too, but only those that were asked for can be missing in it.
+        jobs = [*due, *(job for job in self._followed - set(due) if listed.get(job.job_id))]
         unclear = [job for job in jobs if not self._take(job, listed, now)]
         for job in unclear:
             job.unclear_since = time.monotonic() if job.unclear_since is None else job.unclear_since
@@ -174,17 +182,30 @@ class Watcher:
         unconfirmed = [job for job in jobs if job.unclear_since is None and job.needs_confirmation()]
         self._queries.start(unconfirmed, self._intervals())
 
+    def _due(self) -> list[FollowedJob]:
+        """Return the jobs that are due or will be soon: one request covers many.
+
+        These are at least two, if two are followed: the gateway may query a single job by its id, which can
+        fail or take long for this job alone, and must not delay others.
+        """
+        intervals = self._intervals()
+        soon = time.monotonic() + poll_interval.SOON * intervals[0]
+        by_due = sorted(self._followed, key=lambda job: job.due(*intervals))
+        return by_due[: max(2, sum(job.due(*intervals) <= soon for job in by_due))]
+
     async def _list(self, jobs: Sequence[FollowedJob]) -> Mapping[str, Sequence[JobPart]]:
+        """List at least the given jobs."""
         begun = time.monotonic()
         parts = await self._gateway.jobs(
             min(job.seen_at for job in jobs), self._names(jobs), [job.job_id for job in jobs]
         )
         self._answered_at = time.monotonic()
-        for job in jobs:
+        listed = _by_job(parts)
+        for job in {*jobs, *(job for job in self._followed if listed.get(job.job_id))}:
             job.checked_at = begun
         if self._answered_at - begun > INTERRUPTED:
             self._forgive(self._answered_at - begun)
-        return _by_job(parts)
+        return listed
 
     def _take(self, job: FollowedJob, listed: Mapping[str, Sequence[JobPart]], now: float) -> bool:
         """Take a job's parts from a list; return true if they settle its state for now."""

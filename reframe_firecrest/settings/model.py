@@ -167,7 +167,7 @@ class Settings(BaseModel):
         heartbeat_timeout: seconds without a sign of life after which a run of another machine is considered
             dead, so that `clean` removes its files; raise it for a machine that sleeps for longer.
         poll_interval_min: seconds until a job's state is first requested, and between requests while it
-            changes.
+            changes; up to six times as long if many jobs run.
         poll_interval_max: seconds between requests for a job's state once it has not changed for long.
         retry_timeout: seconds for which a request is retried that a gateway fails to answer after it has
             answered before, and for which one job's state may be unavailable.
@@ -205,7 +205,7 @@ class Settings(BaseModel):
     modules_dir: Path | None = None
     modules_max_age: Annotated[float, Field(ge=0)] = DEFAULT_MAX_AGE
     heartbeat_timeout: Annotated[float, Field(ge=600)] = 86_400.0
-    poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 0.5
     poll_interval_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     retry_timeout: Annotated[float, Field(ge=0, le=86400)] = 1800.0
     auth_retry_timeout: Annotated[float, Field(ge=0, le=3600)] = 120.0

@@ -5,8 +5,10 @@
 2. The job truncates its output files, as Slurm would have done.
 3. The job copies shared inputs, and unpacks those that were sent in parts.
 4. At its end, the script searches for changes that a listing does not show.
+5. It reports its small results (`staging.job_report`).
 
-All commands work in any POSIX shell. If step 4 fails, all files that may have changed are fetched.
+All commands work in any POSIX shell. If step 4 fails, all files that may have changed are fetched; if step 5
+fails, results are listed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reframe_firecrest.model.directives import first_command, open_mode, with_directive
+from reframe_firecrest.staging.job_report import removing, reporting
 from reframe_firecrest.staging.markers import CHANGES, ERROR, PREFIX, READY, SEARCHED
 from reframe_firecrest.staging.pack import SentStat
 from reframe_firecrest.staging.shared_inputs import InputContent, copying
@@ -146,7 +149,7 @@ def _truncating(prologue: Prologue, mode: str) -> Iterator[str]:
     errors = f"{shlex.quote(prologue.marker + ERROR)} {shlex.quote(prologue.claim + ERROR)}"
     yield "SLURM_OPEN_MODE=t" if mode else "unset SLURM_OPEN_MODE"
     yield 'if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] 2>/dev/null; then'
-    yield f"command rm -f {changes} {errors} 2>/dev/null || :"
+    yield f"command rm -f {changes} {errors} {removing(prologue.claim)} 2>/dev/null || :"
     yield from (["fi", "{"] if prologue.truncates else [])
     yield "for __reframe_firecrest_fd in 1 2; do"
     yield "! [ -f /proc/$$/fd/$__reframe_firecrest_fd ] || : > /proc/$$/fd/$__reframe_firecrest_fd"
@@ -255,5 +258,6 @@ def _ending(prologue: Prologue) -> Iterator[str]:
     yield "done"
     marker = f'{shlex.quote(prologue.marker + CHANGES)}"$__reframe_firecrest_task"'
     yield "PATH=$__reframe_firecrest_path"
-    yield f'command ln -sfn "$__reframe_firecrest_found" {marker} 2>/dev/null'
+    yield f'command ln -sfn "$__reframe_firecrest_found" {marker} 2>/dev/null || return 0'
+    yield from reporting(prologue.claim, prologue.directory, reference)
     yield "return 0"

@@ -50,6 +50,26 @@ class TestOpening:
         assert self.opened({PARAMETERS: parameters()}, "connect", api_version="1")[1].seen == [PARAMETERS]
         assert self.opened({SYSTEMS: V2}, "connect", api_version=2)[1].seen == [SYSTEMS]
 
+    @pytest.mark.parametrize(("systems", "right"), [(V2, True), (V1, False)], ids=["v2", "v1"])
+    def test_version_2_is_expected_until_the_answer_shows_another(
+        self, systems: httpx.Response, right: bool
+    ) -> None:
+        api = ApiV1({SYSTEMS: systems, PARAMETERS: parameters()})
+
+        async def work() -> tuple[Gateway, Gateway, SystemInfo]:
+            connection = FirecrestConnection(make_settings(), FAST, httpx.MockTransport(api))
+            try:
+                expected = connection.expected_gateway()
+                opened = await connection.open_gateway()
+                return expected, opened, await opened.connect()
+            finally:
+                await connection.close()
+
+        expected, opened, info = run(work())
+        assert (opened is expected) is right
+        assert info.name == SYSTEM
+        assert api.seen == [SYSTEMS, *([] if right else [PARAMETERS])]
+
     def test_where_there_is_no_firecrest_the_url_is_to_be_checked(self) -> None:
         with pytest.raises(errors.NotFoundError, match=r"no FirecREST at .*check FIRECREST_URL"):
             self.opened({SYSTEMS: answer(404, "Not Found")}, "connect")

@@ -81,7 +81,7 @@ settings = Settings.model_validate({
     "url": "http://127.0.0.1:9", "token_url": "http://127.0.0.1:9", "client_id": "me",
     "client_secret": "x", "system": "s", "basedir": "/b"})
 async def work():
-    gateway = GatewayV2(Connection(settings, RetryPolicy(first_contact=0)), None)
+    gateway = GatewayV2(Connection(settings, RetryPolicy(first_contact=0)))
     try:
         await gateway.connect()
     except GatewayError as error:

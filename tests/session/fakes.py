@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
 import shutil
@@ -64,6 +65,7 @@ class FakeGateway:
         hidden: ids that the list does not show; asked singly, they are known.
         unknown: ids that are not known at all.
         trouble: errors that questions for single jobs meet each time, by id.
+        opened: the gateway at the other end of this connection, if it is another one.
         unlistable: no list can be had.
         listed_parts: what lists show instead of `parts`.
         unsure: looks for a submission's job that will tell nothing.
@@ -112,11 +114,18 @@ class FakeGateway:
         self.clock_ahead = 0.0
         self.storage_status = 403
         self.closed = False
+        self.opened: FakeGateway | None = None
         self._next = 100
+
+    def expected_gateway(self) -> FakeGateway:
+        """Be the connection to itself, too."""
+        return self
 
     async def open_gateway(self) -> FakeGateway:
         """Be the connection to itself, too."""
-        return self
+        if "open" in self.blocked:
+            await self.blocked["open"].wait()
+        return self.opened or self
 
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Transfer without jobs."""
@@ -214,6 +223,8 @@ class FakeGateway:
     ) -> None:
         await self._enter("download")
         self._refuse([remote])
+        if not Path(remote).exists():
+            raise NotFoundError(f"{remote}: no such file", status=404)
         if progress:
             progress(0, size_hint)
         shutil.copyfile(remote, local)
@@ -322,6 +333,47 @@ class FakeGateway:
         for name, text in {"job.out": "out", "job.err": "", **(files or {})}.items():
             (directory / name).write_text(text)
 
+    def finish_with_report(
+        self,
+        job_id: str,
+        files: Mapping[str, str],
+        *,
+        state: str = "COMPLETED",
+        code: int = 0,
+        nodes: int = 1,
+        begun: bool = True,
+        packed: Sequence[str] | None = None,
+        content: bytes | None = None,
+    ) -> None:
+        """End a job that has made a report.
+
+        Args:
+            job_id: the job's.
+            files: the files that it wrote.
+            state: Slurm's.
+            code: its exit code.
+            nodes: how many it had.
+            begun: the report shows that its commands began.
+            packed: the files in the report; by default all that it wrote.
+            content: the report's content instead; empty for no report.
+        """
+        [part] = self.parts[job_id]
+        directory = Path(part.working_directory)
+        self.begin(job_id)
+        written = {"job.out": "out", "job.err": "", **files}
+        for name, text in written.items():
+            (directory / name).write_text(text)
+        found = re.search(r"(/\S+/claims/[0-9a-f]{32})", self.sent[job_id])
+        assert found is not None
+        report = Path(f"{found[1]}.tgz")
+        if content is None:
+            _write_report(report, directory, written if packed is None else packed, begun=begun)
+        elif content:
+            report.write_bytes(content)
+        self.parts[job_id] = [
+            replace(part, state=state, exit_code=code, nodes="nid001", node_count=nodes, end=END, reason=None)
+        ]
+
     def begin(self, job_id: str, changes: str | None = "searched") -> bool:
         """Have a job do what its script does before and after the test's commands.
 
@@ -403,6 +455,29 @@ class FakeGateway:
 
     def stats(self) -> dict[str, int]:
         return {"requests": self.calls.total(), **self.calls}
+
+
+def _write_report(report: Path, directory: Path, packed: Iterable[str], *, begun: bool) -> None:
+    """Write what a job's script does at its end."""
+    entries = [_entry(directory, item) for item in sorted(directory.rglob("*"))]
+    fields = [
+        (
+            *(_TYPES[entry.kind], f"?{entry.permissions}", entry.size, entry.mtime),
+            *("me", entry.target or "", entry.path),
+        )
+        for entry in entries
+        if begun or not entry.path.startswith(".reframe-firecrest-")
+    ]
+    listing = "".join(f"{field}\0" for entry in fields for field in entry).encode()
+    with tarfile.open(report, "w:gz") as tar:
+        member = tarfile.TarInfo(report.with_suffix(".list").name)
+        member.size = len(listing)
+        tar.addfile(member, io.BytesIO(listing))
+        for name in packed:
+            tar.add(directory / name, f"./{name}")
+
+
+_TYPES = {FileKind.FILE: "f", FileKind.DIRECTORY: "d", FileKind.LINK: "l", FileKind.OTHER: "p"}
 
 
 def _told_places(parts: Iterable[JobPart]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from pathlib import Path
@@ -16,7 +17,7 @@ from reframe_firecrest.session.session import Session
 from reframe_firecrest.session.session_record import open_journal
 from reframe_firecrest.staging.paths import PathMap
 from reframe_firecrest.staging.placeholder_index import INDEX
-from tests.session.conftest import Stage
+from tests.session.conftest import Stage, eventually
 from tests.session.fakes import FakeGateway
 
 PARENT = "system/partition/environ/parent"
@@ -227,3 +228,26 @@ def test_a_large_translated_text_is_not_fetched_back(stage: Stage) -> None:
     stage.gateway.finish(job_id)
     ended(handle)
     assert (stage.local / "a/input").read_text() == text
+
+
+def test_a_few_results_among_many_are_listed_one_by_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reframe_firecrest.session.result_listing.ENTRIES_PER_REQUEST", 1)
+    crowd = {f"file-{number}": "x" for number in range(40)}
+    names = ("a", "b", "c", "d", "crowd")
+    handles = [stage.submit(name, files=crowd if name == "crowd" else None) for name in names]
+    ids = stage.submitted(*handles)
+    listed = []
+    for pair in (slice(0, 2), slice(2, 4)):
+        answering = stage.gateway.blocked["jobs"] = asyncio.Event()
+        stage.gateway.calls["jobs"] = 0
+        eventually(lambda: stage.gateway.calls["jobs"])
+        for job_id in ids[pair]:
+            stage.gateway.finish(job_id, "FAILED", code=1)
+        reactor().call(answering.set)
+        for handle in handles[pair]:
+            assert handle.ended.wait(15)
+        listed.append([Path(path).name for path in stage.gateway.listed])
+        stage.gateway.listed.clear()
+    assert listed == [["run"], ["c", "d"]]

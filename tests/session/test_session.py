@@ -20,7 +20,7 @@ from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.single_queries import BATCH
 from reframe_firecrest.staging import paths
 from tests.session.conftest import Stage, eventually
-from tests.session.fakes import END
+from tests.session.fakes import END, FakeGateway
 
 
 def block(stage: Stage, method: str) -> asyncio.Event:
@@ -230,6 +230,27 @@ def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
     assert large.state.phase is Phase.STAGING
     release(slow)
     stage.submitted(large)
+
+
+def test_the_run_directory_is_created_before_the_version_of_the_api_is_known(stage: Stage) -> None:
+    opening = stage.gateway.blocked["open"] = asyncio.Event()
+    handle = stage.submit("a")
+    eventually(lambda: stage.gateway.calls["make_directory"] == 1)
+    assert stage.gateway.calls["connect"] == 0
+    reactor().call(opening.set)
+    stage.submitted(handle)
+    assert stage.gateway.calls["make_directory"] == 1
+
+
+def test_it_is_created_again_through_another_version(stage: Stage) -> None:
+    stage.gateway.blocked["make_directory"] = asyncio.Event()
+    opening = stage.gateway.blocked["open"] = asyncio.Event()
+    stage.gateway.opened = FakeGateway()
+    handle = stage.submit("a")
+    eventually(lambda: stage.gateway.calls["make_directory"] == 1)
+    reactor().call(opening.set)
+    stage.submitted(handle)
+    assert stage.gateway.opened.calls["make_directory"] == 1
 
 
 @pytest.mark.parametrize("method", ["connect", "make_directory"])

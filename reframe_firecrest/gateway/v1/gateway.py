@@ -76,6 +76,7 @@ class GatewayV1(Filesystem):
             max_direct_download=self.max_download,
             max_stored_file=parameters.max_stored,
             command_timeout=parameters.longest_command,
+            selects_files=False,
         )
 
     async def cluster(self) -> Cluster:

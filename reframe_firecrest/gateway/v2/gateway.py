@@ -36,13 +36,12 @@ class GatewayV2(Filesystem):
 
     Args:
         connection: to the gateway.
-        systems: the gateway's answer for its systems, if it has just been requested.
     """
 
-    def __init__(self, connection: Connection, systems: object | None = None) -> None:
+    def __init__(self, connection: Connection) -> None:
         settings, call = connection.settings, connection.client(V2)
         self._connection = connection
-        self._systems = systems
+        self._systems: object | None = None
         client = Client(connection.url, connection.authorization, connection.http)
         client.timeout = httpx.Timeout(30.0, connect=10.0)
         deployment = Deployment(settings.system, connection.where, settings.account)
@@ -71,6 +70,10 @@ class GatewayV2(Filesystem):
     def follow_jobs_with(self, follower: JobFollower) -> None:
         """Set the follower that waits for transfer jobs."""
         self._transfers.jobs.follower = follower
+
+    def take_systems(self, systems: object) -> None:
+        """Take the gateway's answer for its systems, which has just been requested, for `connect`."""
+        self._systems = systems
 
     def charge_transfers_to(self, account: str) -> None:
         """Charge transfer jobs to an account; see the protocol."""

@@ -1,4 +1,8 @@
-"""Lists of jobs, in the form that works: of all jobs, or by name in several parts.
+"""Lists of jobs, in the cheapest form that works: of all jobs, by name in several parts, or of a single job.
+
+A list of all jobs contains those of the account's other runs in the time window, about 1 kB each. A filter by
+name has a limited length, so many names take several requests. A single job is queried by its id, which is
+answered correctly from the first moment.
 
 A list can fail permanently while other requests succeed. A job with a ``|`` in its name, of any user, makes
 each list that contains it invalid, and a list longer than ``max_ops_file_size`` is refused (both observed
@@ -32,6 +36,19 @@ FORGET_AFTER = 300.0
 TRIES = 2
 """Consecutive failures after which another form is tried; a permanent error needs only one."""
 
+ROW = 1000
+"""Approximate bytes of a job in an answer."""
+
+RATE = 500_000
+"""Bytes a second at which the cost of an answer's size is estimated: some of it is the gateway's own work."""
+
+FEW_PIECES = 3
+"""Lists by name that are preferred to one of all jobs whose size is unknown."""
+
+REQUEST_TIME = 0.3
+"""Seconds that a request for jobs is assumed to take until one was measured: it costs the gateway two Slurm
+commands."""
+
 _TOO_LONG = re.compile("Command output exceeded buffer limit")
 _WINDOWS = (("1h", 3000), ("8h", 28_000), ("24h", 85_000), ("3d", 258_000))
 _WIDEST_WINDOW = "7d"
@@ -45,6 +62,37 @@ _LOGGER = logging.getLogger(__name__)
 def time_window(age: float) -> str:
     """Return the shortest of the API's time windows that covers `age` seconds, with a margin."""
     return next((name for name, seconds in _WINDOWS if age <= seconds), _WIDEST_WINDOW)
+
+
+class ListCost:
+    """Estimated cost of lists, in seconds, from the last answers."""
+
+    def __init__(self) -> None:
+        self._request = REQUEST_TIME
+        self._rows_per_name = 1.0
+        self._all: tuple[int, float] | None = None
+
+    def note_by_name(self, seconds: float, rows: int, names: int) -> None:
+        """Note the time of a list by name, and the numbers of its entries and names."""
+        self._request += (max(seconds - rows * ROW / RATE, 0.0) - self._request) / 2
+        self._rows_per_name += (rows / names - self._rows_per_name) / 2
+
+    def note_all(self, rows: int) -> None:
+        """Note the number of entries in a list of all jobs."""
+        self._all = rows, time.monotonic()
+
+    def prefers_names(self, pieces: int, names: int) -> bool:
+        """Return true if lists by name are cheaper than one of all jobs.
+
+        Args:
+            pieces: number of lists by name.
+            names: number of names in them.
+        """
+        if pieces == 1:
+            return True
+        if self._all is None or self._all[1] < time.monotonic() - FORGET_AFTER:
+            return pieces <= FEW_PIECES
+        return (pieces - 1) * self._request < (self._all[0] - names * self._rows_per_name) * ROW / RATE
 
 
 class JobList:
@@ -71,6 +119,7 @@ class JobList:
         self._job = job
         self._failures: dict[str, int] = {}
         self._broken: dict[str, float] = {}
+        self._cost = ListCost()
 
     async def get(
         self,
@@ -95,8 +144,18 @@ class JobList:
     async def _in_some_form(
         self, window: str, names: Sequence[str], ids: Sequence[str], instead: Sequence[str]
     ) -> list[JobPart]:
+        if len(ids) == 1 and len(names) <= 1:
+            found = await self._single(ids[0])
+            if found is not None:
+                return found
         good = [name for name in dict.fromkeys(names) if not self._is_broken(name)]
-        wanted = good if len(",".join(good)) <= MAX_NAMES and not _with_comma(good) else []
+        pieces = _pieces(good)
+        covers_all = sum(map(len, pieces)) == len(good) > 0
+        if covers_all and len(pieces) > 1 and self._cost.prefers_names(len(pieces), len(good)):
+            found = await self._by_name(pieces)
+            if found is not None:
+                return found
+        wanted = good if covers_all and len(pieces) == 1 else []
         form = "jobs by name" if wanted else "all jobs"
         failure: errors.GatewayError | None = None
         if not self._is_broken(form):
@@ -109,15 +168,9 @@ class JobList:
             if ids and not await self._answers_for_one_of(ids):
                 raise failure
             self._give_up(form, failure)
-        pieces = _pieces(good or instead)
-        if pieces and not self._is_broken("some jobs by name"):
-            try:
-                return await self._in_pieces(pieces)
-            except errors.GatewayError as error:
-                if isinstance(error, _PASSING):
-                    raise
-                self._give_up("some jobs by name", error)
-                failure = failure or error
+        found = await self._by_name(_pieces(good or instead))
+        if found is not None:
+            return found
         if ids:
             raise errors.UnlistableError(
                 f"{operations.LIST_JOBS.name} on {self._call.where} fails in every form"
@@ -126,6 +179,32 @@ class JobList:
             raise failure
         return await self._request(form, window, wanted)
 
+    async def _single(self, job_id: str) -> list[JobPart] | None:
+        """Query a single job; return None if that fails, so that it has to be listed."""
+        if self._job is None or self._is_broken("a single job"):
+            return None
+        try:
+            found = list(await self._job(job_id))
+        except errors.GatewayError as error:
+            if not self._is_useless("a single job", error):
+                raise
+            self._give_up("a single job", error)
+            return None
+        self._works("a single job")
+        return found
+
+    async def _by_name(self, pieces: Sequence[Sequence[str]]) -> list[JobPart] | None:
+        """List jobs by some names at a time; return None if that fails."""
+        if not pieces or self._is_broken("some jobs by name"):
+            return None
+        try:
+            return await self._in_pieces(pieces)
+        except errors.GatewayError as error:
+            if isinstance(error, _PASSING):
+                raise
+            self._give_up("some jobs by name", error)
+            return None
+
     async def _request(self, form: str, window: str, names: Sequence[str]) -> list[JobPart]:
         params = {"time_window": window, **({"name": ",".join(names)} if names else {})}
 
@@ -133,10 +212,18 @@ class JobList:
             return schemas.parse_jobs(await self._client.get_json(self._path, params))
 
         # The choice of the form is retried as a whole.
+        begun = time.monotonic()
         found = await self._call(replace(operations.LIST_JOBS, retry_timeout=0.0), ask)
+        self._works(form)
+        if names:
+            self._cost.note_by_name(time.monotonic() - begun, len(found), len(names))
+        else:
+            self._cost.note_all(len(found))
+        return found
+
+    def _works(self, form: str) -> None:
         self._failures.pop(form, None)
         self._broken.pop(form, None)
-        return found
 
     async def _in_pieces(self, pieces: Iterable[Sequence[str]]) -> list[JobPart]:
         """List jobs by some names at a time; leave out names whose list fails.

@@ -487,7 +487,7 @@ class TestLookingAtJobs:
         [
             (["rfm_a", "rfm_b", "rfm_a"], "rfm_a,rfm_b"),
             (["rfm_" + "x" * 100, "rfm_" + "y" * 100], "rfm_" + "x" * 100 + ",rfm_" + "y" * 100),
-            (["rfm_" + "x" * 200, "rfm_" + "y" * 200], None),
+            (["rfm_" + letter * 200 for letter in "abcd"], None),
             (["with,comma"], None),
             ([], None),
         ],

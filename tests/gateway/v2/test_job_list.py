@@ -20,6 +20,12 @@ TOO_LONG = answer(500, "Command output exceeded buffer limit")
 LONG = [f"rfm_{letter * 100}" for letter in "abc"]
 
 
+@pytest.fixture(autouse=True)
+def all_are_cheapest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefer one list of all jobs to several by name; see test_list_cost.py for the choice."""
+    monkeypatch.setattr(job_list, "FEW_PIECES", 0)
+
+
 def row(job_id: str, name: str) -> dict[str, object]:
     return {"jobId": job_id, "name": name, "status": {"state": "RUNNING"}, "workingDirectory": f"/s/{name}"}
 
@@ -130,13 +136,16 @@ def test_a_name_that_breaks_its_list_is_left_out_of_it() -> None:
     assert api.count(LIST) > before
 
 
+# A lone job is queried singly, so these tests name it twice.
+
+
 def test_where_no_list_works_single_jobs_can_be_asked_for() -> None:
     api = Api({LIST: BROKEN, **single("7")})
     with pytest.raises(errors.UnlistableError):
-        with_gateway(api, lambda gateway: gateway.jobs(time.time(), ["rfm_a"], ["7"]))
+        with_gateway(api, lambda gateway: gateway.jobs(time.time(), ["rfm_a"], ["7", "7"]))
     api = Api({LIST: BROKEN, **single("7")})
     with pytest.raises(errors.UnlistableError):
-        with_gateway(api, lambda gateway: gateway.jobs(time.time(), (), ["7"]))
+        with_gateway(api, lambda gateway: gateway.jobs(time.time(), (), ["7", "7"]))
 
 
 def test_where_nothing_works_it_is_an_outage_and_no_matter_of_form() -> None:
@@ -150,7 +159,9 @@ def test_where_nothing_works_it_is_an_outage_and_no_matter_of_form() -> None:
 def test_a_failure_that_comes_once_changes_no_form() -> None:
     jobs = answer(200, {"jobs": [row("7", "rfm_a")]})
     api = Api({LIST: [BROKEN, jobs], **single("7")})
-    assert ids_of(with_gateway(api, lambda gateway: gateway.jobs(time.time(), ["rfm_a"], ["7"]))) == {"7"}
+    assert ids_of(with_gateway(api, lambda gateway: gateway.jobs(time.time(), ["rfm_a"], ["7", "7"]))) == {
+        "7"
+    }
     assert api.seen == [LIST, LIST]
 
 

@@ -1,0 +1,18 @@
+"""Signal from sessions to ReFrame's thread that a job has ended."""
+
+from __future__ import annotations
+
+import threading
+
+_ended = threading.Event()
+
+
+def note_end() -> None:
+    """Note that a job has ended; on any thread."""
+    _ended.set()
+
+
+def wait_for_end(seconds: float) -> None:
+    """Wait until a job has ended since the last call, or for some seconds."""
+    _ended.wait(seconds)
+    _ended.clear()
