@@ -121,7 +121,7 @@ def test_what_was_uploaded_is_freed_although_httpx_keeps_the_request() -> None:
         client = make_client(handler)
         post = client._post_request
 
-        async def note(**options: Any) -> httpx.Response:
+        async def note(**options: Any) -> Any:
             files.append(options["files"]["file"][1])
             answered: httpx.Response = await post(**options)
             return answered
