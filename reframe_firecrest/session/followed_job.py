@@ -19,6 +19,13 @@ from reframe_firecrest.session.list_doubts import confirm_after, is_doubtful
 MAX_MISSES = 2
 """Consecutive lists without a job after which it is queried singly."""
 
+MISSED_INTERVALS = 3.0
+"""Multiple of the shortest interval for which a job must have been missing: one that has just ended is so
+for about a second."""
+
+MISNAMED_INTERVALS = 10.0
+"""Multiple of the shortest interval after which a job that exists is missing because its name differs."""
+
 Summary = frozenset[tuple[str, str]]
 """Ids and states of a job's parts in one answer."""
 
@@ -61,6 +68,7 @@ class FollowedJob:
         missing: expected parts that Slurm has not reported.
         missing_since: time since when it has not reported more of them.
         misses: consecutive lists without the job.
+        missed_since: time of the first of them.
         unsettled: checks since its end that lacked the time of its end.
         state: the last state that was reported.
         doubtful: it may have ended although the last list shows it as active.
@@ -88,6 +96,7 @@ class FollowedJob:
     missing: frozenset[int] = frozenset()
     missing_since: float | None = None
     misses: int = 0
+    missed_since: float = math.inf
     unsettled: int = 0
     state: str | None = None
     doubtful: bool = False
@@ -117,7 +126,7 @@ class FollowedJob:
             shortest: shortest interval between checks, in seconds.
             longest: longest interval, in seconds.
         """
-        if self.unsettled or 0 < self.misses < MAX_MISSES:
+        if self.unsettled or (self.misses and self.unclear_since is None):
             return self.checked_at + shortest
         if self.state is None and self.unclear_since is None:
             return self.checked_at + poll_interval.first_interval(self.expected, shortest, longest)
@@ -167,6 +176,21 @@ class FollowedJob:
         if self.failing_since is not None:
             self.forgive(0.0)
             self.failing_since, self.warned = None, False
+
+    def missed(self, shortest: float) -> bool:
+        """Note that a list lacks the job; return true if it has to be queried singly.
+
+        Args:
+            shortest: shortest interval between checks of a few jobs, in seconds.
+        """
+        if not self.misses:
+            self.missed_since = time.monotonic()
+        self.misses += 1
+        return self.misses >= MAX_MISSES and self.is_missing_for(MISSED_INTERVALS * shortest)
+
+    def is_missing_for(self, seconds: float) -> bool:
+        """Return true if lists have lacked the job for some seconds."""
+        return self.misses > 0 and time.monotonic() - self.missed_since >= seconds
 
     def note_missing(self, missing: frozenset[int]) -> float:
         """Note which parts Slurm has not reported; return the seconds since it last reported more of them."""

@@ -10,7 +10,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import summarise
-from reframe_firecrest.session.followed_job import MAX_MISSES, FollowedJob, summary_of
+from reframe_firecrest.session.followed_job import MISNAMED_INTERVALS, FollowedJob, summary_of
 from reframe_firecrest.session.part_matcher import PartMatcher
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.verdicts import Verdicts
@@ -33,6 +33,7 @@ class SingleQueries:
         reactor: the event loop.
         matcher: picks the job's parts from an answer.
         verdicts: decides how the job has ended.
+        shortest: shortest interval between checks of a few jobs, in seconds.
 
     Attributes:
         lists_fail: lists are not available, so all jobs are queried singly.
@@ -40,11 +41,14 @@ class SingleQueries:
             filters by name.
     """
 
-    def __init__(self, gateway: Gateway, reactor: Reactor, matcher: PartMatcher, verdicts: Verdicts) -> None:
+    def __init__(
+        self, gateway: Gateway, reactor: Reactor, matcher: PartMatcher, verdicts: Verdicts, shortest: float
+    ) -> None:
         self._gateway = gateway
         self._reactor = reactor
         self._matcher = matcher
         self._verdicts = verdicts
+        self._shortest = shortest
         self.lists_fail = False
         self.lists_by_name = True
 
@@ -90,7 +94,7 @@ class SingleQueries:
         if not parts:
             self._verdicts.unknown(job)
             return
-        if job.misses >= MAX_MISSES:
+        if job.is_missing_for(MISNAMED_INTERVALS * self._shortest):
             # The lists lacked it although it exists.
             self.lists_by_name = False
         if self.lists_fail:

@@ -25,7 +25,7 @@ from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import summarise
 from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.expected_times import ExpectedTimes
-from reframe_firecrest.session.followed_job import MAX_MISSES, FollowedId, FollowedJob, summary_of
+from reframe_firecrest.session.followed_job import FollowedId, FollowedJob, summary_of
 from reframe_firecrest.session.part_matcher import PartMatcher
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.single_queries import Intervals, SingleQueries
@@ -60,7 +60,9 @@ class Watcher:
         self._running_jobs = running_jobs or (lambda: len(self._followed))
         self._verdicts = Verdicts(settings)
         self._matcher = PartMatcher(self._verdicts)
-        self._queries = SingleQueries(gateway, reactor, self._matcher, self._verdicts)
+        self._queries = SingleQueries(
+            gateway, reactor, self._matcher, self._verdicts, settings.poll_interval_min
+        )
         self._expected = ExpectedTimes()
         self._followed: set[FollowedJob] = set()
         self._job_added = asyncio.Event()
@@ -213,8 +215,7 @@ class Watcher:
         parts = self._matcher.parts_of(job, rows)
         job.listed = summary_of(parts)
         if not parts:
-            job.misses += 1
-            return job.misses < MAX_MISSES
+            return not job.missed(self._settings.poll_interval_min)
         job.misses = 0
         observation = summarise(parts, job.shape)
         if job.listed == job.refuted:

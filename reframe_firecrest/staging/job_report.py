@@ -105,7 +105,7 @@ def read_listing(report: Path, token: str) -> list[RemoteFile]:
     local = report.parent / name
     try:
         if name not in unpack(report, {name: Destination(str(local.parent), name, LARGEST_LISTING)}).placed:
-            raise DamagedArchiveError("a job's report has no listing")
+            raise _damaged("a job's report has no listing")
         return _parse(local.read_bytes())
     finally:
         local.unlink(missing_ok=True)
@@ -114,7 +114,7 @@ def read_listing(report: Path, token: str) -> list[RemoteFile]:
 def _parse(listing: bytes) -> list[RemoteFile]:
     fields = listing.decode("utf-8", "surrogateescape").split("\0")
     if fields.pop() or len(fields) % _FIELDS:
-        raise DamagedArchiveError("the listing in a job's report is damaged")
+        raise _damaged("the listing in a job's report is invalid")
     return [_entry(fields[at : at + _FIELDS]) for at in range(0, len(fields), _FIELDS)]
 
 
@@ -129,7 +129,7 @@ def _entry(fields: Sequence[str]) -> RemoteFile:
         and path
     )
     if not valid:
-        raise DamagedArchiveError("the listing in a job's report is damaged")
+        raise _damaged("the listing in a job's report is invalid")
     return RemoteFile(
         path=from_wire(path),
         kind=_KINDS.get(kind, FileKind.OTHER),
@@ -139,3 +139,7 @@ def _entry(fields: Sequence[str]) -> RemoteFile:
         permissions=permissions,
         owner=owner,
     )
+
+
+def _damaged(problem: str) -> DamagedArchiveError:
+    return DamagedArchiveError(f"an archive from the remote side is damaged: {problem}")
