@@ -127,3 +127,36 @@ def test_a_mapped_directory_is_sent_when_a_script_names_it(reframe: ReFrame, tmp
     config.write_text(text.replace('"max_jobs": 8', f'"max_jobs": 8, "sched_options": {option}'))
     outcome = reframe.run([str(check)], config=config)
     assert passed(outcome) == ["Resources"], outcome.output
+
+
+def test_a_file_beside_a_check_is_reported_or_sent(reframe: ReFrame, tmp_path: Path) -> None:
+    suite = tmp_path / "suite"
+    (suite / "helper").mkdir(parents=True)
+    (suite / "helper" / "tool.sh").write_text("echo $0; cat $1\n")
+    (suite / "table.txt").write_text("from the suite\n")
+    check = suite / "check.py"
+    check.write_text(
+        "import reframe as rfm\n"
+        "import reframe.utility.sanity as sn\n\n\n"
+        "@rfm.simple_test\n"
+        "class Beside(rfm.RunOnlyRegressionTest):\n"
+        "    valid_systems = ['%scheduler=slurm']\n"
+        "    valid_prog_environs = ['*']\n\n"
+        "    @run_before('run')\n"
+        "    def name_files(self):\n"
+        "        self.executable = f'bash {self.prefix}/helper/tool.sh {self.prefix}/table.txt'\n\n"
+        "    @sanity_function\n"
+        "    def validate(self):\n"
+        "        return sn.assert_found(r'/_outside/.*/helper/tool.sh\\nfrom the suite', self.stdout)\n"
+    )
+    missing = reframe.run([str(check)])
+    assert passed(missing) == []
+    for name in ("helper/tool.sh", "table.txt"):
+        assert missing.output.count(f"not sent to the system: {suite}/{name}, which") == 1, missing.output
+    config = tmp_path / "settings.py"
+    text = (PROJECT / "config/sandbox.py").read_text()
+    option = '"max_jobs": 8, "sched_options": {"firecrest": {"path_map": "auto"}}'
+    config.write_text(text.replace('"max_jobs": 8', option))
+    outcome = reframe.run([str(check)], config=config)
+    assert passed(outcome) == ["Beside"], outcome.output
+    assert [case["scheduler"] for case in outcome.cases().values()] == ["slurm"]
