@@ -185,6 +185,7 @@ start() {
         launch "slurmd-$node" -D -N "$node"
     done
     await 30 "slurmd-$node" all_nodes_up
+    bash "$(dirname "${BASH_SOURCE[0]}")/modules.sh" "$dir/modules" > "$dir/log/modules.out"
     echo "Slurm is up: ${#nodes[@]} nodes, user $user, state in $dir"
 }
 
@@ -206,7 +207,8 @@ stop() {
 
 print_env() {
     [ -e "$SLURM_CONF" ] || die "nothing in $dir yet: run '$0 start' first"
-    printf 'export %s=%q\n' SLURM_CONF "$SLURM_CONF" SLURM_LAB_USER "$user" SLURM_LAB_SCRATCH "$dir/scratch"
+    printf 'export %s=%q\n' SLURM_CONF "$SLURM_CONF" SLURM_LAB_USER "$user" SLURM_LAB_SCRATCH "$dir/scratch" \
+        SLURM_LAB_MODULES "$dir/modules"
 }
 
 case ${1:-} in

@@ -207,8 +207,8 @@ site_configuration = {
     ],
     "general": [
         {
-            # Otherwise ReFrame would run `module` on this machine to find conflicts. Jobs load their
-            # modules on the cluster.
+            # Jobs load their modules on the cluster. True needs a snapshot of the modules, which
+            # `reframe-firecrest detect --modules` takes; see docs/modules.md.
             "resolve_module_conflicts": False,
             # On many clusters, batch scripts have the `module` command only in a login shell.
             "use_login_shell": True,

@@ -41,7 +41,9 @@ GROUPS = {
     "Gateway and system": (
         "url api_version system basedir namespace account default_partition ca_bundle appear_as"
     ),
-    "Files": "path_map share_inputs retrieve exclude max_file_size max_total_size max_files",
+    "Files": (
+        "path_map share_inputs direct_upload_max retrieve exclude max_file_size max_total_size max_files"
+    ),
     "Requests": "max_in_flight max_response_size min_transfer_rate retry_timeout auth_retry_timeout",
     "Modules": "modules_dir modules_max_age",
     "Jobs and runs": ("poll_interval_min poll_interval_max job_lost_timeout journal_dir heartbeat_timeout"),

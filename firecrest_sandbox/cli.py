@@ -68,6 +68,12 @@ def sandbox(
         typer.Option(help="Ended jobs of the account in job lists, about 1.2 kB each (embedded runner)."),
     ] = 0,
     api: Annotated[str, typer.Option(help="API version to serve: v1, v2 or both.")] = "both",
+    scheduler: Annotated[
+        str, typer.Option(help="Scheduler of the site: slurm or pbs; with pbs, no request for jobs succeeds.")
+    ] = "slurm",
+    connection: Annotated[
+        str, typer.Option(help="v2: how the site reaches Slurm: ssh, rest or hybrid (embedded runner).")
+    ] = "ssh",
     transfers: Annotated[
         str,
         typer.Option(help="v2: method for large files: s3, streamer, wormhole or none; only s3 moves data."),
@@ -129,6 +135,8 @@ def sandbox(
         list_gap=list_gap,
         history=history,
         api=api,
+        scheduler=scheduler,
+        connection=connection,
         transfers=transfers,
         max_ops_file_size=direct_limit,
         require_account=require_account,
@@ -164,8 +172,9 @@ def _configure(faults: Path | None, **options: Any) -> SandboxConfig:
         first = error.errors()[0]
         location = ".".join(str(part) for part in first["loc"])
         named = credentials.get(location) or _OPTIONS.get(location)
-        option = named or "--" + location.replace("_", "-")
-        fail(f"{prefix or option + ': '}{location + ': ' if prefix else ''}{first['msg']}")
+        option = named or ("--" + location.replace("_", "-") if location else "")
+        where = f"{prefix}{location}" if prefix else option
+        fail(f"{where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}")
     except (OSError, ValueError) as error:
         fail(f"{prefix}{error}")
 

@@ -1,12 +1,14 @@
 """Settings of the server. The defaults match the recorded gateway."""
 
+from __future__ import annotations
+
 import ipaddress
 import re
 import secrets
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from firecrest_sandbox.fault_injection.faults import FaultRule
 
@@ -67,6 +69,14 @@ class SandboxConfig(BaseModel):
     )
     one_worker: bool = Field(default=False, description="v1: each service handles one request at a time")
 
+    scheduler: Literal["slurm", "pbs"] = Field(
+        default="slurm", description="pbs: no request for jobs succeeds"
+    )
+    connection: Literal["ssh", "rest", "hybrid"] = Field(
+        default="ssh",
+        description="v2: connection to Slurm; rest: by slurmrestd; hybrid: by slurmrestd, except for scripts "
+        "on the system (embedded runner)",
+    )
     transfers: Literal["s3", "streamer", "wormhole", "none"] = Field(
         default="s3", description="v2: method of the site for large files; only s3 transfers files here"
     )
@@ -99,6 +109,16 @@ class SandboxConfig(BaseModel):
     def buffer_limit(self) -> int:
         """Maximum output of a command in bytes; commands that print more are killed."""
         return self.max_ops_file_size if self.output_limit is None else self.output_limit
+
+    @model_validator(mode="after")
+    def _possible_configuration(self) -> SandboxConfig:
+        if self.scheduler == "pbs" and self.connection != "ssh":
+            raise ValueError("with scheduler pbs, the connection is ssh, as in the real gateway")
+        embedded_only = {"connection": self.connection != "ssh", "history": self.history > 0}
+        for name, is_set in embedded_only.items():
+            if is_set and self.runner != "embedded":
+                raise ValueError(f"{name} needs the embedded runner")
+        return self
 
     @field_validator("host")
     @classmethod

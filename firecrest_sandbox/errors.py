@@ -8,6 +8,7 @@
     ├── OutputLimitError        413, the command printed more than the site's limit
     ├── PathError               400, the path is relative or outside the root
     ├── JobNotFoundError        404
+    ├── NotOverRestError        501, the site has no other connection than slurmrestd
     ├── UnhandledError          500, an exception that the real gateway does not handle
     └── SchedulerError          500 (403 for a quota), with the scheduler's message
 
@@ -16,6 +17,7 @@ Bodies and statuses are those of the recorded gateway (eth-cscs/firecrest-v2 aft
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +28,14 @@ _STATUS_BY_MESSAGE = (
     ("File exists", 400),
     ("invalid user", 400),
 )
+
+
+_ERROR_CODES = {
+    "Invalid partition name specified": 2000,
+    "Invalid job id specified": 2017,
+    "Invalid account or account/partition combination specified": 2045,
+}
+"""Slurm's numbers of errors, as slurmrestd 22.05 sends them."""
 
 
 class GatewayError(Exception):
@@ -113,6 +123,15 @@ class JobNotFoundError(GatewayError):
         super().__init__(404, "Job not found.")
 
 
+class NotOverRestError(GatewayError):
+    """The request is impossible with slurmrestd alone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            501, "Scheduler can't handle this request when configured to use rest connection mode"
+        )
+
+
 class UnhandledError(GatewayError):
     """An exception that the real gateway does not handle.
 
@@ -151,6 +170,19 @@ class SchedulerError(GatewayError):
     def query_unparsable(cls) -> SchedulerError:
         """Return the error of a job query with unreadable output; the real gateway gives no cause."""
         return cls(500, "Error executing Slurm command.", stderr="")
+
+    @classmethod
+    def rest_answered(cls, reason: str) -> SchedulerError:
+        """Return the error of a request to slurmrestd (22.05 answers the same for unknown jobs)."""
+        body = json.dumps({"errors": [{"error_code": _ERROR_CODES.get(reason, -1), "error": reason}]})
+        message = f"Unexpected Slurm API response. status:500 message:{body}"
+        return cls(500, message, stderr=reason)
+
+    @classmethod
+    def pbs_answered(cls, exit_status: int, stderr: str, *, answer: str = "command") -> SchedulerError:
+        """Return the error of a failed command of PBS."""
+        message = f"Unexpected PBS {answer} response. exit_status:{exit_status} std_err:{stderr}"
+        return cls(500, message, stderr=stderr, caused_by=[message])
 
     @classmethod
     def over_quota(cls, stderr: str) -> SchedulerError:

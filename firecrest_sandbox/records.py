@@ -110,6 +110,12 @@ class JobDescription(CamelModel):
         )
         return ",".join(["ALL", *pairs])
 
+    def variables(self) -> dict[str, str]:
+        """Return the variables of the request."""
+        if isinstance(self.env, dict):
+            return dict(self.env)
+        return {name: value for name, _, value in (pair.partition("=") for pair in self.env)}
+
 
 class NodeState(str, Enum):
     """States of a node in the API."""

@@ -26,6 +26,7 @@ from firecrest_sandbox.object_storage.presigning import Presigner
 from firecrest_sandbox.object_storage.store import ObjectStore
 from firecrest_sandbox.runners.base import Runner
 from firecrest_sandbox.runners.embedded.runner import EmbeddedRunner
+from firecrest_sandbox.runners.pbs import PbsRunner
 from firecrest_sandbox.runners.slurm.commands import SlurmUnavailableError, probe_slurm
 from firecrest_sandbox.runners.slurm.runner import SlurmRunner
 from firecrest_sandbox.state import ServerState
@@ -209,6 +210,8 @@ def _listen(config: SandboxConfig) -> socket.socket:
 
 
 def _make_runner(config: SandboxConfig, user: LocalUser, root: Path, private: Path) -> Runner:
+    if config.scheduler == "pbs":
+        return PbsRunner()
     if config.runner == "slurm":
         try:
             version = probe_slurm()

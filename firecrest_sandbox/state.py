@@ -9,12 +9,13 @@ from fastapi import Depends, Request
 
 from firecrest_sandbox.auth import TokenAuthority
 from firecrest_sandbox.config import SandboxConfig
-from firecrest_sandbox.errors import GatewayError
+from firecrest_sandbox.errors import GatewayError, NotOverRestError
 from firecrest_sandbox.fault_injection.counts import RequestCounts
 from firecrest_sandbox.fault_injection.faults import Faults
 from firecrest_sandbox.local_user import LocalUser
 from firecrest_sandbox.object_storage.store import ObjectStore
-from firecrest_sandbox.runners.base import Runner
+from firecrest_sandbox.records import JobDescription
+from firecrest_sandbox.runners.base import Runner, SubmissionReceipt
 from firecrest_sandbox.v1.tasklist import TaskList
 
 
@@ -34,6 +35,18 @@ class ServerState:
     faults: Faults
     tasks: TaskList
     """Tasks of FirecREST v1."""
+
+    async def submit(self, description: JobDescription) -> SubmissionReceipt:
+        """Submit a job as FirecREST v2 does, which uses slurmrestd if the site is configured so.
+
+        Raises:
+            GatewayError: 501; slurmrestd takes no path of a script.
+        """
+        connection, has_path = self.config.connection, bool(description.script_path)
+        if connection == "rest" and has_path:
+            raise NotOverRestError
+        over_rest = connection == "rest" or (connection == "hybrid" and not has_path)
+        return await self.runner.submit(description, over_rest=over_rest)
 
     @cached_property
     def home(self) -> Path:

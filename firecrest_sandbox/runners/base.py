@@ -73,8 +73,13 @@ class Runner(Protocol):
         """Cancel all jobs that were submitted here, and wait for the end of their processes."""
         ...
 
-    async def submit(self, description: JobDescription) -> SubmissionReceipt:
-        """Submit a job."""
+    async def submit(self, description: JobDescription, *, over_rest: bool = False) -> SubmissionReceipt:
+        """Submit a job.
+
+        Args:
+            description: the job.
+            over_rest: submit through slurmrestd, which reads no `#SBATCH` lines and adds no variables.
+        """
         ...
 
     async def jobs(self, query: JobQuery) -> list[Job]:

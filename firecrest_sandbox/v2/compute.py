@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Depends, Path, Query
 
 from firecrest_sandbox.auth import authenticated
-from firecrest_sandbox.errors import JobNotFoundError
+from firecrest_sandbox.errors import JobNotFoundError, NotOverRestError
 from firecrest_sandbox.records import Job, JobDescription, JobMetadata, JobsTimeWindow
 from firecrest_sandbox.runners.base import JobQuery
 from firecrest_sandbox.state import SystemServer
@@ -55,7 +55,7 @@ class Attachment(CamelModel):
 @router.post("", status_code=201)
 async def submit(submission: Submission, server: SystemServer) -> Submitted:
     """Submit a job with the text of its script or with a script on the system."""
-    receipt = await server.runner.submit(submission.job)
+    receipt = await server.submit(submission.job)
     return Submitted(job_id=receipt.job_id)
 
 
@@ -82,6 +82,8 @@ async def get_job(job_id: JobId, server: SystemServer) -> Jobs:
 @router.get("/{job_id}/metadata")
 async def get_metadata(job_id: JobId, server: SystemServer) -> JobsMetadata:
     """Return a job's script and the paths of its files."""
+    if server.config.connection == "rest":
+        raise NotOverRestError
     return JobsMetadata(jobs=_not_empty(await server.runner.metadata(job_id)))
 
 

@@ -46,6 +46,10 @@ def detect(
             "partitions that use firecrest-scheduler."
         ),
     ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(help="Detect only this system of --config, by its name in ReFrame."),
+    ] = None,
     processors: Annotated[
         bool,
         typer.Option(
@@ -104,6 +108,8 @@ def detect(
             "--config excludes --output and --force, and --no-processors without --modules: it writes only "
             "processor information and modules",
         )
+    if system is not None and config is None:
+        fail("detect", "--system requires --config; without it, FIRECREST_SYSTEM names the system")
     if as_json and config is None and output is None:
         fail("detect", "--json requires --output or --config, because the configuration is printed otherwise")
     # Treat SIGTERM, which ends a pipeline's job, like Ctrl-C: leave no job in the queue.
@@ -113,8 +119,13 @@ def detect(
     survey: Survey | None = None
     try:
         if config is not None:
-            targets = targets_of_file(config, os.environ, prefix)
+            targets = targets_of_file(config, os.environ, prefix, system)
             environs = modules_targets(config, targets) if wants_modules else []
+            if modules and not environs:
+                fail(
+                    "detect",
+                    f"no system in {config} has modules; set 'modules_system' to another than 'nomod'",
+                )
         else:
             survey, targets = _write_configuration(output, prefix, console, force=force)
             environs = modules_targets_of_survey(targets, output) if wants_modules else []

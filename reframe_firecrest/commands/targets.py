@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,16 @@ class Target:
         return self.prefix / f"{self.system}-{self.partition}" / "processor.json"
 
 
-def targets_of_file(file: Path, environment: Mapping[str, str], prefix: Path | None) -> list[Target]:
+def targets_of_file(
+    file: Path, environment: Mapping[str, str], prefix: Path | None, system: str | None = None
+) -> list[Target]:
     """Return the partitions of an existing configuration that are reached through FirecREST.
 
     Args:
         file: ReFrame's configuration file, which is executed if it is written in Python.
         environment: the environment variables.
         prefix: directory for processor information; None uses the configuration's.
+        system: ReFrame's name of one system; None selects all.
 
     Raises:
         DetectionError: the file can't be used or has no such partition.
@@ -65,6 +68,8 @@ def targets_of_file(file: Path, environment: Mapping[str, str], prefix: Path | N
             f"the configuration {file} has no partition with the scheduler {SCHEDULERS[0]!r}; "
             "run `reframe-firecrest detect` without --config to write a new configuration"
         )
+    if system is not None:
+        systems = _select(systems, system, file)
     return [
         Target(
             system["name"],
@@ -76,6 +81,18 @@ def targets_of_file(file: Path, environment: Mapping[str, str], prefix: Path | N
         for system, topology_prefix in systems
         for partition in _partitions(system)
     ]
+
+
+def _select(
+    systems: Sequence[tuple[Mapping[str, Any], Path]], name: str, file: Path
+) -> list[tuple[Mapping[str, Any], Path]]:
+    selected = [entry for entry in systems if entry[0]["name"] == name]
+    if not selected:
+        known = ", ".join(str(system["name"]) for system, _ in systems)
+        raise DetectionError(
+            f"the configuration {file} has no {name!r} that uses FirecREST; check --system; it has: {known}"
+        )
+    return selected
 
 
 def _read_systems(file: Path, prefix: Path | None) -> list[tuple[Mapping[str, Any], Path]]:

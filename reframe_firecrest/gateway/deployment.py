@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reframe_firecrest.model import errors
-from reframe_firecrest.model.capabilities import Capabilities, TransferMethod
+from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
 from reframe_firecrest.model.limitations import (
     NO_ACCOUNT,
     PLACES_OF_ACCOUNT,
@@ -45,6 +45,27 @@ class Deployment:
         self.capabilities = capabilities
         if unusable := unusable_scheduler(capabilities):
             raise errors.RejectedError(f"{self.where} can't be used: {unusable}")
+
+    def submits_by_slurmrestd(self) -> None:
+        """Note that the gateway has refused to submit a path."""
+        self.capabilities = replace(self.capabilities, connection_mode=ConnectionMode.REST)
+
+    def too_much_output(self, what: str, error: errors.TooLargeError) -> errors.TooLargeError:
+        """Return the error of a command whose output is too long for the gateway, with the remedy.
+
+        Args:
+            what: name of the operation.
+            error: of the gateway, or of this side's own limit, which stays as it is.
+        """
+        limit = self.capabilities.max_command_output
+        if isinstance(error, errors.LimitExceededError) or limit is None:
+            return error
+        return errors.TooLargeError(
+            f"{what} on {self.where} failed: the answer is longer than the gateway allows, "
+            f"{format_size(limit)}; ask the site for a larger max_ops_file_size, or use fewer files in a "
+            "directory and fewer tasks in an array",
+            status=error.status,
+        )
 
     def charge(self, account: str) -> None:
         """Charge transfer jobs to an account unless one is known."""

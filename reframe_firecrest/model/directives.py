@@ -116,6 +116,23 @@ def account_in(script: str) -> str | None:
     return _value(script, _ACCOUNT)
 
 
+def options_of(script: str) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each option in the script, as they are given; the value may be empty.
+
+    A word after a name is its value unless it looks like an option.
+    """
+    for words in _directives(script):
+        left = list(words)
+        while left:
+            word = left.pop(0)
+            name, is_given, value = word.lstrip("-").partition("=")
+            if word.startswith("-") and not word.startswith("--"):
+                name, value, is_given = word[1:2], word[2:].removeprefix("="), word[2:]
+            if not is_given and left and not left[0].startswith("-"):
+                value = left.pop(0)
+            yield name, value
+
+
 def access_options(script: str) -> list[str]:
     """Return the options by which another job gets the same access to the system as a script."""
     found = ((option.long, _value(script, option)) for option in _ACCESS)

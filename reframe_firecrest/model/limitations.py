@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
+from reframe_firecrest.model.job_shape import JobShape
 from reframe_firecrest.model.units import format_size
 
 SCHEDULER = "slurm"
@@ -56,17 +56,23 @@ def unusable_scheduler(capabilities: Capabilities) -> Limitation | None:
     )
 
 
-def missing_storage(capabilities: Capabilities) -> Limitation | None:
-    """Return the limitation if no object storage transfers files."""
+def missing_storage(capabilities: Capabilities, direct_upload_max: int) -> Limitation | None:
+    """Return the limitation if no object storage transfers files.
+
+    Args:
+        capabilities: of the gateway.
+        direct_upload_max: bytes of a test's inputs that are sent in parts; see the setting.
+    """
     if capabilities.transfer is TransferMethod.S3:
         return None
     found = capabilities.reported_transfer
     method = "no transfer method" if found == "none" else f"only the transfer method {found!r}"
+    limit = max(direct_upload_max, capabilities.max_direct_upload)
     return Limitation(
         "storage",
-        f"the gateway offers {method}, so files above {format_size(capabilities.max_direct_upload)} can't be "
-        "transferred by S3",
-        WITHOUT_STORAGE,
+        f"the gateway offers {method}, so inputs of a test above {format_size(limit)} can't be sent; a job "
+        "splits larger outputs",
+        "set 'direct_upload_max' if a test has larger inputs, or ask the site for S3",
     )
 
 
@@ -83,13 +89,22 @@ def scripts_without_directives(capabilities: Capabilities) -> Limitation | None:
         return None
     return Limitation(
         "scheduler",
-        "the gateway submits by slurmrestd (connection_mode: rest), which ignores #SBATCH directives; tests "
-        "that need several tasks or nodes, an array or a time limit are refused",
+        "the gateway submits by slurmrestd (connection_mode: rest), which ignores #SBATCH directives; time "
+        "limits have no effect, and tests that need more than one task or node are refused",
         "ask the site for connection_mode: hybrid or ssh",
     )
 
 
-def limitations(capabilities: Capabilities) -> Sequence[Limitation]:
-    """Return what a deployment does not support, whatever the tests are."""
-    checks = (unusable_scheduler, missing_storage, scripts_without_directives)
-    return [found for check in checks if (found := check(capabilities)) is not None]
+def unsupported_shape(capabilities: Capabilities, shape: JobShape) -> Limitation | None:
+    """Return the limitation if the parts of a job can't be told apart.
+
+    FirecREST v2 drops the indices from slurmrestd's answers; source: ``SlurmJob`` in its ``slurm/models.py``.
+    """
+    if capabilities.connection_mode is ConnectionMode.SSH or not shape.several:
+        return None
+    return Limitation(
+        "scheduler",
+        "arrays and heterogeneous jobs can't be followed: the gateway reads jobs from slurmrestd "
+        f"(connection_mode: {capabilities.connection_mode.value}) and omits the index of each part",
+        "ask the site for connection_mode: ssh",
+    )

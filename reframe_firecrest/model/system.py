@@ -28,6 +28,7 @@ class NodeInfo:
     Attributes:
         states: as the gateway names them, in upper case.
         cpus: all CPUs; `allocated` and `idle` are parts of them.
+        memory: memory that Slurm can allocate, in MiB; 0 if it is not reported.
     """
 
     name: str
@@ -37,6 +38,7 @@ class NodeInfo:
     cpus: int
     allocated: int
     idle: int
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,17 @@ class PartitionInfo:
 
 @dataclass(frozen=True)
 class ReservationInfo:
-    """A reservation, with its nodes in Slurm's notation."""
+    """A reservation, with its nodes in Slurm's notation.
+
+    Attributes:
+        start: start in seconds since the epoch; None if it is not reported.
+        end: end in seconds since the epoch; None if it is not reported.
+    """
 
     name: str
     nodes: str
+    start: float | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True)

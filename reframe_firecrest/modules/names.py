@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 MAX_NAMES = 200_000
 """Largest number of modules of one system."""
@@ -16,6 +17,7 @@ _DIRECTORY = re.compile(r"/[\w.,+@%=~:/ -]{0,4095}")
 _VERSION = re.compile(r"[A-Za-z0-9_.+-]{0,64}")
 
 
+@lru_cache(MAX_NAMES)
 def is_module(text: str) -> bool:
     """Return true if a text can be the name of a module, such as ``gcc/12.2.0`` or the directory ``gcc/``."""
     return bool(_MODULE.fullmatch(text))

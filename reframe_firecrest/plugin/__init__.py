@@ -10,12 +10,16 @@ Patches, applied by `registration`:
 - `reframe_session`: ``RunReport.__init__``; only the report has the id of ReFrame's session.
 - `poll_pause`: ``time`` in the module of the execution policies; a pause ends when a job has ended.
 - `reported_name`: ``registered_name`` of our own scheduler class; suites check for the name "slurm".
+- `modules_selection`: ``System.create``, ``ModulesSystem.create`` and ``runtime.loadenv``; modules of a
+  remote system are known from snapshots only.
 - `registration`: ``FirecrestSrun.registered_name``, of our own class; suites check for the name "srun".
 
 Private names that are overridden or set in derived classes:
 
 - `job`: the base class ``_SlurmJob`` and its attribute ``_nodespec``; ``prepare`` would load modules locally
   (see `environments`), and ``nodelist`` would run ``scontrol`` locally.
+- `remote_modules`: ``_execute``, ``_do_validate`` and ``_load_module`` of the modules systems, which would
+  run commands locally.
 - `scheduler`: methods that would run Slurm commands locally, and attributes of jobs without setters.
 
 `launcher`, `nodes`, `job_spec`, `remote_session` and `reframe_log` use public names only. The audit hook of

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobHandle, JobState, Phase
+from reframe_firecrest.model.limitations import unsupported_shape
 from reframe_firecrest.session.preparation import PreparedDirectory, Script, unchanged
 from reframe_firecrest.session.retrieval import RetrievalRequest
 from reframe_firecrest.session.services import Services
@@ -105,6 +106,8 @@ class JobLife:
         """Send the stage directory; return what is to be submitted, and the account to charge."""
         services, spec = self._services, self._spec
         self._advance(Phase.STAGING)
+        if unsupported := unsupported_shape(services.context.system.capabilities, spec.shape):
+            raise errors.RejectedError(str(unsupported))
         services.transfer_account.note(spec.transfer_account)
         script = Script(
             spec.script,

@@ -208,7 +208,7 @@ class LargeInputs:
         """Return a stage directory without the files that jobs take from archives."""
         part, script = prepared.part, prepared.script
         several = script is None or script.is_array
-        target = self._context.paths.remote_directory(prepared.directory.local)
+        target = f"{self._context.root}/{prepared.directory.relative}"
         large = {
             path: (_stat_of(part, path), part.entries[path].fingerprint)
             for members in taken.values()
@@ -261,5 +261,5 @@ def _oversize(directory: str, maximum: int) -> str:
     return (
         f"the files of {directory} have more than {format_size(maximum)} when packed, the limit of "
         "'direct_upload_max', and the gateway has no S3 storage for larger ones; raise the setting, or put "
-        "the files on the system and name them in 'path_map'"
+        "the files on the system and map them with 'path_map'"
     )

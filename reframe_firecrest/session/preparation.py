@@ -65,10 +65,10 @@ class PreparedDirectory:
         names_account: the script sets the account to charge.
         shareable: files that other tests may have too, by path.
         paths: local paths that its texts name.
-        sources: files of the tests' code that its texts name.
         large: attributes on both sides of the files that were sent in parts, and are not in `part` any more.
         unpacked: files that its job unpacks from archives that were sent in parts, also in directories
             without a job of their own.
+        sources: files of the tests' code that its texts name.
     """
 
     directory: StageDirectory
@@ -79,9 +79,9 @@ class PreparedDirectory:
     names_account: bool = False
     shareable: Mapping[str, InputContent] = field(default_factory=dict)
     paths: frozenset[str] = frozenset()
-    sources: frozenset[SourceFiles] = frozenset()
     large: Mapping[str, tuple[SentStat, Fingerprint]] = field(default_factory=dict)
     unpacked: Sequence[Unpacking] = ()
+    sources: frozenset[SourceFiles] = frozenset()
 
     @property
     def is_needed(self) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from reframe_firecrest.gateway.protocol import Gateway, GatewayConnection
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobHandle
-from reframe_firecrest.model.limitations import limitations
+from reframe_firecrest.model.limitations import scripts_without_directives
 from reframe_firecrest.model.system import SystemInfo
 from reframe_firecrest.session.cancel_queue import CancelQueue
 from reframe_firecrest.session.context import SessionContext, claims_directory
@@ -130,7 +130,7 @@ async def open_system(
         )
     if isinstance(created, BaseException):
         raise created
-    for limitation in limitations(system.capabilities):
+    if limitation := scripts_without_directives(system.capabilities):
         _LOGGER.warning("%r: %s", settings.system, limitation)
     return gateway, system
 

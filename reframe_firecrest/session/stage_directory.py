@@ -35,8 +35,8 @@ class StageDirectory:
         translated: digests of files that were sent with other contents than they have here.
         outputs: output files of the jobs that were submitted in it.
         left: files that stayed on the system; locally there are placeholders.
-        mapped: it is no stage directory, but is sent because scripts name it; ReFrame never removes it.
         prepares: the last job that was submitted in it prepares inputs before the test's commands.
+        mapped: it is no stage directory, but is sent because scripts name it; ReFrame never removes it.
     """
 
     local: str
@@ -49,8 +49,8 @@ class StageDirectory:
     translated: dict[str, str] = field(default_factory=dict)
     outputs: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
-    mapped: bool = False
     prepares: bool = False
+    mapped: bool = False
 
     def unchanged_files(self) -> set[str]:
         """Return the files that both sides are known to have in the same version; reads the directory.

@@ -31,7 +31,7 @@ STORE = "inputs"
 
 
 @dataclass(frozen=True)
-class _NamedDirectory:
+class _Sending:
     """A directory without a job of its own that is being sent, or has been.
 
     Attributes:
@@ -66,9 +66,9 @@ class StageIn:
         self._preparation = Preparation(context.paths, context.scratch)
         self._upload = ArchiveUpload(context)
         self._inputs = SharedInputs()
-        self._sources: dict[SourceFiles, asyncio.Task[PreparedDirectory]] = {}
         self._large = LargeInputs(context, self._inputs, direct_upload_max)
-        self._background: dict[str, _NamedDirectory] = {}
+        self._sources: dict[SourceFiles, asyncio.Task[PreparedDirectory]] = {}
+        self._background: dict[str, _Sending] = {}
         policy = BatchPolicy(
             context.batch_limit,
             max_delay_limit=lambda: poll_interval.scaled(len(running), MAX_DELAY_LIMIT),
@@ -83,13 +83,13 @@ class StageIn:
         """
         prepared = await self._preparation.prepare(directory, script)
         sources = await self._named_sources(prepared)
-        locals_named = prepared.named.union(*(source.named for source in sources))
-        named = [found for local in locals_named if (found := self._named(local))]
-        named += map(self._source, sources)
-        others = asyncio.gather(*(asyncio.shield(found.unpacked) for found in named))
+        named = prepared.named.union(*(source.named for source in sources))
+        sending = [found for local in named if (found := self._send_named(local))]
+        sending += map(self._send_source, sources)
+        others = asyncio.gather(*(asyncio.shield(found.unpacked) for found in sending))
         own, unpacked = await asyncio.gather(self._large.send(prepared), others)
         ready = replace(own, unpacked=(*own.unpacked, *itertools.chain(*unpacked)))
-        await asyncio.gather(self._send(ready), *(asyncio.shield(found.sent) for found in named))
+        await asyncio.gather(self._send(ready), *(asyncio.shield(found.sent) for found in sending))
         for local in prepared.named:
             self._directories.get(local).check_for(prepared.paths)
         return ready
@@ -98,29 +98,41 @@ class StageIn:
         if prepared.is_needed:
             await self._batcher.join(prepared)
 
-    def _named(self, local: str) -> _NamedDirectory | None:
+    def _send_named(self, local: str) -> _Sending | None:
         """Send a directory that a script names, such as that of a local fixture.
 
-        Directories that have been sent, or belong to a job of their own, are left to that job. Several jobs
-        may wait for one: cancelling one of them must not stop it.
+        Directories that have been sent, or belong to a job of their own, are left to that job.
         """
         if local not in self._background:
             if self._directories.is_sent(local) or any(job.spec.directory == local for job in self._running):
                 return None
-            self._background[local] = self._in_background(self._send_large(local))
+            self._background[local] = self._start(self._prepare_named(local))
         return self._background[local]
 
-    def _in_background(self, large: Coroutine[None, None, PreparedDirectory | None]) -> _NamedDirectory:
-        """Send a directory whose large files a coroutine sends."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(large)
-        return _NamedDirectory(loop.create_task(_unpacked(task)), loop.create_task(self._send_rest(task)))
-
-    async def _send_large(self, local: str) -> PreparedDirectory | None:
-        """Send the large files of a named directory; return what remains to be sent."""
+    async def _prepare_named(self, local: str) -> PreparedDirectory | None:
         if not await asyncio.to_thread(Path(local).is_dir):
             return None
-        return await self._large.send(await self._preparation.prepare(self._directories.get(local)))
+        return await self._preparation.prepare(self._directories.get(local))
+
+    def _start(self, preparing: Coroutine[None, None, PreparedDirectory | None]) -> _Sending:
+        """Send a directory without a job of its own.
+
+        Several jobs may wait for it: cancelling one of them must not stop it.
+        """
+        loop = asyncio.get_running_loop()
+        large = loop.create_task(self._send_large(preparing))
+        sending = _Sending(loop.create_task(_unpacked(large)), loop.create_task(self._send_rest(large)))
+        for task in (large, sending.unpacked, sending.sent):
+            # The jobs get its error. If they were all cancelled, it is of no interest.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return sending
+
+    async def _send_large(
+        self, preparing: Coroutine[None, None, PreparedDirectory | None]
+    ) -> PreparedDirectory | None:
+        """Send the large files of a directory; return what remains to be sent."""
+        prepared = await preparing
+        return None if prepared is None else await self._large.send(prepared)
 
     async def _send_rest(self, large: asyncio.Task[PreparedDirectory | None]) -> None:
         prepared = await large
@@ -145,11 +157,11 @@ class StageIn:
             self._sources[files] = loop.create_task(self._preparation.prepare_source(directory, files))
         return await asyncio.shield(self._sources[files])
 
-    def _source(self, prepared: PreparedDirectory) -> _NamedDirectory:
+    def _send_source(self, prepared: PreparedDirectory) -> _Sending:
         """Send files of the tests' code, once per session."""
         local = prepared.directory.local
         if local not in self._background:
-            self._background[local] = self._in_background(self._large.send(prepared))
+            self._background[local] = self._start(_given(prepared))
         return self._background[local]
 
     def _size(self, prepared: PreparedDirectory) -> int:
@@ -197,6 +209,10 @@ class StageIn:
             entries={path: entry for path, entry in part.entries.items() if path not in shared},
             replaced={**part.replaced, script.name: with_prologue(part.replaced[script.name], prologue)},
         )
+
+
+async def _given(prepared: PreparedDirectory) -> PreparedDirectory:
+    return prepared
 
 
 async def _unpacked(large: asyncio.Task[PreparedDirectory | None]) -> Sequence[Unpacking]:

@@ -63,6 +63,9 @@ class Verdicts:
         problem = f"the gateway has not reported job {job.job_id} for {seconds:.0f} s, although it answers"
         if isinstance(error, errors.AuthError | errors.ForbiddenError):
             self.end(job, error)
+        elif isinstance(error, errors.TooLargeError) and job.depends_on_queries:
+            # The answer does not get shorter.
+            self.end(job, error)
         elif seconds > self._settings.retry_timeout and job.depends_on_queries:
             self.lose(job, f"{problem}: {error}")
         elif seconds > WARN_AFTER and not job.warned:

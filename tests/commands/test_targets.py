@@ -117,3 +117,9 @@ def test_a_survey_names_the_partitions_as_its_configuration_does() -> None:
     assert plain.options == ("--partition=normal", "--account=staff", "--nodelist=n1")
     assert gpu.options == ("--partition=normal", "--account=staff", "--constraint=gpu")
     assert gpu.file == Path("/mine/daint-normal-gpu/processor.json")
+
+
+def test_only_the_named_system_is_looked_at(site: Path) -> None:
+    assert [target.name for target in targets_of_file(site, ENVIRONMENT, None, "peer")] == ["peer:old"]
+    with pytest.raises(DetectionError, match=r"has no 'nosuch' that uses FirecREST; .* it has: alps, peer"):
+        targets_of_file(site, ENVIRONMENT, None, "nosuch")

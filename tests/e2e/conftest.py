@@ -69,7 +69,7 @@ class ReFrame:
             *("-C", str(config), "--prefix", str(self.directory)),
             *("--report-file", str(self.directory / "report.json")),
         ]
-        if "--dry-run" not in options:
+        if not {"--dry-run", "-l"} & {*options}:
             command.append("-r")
         for check in checks:
             command += ["-c", check]

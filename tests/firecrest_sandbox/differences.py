@@ -37,6 +37,18 @@ DIFFERENCES = {
         "the same answers; the job waits until its time limit",
         "a peer would need programs that are not installed",
     ),
+    "slurmrestd": Difference(
+        "Answers over slurmrestd",
+        "differ between its versions; an unknown job is 404 or 500",
+        "jobs as of 24.11, refusals as of 22.05; an unknown job is 404; nodes and partitions as over SSH",
+        "one form is enough for tests of clients",
+    ),
+    "pbs": Difference(
+        "PBS",
+        "runs jobs",
+        "its commands are missing",
+        "clients that support only Slurm need no more",
+    ),
     "validation-message": Difference(
         "Text of a validation error",
         "all errors in lower case",

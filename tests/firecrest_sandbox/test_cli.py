@@ -227,13 +227,15 @@ def test_another_generation_of_the_api_is_refused() -> None:
 
 def test_the_sites_configuration_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIRECREST_API_KEY", "known-before")
-    options = ("--transfers", "wormhole", "--direct-limit", "65536", "--require-account")
-    process = start("--env-file", str(tmp_path / "env"), *options)
+    options = ("--transfers", "wormhole", "--direct-limit", "65536", "--require-account", "--history", "3")
+    process = start("--env-file", str(tmp_path / "env"), "--connection", "hybrid", *options)
     url = first_lines(process, 1)[0].split()[2]
     answer = httpx.get(url + "/status/systems", headers={"X-API-Key": "known-before"}, trust_env=False)
     process.terminate()
     process.communicate(timeout=20)
-    data = answer.json()["systems"][0]["dataOperation"]
+    [system] = answer.json()["systems"]
+    assert system["scheduler"]["connectionMode"] == "hybrid"
+    data = system["dataOperation"]
     assert data["max_ops_file_size"] == 65536
     assert data["data_transfer"]["serviceType"] == "wormhole"
     assert "{account}" in str(data["datatransfer_jobs_directives"])
@@ -243,6 +245,9 @@ def test_the_sites_configuration_can_be_chosen(tmp_path: Path, monkeypatch: pyte
     ("option", "value", "message"),
     [
         ("--transfers", "ftp", "--transfers: Input should be 's3', 'streamer', 'wormhole' or 'none'"),
+        ("--connection", "ftp", "--connection: Input should be 'ssh', 'rest' or 'hybrid'"),
+        ("--scheduler", "lsf", "--scheduler: Input should be 'slurm' or 'pbs'"),
+        ("--history", "-1", "--history: Input should be greater than or equal to 0"),
         ("--direct-limit", "0", "--direct-limit: Input should be greater than 0"),
     ],
 )
@@ -250,6 +255,12 @@ def test_a_wrong_configuration_is_refused(option: str, value: str, message: str)
     result = CliRunner().invoke(app, ["sandbox", option, value])
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_an_impossible_combination_is_refused_without_an_empty_option() -> None:
+    result = CliRunner().invoke(app, ["sandbox", "--scheduler", "pbs", "--connection", "rest"])
+    assert result.exit_code == 2
+    assert "sandbox: with scheduler pbs, the connection is ssh" in result.output
 
 
 def run_alone(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:

@@ -17,7 +17,7 @@ from firecrest_sandbox.runners.embedded.arrays import ArraySpec
 from firecrest_sandbox.runners.embedded.durations import seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from firecrest_sandbox.records import JobDescription
 
@@ -36,6 +36,15 @@ class SbatchError(Exception):
         """Error output of sbatch."""
         return f"sbatch: error: {self}\n"
 
+    @property
+    def reason(self) -> str:
+        """Slurm's own message, which slurmrestd sends without the messages of sbatch."""
+        return str(self).rpartition("failed: ")[2]
+
+
+class QuotaError(SbatchError):
+    """Refusal of a submission beyond an accounting or QOS limit."""
+
 
 @dataclass(frozen=True)
 class JobSpec:
@@ -45,6 +54,8 @@ class JobSpec:
     script: str
     directory: str
     exported: str
+    variables: Mapping[str, str] | None = None
+    """The complete environment of a job that was submitted through slurmrestd."""
     command: str = "(null)"
     output: str | None = None
     error: str | None = None
@@ -131,6 +142,28 @@ def _directives(script: str) -> Iterator[str]:
         elif line.strip() and not line.lstrip().startswith("#"):
             # sbatch stops at the first command.
             return
+
+
+def rest_spec(description: JobDescription) -> JobSpec:
+    """Return the requirements of a job that is submitted through slurmrestd.
+
+    It reads no `#SBATCH` lines, which are sbatch's own, and the job gets only the variables of the request
+    (measured with slurmrestd 22.05).
+    """
+    return JobSpec(
+        name=description.name or "",
+        script=description.script,
+        directory=description.working_directory,
+        exported="",
+        variables=description.variables(),
+        output=description.standard_output,
+        error=description.standard_error,
+        input=description.standard_input or "/dev/null",
+        partition=description.partition,
+        account=description.account,
+        reservation=description.reservation,
+        constraint=description.constraints,
+    )
 
 
 def read_spec(description: JobDescription, script: str, default_name: str) -> JobSpec:

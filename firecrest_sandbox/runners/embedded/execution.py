@@ -81,7 +81,8 @@ class Execution:
 
     def environment(self, job: EmbeddedJob, allocation: Allocation) -> dict[str, str]:
         """Return the complete environment of a job's batch script."""
-        env = base_environment(job.spec.exported, home=self._home)
+        given = job.spec.variables
+        env = base_environment(job.spec.exported, home=self._home) if given is None else dict(given)
         env |= slurm_variables(job, allocation, cluster=self._cluster, user=self._user, home=self._home)
         env["PATH"] = f"{self._tools}{os.pathsep}{env.get('PATH', os.defpath)}"
         env[SPOOL_VARIABLE] = str(self._jobs / str(job.number))

@@ -11,6 +11,7 @@ from firecrest_sandbox.errors import SchedulerError
 from firecrest_sandbox.processes import run_command
 from firecrest_sandbox.records import Account, Job, JobMetadata, Node, Partition, Reservation
 from firecrest_sandbox.runners.base import ResourceKind, SubmissionReceipt
+from firecrest_sandbox.runners.embedded import rest_views
 from firecrest_sandbox.runners.embedded.commands import Commands
 from firecrest_sandbox.runners.embedded.directives import JobSpec, SbatchError
 from firecrest_sandbox.runners.embedded.environment import output_paths
@@ -21,7 +22,12 @@ from firecrest_sandbox.runners.embedded.job_table import JobTable, is_job_id
 from firecrest_sandbox.runners.embedded.jobs import EmbeddedJob, State
 from firecrest_sandbox.runners.embedded.parsed import as_parsed
 from firecrest_sandbox.runners.embedded.queue import Queue
-from firecrest_sandbox.runners.embedded.submission import check_quota, check_submission, read_submission
+from firecrest_sandbox.runners.embedded.submission import (
+    check_quota,
+    check_submission,
+    read_submission,
+    refusal,
+)
 from firecrest_sandbox.runners.embedded.views import JobViews
 
 if TYPE_CHECKING:
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     from firecrest_sandbox.runners.base import JobQuery
 
 _GRACE_PERIOD = 0.5
+_UNKNOWN_JOB = "Invalid job id specified"
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -44,6 +51,7 @@ class EmbeddedRunner:
     def __init__(self, config: SandboxConfig, *, spool: Path, home: Path, user: str, group: str) -> None:
         self._config = config
         self._user = user
+        self._over_ssh = config.connection == "ssh"
         self._spool = spool
         self._views = JobViews(cluster=config.system, user=user, group=group)
         self._execution = Execution(spool, cluster=config.system, user=user, home=str(home))
@@ -73,14 +81,14 @@ class EmbeddedRunner:
         await asyncio.gather(*(self._execution.end(job, wait=_GRACE_PERIOD) for job in running))
         await asyncio.gather(*self._supervisors)
 
-    async def submit(self, description: JobDescription) -> SubmissionReceipt:
+    async def submit(self, description: JobDescription, *, over_rest: bool = False) -> SubmissionReceipt:
         """Queue a job, and start it if it fits."""
         try:
-            spec = await asyncio.to_thread(read_submission, description)
+            spec = await asyncio.to_thread(read_submission, description, over_rest=over_rest)
             check_submission(spec, self._config, self._queue.nodes)
+            check_quota(spec, sum(not job.over for job in self._jobs), self._config.max_submitted_jobs)
         except SbatchError as error:
-            raise SchedulerError.answered(1, error.stderr) from None
-        check_quota(spec, sum(not job.over for job in self._jobs), self._config.max_submitted_jobs)
+            raise refusal(error, over_rest=over_rest) from None
         number = self._new_number()
         if spec.array is None:
             self._add(spec, number)
@@ -165,6 +173,10 @@ class EmbeddedRunner:
             raise SchedulerError.answered(1, f"scancel: error: Invalid job id {job_id}\n")
         jobs = self._jobs.find(job_id)
         alive = [job for job in jobs if not job.over]
+        if jobs and not alive and not self._over_ssh:
+            return
+        if not alive and not self._over_ssh:
+            raise SchedulerError.rest_answered(_UNKNOWN_JOB)
         if not alive:
             reason = "Job/step already completing or completed" if jobs else "Invalid job id specified"
             raise SchedulerError.answered(
@@ -185,7 +197,9 @@ class EmbeddedRunner:
         self._schedule()
 
     async def attach(self, job_id: str, command: str) -> None:
-        """Run `srun` inside a job."""
+        """Run `srun` inside a job; with slurmrestd, the real gateway does nothing and reports success."""
+        if not self._over_ssh:
+            return
         job = next((job for job in self._jobs.find(job_id) if job.state is State.RUNNING), None)
         if job is None or job.allocation is None:
             raise SchedulerError.answered(
@@ -204,24 +218,34 @@ class EmbeddedRunner:
     async def jobs(self, query: JobQuery) -> list[Job]:
         """Return the job list, without jobs that ended during the list gap."""
         now = time.time()
-        names = None if query.name is None else query.name.split(",")
+        # slurmrestd asks the controller, too, which knows a job longer than that.
+        gap = self._config.list_gap if self._over_ssh else 0.0
+        names = None if query.name is None else self._names(query.name)
         accounts = None if query.account is None else query.account.split(",")
         shown = [
             job
             for job in self._jobs
             if (names is None or job.spec.name in names)
             and (accounts is None or job.account in accounts)
-            and not (job.over and not self._config.list_gap <= now - job.ended <= query.time_window.seconds)
+            and not (job.over and not gap <= now - job.ended <= query.time_window.seconds)
         ]
         return await self._show(shown)
+
+    def _names(self, name: str) -> list[str]:
+        """Return the names that a filter selects; the gateway compares slurmrestd's answers with only one."""
+        return name.split(",") if self._over_ssh else [name]
 
     async def job(self, job_id: str) -> list[Job]:
         """Return one job or array."""
         if not job_id.isdigit():
+            if not self._over_ssh:
+                raise SchedulerError.rest_answered(_UNKNOWN_JOB)
             raise SchedulerError.query_answered(1, f"sacct: fatal: Bad job/step specified: {job_id}\n")
         return await self._show(self._jobs.find(job_id))
 
     async def _show(self, jobs: Sequence[EmbeddedJob]) -> list[Job]:
+        if not self._over_ssh:
+            return await asyncio.to_thread(rest_views.show, jobs, self._views.record)
         return as_parsed(await asyncio.to_thread(self._views.show, jobs), self._config.buffer_limit)
 
     async def metadata(self, job_id: str) -> list[JobMetadata]:

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firecrest_sandbox.errors import SchedulerError
-from firecrest_sandbox.runners.embedded.directives import JobSpec, SbatchError, read_spec, script_path
+from firecrest_sandbox.runners.embedded.directives import (
+    JobSpec,
+    QuotaError,
+    SbatchError,
+    read_spec,
+    rest_spec,
+    script_path,
+)
 from firecrest_sandbox.runners.embedded.inventory import FEATURES
 
 if TYPE_CHECKING:
@@ -16,19 +23,21 @@ if TYPE_CHECKING:
     from firecrest_sandbox.records import JobDescription
 
 _OVER_QUOTA = (
-    "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"
+    "QOSMaxSubmitJobPerUserLimit\n"
     "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
-    "(job submit limit, user's size and/or time limits)\n"
+    "(job submit limit, user's size and/or time limits)"
 )
 """Output of sbatch 22.05 for a submission beyond a QOS's MaxSubmitJobsPerUser."""
 
 
-def read_submission(description: JobDescription) -> JobSpec:
+def read_submission(description: JobDescription, *, over_rest: bool = False) -> JobSpec:
     """Return the requirements of a job, from the request and its script.
 
     Raises:
         SbatchError: the script cannot be read, or sbatch would refuse it.
     """
+    if over_rest:
+        return rest_spec(description)
     if not description.script_path:
         return read_spec(description, description.script, "sbatch")
     path = Path(script_path(description))
@@ -65,8 +74,17 @@ def check_quota(spec: JobSpec, unfinished: int, limit: int | None) -> None:
     """Check that a submission stays within the limit of unfinished jobs.
 
     Raises:
-        SchedulerError: 403; it exceeds the limit.
+        QuotaError: it exceeds the limit.
     """
     tasks = 1 if spec.array is None else len(spec.array.indices)
     if limit is not None and unfinished + tasks > limit:
-        raise SchedulerError.over_quota(_OVER_QUOTA)
+        raise QuotaError(_OVER_QUOTA)
+
+
+def refusal(error: SbatchError, *, over_rest: bool) -> SchedulerError:
+    """Return the answer to a refused submission."""
+    if over_rest:
+        return SchedulerError.rest_answered(error.reason)
+    if isinstance(error, QuotaError):
+        return SchedulerError.over_quota(error.stderr)
+    return SchedulerError.answered(1, error.stderr)

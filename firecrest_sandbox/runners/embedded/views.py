@@ -73,6 +73,12 @@ class JobViews:
             JobTime(elapsed=_elapsed(job), start=start, end=end, limit=job.time_limit),
         )
 
+    def record(self, job: EmbeddedJob, job_id: str) -> Job:
+        """Return the record of one job with the given id."""
+        if job.state is State.PENDING:
+            return self._waiting(job)
+        return self._cached(job) if job.over and job_id == job.display_id else self._accounted(job, job_id)
+
     def _cached(self, job: EmbeddedJob) -> Job:
         """Return the record of an ended job. It is final, so the steps are read only once."""
         if job not in self._ended:

@@ -71,7 +71,7 @@ class SlurmRunner:
         ids = (line.split("|")[:2] for line in listed.text.splitlines())
         return sorted({array_id for array_id, *_ in ids if array_id in known})
 
-    async def submit(self, description: JobDescription) -> SubmissionReceipt:
+    async def submit(self, description: JobDescription, *, over_rest: bool = False) -> SubmissionReceipt:  # noqa: ARG002  embedded only
         """Run sbatch with the options of the real gateway."""
         argv = [
             "sbatch",

@@ -41,7 +41,7 @@ async def queue(server: ServerState, name: str, script: str) -> TransferJob:
         env={"PATH": "/bin:/usr/bin/:/usr/local/bin/"},
         script=script,
     )
-    receipt = await server.runner.submit(description)
+    receipt = await server.submit(description)
     return TransferJob(
         job_id=receipt.job_id,
         system=server.config.system,

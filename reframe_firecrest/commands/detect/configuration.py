@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import indent
 
 from reframe_firecrest.commands.detect.groups import MAX_GROUPS, NodeGroup, reframe_name
 from reframe_firecrest.commands.detect.survey import Survey
+from reframe_firecrest.model.node_sets import expand_nodes
+from reframe_firecrest.model.system import ReservationInfo
 
-FEWEST_JOBS, MOST_JOBS = 4, 32
-"""`max_jobs` is the number of nodes within these limits."""
+MAX_JOBS = 64
+"""Jobs of a partition at a time. They wait in Slurm's queue, so the number of nodes does not limit them."""
+
+QUEUE_IS_FULL = "MaxSubmitJob"
+"""Part of Slurm's names for the limits of submitted jobs, such as ``QOSMaxSubmitJobPerUserLimit``."""
 
 _FEATURE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 """Pattern of features in ReFrame's schema."""
@@ -58,12 +64,16 @@ _TAIL = """\
             "cc": "gcc",
             "cxx": "g++",
             "ftn": "gfortran",
+            # Tests select an environment by its features: these compilers know OpenMP.
+            "features": ["openmp"],
+            "extras": {{"omp_flag": "-fopenmp"}},
             "target_systems": [{name}],
         }},
     ],
     "general": [
         {{
-            # EDIT: True, if `module` is defined only in login shells.
+            # EDIT: True, if `module` or other commands are defined only in login shells, as on CSCS's
+            # systems.
             "use_login_shell": False,
             # Polling is cheap: it reads the state that the plugin has and sends no request.
             "poll_rate_min": 2,
@@ -116,13 +126,16 @@ def _partition(group: NodeGroup, survey: Survey) -> str:
         f'    "descr": {_text(_description(group))},',
         '    "scheduler": "firecrest-scheduler",',
         '    "launcher": "firecrest-srun",',
-        *_comment(_about_access(group, survey)),
+        *_comment([*_about_access(group, survey), *_about_reservations(group, survey)]),
         *_list("access", group.access(survey.account)),
         "    # EDIT: the environments for tests in this partition; they are defined below.",
         '    "environs": ["builtin"],',
         "    # The nodes' features in Slurm; `remote` marks a system reached through FirecREST.",
         *_list("features", dict.fromkeys(features)),
-        f'    "max_jobs": {min(max(len(group.nodes), FEWEST_JOBS), MOST_JOBS)},',
+        *_memory(group),
+        "    # Jobs wait in Slurm's queue. If it is full for you, a submission is repeated.",
+        f'    "max_jobs": {MAX_JOBS},',
+        f'    "sched_options": {{"resubmit_on_errors": [{_text(QUEUE_IS_FULL)}]}},',
         "    # FirecREST does not report the partition's limits.",
         '    # EDIT: "time_limit": "10m", for tests without a time limit of their own.',
         "},",
@@ -144,6 +157,45 @@ def _about_access(group: NodeGroup, survey: Survey) -> list[str]:
             "copy this one and add --constraint=... to it."
         )
     return about
+
+
+def _about_reservations(group: NodeGroup, survey: Survey) -> list[str]:
+    """Return a sentence for each reservation of some of a group's nodes."""
+    names = {node.name for node in group.nodes}
+    return [
+        f"EDIT: --reservation={_plain([entry.name])}, if you may use it"
+        f" ({_plain([entry.nodes], ',[]')}{_period(entry)})."
+        for entry in survey.reservations
+        if names.intersection(_expanded(entry.nodes))
+    ]
+
+
+def _expanded(nodes: str) -> list[str]:
+    try:
+        return expand_nodes(nodes)
+    except ValueError:
+        return []
+
+
+def _period(reservation: ReservationInfo) -> str:
+    moments = [
+        (word, time.strftime("%Y-%m-%d %H:%M", time.gmtime(moment)))
+        for word, moment in (("from", reservation.start), ("to", reservation.end))
+        if moment
+    ]
+    return "".join(f" {word} {moment}" for word, moment in moments) + (" UTC" if moments else "")
+
+
+def _memory(group: NodeGroup) -> list[str]:
+    """Return the memory of a node, and the resource by which tests request memory."""
+    sizes = [node.memory for node in group.nodes if node.memory]
+    if not sizes:
+        return []
+    return [
+        "    # Memory of a node in MiB, the smallest if they differ, and how tests request it.",
+        f'    "extras": {{"mem_per_node": {min(sizes)}}},',
+        '    "resources": [{"name": "memory", "options": ["--mem={size}"]}],',
+    ]
 
 
 def _description(group: NodeGroup) -> str:
@@ -173,6 +225,6 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _plain(names: Sequence[str]) -> str:
+def _plain(names: Sequence[str], also: str = "") -> str:
     """Join names from the gateway for a comment; no character in them can end the line."""
-    return ", ".join(re.sub(r"[^\w.@+-]", "?", name) for name in names)
+    return ", ".join(re.sub(rf"[^\w.@+{re.escape(also)}-]", "?", name) for name in names)

@@ -119,7 +119,7 @@ def _state(output: _Output, name: str) -> ModulesState:
 
 def _without_annotations(line: str) -> str:
     """Return the name in a line of a list, such as ``gcc/12.2(default)``; headings end with a colon."""
-    return "" if line.endswith(":") else re.sub(r"\([^)]*\)", "", line)
+    return "" if line.endswith(":") else re.sub(r"\([^)]*\)", "", line).strip()
 
 
 def _modules(names: Iterable[str]) -> tuple[str, ...]:

@@ -75,9 +75,7 @@ def _of_system(site: Any, file: Path, targets: Sequence[Target]) -> Iterator[Mod
     modules_system = _modules_system(site)
     if isinstance(modules_system.backend, NoModImpl):
         return
-    # An existing snapshot must not be read: it may be what has to be replaced.
-    site.add_sticky_option("systems/modules_system", "nomod")
-    partitions = {partition.name: partition for partition in System.create(site).partitions}
+    partitions = {partition.name: partition for partition in _system_without_modules(site).partitions}
     for target in targets:
         partition = partitions[target.partition]
         for environ in partition.environs:
@@ -89,6 +87,16 @@ def _of_system(site: Any, file: Path, targets: Sequence[Target]) -> Iterator[Mod
                 _option(site, "use_login_shell"),
             )
             yield ModulesTarget(target, environ.name, snapshot_path(target, file), setup)
+
+
+def _system_without_modules(site: Any) -> System:
+    """Return the selected system; an existing snapshot, which may have to be replaced, is not read."""
+    option = "systems/modules_system"
+    site.add_sticky_option(option, "nomod")
+    try:
+        return System.create(site)
+    finally:
+        site.remove_sticky_option(option)
 
 
 def _modules_system(site: Any) -> ModulesSystem:

@@ -10,7 +10,7 @@ from pathlib import Path
 from reframe_firecrest.commands.detect.groups import NodeGroup, node_groups, reframe_name
 from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model.errors import DetectionError
-from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
+from reframe_firecrest.model.system import AccountInfo, Cluster, ReservationInfo, SystemInfo
 from reframe_firecrest.session.registry import connect
 from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
@@ -32,12 +32,14 @@ class Survey:
         groups: groups of nodes, each of which becomes a partition of ReFrame.
         account: the account to charge; None if jobs need not name one.
         other_accounts: the user's other accounts.
+        reservations: the system's reservations.
     """
 
     system: SystemInfo
     groups: Sequence[NodeGroup]
     account: str | None = None
     other_accounts: tuple[str, ...] = ()
+    reservations: tuple[ReservationInfo, ...] = ()
 
 
 def make_survey(
@@ -47,7 +49,7 @@ def make_survey(
 
     Args:
         system: the system.
-        cluster: its nodes and partitions.
+        cluster: its nodes, partitions and reservations.
         accounts: the user's accounts.
         chosen: the account in the settings, which takes precedence over the user's default.
 
@@ -59,7 +61,7 @@ def make_survey(
         raise DetectionError(f"the gateway lists no partition of {system.name!r} with nodes")
     account = chosen or next((entry.name for entry in accounts if entry.default), None)
     others = tuple(entry.name for entry in accounts if entry.name != account)
-    return Survey(system, groups, account, others)
+    return Survey(system, groups, account, others, tuple(cluster.reservations))
 
 
 def survey_system(settings: Settings, connect: Connect = connect) -> Survey:

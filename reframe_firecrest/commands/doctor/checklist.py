@@ -12,6 +12,7 @@ from reframe_firecrest.commands.doctor.context import CheckContext, DiagnosisTar
 from reframe_firecrest.commands.doctor.files import check_base_directory, check_storage, check_transfer
 from reframe_firecrest.commands.doctor.findings import Finding, Status, of_error, red, skipped
 from reframe_firecrest.commands.doctor.jobs import check_job
+from reframe_firecrest.commands.doctor.modules import check_modules
 from reframe_firecrest.commands.doctor.system import check_account, check_limits, check_services, check_system
 from reframe_firecrest.commands.doctor.timing import check_clock, check_latency
 from reframe_firecrest.model.errors import FirecrestError
@@ -67,6 +68,9 @@ CHECKS = (
 )
 """Checks of every diagnosis, in this order."""
 
+MODULES = Check("modules", check_modules, ("settings",), "run `reframe-firecrest detect --modules`")
+"""Check of a configuration's snapshots."""
+
 TRANSFER = Check(
     "transfer",
     check_transfer,
@@ -84,6 +88,8 @@ def checks_of(target: DiagnosisTarget, *, transfer: bool, job: bool) -> Sequence
         job: include a job in each partition.
     """
     checks = list(CHECKS)
+    if target.config is not None:
+        checks.append(MODULES)
     if transfer:
         checks.append(TRANSFER)
     if job:

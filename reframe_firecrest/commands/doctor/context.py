@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model.capabilities import Capabilities
@@ -21,10 +22,12 @@ class DiagnosisTarget:
         settings: connection to the system.
         partitions: ReFrame's names of its partitions, each with the options of sbatch that place a job in
             the partition. The empty name stands for the environment's settings, which have no partition.
+        config: ReFrame's configuration file; None if there is none.
     """
 
     settings: Settings
     partitions: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"": ()})
+    config: Path | None = None
 
 
 @dataclass

@@ -57,7 +57,7 @@ async def check_storage(context: CheckContext) -> Finding:
     That is the storage's public URL (``lib/datatransfers/s3/s3_datatransfer.py`` of FirecREST v2.5). The
     gateway issues presigned URLs only together with a transfer job.
     """
-    if limitation := missing_storage(context.capabilities):
+    if limitation := missing_storage(context.capabilities, context.settings.direct_upload_max):
         return yellow(limitation.problem, limitation.remedy)
     url = context.capabilities.storage_url
     if url is None:

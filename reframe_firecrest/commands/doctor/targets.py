@@ -35,15 +35,15 @@ def diagnosis_targets(
         raise DetectionError(
             f"the configuration {file} has no {system!r} that uses FirecREST; check --system; it has: {known}"
         )
-    return _group(chosen)
+    return _group(chosen, file)
 
 
-def _group(targets: Sequence[Target]) -> list[DiagnosisTarget]:
+def _group(targets: Sequence[Target], file: Path) -> list[DiagnosisTarget]:
     groups: dict[tuple[object, ...], list[Target]] = {}
     for target in targets:
         key = (*target.settings.session_key, target.settings.account)
         groups.setdefault(key, []).append(target)
     return [
-        DiagnosisTarget(group[0].settings, {target.name: target.options for target in group})
+        DiagnosisTarget(group[0].settings, {target.name: target.options for target in group}, file)
         for group in groups.values()
     ]

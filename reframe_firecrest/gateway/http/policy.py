@@ -140,6 +140,8 @@ _MESSAGES: tuple[tuple[re.Pattern[str], type[errors.GatewayError]], ...] = (
     # real gateway when slurmctld was killed.
     (re.compile("Channel not open|Command execution timeout limit exceeded"), errors.OutageError),
     (re.compile("No SSH credentials found for user"), errors.AuthError),
+    # A command of the scheduler; file commands get 413.
+    (re.compile("Command output exceeded buffer limit"), errors.TooLargeError),
     (re.compile(NO_SPACE), errors.NoSpaceError),
     (re.compile("Remote process failed with exit status:124"), errors.OperationTimeoutError),
     (re.compile("Remote process failed with exit status:"), errors.RejectedError),

@@ -6,6 +6,7 @@ blocking call. So it is not used: each method here sends one request, and the ca
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,7 +70,9 @@ class Client:
 
     async def post_file(self, endpoint: str, form: Form, name: str, content: bytes) -> None:
         """POST a form with a file; an answer that cannot be decoded does not come from the gateway."""
-        (await self._send("POST", endpoint, data=form, files={"file": (name, content)})).json()
+        # See the client of v2: a file that is closed frees its memory at once.
+        with io.BytesIO(content) as file:
+            (await self._send("POST", endpoint, data=form, files={"file": (name, file)})).json()
 
     async def delete(self, endpoint: str, form: Form | None = None) -> Any:
         """DELETE, with a form; return the decoded answer, None for an empty one."""

@@ -9,6 +9,7 @@ that they exist. pyfirecrest builds the URLs, the authorization and tracing head
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,11 +69,14 @@ class Client(firecrest.v2.AsyncFirecrest):
 
     async def upload_direct(self, system: str, content: bytes, directory: str, name: str) -> None:
         """Put a small file into a directory."""
-        response = await self._post_request(
-            endpoint=f"/filesystem/{system}/ops/upload",
-            params={"path": directory},
-            files={"file": (name, content)},
-        )
+        # httpx's request and response refer to each other, so the body stays in memory until the next garbage
+        # collection. A file that is closed frees it at once.
+        with io.BytesIO(content) as file:
+            response = await self._post_request(
+                endpoint=f"/filesystem/{system}/ops/upload",
+                params={"path": directory},
+                files={"file": (name, file)},
+            )
         self._check_response(response, 204)
 
     async def download_direct(self, system: str, path: str, limits: Limits | None = None) -> bytes:

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from reframe_firecrest.gateway.field_types import Count, Name, NodeName, NodeSet, names, node_states, valid
+from reframe_firecrest.gateway.field_types import (
+    Count,
+    Name,
+    NodeName,
+    NodeSet,
+    Seconds,
+    names,
+    node_states,
+    valid,
+)
 from reframe_firecrest.model.system import AccountInfo, NodeInfo, PartitionInfo, ReservationInfo
 
 
@@ -37,6 +46,8 @@ class _Node(BaseModel):
     cpus: Count | None = None
     allocated: Count | None = Field(default=None, alias="allocCpus")
     idle: Count | None = Field(default=None, alias="idleCpus")
+    memory: Count | None = Field(default=None, alias="allocMemory")
+    """All memory of the node, in MiB: FirecREST fills this field from sinfo's ``%m`` (2.5.6)."""
 
 
 class _Nodes(BaseModel):
@@ -56,6 +67,8 @@ class _Partitions(BaseModel):
 class _Reservation(BaseModel):
     name: Name
     nodes: NodeSet = Field(default="", alias="nodeList")
+    start: Seconds = Field(default=None, alias="startTime")
+    end: Seconds = Field(default=None, alias="endTime")
 
 
 class _Reservations(BaseModel):
@@ -82,6 +95,7 @@ def parse_nodes(answer: object) -> list[NodeInfo]:
             cpus=node.cpus or 0,
             allocated=node.allocated or 0,
             idle=node.idle or 0,
+            memory=node.memory or 0,
         )
         for node in valid(_Node, _Nodes.model_validate(answer).nodes, "node")
     ]
@@ -96,7 +110,7 @@ def parse_partitions(answer: object) -> list[PartitionInfo]:
 def parse_reservations(answer: object) -> list[ReservationInfo]:
     """Parse the answer of ``/status/{system}/reservations``."""
     found = valid(_Reservation, _Reservations.model_validate(answer).reservations, "reservation")
-    return [ReservationInfo(entry.name, entry.nodes) for entry in found]
+    return [ReservationInfo(entry.name, entry.nodes, entry.start, entry.end) for entry in found]
 
 
 def parse_accounts(answer: object) -> list[AccountInfo]:

@@ -98,7 +98,10 @@ class Filesystem:
         async def ask() -> list[RemoteFile]:
             return schemas.parse_listing(await self._client.get_json(self._fs("ops/ls"), params))
 
-        return await self._call(operations.LIST_FILES, ask)
+        try:
+            return await self._call(operations.LIST_FILES, ask)
+        except errors.TooLargeError as error:
+            raise self._deployment.too_much_output(operations.LIST_FILES.name, error) from None
 
     async def upload(self, local: Path, remote: str, progress: Progress | None = None) -> str:
         """Upload a file; see the protocol."""

@@ -6,7 +6,7 @@ import asyncio
 import posixpath
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import httpx
@@ -19,16 +19,21 @@ from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.v2 import cluster_schemas, schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.gateway.v2.filesystem import Filesystem
+from reframe_firecrest.gateway.v2.inline_job import inline_job
 from reframe_firecrest.gateway.v2.job_list import JobList
 from reframe_firecrest.gateway.v2.systems import System, gateway_status, parse_systems, system_info
 from reframe_firecrest.gateway.v2.transfers import Transfers
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.capabilities import ConnectionMode
 from reframe_firecrest.model.gateway_status import GatewayStatus
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 
 Result = TypeVar("Result")
+
+NOT_IMPLEMENTED = 501
+"""Status with which a gateway refuses to submit a path. Source: ``slurm_client.py`` of FirecREST v2."""
 
 
 class GatewayV2(Filesystem):
@@ -138,11 +143,29 @@ class GatewayV2(Filesystem):
         return f"/compute/{self._system}/jobs" + (f"/{job_id}" if job_id else "")
 
     async def submit(self, script: str, directory: str, account: str | None) -> str:
-        """Submit a script on the system."""
+        """Submit a script on the system; inline, if the gateway can't submit a path."""
+        if self._deployment.capabilities.connection_mode is ConnectionMode.REST:
+            return await self._submit_inline(script, directory, account)
         job: dict[str, object] = {"working_directory": directory, "scriptPath": script}
         if account:
             job["account"] = account
+        try:
+            return await self._submit(job)
+        except errors.RejectedError as error:
+            if error.status != NOT_IMPLEMENTED:
+                raise
+            self._deployment.submits_by_slurmrestd()
+            return await self._submit_inline(script, directory, account)
 
+    async def _submit_inline(self, script: str, directory: str, account: str | None) -> str:
+        """Submit the content of a script. It is read from the system, where it may have been completed."""
+        content = await self._call(
+            operations.DOWNLOAD, lambda: self._client.download_direct(self._system, script)
+        )
+        text = content.decode("utf-8", "surrogateescape")
+        return await self._submit(inline_job(text, directory, account, self._where))
+
+    async def _submit(self, job: Mapping[str, object]) -> str:
         async def ask() -> str:
             try:
                 return schemas.parse_job_id(await self._client.post_json(self._jobs(), {"job": job}, 201))
@@ -192,6 +215,8 @@ class GatewayV2(Filesystem):
                 return await self._call(operations.ASK_JOB, ask)
         except errors.NotFoundError:
             return []
+        except errors.TooLargeError as error:
+            raise self._deployment.too_much_output(operations.ASK_JOB.name, error) from None
 
     async def script(self, job_id: str) -> str:
         """Query a job's script."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.capabilities import ConnectionMode
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 
@@ -49,7 +49,6 @@ REQUEST_TIME = 0.3
 """Seconds that a request for jobs is assumed to take until one was measured: it costs the gateway two Slurm
 commands."""
 
-_TOO_LONG = re.compile("Command output exceeded buffer limit")
 _WINDOWS = (("1h", 3000), ("8h", 28_000), ("24h", 85_000), ("3d", 258_000))
 _WIDEST_WINDOW = "7d"
 
@@ -134,6 +133,10 @@ class JobList:
             UnlistableError: all forms fail, but a job can be queried by its id.
             GatewayError: the gateway fails.
         """
+        if self._deployment.capabilities.connection_mode is not ConnectionMode.SSH:
+            # slurmrestd lists all jobs, and the gateway picks those with exactly the given name. So a list by
+            # names costs as much as all of them, and is empty for several names.
+            names, instead = (), instead if len(instead) == 1 else ()
         window = time_window(clock() - seen_since)
 
         async def ask() -> list[JobPart]:
@@ -271,8 +274,7 @@ class JobList:
         if isinstance(error, _PASSING):
             return False
         self._failures[form] = self._failures.get(form, 0) + 1
-        lasting = isinstance(error, errors.FinalError) or _TOO_LONG.search(str(error)) is not None
-        return lasting or self._failures[form] >= TRIES
+        return isinstance(error, errors.FinalError) or self._failures[form] >= TRIES
 
     def _is_broken(self, form: str) -> bool:
         return self._broken.get(form, 0.0) > time.monotonic()

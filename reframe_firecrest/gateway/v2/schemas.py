@@ -97,7 +97,8 @@ def parse_jobs(answer: object) -> list[JobPart]:
                 exit_code=job.status.exit_code,
                 nodes=job.nodes,
                 submitted=time.submission,
-                end=time.end,
+                # slurmrestd reports 0 for a time that is not known yet.
+                end=time.end or None,
                 working_directory="" if cut else job.directory,
                 node_count=job.node_count or 0,
                 elapsed=time.elapsed or 0.0,

@@ -129,6 +129,7 @@ class TestWithoutAGateway:
 
     def test_json_and_the_configuration_do_not_share_standard_output(self, tmp_path: Path) -> None:
         assert "--json requires --output or --config" in self.refused(detect(tmp_path, "--json"))
+        assert "--system requires --config" in self.refused(detect(tmp_path, "--system", "alps"))
 
     def test_a_configuration_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         assert "gone.py can't be used" in self.refused(detect(tmp_path, "--config", "gone.py"))

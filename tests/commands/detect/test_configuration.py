@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,19 @@ from typing import Any
 import pytest
 import reframe.core.config
 
-from reframe_firecrest.commands.detect.configuration import MOST_JOBS, configuration
+from reframe_firecrest.commands.detect.configuration import MAX_JOBS, configuration
 from reframe_firecrest.commands.detect.survey import Survey, make_survey, survey_system
 from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.errors import AuthError, DetectionError, TransientError
-from reframe_firecrest.model.system import AccountInfo, Cluster, NodeInfo, PartitionInfo, SystemInfo
+from reframe_firecrest.model.system import (
+    AccountInfo,
+    Cluster,
+    NodeInfo,
+    PartitionInfo,
+    ReservationInfo,
+    SystemInfo,
+)
+from tests.conftest import PROJECT
 from tests.gateway.helpers import SECRET, make_settings
 from tests.session.fakes import FakeGateway
 
@@ -88,10 +97,71 @@ def test_the_account_of_the_settings_goes_before_the_default(tmp_path: Path) -> 
     assert "another: users, staff." in text
 
 
-@pytest.mark.parametrize(("count", "jobs"), [(1, 4), (9, 9), (100, MOST_JOBS)])
-def test_jobs_at_a_time_follow_the_number_of_nodes(count: int, jobs: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 100])
+def test_jobs_at_a_time_are_what_the_queue_accepts(count: int, tmp_path: Path) -> None:
     text = configuration(survey({f"n{number}": "mc" for number in range(count)}))
-    assert load(text, tmp_path)["partitions"][0]["max_jobs"] == jobs
+    [partition] = load(text, tmp_path)["partitions"]
+    assert partition["max_jobs"] == MAX_JOBS
+    [pattern] = partition["sched_options"]["resubmit_on_errors"]
+    for limit in ("QOSMaxSubmitJobPerUserLimit", "AssocMaxSubmitJobLimit", "QOSMaxSubmitJobPerAccountLimit"):
+        assert re.search(pattern, f"sbatch: error: {limit}\nsbatch: error: Batch job submission failed")
+    assert not re.search(pattern, "sbatch: error: QOSMaxWallDurationPerJobLimit")
+
+
+def test_login_shells_are_a_decision_for_a_person() -> None:
+    before, line = re.findall(r"(.*\n.*\n)( *\"use_login_shell\": False,)", configuration(survey()))[0]
+    assert "EDIT: True, if `module`" in before
+    assert line
+
+
+def test_no_sample_check_disappears_for_lack_of_a_feature(tmp_path: Path) -> None:
+    system = load(configuration(survey()), tmp_path)
+    have = {"remote", *system["partitions"][0]["features"]}
+    text = (tmp_path / "site.py").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(compile(text, "site.py", "exec"), names)
+    [environment] = names["site_configuration"]["environments"]
+    have |= {environment["name"], *environment["features"]}
+    required = {
+        name.lstrip("+")
+        for check in (PROJECT / "checks").glob("*.py")
+        for names in re.findall(r"valid_\w+ = \[(.*?)\]", check.read_text(encoding="utf-8"))
+        for name in re.findall(r'"(.*?)"', names)
+    }
+    assert "openmp" in required
+    assert required - {"*"} <= have
+    assert environment["extras"] == {"omp_flag": "-fopenmp"}
+
+
+def test_the_memory_of_nodes_is_what_tests_may_request(tmp_path: Path) -> None:
+    nodes = [NodeInfo(f"n{size}", ("IDLE",), ("p",), (), 16, 0, 16, memory=size) for size in (512000, 256000)]
+    cluster = Cluster(nodes, [PartitionInfo("p", 2, 32)], [])
+    [partition] = load(configuration(make_survey(SystemInfo("daint"), cluster, [], None)), tmp_path)[
+        "partitions"
+    ]
+    assert partition["extras"] == {"mem_per_node": 256000}
+    assert partition["resources"] == [{"name": "memory", "options": ["--mem={size}"]}]
+    assert "mem_per_node" not in configuration(survey())
+
+
+def test_reservations_are_listed_with_their_times(tmp_path: Path) -> None:
+    nodes = [NodeInfo(f"nid00{number}", ("IDLE",), ("p",), (), 16, 0, 16) for number in (1, 2)]
+    reservations = [
+        ReservationInfo("maint", "nid00[1-2]", 1795410738.0, 1798002738.0),
+        ReservationInfo("always", "nid002"),
+        ReservationInfo("elsewhere", "nid009"),
+        ReservationInfo('x"\n', "nid001"),
+        ReservationInfo("odd", "nid00[1-"),
+    ]
+    cluster = Cluster(nodes, [PartitionInfo("p", 2, 32)], reservations)
+    text = configuration(make_survey(SystemInfo("daint"), cluster, [], None))
+    load(text, tmp_path)
+    begin, end = "2026-11-23 05:12", "2026-12-23 05:12"
+    assert f"--reservation=maint, if you may use it (nid00[1-2] from {begin} to {end} UTC)." in text
+    assert "--reservation=always, if you may use it (nid002)." in text
+    assert "--reservation=x??," in text
+    assert "elsewhere" not in text
+    assert "odd" not in text
 
 
 def test_a_topology_prefix_is_named_only_if_reframe_would_not_look_there(tmp_path: Path) -> None:

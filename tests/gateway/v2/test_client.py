@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from importlib.metadata import version
+from typing import Any
 
 import firecrest.v2
 import httpx
@@ -107,3 +108,26 @@ class TestPyfirecrest:
     def test_it_has_each_attribute_that_is_set(self, name: str) -> None:
         client = firecrest.v2.AsyncFirecrest("http://gateway.test", authorization=object(), verify=False)
         assert hasattr(client, name), f"{self.RELEASE} has no attribute {name}: adapt gateway/v2/client.py"
+
+
+def test_what_was_uploaded_is_freed_although_httpx_keeps_the_request() -> None:
+    files: list[Any] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert b"content" in request.read()
+        return answer(204)
+
+    async def work() -> None:
+        client = make_client(handler)
+        post = client._post_request
+
+        async def note(**options: Any) -> Any:
+            files.append(options["files"]["file"][1])
+            answered: httpx.Response = await post(**options)
+            return answered
+
+        client._post_request = note
+        await client.upload_direct("system", b"content", "/run", "name")
+
+    run(work())
+    assert [file.closed for file in files] == [True]
