@@ -36,5 +36,5 @@ class TransferAccount:
             self._gateway.charge_transfers_to(account)
             self._settled = True
         elif limitation := missing_account(self._capabilities, account):
-            _LOGGER.warning("large files can't be transferred: %s", limitation)
+            _LOGGER.warning("large outputs can't be fetched: %s", limitation)
             self._capabilities = Capabilities()

@@ -43,7 +43,9 @@ def check_data(block: Block) -> None:
 
 def check_python(block: Block, directory: Path) -> None:
     """Have ReFrame read settings and checks, read pieces of settings as a run would, compile all else."""
-    if is_settings(block):
+    if block.mark("compiled") is not None:
+        compile(block.text, str(block), "exec")
+    elif is_settings(block):
         _check_settings(block, directory)
     elif is_check(block):
         _check_check(block, directory)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.model.directives import names_account, open_mode, with_directive
+from reframe_firecrest.model.directives import (
+    account_in,
+    directive,
+    names_account,
+    open_mode,
+    options_of,
+    with_directive,
+)
 
 
 def script(*directives: str) -> str:
@@ -51,6 +58,30 @@ def test_nothing_else_is_taken_for_an_account(directive: str) -> None:
 
 def test_behind_the_first_command_there_are_no_directives() -> None:
     assert not names_account(script() + "\n#SBATCH -A users\n")
+
+
+def test_the_last_account_counts() -> None:
+    assert account_in(script()) is None
+    assert account_in(script("#SBATCH -A users", "#SBATCH --account=staff")) == "staff"
+
+
+def test_an_option_may_be_an_entire_directive() -> None:
+    assert directive("-A users") == "#SBATCH -A users"
+    assert directive("#BSUB -q normal") == "#BSUB -q normal"
+
+
+def test_all_options_are_read() -> None:
+    given = script(
+        "#SBATCH --ntasks=2 -N1", "#SBATCH -p normal --exclusive", "#SBATCH --time 5", "#SBATCH hetjob"
+    )
+    assert [*options_of(given)] == [
+        ("ntasks", "2"),
+        ("N", "1"),
+        ("p", "normal"),
+        ("exclusive", ""),
+        ("time", "5"),
+        ("hetjob", ""),
+    ]
 
 
 def test_the_last_mode_counts() -> None:

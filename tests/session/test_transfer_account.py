@@ -26,7 +26,7 @@ def test_a_missing_account_is_reported_once_before_a_transfer_needs_it(stage: St
     stage.gateway.capabilities = DEMANDING
     stage.submitted(stage.submit("a"), stage.submit("b"))
     found = [text for _, text in stage.said() if NO_ACCOUNT in text]
-    assert found == [f"large files can't be transferred: {NO_ACCOUNT}; {PLACES_OF_ACCOUNT}"]
+    assert found == [f"large outputs can't be fetched: {NO_ACCOUNT}; {PLACES_OF_ACCOUNT}"]
 
 
 def test_an_array_is_refused_where_its_parts_cannot_be_told_apart(stage: Stage) -> None:

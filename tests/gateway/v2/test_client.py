@@ -123,7 +123,8 @@ def test_what_was_uploaded_is_freed_although_httpx_keeps_the_request() -> None:
 
         async def note(**options: Any) -> Any:
             files.append(options["files"]["file"][1])
-            return await post(**options)
+            answered: httpx.Response = await post(**options)
+            return answered
 
         client._post_request = note
         await client.upload_direct("system", b"content", "/run", "name")
