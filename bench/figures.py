@@ -8,7 +8,6 @@ from bench.cases import Case, Options
 from bench.figure import NOT_PASSED, Figure, Found, only_passed, ratio
 from bench.runs import Run
 from bench.spread import Spread
-from reframe_firecrest.settings import Settings
 
 SLOWDOWN = {20: 2.0, 100: 1.3, 500: 1.2}
 """Targets of the wall time at 200 ms latency relative to 0 ms, by the number of tests."""
@@ -19,8 +18,8 @@ SHARED_FACTOR = 1.3
 FETCHED_FACTOR = 1.2
 MEMORY_MB = 100.0
 
-POLL_MIN: float = Settings.model_fields["poll_interval_min"].default
-"""Seconds of a tick."""
+TICK_S = 1.0
+"""Seconds in which there may be one request for the state of jobs."""
 
 
 def figures(options: Options, found: Found) -> list[Figure]:
@@ -72,11 +71,11 @@ def _slowdown(passed: Found, size: int) -> Figure:
 
 
 def _ticks(run: Run) -> float:
-    return max(1.0, (run.session_s or run.wall_s) / POLL_MIN)
+    return max(1.0, (run.session_s or run.wall_s) / TICK_S)
 
 
 def _status(passed: Found, size: int) -> Figure:
-    name = f"status requests a tick of {POLL_MIN:g} s"
+    name = f"status requests a tick of {TICK_S:g} s"
     worst = _worst(_plain(passed, size), lambda run: (run.lists + run.singles) / _ticks(run))
     if worst is None:
         return Figure(name, f"{size} tests", target=1.0, remark=_unmeasured(size))

@@ -1,3 +1,3 @@
 """The version, in one place: the build, the command line and the user agent read it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -12,12 +12,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from reframe_firecrest.cli.completion import run_names
 from reframe_firecrest.cli.exit_codes import fail
 from reframe_firecrest.commands.status.table import render
 from reframe_firecrest.journal.run_status import ALIVE, now_of, run_status_of
-from reframe_firecrest.journal.runs import Run, newest_run, pick, runs_in
+from reframe_firecrest.journal.runs import Run, active_run, newest_run, pick, runs_in
 from reframe_firecrest.journal.summary import SessionSummary, summarise_session
 from reframe_firecrest.model.errors import RunError
 from reframe_firecrest.settings import journal_directory
@@ -33,13 +34,17 @@ def status(
     run: Annotated[
         str | None,
         typer.Argument(
-            help="Name of a run, or a unique beginning of it; the newest run by default.",
+            help="Name of a run, or a unique beginning of it; by default the newest run that is active, "
+            "or else the newest run.",
             metavar="RUN",
             autocompletion=run_names,
         ),
     ] = None,
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Update the output until the run is over.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Update the output until the run is over; wait for a run to start."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show the tests of a run, their jobs and what they are waiting for.
@@ -49,29 +54,30 @@ def status(
 
         reframe-firecrest status --watch
 
-    In the phase `submitted`, Slurm has the job, and the column `state` shows
-    the state in Slurm. The column `queue` is the time that the job waited
-    there. The column `time` is the time in the current phase, or the total
-    time of a job that is done, failed or cancelled. Journals are in
-    FIRECREST_JOURNAL_DIR or ~/.local/state/reframe-firecrest.
+    The column `state` shows the result of a test, or what it waits for. A job
+    that is `pending` or `running` is so in Slurm. The column `queue` is the
+    time that the job waited there. The column `time` is the time in the
+    current state, or the total time of a job that has ended. Narrow terminals
+    show fewer columns. Journals are in FIRECREST_JOURNAL_DIR or
+    ~/.local/state/reframe-firecrest.
     """
     if watch and as_json:
         fail("status", "--watch excludes --json")
     directory = journal_directory(os.environ)
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH
     try:
+        if watch:
+            _watch(directory, run, console)
+            return
         selected = _find(directory, run)
         if as_json:
             sessions = [asdict(summary) for summary in _summaries(selected)]
             data = {"run": selected.name, "standing": selected.standing.value, "sessions": sessions}
             typer.echo(json.dumps(data, indent=2))
             return
-        console = Console(highlight=False)
-        if not console.is_terminal and "COLUMNS" not in os.environ:
-            console.width = WIDTH
-        if watch:
-            _watch(directory, selected, console)
-        else:
-            console.print(render(_summaries(selected)))
+        console.print(render(_summaries(selected), width=console.width))
     except RunError as error:
         fail("status", str(error))
 
@@ -87,15 +93,26 @@ def _summaries(run: Run) -> list[SessionSummary]:
     ]
 
 
-def _watch(directory: Path, run: Run, console: Console) -> None:
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
-            run = pick(runs_in(directory, run.name), run.name, directory)
-            running = run.standing in ALIVE
-            if not running:
-                # Its last lines may have been written after it was read the first time.
-                run = pick(runs_in(directory, run.name), run.name, directory)
-            live.update(render(_summaries(run), console.height if running else None), refresh=True)
-            if not running:
-                return
+def _watch(directory: Path, name: str | None, console: Console) -> None:
+    """Show a run until it is over, on a screen of its own, then print its end."""
+    run = _find(directory, name) if name is not None else _wait_for_run(directory, console)
+    # A screen of its own is drawn anew each time, so it survives a change of the terminal's size.
+    with Live(console=console, auto_refresh=False, screen=console.is_terminal, transient=True) as live:
+        while run.standing in ALIVE:
+            live.update(render(_summaries(run), console.height, console.width), refresh=True)
             time.sleep(STEP)
+            run = _find(directory, run.name)
+    # Its last lines may have been written after it was read.
+    console.print(render(_summaries(_find(directory, run.name)), width=console.width))
+
+
+def _wait_for_run(directory: Path, console: Console) -> Run:
+    """Return the active run; wait until there is one."""
+    run = active_run(directory)
+    if run is None:
+        text = f"no run is active; waiting for one in {directory} (Ctrl-C ends this)"
+        console.print(Text(text), soft_wrap=True)
+    while run is None:
+        time.sleep(STEP)
+        run = active_run(directory)
+    return run

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from reframe_firecrest.model.case_state import CaseKey, CaseState
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.job import JobHandle
 
@@ -117,6 +118,35 @@ class JobMoved(_Event):
         return cls.model_validate({"time": clock(), **spec, **asdict(handle.state)})
 
 
+class CaseMoved(_Event):
+    """Change of a test case's state; see `reframe_firecrest.model.case_state.CaseState`.
+
+    Attributes:
+        name: display name of the test.
+        where: system, partition and environment.
+        directory: local stage directory; empty until the test is set up.
+        result: ReFrame's result; empty until it is known.
+        stage: stage in which the test failed.
+    """
+
+    event: Literal["case"] = "case"
+    name: str
+    where: str
+    directory: str = ""
+    result: str = ""
+    stage: str = ""
+
+    @classmethod
+    def of(cls, case: CaseState) -> CaseMoved:
+        """Return the line for a test case's current state."""
+        return cls(time=clock(), **asdict(case))
+
+    @property
+    def key(self) -> CaseKey:
+        """Name and place."""
+        return self.name, self.where
+
+
 class Transferred(_Event):
     """Transfer of a batch of files.
 
@@ -168,7 +198,8 @@ class Closed(_Event):
 
 
 Event = Annotated[
-    Opened | Prepared | JobMoved | Transferred | Traffic | Removed | Closed, Field(discriminator="event")
+    Opened | Prepared | JobMoved | CaseMoved | Transferred | Traffic | Removed | Closed,
+    Field(discriminator="event"),
 ]
 
 ANY_EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from reframe_firecrest.journal.events import (
     ANY_EVENT,
+    CaseMoved,
     Closed,
     JobMoved,
     Opened,
@@ -20,6 +21,7 @@ from reframe_firecrest.journal.events import (
     Transferred,
 )
 from reframe_firecrest.journal.writer import SUFFIX
+from reframe_firecrest.model.case_state import CaseKey
 
 
 @dataclass
@@ -31,6 +33,8 @@ class SessionLog:
         opened: start of the session.
         jobs: last event of each job, by number.
         moves: all events of each job, by number.
+        cases: last event of each test case, in the order in which ReFrame announced them; empty in journals
+            of version 0.1.
         transfers: all transfers.
         traffic: last count of the network traffic.
         prepared: last event about the run's directory on the system; None if there is none.
@@ -43,6 +47,7 @@ class SessionLog:
     opened: Opened
     jobs: dict[int, JobMoved] = field(default_factory=dict)
     moves: dict[int, list[JobMoved]] = field(default_factory=dict)
+    cases: dict[CaseKey, CaseMoved] = field(default_factory=dict)
     transfers: list[Transferred] = field(default_factory=list)
     traffic: Traffic | None = None
     prepared: Prepared | None = None
@@ -73,6 +78,8 @@ def read(path: Path) -> SessionLog | None:
         if isinstance(event, JobMoved):
             session_log.jobs[event.number] = event
             session_log.moves.setdefault(event.number, []).append(event)
+        elif isinstance(event, CaseMoved):
+            session_log.cases[event.key] = event
         elif isinstance(event, Transferred):
             session_log.transfers.append(event)
         elif isinstance(event, Traffic):

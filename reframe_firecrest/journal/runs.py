@@ -8,10 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reframe_firecrest.journal.reader import SessionLog, read, session_logs
+from reframe_firecrest.journal.file_time import age_of
+from reframe_firecrest.journal.reader import SessionLog, session_logs
 from reframe_firecrest.journal.run_status import RunStatus, run_status_of, silence_of
 from reframe_firecrest.journal.writer import SUFFIX
 from reframe_firecrest.model.errors import RunError
+
+RECENT = 600.0
+"""Seconds without a line after which a journal is not looked at in the search for an active run."""
 
 
 @dataclass(frozen=True)
@@ -83,22 +87,41 @@ def names_in(directory: Path, beginning: str = "") -> list[str]:
 
 
 def newest_run(directory: Path) -> Run:
-    """Return the run that started last.
+    """Return the active run that started last, or else the run that started last.
 
     Raises:
         RunError: the directory has no run, or its journal can't be read.
     """
+    active = active_run(directory)
+    if active is not None:
+        return active
     # Names begin with the start time, so the first valid journal is the newest.
-    for path in sorted(directory.glob(f"*{SUFFIX}"), reverse=True):
-        try:
-            session_log = read(path)
-        except OSError as error:
-            raise RunError(f"{path} can't be read: {error.strerror or error}") from None
-        if session_log is not None:
-            return pick(runs_in(directory, session_log.opened.run), session_log.opened.run, directory)
+    for name in names_in(directory):
+        runs = [run for run in runs_in(directory, name) if run.name == name]
+        if runs:
+            return runs[0]
     raise RunError(
         f"there is no run in {directory}; set FIRECREST_JOURNAL_DIR if your journals are elsewhere"
     )
+
+
+def active_run(directory: Path) -> Run | None:
+    """Return the run that started last of those that are running for certain; None if there is none.
+
+    Raises:
+        RunError: a journal can't be read.
+    """
+    # A running session writes its journal once a minute, so most journals need not be read.
+    recent = {
+        path.name.partition(".")[0]
+        for path in directory.glob(f"*{SUFFIX}")
+        if (age := age_of(path)) is None or age < RECENT
+    }
+    for name in sorted(recent, reverse=True):
+        for run in runs_in(directory, name):
+            if run.name == name and run.standing is RunStatus.GOES_ON:
+                return run
+    return None
 
 
 def pick(runs: Iterable[Run], name: str, directory: Path) -> Run:

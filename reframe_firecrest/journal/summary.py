@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import median
 
+from reframe_firecrest.journal.cases import CaseStatus, case_statuses
+from reframe_firecrest.journal.job_status import JobStatus
 from reframe_firecrest.journal.reader import SessionLog
 from reframe_firecrest.journal.run_status import ALIVE, RunStatus
 from reframe_firecrest.journal.timeline import JobTimeline, timelines_of
@@ -23,37 +25,6 @@ _ORDER = (
     Phase.DONE,
 )
 _RANK: Mapping[str, int] = {phase.value: rank for rank, phase in enumerate(_ORDER)}
-
-
-@dataclass(frozen=True)
-class JobStatus:
-    """Status of a job. Its fields are those of ``status --json``.
-
-    Attributes:
-        number: number of the job in its process.
-        name: name of the job.
-        phase: see `reframe_firecrest.model.job.Phase`.
-        job_id: Slurm's id.
-        state: Slurm's state.
-        exit_code: exit code of the job.
-        nodes: nodes of the job in Slurm's notation.
-        reason: Slurm's reason for keeping it pending.
-        seconds: seconds in the current phase; total seconds if the phase is final.
-        waited: seconds in Slurm's queue so far; None if it was never queued.
-        error: one line, if something other than the job itself failed.
-    """
-
-    number: int
-    name: str
-    phase: str
-    job_id: str | None
-    state: str | None
-    exit_code: int | None
-    nodes: str
-    reason: str | None
-    seconds: float
-    waited: float | None
-    error: str | None
 
 
 _FROM_JOURNAL = {field.name for field in fields(JobStatus)} - {"seconds", "waited"}
@@ -75,13 +46,14 @@ class SessionSummary:
         states: number of submitted jobs in each of Slurm's states.
         waited: median and maximum of the seconds in Slurm's queue; None if no job was queued.
         jobs: all jobs, running ones first.
+        tests: all tests, running ones first.
         requests: number of requests so far.
         bytes_sent: bytes sent so far, including HTTP's overhead.
         bytes_received: bytes received so far, likewise.
         files_sent: number of files sent.
         files_fetched: number of files retrieved.
         left: ids of jobs that may still be on the system although the session has ended.
-        last_error: the latest error of any job, with the job's name.
+        last_error: the latest error of any job, with the test's name.
     """
 
     run: str
@@ -95,6 +67,7 @@ class SessionSummary:
     states: Mapping[str, int]
     waited: tuple[float, float] | None
     jobs: Sequence[JobStatus]
+    tests: Sequence[CaseStatus]
     requests: int
     bytes_sent: int
     bytes_received: int
@@ -113,12 +86,16 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
         now: the current time by the session's clock, see `reframe_firecrest.journal.run_status.now_of`.
     """
     until = now if standing in ALIVE else session_log.last
-    jobs = [_job_status(timeline, until) for timeline in timelines_of(session_log, until)]
+    timelines = timelines_of(session_log, until)
+    jobs = [_job_status(timeline, until) for timeline in timelines]
+    directories = [timeline.last.directory for timeline in timelines]
+    tests = case_statuses(session_log.cases, zip(directories, jobs, strict=True))
     jobs.sort(key=lambda job: (_RANK.get(job.phase, len(_RANK)), job.number))
     counts = Counter(job.phase for job in jobs)
     waits = [job.waited for job in jobs if job.waited is not None]
     failed = [job for job in session_log.jobs.values() if job.error]
     last = max(failed, key=lambda job: job.time, default=None)
+    names = {case.directory: case.name for case in session_log.cases.values()}
     return SessionSummary(
         run=session_log.opened.run,
         system=session_log.opened.system,
@@ -131,13 +108,14 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
         states=dict(Counter(job.state or "?" for job in jobs if job.phase == Phase.SUBMITTED.value)),
         waited=(median(waits), max(waits)) if waits else None,
         jobs=jobs,
+        tests=tests,
         requests=session_log.traffic.requests if session_log.traffic else 0,
         bytes_sent=session_log.traffic.bytes_sent if session_log.traffic else 0,
         bytes_received=session_log.traffic.bytes_received if session_log.traffic else 0,
         files_sent=sum(batch.files for batch in session_log.transfers if batch.way == "sent"),
         files_fetched=sum(batch.files for batch in session_log.transfers if batch.way == "fetched"),
         left=session_log.closed.left if session_log.closed else (),
-        last_error=f"{last.name}: {last.error}" if last else None,
+        last_error=f"{names.get(last.directory, last.name)}: {last.error}" if last else None,
     )
 
 

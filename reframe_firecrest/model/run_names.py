@@ -7,6 +7,7 @@ import secrets
 import socket
 import time
 from datetime import datetime, timezone
+from functools import cache
 
 PROVISIONAL = "firecrest-"
 """Prefix of the ids that ReFrame sees until Slurm has assigned one."""
@@ -22,6 +23,12 @@ def new_name() -> str:
     """Return a name for a run that starts now: the time in UTC, this host's name and a random part."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname().partition(".")[0])[:32]
     return f"{time.strftime(_BEGUN, time.gmtime())}-{host}-{secrets.token_hex(3)}"
+
+
+@cache
+def run_name() -> str:
+    """Return the name of this process's run."""
+    return new_name()
 
 
 def start_time_of(name: str) -> float | None:

@@ -12,6 +12,7 @@ Patches, applied by `registration`:
 - `reported_name`: ``registered_name`` of our own scheduler class; suites check for the name "slurm".
 - `modules_selection`: ``System.create``, ``ModulesSystem.create`` and ``runtime.loadenv``; modules of a
   remote system are known from snapshots only.
+- `cases`: ``RegressionTask.__init__`` and ``_notify_listeners``; a scheduler sees jobs only.
 - `registration`: ``FirecrestSrun.registered_name``, of our own class; suites check for the name "srun".
 
 Private names that are overridden or set in derived classes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from reframe.core.backends import register_launcher, register_scheduler
 from reframe.core.fields import ConstantField
 
+from reframe_firecrest.plugin.cases import observe_test_cases
 from reframe_firecrest.plugin.deprecation_warnings import warn_only_where_seen
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.modules_selection import answer_from_snapshots
@@ -28,3 +29,4 @@ warn_only_where_seen()
 remember_sessions()
 answer_from_snapshots()
 shorten_pauses()
+observe_test_cases()

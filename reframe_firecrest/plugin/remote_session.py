@@ -15,8 +15,10 @@ from reframe.core.exceptions import ConfigError
 
 from reframe_firecrest.model.errors import SettingsError
 from reframe_firecrest.model.job import JobHandle
+from reframe_firecrest.plugin.cases import PartitionCases
 from reframe_firecrest.plugin.job import FirecrestJob
 from reframe_firecrest.plugin.job_spec import job_spec
+from reframe_firecrest.plugin.progress_display import DISPLAY
 from reframe_firecrest.plugin.reframe_session import session_id
 from reframe_firecrest.plugin.source_directories import settings_files, source_directories
 from reframe_firecrest.session.registry import get_session
@@ -39,11 +41,12 @@ class RemoteSession:
     private: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, config_prefix: str) -> RemoteSession:
+    def open(cls, config_prefix: str, test_cases: PartitionCases) -> RemoteSession:
         """Read a partition's settings and start its session.
 
         Args:
             config_prefix: the partition in ReFrame's configuration, such as ``systems/0/partitions/@name``.
+            test_cases: the partition's test cases.
 
         Raises:
             ConfigError: a setting is missing or wrong.
@@ -51,7 +54,12 @@ class RemoteSession:
         options = _options(config_prefix)
         settings = _read_settings(config_prefix, options)
         private = (*settings_files(), *map(str, secret_files(options, os.environ)))
-        return cls(settings, get_session(settings, rt.runtime().stage_prefix, session_id()), private)
+        session = get_session(settings, rt.runtime().stage_prefix, session_id())
+        test_cases.report_to(session)
+        test_cases.report_to(DISPLAY.progress)
+        if settings.progress:
+            DISPLAY.start()
+        return cls(settings, session, private)
 
     def submit(self, job: FirecrestJob, *, assumed_cpus: int | None, resubmit_on: Sequence[str]) -> JobHandle:
         """Submit a job to the session, and set its remote directory.
@@ -64,7 +72,13 @@ class RemoteSession:
         self.session.add_sources(source_directories(), self.private)
         spec = job_spec(job, self.settings, assumed_cpus=assumed_cpus, resubmit_on=resubmit_on)
         job._remotedir = self.session.remote_directory(spec.directory)
-        return self.session.submit(spec)
+        handle = self.session.submit(spec)
+        DISPLAY.progress.note_job(handle)
+        return handle
+
+    def show_progress(self) -> None:
+        """Log the progress of the run if it is time for that; to be called on ReFrame's thread."""
+        DISPLAY.tick()
 
 
 Options = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]

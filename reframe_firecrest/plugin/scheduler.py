@@ -30,11 +30,13 @@ from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.errors import FirecrestError
 from reframe_firecrest.model.job import JobHandle, JobState, Phase
 from reframe_firecrest.model.local_paths import started_in
-from reframe_firecrest.model.run_names import PROVISIONAL
+from reframe_firecrest.model.run_names import PROVISIONAL, run_name
 from reframe_firecrest.model.slurm_states import PENDING
 from reframe_firecrest.model.system import Cluster, NodeInfo
 from reframe_firecrest.plugin import deferred_imports
+from reframe_firecrest.plugin.cases import PartitionCases
 from reframe_firecrest.plugin.job import FirecrestJob
+from reframe_firecrest.plugin.job_comment import with_comment
 from reframe_firecrest.plugin.launcher import FirecrestSrun
 from reframe_firecrest.plugin.nodes import default_partition, describe, select
 from reframe_firecrest.plugin.reframe_log import capture_logs, flush_logs
@@ -68,6 +70,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._opened: RemoteSession | None = None
         self._handles: dict[FirecrestJob, JobHandle] = {}
         self._blocked: dict[FirecrestJob, float] = {}
+        self.test_cases = PartitionCases()
         self.reported_name = reported_name(str(self._config_prefix))
         # A restored session may read placeholders of an earlier process.
         read_guard.arm()
@@ -82,7 +85,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         """
         if self._opened is None:
             capture_logs()
-            self._opened = deferred_imports.remote_session().open(str(self._config_prefix))
+            self._opened = deferred_imports.remote_session().open(str(self._config_prefix), self.test_cases)
         return self._opened
 
     @property
@@ -110,6 +113,11 @@ class FirecrestScheduler(SlurmJobScheduler):
             return cpus
         return None
 
+    def emit_preamble(self, job: FirecrestJob) -> list[str]:
+        """Return the job script's directives, with a comment that names the run and the test."""
+        preamble: list[str] = super().emit_preamble(job)
+        return with_comment(preamble, run_name(), self.test_cases.name_in(job.workdir))
+
     # --- state of jobs ------------------------------------------------------------------------------
 
     def poll(self, *jobs: FirecrestJob | None) -> None:
@@ -126,8 +134,9 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._update(*jobs)
 
     def _update(self, *jobs: FirecrestJob | None) -> None:
-        self._open()
+        remote = self._open()
         flush_logs()
+        remote.show_progress()
         waiting = [job for job in jobs if job is not None]
         for job in waiting:
             self._refresh(job)

@@ -136,6 +136,20 @@ class FollowedJob:
         step = poll_interval.next_interval(self.checked_at - since, remaining, shortest, longest)
         return self.checked_at + min(step, max(self.confirm_after, shortest))
 
+    def is_due_soon(self, now: float, shortest: float, longest: float) -> bool:
+        """Return true if a check of other jobs may include this one.
+
+        A job whose end was never expected yet is not checked much earlier: it would have to be checked again.
+
+        Args:
+            now: current time.
+            shortest: shortest interval between checks, in seconds.
+            longest: longest interval, in seconds.
+        """
+        due = self.due(shortest, longest)
+        interval = shortest if self.state is None else due - self.checked_at
+        return due - now <= poll_interval.SOON * interval
+
     @property
     def is_queried(self) -> bool:
         """True while a single query is in progress."""

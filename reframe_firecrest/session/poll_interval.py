@@ -25,7 +25,8 @@ REST = 0.5
 """Pause between two requests as a share of the time that the gateway needed for the last answer."""
 
 SOON = 0.5
-"""Share of the shortest interval by which a job is checked early if others are checked anyway."""
+"""Share of its interval by which a job is checked early if others are checked anyway, so that jobs with about
+the same age are checked together."""
 
 OVERTIME = 60.0
 """Seconds beyond its time limit after which the end of a job is no longer expected soon."""

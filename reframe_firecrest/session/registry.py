@@ -8,7 +8,7 @@ import os
 from reframe_firecrest.gateway.factory import FirecrestConnection
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.protocol import GatewayConnection
-from reframe_firecrest.model.run_names import new_name
+from reframe_firecrest.model.run_names import run_name
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.session import SHUTDOWN_TIMEOUT, Session
 from reframe_firecrest.session.session_record import open_journal
@@ -18,14 +18,6 @@ from reframe_firecrest.staging.local_sources import LocalSources
 from reframe_firecrest.staging.paths import PathMap
 
 _sessions: dict[tuple[object, ...], Session] = {}
-_run: list[str] = []
-
-
-def run_name() -> str:
-    """Return the name of this run, which is unique to the process."""
-    if not _run:
-        _run.append(new_name())
-    return _run[0]
 
 
 def connect(settings: Settings, retry_policy: RetryPolicy | None = None) -> GatewayConnection:

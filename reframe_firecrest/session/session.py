@@ -13,6 +13,7 @@ from posixpath import basename
 
 from reframe_firecrest.gateway.protocol import Gateway, GatewayConnection
 from reframe_firecrest.journal.writer import Journal
+from reframe_firecrest.model.case_state import CaseState
 from reframe_firecrest.model.job import FINAL, JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.system import Cluster
 from reframe_firecrest.session.cluster_cache import ClusterCache
@@ -77,6 +78,10 @@ class Session:
         handle = JobHandle(spec)
         self._reactor.call(self._accept, handle)
         return handle
+
+    def note_cases(self, cases: list[CaseState]) -> None:
+        """Record the states of test cases."""
+        self._reactor.call(self._record.cases_moved, cases)
 
     def remote_directory(self, local: str) -> str:
         """Return the remote path of a stage directory."""

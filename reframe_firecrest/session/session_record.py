@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from reframe_firecrest._version import __version__
-from reframe_firecrest.journal.events import Closed, JobMoved, Opened, Prepared, Removed, Traffic, Transferred
+from reframe_firecrest.journal.events import (
+    CaseMoved,
+    Closed,
+    JobMoved,
+    Opened,
+    Prepared,
+    Removed,
+    Traffic,
+    Transferred,
+)
 from reframe_firecrest.journal.process_identity import machine, own_identity
 from reframe_firecrest.journal.writer import Journal
+from reframe_firecrest.model.case_state import CaseState
 from reframe_firecrest.model.clock import EPOCH, clock
 from reframe_firecrest.model.job import FINAL, JobHandle
 from reframe_firecrest.model.job_times import JobTimes, breakdown, job_times_of, summary_line
@@ -56,6 +66,11 @@ class SessionRecord:
             times = job_times_of(handle)
             if times is not None:
                 self._times.append(times)
+
+    def cases_moved(self, cases: Iterable[CaseState]) -> None:
+        """Record that the states of test cases have changed."""
+        for case in cases:
+            self._journal.write(CaseMoved.of(case))
 
     async def heartbeat(self) -> None:
         """Record that the session is alive, until cancelled."""

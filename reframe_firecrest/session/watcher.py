@@ -190,10 +190,9 @@ class Watcher:
         These are at least two, if two are followed: the gateway may query a single job by its id, which can
         fail or take long for this job alone, and must not delay others.
         """
-        intervals = self._intervals()
-        soon = time.monotonic() + poll_interval.SOON * intervals[0]
-        by_due = sorted(self._followed, key=lambda job: job.due(*intervals))
-        return by_due[: max(2, sum(job.due(*intervals) <= soon for job in by_due))]
+        intervals, now = self._intervals(), time.monotonic()
+        due = [job for job in self._followed if job.is_due_soon(now, *intervals)]
+        return due if len(due) > 1 else sorted(self._followed, key=lambda job: job.due(*intervals))[:2]
 
     async def _list(self, jobs: Sequence[FollowedJob]) -> Mapping[str, Sequence[JobPart]]:
         """List at least the given jobs."""

@@ -45,6 +45,7 @@ ENVIRONMENT = {
     "modules_dir": "FIRECREST_MODULES_DIR",
     "modules_max_age": "FIRECREST_MODULES_MAX_AGE",
     "heartbeat_timeout": "FIRECREST_HEARTBEAT_TIMEOUT",
+    "progress": "FIRECREST_PROGRESS",
 }
 """Environment variable of each setting that has one."""
 
@@ -166,6 +167,8 @@ class Settings(BaseModel):
             run.
         heartbeat_timeout: seconds without a sign of life after which a run of another machine is considered
             dead, so that `clean` removes its files; raise it for a machine that sleeps for longer.
+        progress: show the progress of a run, as one live line on a terminal, elsewhere as a line in ReFrame's
+            log, at most once a minute and only if something has changed.
         poll_interval_min: seconds until a job's state is first requested, and between requests while it
             changes; up to six times as long if many jobs run.
         poll_interval_max: seconds between requests for a job's state once it has not changed for long.
@@ -205,6 +208,7 @@ class Settings(BaseModel):
     modules_dir: Path | None = None
     modules_max_age: Annotated[float, Field(ge=0)] = DEFAULT_MAX_AGE
     heartbeat_timeout: Annotated[float, Field(ge=600)] = 86_400.0
+    progress: bool = True
     poll_interval_min: Annotated[float, Field(ge=0.1, le=60)] = 0.5
     poll_interval_max: Annotated[float, Field(ge=0.1, le=600)] = 15.0
     retry_timeout: Annotated[float, Field(ge=0, le=86400)] = 1800.0
@@ -248,5 +252,6 @@ PER_JOB = {
     "max_file_size",
     "max_total_size",
     "max_files",
+    "progress",
 }
-"""Settings that apply to each job, so partitions that share a session may differ in them."""
+"""Settings that do not concern the session, so partitions that share one may differ in them."""

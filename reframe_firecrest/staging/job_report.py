@@ -77,8 +77,10 @@ def reporting(claim: str, directory: str, reference: str) -> Iterator[str]:
     yield "done 2>/dev/null"
     yield "( unset LD_PRELOAD LD_LIBRARY_PATH TZ TAR_OPTIONS; LC_ALL=C; export LC_ALL"
     yield f"command rm -f {report}; cd {shlex.quote(directory)} || exit"
-    yield f"command timeout {TIMEOUT} find . -mindepth 1 -printf '{_FORMAT}' > {listing} || exit"
-    yield f'[ "$(command wc -c < {listing})" -le {LARGEST_LISTING} ] || exit'
+    # The search ends where the listing is too large. An error makes it invalid.
+    yield f"{{ command timeout {TIMEOUT} find . -mindepth 1 -printf '{_FORMAT}' || printf invalid; }} |"
+    yield f"command head -c {LARGEST_LISTING + 1} > {listing}"
+    yield f'[ -s {listing} ] && [ "$(command wc -c < {listing})" -le {LARGEST_LISTING} ] || exit'
     yield (
         rf"command timeout {TIMEOUT} find . -type f -size -{LARGEST_FILE + 1}c "
         rf"\( -cnewer {reference} -o -size 0 \) -print0 |"

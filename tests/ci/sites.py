@@ -98,16 +98,13 @@ class Site:
         self.commit("Include the component")
         self.git("update-ref", "refs/remotes/origin/main", "HEAD")
 
-    def start(
-        self, source: str, *jobs: str, concurrency: int = 1, isolated: bool = False, **variables: str
-    ) -> subprocess.Popen[str]:
+    def start(self, source: str, *jobs: str, concurrency: int = 1, **variables: str) -> subprocess.Popen[str]:
         """Start the pipeline, or only some jobs of it, for this cause and with these variables.
 
         Args:
             source: what GitLab calls the cause.
             jobs: names of jobs, or options of gitlab-ci-local.
             concurrency: number of jobs at the same time.
-            isolated: each job has a directory of its own, and caches work.
             variables: of the pipeline.
         """
         given = {
@@ -118,7 +115,6 @@ class Site:
         process = subprocess.Popen(
             [
                 *(str(COMMAND), "--force-shell-executor", "--concurrency", str(concurrency)),
-                *(("--shell-isolation",) if isolated else ()),
                 *("--ignore-predefined-vars", "CI_PIPELINE_SOURCE"),
                 *(word for name, value in given.items() for word in ("--variable", f"{name}={value}")),
                 *jobs,

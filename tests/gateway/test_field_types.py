@@ -25,7 +25,9 @@ from reframe_firecrest.gateway.v1 import schemas as v1_answers
 from reframe_firecrest.gateway.v1.clock import SystemClock
 from reframe_firecrest.gateway.v1.job_mapping import part_of_accounted, part_of_queued
 from reframe_firecrest.gateway.v2 import cluster_schemas, schemas, systems
-from reframe_firecrest.journal.summary import JobStatus, SessionSummary
+from reframe_firecrest.journal.cases import CaseStatus
+from reframe_firecrest.journal.job_status import JobStatus
+from reframe_firecrest.journal.summary import SessionSummary
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
@@ -297,6 +299,7 @@ def test_a_journal_of_any_texts_is_shown_in_plain_lines(text: str) -> None:
         states={text: 1},
         waited=None,
         jobs=[line],
+        tests=[CaseStatus(text, text, text, over=False, failed=False, stage=text, job=line)],
         requests=1,
         bytes_sent=1,
         bytes_received=1,
@@ -314,7 +317,8 @@ def test_a_texts_markup_is_shown_and_not_carried_out() -> None:
     line = JobStatus(1, "[red]x[/red]", "", None, None, None, "", None, 1.0, 1.0, None)
     out = io.StringIO()
     console = Console(file=out, highlight=False, width=200, force_terminal=True, color_system="standard")
-    console.print(_table([line]))
+    case = CaseStatus("[red]x[/red]", "", "running", over=False, failed=False, stage="", job=line)
+    console.print(_table([case], wide=True, cut=False))
     assert "[red]x[/red]" in re.sub("\x1b\\[[0-9;]*m", "", out.getvalue())
 
 

@@ -18,9 +18,12 @@ from reframe.core.schedulers import Job
 from reframe.utility import jsonext
 
 import reframe_firecrest  # noqa: F401 - registers the backends
+from reframe_firecrest.model.case_state import CaseState
 from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
+from reframe_firecrest.model.run_names import run_name
 from reframe_firecrest.plugin import reframe_log
 from reframe_firecrest.plugin.job import FirecrestJob
+from reframe_firecrest.plugin.progress_display import ProgressDisplay
 from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 from tests.conftest import PROJECT
 
@@ -31,7 +34,11 @@ class FakeSession:
     def __init__(self) -> None:
         self.handles: list[JobHandle] = []
         self.cancelled: list[JobHandle] = []
+        self.cases: list[CaseState] = []
         self.scheduler_version: tuple[int, ...] | None = None
+
+    def note_cases(self, cases: list[CaseState]) -> None:
+        self.cases += cases
 
     def submit(self, spec: JobSpec) -> JobHandle:
         self.handles.append(JobHandle(spec))
@@ -403,3 +410,32 @@ def test_a_request_to_end_that_logging_swallowed_is_heard(make_job: Any, session
         for number, handler in before.items():
             signal.signal(number, handler)
     assert session.cancelled == session.handles
+
+
+def test_tests_that_are_known_before_the_session_are_reported_to_it(
+    scheduler: FirecrestScheduler, session: FakeSession
+) -> None:
+    before, after = CaseState("A", "sandbox:compute+builtin"), CaseState("B", "sandbox:compute+builtin")
+    scheduler.test_cases.note(before)
+    scheduler.poll()
+    scheduler.test_cases.note(after)
+    assert session.cases == [before, after]
+
+
+def test_a_job_is_commented_with_the_name_of_its_test(
+    make_job: Any, scheduler: FirecrestScheduler, tmp_path: Path
+) -> None:
+    scheduler.test_cases.note(CaseState("Sleeper %n=0", "sandbox:compute+builtin", str(tmp_path)))
+    first, *_rest = scheduler.emit_preamble(make_job())
+    assert first == f'#SBATCH --comment="reframe {run_name()} Sleeper %n=0"'
+
+
+@pytest.mark.parametrize(("setting", "shown"), [("true", True), ("false", False)])
+def test_progress_is_shown_unless_a_setting_forbids_it(
+    setting: str, shown: bool, scheduler: FirecrestScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[ProgressDisplay] = []
+    monkeypatch.setattr(ProgressDisplay, "start", lambda shown: started.append(shown))  # noqa: PLW0108 - a method
+    monkeypatch.setenv("FIRECREST_PROGRESS", setting)
+    scheduler.poll()
+    assert bool(started) is shown

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
 from reframe_firecrest.commands.clean.traces import created_nothing
 from reframe_firecrest.journal.process_identity import own_identity
 from reframe_firecrest.journal.reader import SessionLog, session_logs
+from reframe_firecrest.model.case_state import CaseState
 from reframe_firecrest.model.errors import (
     ForbiddenError,
     GatewayError,
@@ -51,6 +53,18 @@ def test_the_journal_has_every_phase_of_a_job_and_the_end(stage: Stage) -> None:
     assert told.traffic.requests > 5
     assert told.closed is not None
     assert told.closed.left == ()
+
+
+def test_the_journal_has_reframes_tests_with_their_last_states(stage: Stage) -> None:
+    first, second = CaseState("T %n=0", "daint:gpu+gnu"), CaseState("T %n=1", "daint:gpu+gnu")
+    ended = replace(first, directory="/stage/t0", result="fail", stage="sanity")
+    stage.session.note_cases([first, second])
+    stage.session.note_cases([ended])
+    stage.close()
+    cases = session_log(stage).cases
+    assert [*cases] == [first.key, second.key]
+    found = cases[first.key]
+    assert (found.directory, found.result, found.stage) == ("/stage/t0", "fail", "sanity")
 
 
 def test_the_journal_names_the_jobs_that_may_still_be_there(stage: Stage) -> None:

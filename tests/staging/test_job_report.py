@@ -81,8 +81,9 @@ def test_large_files_stay_out_of_it(job: Job) -> None:
         ("nohup sleep 1 > /dev/null 2>&1 & disown", ONE_NODE),
         ('cd /; rm -r "$OLDPWD"', ONE_NODE),
         ("trap - EXIT", ONE_NODE),
+        ("i=0; while [ $i -lt 2000 ]; do : > file-with-a-rather-long-name-$i; i=$((i+1)); done", ONE_NODE),
     ],
-    ids=["nodes", "array", "background", "substitution", "disowned", "no directory", "no trap"],
+    ids=["nodes", "array", "background", "substitution", "disowned", "no directory", "no trap", "many files"],
 )
 def test_it_is_not_made_where_it_could_miss_something(job: Job, body: str, slurm: dict[str, str]) -> None:
     job.run(body, slurm=slurm)
@@ -90,29 +91,34 @@ def test_it_is_not_made_where_it_could_miss_something(job: Job, body: str, slurm
     assert not list(job.claims.glob("*.list"))
 
 
-@pytest.mark.parametrize("missing", ["pgrep", "tar"])
+TOOLS = (
+    "bash",
+    "setsid",
+    "ln",
+    "readlink",
+    "sleep",
+    "rm",
+    "find",
+    "timeout",
+    "wc",
+    "tar",
+    "gzip",
+    "mv",
+    "pgrep",
+)
+
+
+@pytest.mark.parametrize("missing", ["pgrep", "tar", "gzip", "head", "none"])
 def test_a_node_without_a_command_makes_none(job: Job, missing: str) -> None:
     tools = job.claims.parent / "tools"
     tools.mkdir()
-    for name in (
-        "bash",
-        "setsid",
-        "ln",
-        "readlink",
-        "sleep",
-        "rm",
-        "find",
-        "timeout",
-        "wc",
-        "tar",
-        "mv",
-        "pgrep",
-    ):
+    for name in (*TOOLS, "head"):
         if name != missing:
             (tools / name).symlink_to(str(shutil.which(name)))
     job.run("echo > new", slurm={**ONE_NODE, "PATH": str(tools)})
-    assert not report_of(job).exists()
-    assert [path.name for path in job.claims.iterdir() if not path.is_symlink()] == []
+    assert job.errors == ""
+    assert report_of(job).exists() is (missing == "none")
+    assert {path.suffix for path in job.claims.iterdir()} <= {"", ".tgz"}
 
 
 def test_a_job_that_is_requeued_does_not_leave_the_report_of_its_first_run(job: Job) -> None:

@@ -3,47 +3,65 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Group, OverflowMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reframe_firecrest.journal.cases import CHECKING, NOT_STARTED, ORDER, CaseStatus
 from reframe_firecrest.journal.run_status import RunStatus
-from reframe_firecrest.journal.summary import JobStatus, SessionSummary
+from reframe_firecrest.journal.summary import SessionSummary
 from reframe_firecrest.model.errors import one_line
 from reframe_firecrest.model.job import Phase
 from reframe_firecrest.model.units import format_duration, format_size
 
 _STYLES: Mapping[str, str] = {
-    Phase.DONE.value: "green",
-    Phase.FAILED.value: "red",
+    "passed": "green",
+    "failed": "red",
+    "passed unexpectedly": "red",
+    "aborted": "yellow",
     Phase.CANCELLED.value: "yellow",
-    Phase.SUBMITTED.value: "cyan",
-    Phase.RETRIEVING.value: "cyan",
+    "running": "cyan",
+    "retrieving": "cyan",
+    CHECKING: "cyan",
+    "pending": "blue",
+    NOT_STARTED: "dim",
 }
+"""Styles by the state of a test."""
 
+WIDE = 100
+"""Columns of a terminal from which the nodes and the time in the queue are shown."""
 
 LINES = 9
-"""Largest number of lines of a session, without its jobs."""
+"""Largest number of lines of a session, without its tests."""
+
+WRAPPED = 3
+"""Number of these lines that take two on a narrow terminal."""
 
 
-def render(sessions: Sequence[SessionSummary], height: int | None = None) -> RenderableType:
+def render(
+    sessions: Sequence[SessionSummary], height: int | None = None, width: int | None = None
+) -> RenderableType:
     """Return the output for the sessions of a run.
 
     Args:
         sessions: the sessions.
-        height: lines of the terminal; jobs beyond it are only counted. None shows all jobs.
+        height: lines of the terminal; tests beyond it are only counted, and long texts are cut. None shows
+            everything.
+        width: columns of the terminal; None for enough.
     """
-    room = None if height is None else max(height // len(sessions) - LINES, 1)
-    return Group(*(part for session in sessions for part in _session(session, room)))
+    wide = width is None or width >= WIDE
+    lines = LINES if wide else LINES + WRAPPED
+    room = None if height is None else max(height // len(sessions) - lines, 1)
+    return Group(*(part for session in sessions for part in _session(session, room, wide=wide)))
 
 
-def _session(session: SessionSummary, room: int | None) -> Iterable[RenderableType]:
+def _session(session: SessionSummary, room: int | None, *, wide: bool) -> Iterable[RenderableType]:
     yield _line(f"run {session.run} on {session.system!r} at {session.url}", style="bold")
     yield _line(_standing(session))
-    jobs = ", ".join(f"{count} {phase}{_states(session, phase)}" for phase, count in session.phases.items())
-    yield _line(f"jobs: {jobs or 'none'}")
+    yield _line(_counts(session.tests))
     yield _line(
         f"requests: {session.requests}, {format_size(session.bytes_sent)} sent, "
         f"{format_size(session.bytes_received)} received; "
@@ -55,12 +73,25 @@ def _session(session: SessionSummary, room: int | None) -> Iterable[RenderableTy
         yield _line(f"last error: {session.last_error}", style="red")
     if session.left:
         yield _line(f"may still be queued or running: job {' '.join(session.left)}", style="red")
-    if session.jobs:
-        yield _table(session.jobs[:room])
-    if room is not None and len(session.jobs) > room:
+    if session.tests:
+        yield _table(session.tests[:room], wide=wide, cut=room is not None)
+    if room is not None and len(session.tests) > room:
         yield _line(
-            f"and {len(session.jobs) - room} more: reframe-firecrest status {session.run}", style="dim"
+            f"and {len(session.tests) - room} more: reframe-firecrest status {session.run}", style="dim"
         )
+
+
+def _counts(tests: Sequence[CaseStatus]) -> str:
+    """Return how many tests have ended, how many of them failed, and what the others wait for."""
+    if not tests:
+        return "tests: none"
+    ended = [test for test in tests if test.over]
+    failed = sum(test.failed for test in ended)
+    states = Counter(test.state for test in tests if not test.over)
+    order = [*ORDER, *(state for state in states if state not in ORDER)]
+    active = ", ".join(f"{states[state]} {state}" for state in order if states[state])
+    head = f"tests: {len(ended)} of {len(tests)} done" + (f", {failed} failed" if failed else "")
+    return f"{head}; {active}" if active else head
 
 
 def _line(text: str, style: str = "") -> Text:
@@ -84,33 +115,37 @@ def _standing(session: SessionSummary) -> str:
     )
 
 
-def _states(session: SessionSummary, phase: str) -> str:
-    if phase != Phase.SUBMITTED.value:
-        return ""
-    return f" ({', '.join(f'{count} {state}' for state, count in session.states.items())})"
-
-
-def _table(jobs: Iterable[JobStatus]) -> Table:
+def _table(tests: Iterable[CaseStatus], *, wide: bool, cut: bool) -> Table:
+    long: OverflowMethod = "ellipsis" if cut else "fold"
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("test", "phase", "job", "state", "nodes"):
-        table.add_column(name, overflow="fold")
-    table.add_column("queue", justify="right", no_wrap=True)
+    table.add_column("test", overflow=long, no_wrap=cut, min_width=16)
+    table.add_column("state", no_wrap=True)
+    table.add_column("job", overflow="fold", no_wrap=cut)
+    if wide:
+        table.add_column("nodes", overflow=long, no_wrap=cut)
+        table.add_column("queue", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("reason", overflow="fold")
-    for job in jobs:
-        texts = (job.name, job.phase, job.job_id or "", _state(job), job.nodes)
-        waited = "" if job.waited is None else format_duration(job.waited)
-        reason = job.error or job.reason or ""
-        table.add_row(
-            *(Text(one_line(text)) for text in (*texts, waited, format_duration(job.seconds), reason)),
-            style=_STYLES.get(job.phase, ""),
-        )
+    table.add_column("reason", overflow=long, no_wrap=cut)
+    for test in tests:
+        texts = _row(test, wide=wide)
+        table.add_row(*(Text(one_line(text)) for text in texts), style=_STYLES.get(test.state, ""))
     return table
 
 
-def _state(job: JobStatus) -> str:
-    state = job.state or ""
-    return f"{state} ({job.exit_code})" if job.exit_code and job.phase == Phase.DONE.value else state
+def _row(test: CaseStatus, *, wide: bool) -> Sequence[str]:
+    job = test.job
+    if job is None:
+        return (test.name, test.state, "", *(("", "") if wide else ()), "", _failed_in(test))
+    waited = "" if job.waited is None else format_duration(job.waited)
+    reason = job.error or job.reason or _failed_in(test)
+    if not reason and job.exit_code:
+        reason = f"{job.state or ''}, exit code {job.exit_code}".lstrip(", ")
+    more = (job.nodes, waited) if wide else ()
+    return (test.name, test.state, job.job_id or "", *more, format_duration(job.seconds), reason)
+
+
+def _failed_in(test: CaseStatus) -> str:
+    return f"failed in {test.stage}" if test.failed and test.stage else ""
 
 
 def _clock(moment: float) -> str:

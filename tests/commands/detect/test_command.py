@@ -134,6 +134,13 @@ class TestWithoutAGateway:
     def test_a_configuration_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         assert "gone.py can't be used" in self.refused(detect(tmp_path, "--config", "gone.py"))
 
+    def test_modules_of_systems_without_a_modules_system_are_refused(self, tmp_path: Path) -> None:
+        file = write_site(tmp_path, good=[])
+        line = self.refused(
+            detect(tmp_path, "--config", str(file), "--modules", variables=settings("http://127.0.0.1:9"))
+        )
+        assert line == f"no system in {file} has modules; set 'modules_system' to another than 'nomod'"
+
     def test_a_gateway_that_is_not_there_is_told_in_one_line(self, tmp_path: Path) -> None:
         variables = settings("http://127.0.0.1:9")
         line = self.refused(detect(tmp_path, variables=variables))
@@ -202,6 +209,8 @@ class TestThroughAGateway:
         assert done.returncode == 1, done.stderr
         data = json.loads(done.stdout)
         assert (data["complete"], data["output"]) == (False, None)
+        # The configuration names no modules system.
+        assert data["modules"] == []
         good, bad = data["partitions"]
         assert good["processor"] == json.loads(Path(good["file"]).read_text())
         assert (bad["partition"], bad["file"], bad["processor"]) == ("mine:bad", None, None)

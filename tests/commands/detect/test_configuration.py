@@ -231,3 +231,10 @@ def test_a_partition_is_described_by_its_nodes_as_far_as_they_are_known() -> Non
     assert '"descr": "Slurm partition mixed: 2 nodes of 64 to 128 CPUs"' in text
     assert '"descr": "Slurm partition untold"' in text
     assert '"descr": "daint behind FirecREST",' in text
+
+
+def test_the_modules_system_that_jobs_have_found_is_written(tmp_path: Path) -> None:
+    text = configuration(survey(), modules_system="lmod")
+    load(text, tmp_path)
+    assert '            "modules_system": "lmod",\n' in text
+    assert '            "modules_system": "nomod",\n' in configuration(survey())

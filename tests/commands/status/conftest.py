@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.journal.events import Event, JobMoved, Opened
+from reframe_firecrest.journal.events import CaseMoved, Event, JobMoved, Opened
 from reframe_firecrest.journal.writer import Journal
 from tests.journal.processes import GONE
 
@@ -43,6 +43,11 @@ def job(number: int, after: float, phase: str, **more: object) -> JobMoved:
             **more,
         }
     )
+
+
+def case(number: int, after: float = 0.0, **more: object) -> CaseMoved:
+    values = {"time": BEGUN + after, "name": f"Sleeper %n={number}", "where": "daint:gpu+gnu", **more}
+    return CaseMoved.model_validate(values)
 
 
 @pytest.fixture

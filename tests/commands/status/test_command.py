@@ -19,7 +19,7 @@ from reframe_firecrest.journal.events import Closed, Traffic
 from reframe_firecrest.journal.reader import read
 from reframe_firecrest.journal.run_status import RunStatus
 from reframe_firecrest.journal.summary import summarise_session
-from tests.commands.status.conftest import BEGUN, Write, job, opened
+from tests.commands.status.conftest import BEGUN, Write, case, job, opened
 
 Status = Callable[..., Any]
 RUN = opened().run
@@ -27,7 +27,7 @@ RUN = opened().run
 
 @pytest.fixture
 def status(tmp_path: Path) -> Status:
-    environment = {"FIRECREST_JOURNAL_DIR": str(tmp_path / "journals")}
+    environment = {"FIRECREST_JOURNAL_DIR": str(tmp_path / "journals"), "COLUMNS": None}
 
     def run(*arguments: str) -> Any:
         return CliRunner().invoke(app, ["status", *arguments], env=environment)
@@ -47,11 +47,11 @@ def test_the_newest_run_is_shown(write: Write, status: Status) -> None:
     assert done.exit_code == 0, done.output
     assert f"run {RUN} on 'daint' at http://gateway.test/" in done.stdout
     assert "running since 20" in done.stdout
-    assert "jobs: 1 submitted (1 PENDING), 1 failed" in done.stdout
+    assert "tests: 1 of 2 done, 1 failed; 1 pending" in done.stdout
     assert "requests: 7, 1.5 kB sent, 2.0 MB received" in done.stdout
     assert "last error: t2: a [red]quota\\x1b is exceeded" in done.stdout
     [line] = [line for line in done.stdout.splitlines() if line.startswith("t1 ")]
-    assert line.split()[:4] == ["t1", "submitted", "12", "PENDING"]
+    assert line.split()[:3] == ["t1", "pending", "12"]
     assert line.rstrip().endswith("Priority")
 
 
@@ -68,7 +68,7 @@ def test_how_long_jobs_have_waited_is_shown(write: Write, status: Status) -> Non
     shown = status().stdout
     assert "time in the queue: median 3.0 s, longest 3.0 s" in shown
     [line] = [line for line in shown.splitlines() if line.startswith("t1 ")]
-    assert line.split() == ["t1", "done", "12", "COMPLETED", "3.0", "s", "9.0", "s"]
+    assert line.split() == ["t1", "done", "12", "3.0", "s", "9.0", "s"]
 
 
 def test_a_terminal_shows_as_many_jobs_as_it_has_lines_for(write: Write) -> None:
@@ -98,7 +98,7 @@ def test_all_sessions_of_a_run_are_shown(write: Write, status: Status) -> None:
     assert "ended at" in shown
     assert "may still be queued or running: job 12" in shown
     assert "on 'eiger'" in shown
-    assert "jobs: none" in shown
+    assert "tests: none" in shown
 
 
 def test_a_script_gets_all_of_it(write: Write, status: Status) -> None:
@@ -108,6 +108,8 @@ def test_a_script_gets_all_of_it(write: Write, status: Status) -> None:
     [session] = data["sessions"]
     assert session["states"] == {"RUNNING": 1}
     assert session["jobs"][0]["job_id"] == "12"
+    [test] = session["tests"]
+    assert (test["name"], test["state"], test["job"]["job_id"]) == ("t1", "running", "12")
 
 
 def test_it_is_watched_until_it_is_over(
@@ -126,16 +128,91 @@ def test_it_is_watched_until_it_is_over(
     assert done.exit_code == 0, done.output
     assert looks == [1.0]
     assert "ended at" in done.stdout
-    assert "jobs: 1 done" in done.stdout
+    assert "tests: 1 of 1 done" in done.stdout
 
 
 def test_a_run_that_is_over_is_watched_once(write: Write, status: Status) -> None:
     write(opened(), Closed(time=BEGUN + 10))
     watched: list[Any] = []
-    thread = threading.Thread(target=lambda: watched.append(status("--watch")))
+    thread = threading.Thread(target=lambda: watched.append(status(RUN, "--watch")))
     thread.start()
     thread.join(30)
     assert "ended at" in watched[0].stdout
+
+
+def sleepers(write: Write) -> Any:
+    """Begin a run of which each test is in another state."""
+    directories = {number: f"/stage/t{number}" for number in range(1, 6)}
+    return write(
+        opened(),
+        *(case(number) for number in range(1, 7)),
+        *(case(number, directory=directory) for number, directory in directories.items()),
+        job(1, 1, "submitted", job_id="11", state="PENDING", reason="Resources"),
+        job(2, 1, "submitted", job_id="12", state="RUNNING", nodes="nid000001"),
+        *(job(number, 9, "done", job_id=f"1{number}", state="COMPLETED") for number in (3, 4, 5)),
+        case(3, 9, directory=directories[3], result="pass"),
+        case(4, 9, directory=directories[4], result="fail", stage="sanity"),
+    )
+
+
+def test_tests_are_shown_by_their_names_and_results(write: Write, status: Status) -> None:
+    sleepers(write)
+    shown = status().stdout
+    assert "tests: 2 of 6 done, 1 failed; 1 running, 1 pending, 1 checking, 1 not started" in shown
+    lines = [line.split() for line in shown.splitlines() if line.startswith("Sleeper")]
+    assert [(line[1], " ".join(line[2:4])) for line in lines] == [
+        ("%n=2", "running 12"),
+        ("%n=1", "pending 11"),
+        ("%n=5", "checking 15"),
+        ("%n=6", "not started"),
+        ("%n=4", "failed 14"),
+        ("%n=3", "passed 13"),
+    ]
+    assert " ".join(lines[4]).endswith("failed in sanity")
+
+
+@pytest.mark.parametrize("columns", [70, 120])
+def test_a_terminal_of_any_width_shows_names_states_and_reasons(columns: int, write: Write) -> None:
+    session_log = read(sleepers(write).path)
+    assert session_log is not None
+    console = Console(width=columns, file=StringIO())
+    console.print(render([summarise_session(session_log, RunStatus.GOES_ON, BEGUN + 20)], 40, columns))
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    rows = [line for line in lines if line.startswith("Sleeper")]
+    assert len(rows) == 6, "a test has a line of its own"
+    assert rows[1].split()[:4] == ["Sleeper", "%n=1", "pending", "11"]
+    assert rows[1].rstrip().endswith("Resources")
+    assert ("nid000001" in rows[0]) is (columns == 120)
+
+
+def test_a_run_that_is_active_is_preferred_to_a_newer_one(write: Write, status: Status) -> None:
+    write(opened())
+    newer = "20270116-080000-host-0a1b2c"
+    write(opened(newer), Closed(time=BEGUN + 1)).close()
+    assert f"run {RUN} " in status().stdout
+    assert f"run {newer} " in status(newer).stdout
+
+
+def test_a_run_that_has_not_started_is_waited_for(
+    write: Write, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(opened("20270101-000000-host-000000"), Closed(time=BEGUN)).close()
+    begun: list[Any] = []
+
+    def pause(_seconds: float) -> None:
+        if begun:
+            begun[0].write(Closed(time=BEGUN + 10))
+        else:
+            begun.append(write(opened()))
+
+    monkeypatch.setattr("reframe_firecrest.cli.status.time.sleep", pause)
+    done = status("--watch")
+    assert done.exit_code == 0, done.output
+    assert "no run is active; waiting for one" in done.stdout
+    assert f"run {RUN} " in done.stdout
+    assert "ended at" in done.stdout
 
 
 @pytest.mark.parametrize(
