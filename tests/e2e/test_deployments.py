@@ -53,7 +53,7 @@ DEPLOYMENTS = {
     "small-limit": Deployment({"max_ops_file_size": 65_536, "transfers": "none"}, {}),
     "busy": Deployment({"history": 500}, {}),
     "rest": Deployment({"connection": "rest"}, {}, ONE_TASK),
-    "hybrid": Deployment({"connection": "hybrid"}, {}),
+    "hybrid": Deployment({"connection": "hybrid"}, {}, ONE_TASK),
 }
 
 

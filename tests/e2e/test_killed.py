@@ -174,7 +174,11 @@ def test_a_transfer_job_that_waits_for_a_killed_run_is_cancelled(
     with Sandbox(SandboxConfig(faults=(unanswered,))) as sandbox:
         gateway = GatewayUnderTest("sandbox", sandbox.environment())
         reframe = ReFrame(tmp_path, gateway)
-        process = reframe.start(CHECKS, "-n", "^WhileStaging")
+        # In parts, the input would need no transfer job.
+        config = tmp_path / "settings.py"
+        option = '"max_jobs": 8, "sched_options": {"firecrest": {"direct_upload_max": 0}}'
+        config.write_text((PROJECT / "config/sandbox.py").read_text().replace('"max_jobs": 8', option))
+        process = reframe.start(CHECKS, "-n", "^WhileStaging", config=config)
         try:
             with outside(gateway) as system:
                 eventually(lambda: sandbox.stats().faults, "upload")

@@ -52,8 +52,9 @@ _SHORT = {
 _ONE = ("ntasks", "nodes", "cpus-per-task", "ntasks-per-node", "ntasks-per-core", "ntasks-per-socket")
 """Options that need not be sent if their value is 1, since that is Slurm's default."""
 
-_DISPENSABLE = ("chdir", "open-mode")
-"""Options that need not be sent: the directory is sent anyway, and the mode matters for duplicates only."""
+_DISPENSABLE = ("chdir", "comment", "open-mode")
+"""Options that need not be sent: the directory is sent anyway, the mode matters for duplicates only, and a
+comment changes nothing."""
 
 _UNSENT = ("time",)
 """Options without which a job runs, but under the partition's default."""

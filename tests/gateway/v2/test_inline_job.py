@@ -48,6 +48,7 @@ def test_the_given_account_overrides_that_of_the_script() -> None:
         "-c 1",
         "--ntasks-per-node=1",
         "--open-mode=append",
+        '--comment="a test"',
         "-D /s",
     ],
 )
