@@ -39,6 +39,9 @@ TRANSFERS: Literal["s3", "none"] = "none" if os.environ.get("FAULTS_TRANSFERS") 
 """The site's method for large files: with ``none``, outputs travel in parts too."""
 _TOKEN = re.compile(r"(?<=\.reframe-firecrest-)[0-9a-f]{32}(?=\.)")
 
+_RUN = re.compile(rb"\b[0-9]{8}-[0-9]{6}-[\w.-]+-[0-9a-f]{6}\b")
+"""Name of a run, which job scripts hold as a comment."""
+
 _COMPARED = ("short_name", "result", "fail_phase", "fail_reason", "job_exitcode", "num_tasks", "perfvalues")
 _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
 
@@ -243,6 +246,7 @@ def checksums(directory: Path, *names: str) -> Iterable[tuple[str, str]]:
                 content = path.read_bytes()
                 for name in (str(directory), *names):
                     content = content.replace(name.encode(), b"@")
+                content = _RUN.sub(b"@", content)
                 yield str(path.relative_to(directory)), hashlib.sha256(content).hexdigest()
 
 
