@@ -6,7 +6,7 @@ environment. Secrets are read from the environment or from a file only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -151,28 +151,49 @@ def _unknown_key(key: str, place: Place, known: Collection[str]) -> SettingsErro
 
 
 def _explain(error: ValidationError, origin: Mapping[str, str], places: list[Place]) -> str:
-    """Return one line for the first of pydantic's errors."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    location = [str(part) for part in first["loc"]]
-    if location[:1] == ["credentials"]:
-        # The next part is the method that was chosen.
-        location = location[2:]
-    key = location[0] if location else "settings"
+    """Return one line for all missing settings, or for the first of pydantic's other errors."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    missing = [_key(each["loc"]) for each in found if each["type"] == "missing"]
     looked_in = ", ".join(place.name for place in places)
-    if first["type"] == "missing":
-        if key in SECRETS:
-            return _missing_secret(SECRETS[key], looked_in)
-        variable = ENVIRONMENT[key]
-        before, after = (f"{looked_in}, and ", " or set it there") if places else ("", "")
-        return (
-            f"{key!r} is missing (looked in {before}the environment variable {variable}); "
-            f"export {variable}=...{after}"
-        )
-    reason = str(first["msg"]).removeprefix("Value error, ")
+    if len(missing) > 1:
+        return _missing_several(missing, looked_in)
+    if missing:
+        return _missing(missing[0], looked_in)
+    key, reason = _key(found[0]["loc"]), str(found[0]["msg"]).removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
     if key in SECRETS:
         return f"{SECRETS[key].what} is wrong: {reason}"
     return f"{key!r} ({origin.get(key, 'default')}) is wrong: {reason}"
+
+
+def _key(location: Sequence[int | str]) -> str:
+    """Return the setting at a location in pydantic's error."""
+    parts = [str(part) for part in location]
+    if parts[:1] == ["credentials"]:
+        # The next part is the method that was chosen.
+        parts = parts[2:]
+    return parts[0] if parts else "settings"
+
+
+def _missing_several(keys: Sequence[str], looked_in: str) -> str:
+    names = ", ".join(SECRETS[key].what if key in SECRETS else repr(key) for key in keys)
+    variables = [ENVIRONMENT[SECRETS[key].by_file if key in SECRETS else key] for key in keys]
+    also = f" and {looked_in}" if looked_in else ""
+    return (
+        f"{len(keys)} settings are missing: {names} (looked in the environment variables{also}); "
+        f"export {' '.join(f'{variable}=...' for variable in variables)}"
+    )
+
+
+def _missing(key: str, looked_in: str) -> str:
+    if key in SECRETS:
+        return _missing_secret(SECRETS[key], looked_in)
+    variable = ENVIRONMENT[key]
+    before, after = (f"{looked_in}, and ", " or set it there") if looked_in else ("", "")
+    return (
+        f"{key!r} is missing (looked in {before}the environment variable {variable}); "
+        f"export {variable}=...{after}"
+    )
 
 
 def _missing_secret(secret: Secret, looked_in: str) -> str:

@@ -86,6 +86,14 @@ def test_a_missing_value_names_key_places_and_remedy(variable: str) -> None:
     assert f"export {variable}=" in line
 
 
+def test_all_missing_values_are_named_in_one_line() -> None:
+    line = line_of(environment={})
+    for variable in (*ENVIRONMENT, "FIRECREST_CLIENT_SECRET_FILE"):
+        assert variable == "FIRECREST_CLIENT_SECRET" or f" {variable}=..." in line
+    assert line.startswith("6 settings are missing: ")
+    assert "\n" not in line
+
+
 def test_a_missing_secret_names_every_way_to_give_it() -> None:
     line = line_of(environment={**ENVIRONMENT, "FIRECREST_CLIENT_SECRET": ""})
     for way in (
