@@ -248,6 +248,6 @@ def test_a_few_results_among_many_are_listed_one_by_one(
         reactor().call(answering.set)
         for handle in handles[pair]:
             assert handle.ended.wait(15)
-        listed.append([Path(path).name for path in stage.gateway.listed])
+        listed.append(sorted(Path(path).name for path in stage.gateway.listed))
         stage.gateway.listed.clear()
     assert listed == [["run"], ["c", "d"]]

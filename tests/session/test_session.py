@@ -771,9 +771,9 @@ def test_the_list_is_asked_for_by_name_until_that_proves_wrong(stage: Stage) -> 
     ids = stage.submitted(first, second)
     eventually(lambda: stage.gateway.names and sorted(stage.gateway.names[-1]) == ["rfm_a", "rfm_b"])
     stage.gateway.hidden.add(ids[0])
+    eventually(lambda: stage.gateway.names[-1] == [])
     stage.gateway.finish(ids[0])
     assert first.ended.wait(10)
-    eventually(lambda: stage.gateway.names[-1] == [])
 
 
 def test_no_stale_copy_is_read_where_a_hostile_member_was_refused(stage: Stage) -> None:
