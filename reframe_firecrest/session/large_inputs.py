@@ -39,6 +39,10 @@ LARGE = 65_536
 ARCHIVES_AT_A_TIME = 4
 """Archives in progress at a time: each needs local disk space."""
 
+MOST_PARTS = 64
+"""Parts of an archive that could also go through the storage: 256 MiB in parts of 5 MiB are 52 requests, but
+a gateway with a small limit would need thousands."""
+
 _REFUSALS = (TooLargeError, OperationTimeoutError)
 """Errors of a part after which the storage is used: a proxy's limit, or a slow file system."""
 
@@ -72,8 +76,8 @@ class LargeInputs:
     def __init__(self, context: SessionContext, inputs: SharedInputs, maximum: int) -> None:
         self._context = context
         self._inputs = inputs
-        self._maximum = maximum
         self._upload = SplitUpload(context)
+        self._maximum = min(maximum, MOST_PARTS * self._upload.part_size) if self._has_storage else maximum
         self._stored: dict[InputContent, _Stored] = {}
         self._slots = asyncio.Semaphore(ARCHIVES_AT_A_TIME)
         self._numbers = itertools.count(1)

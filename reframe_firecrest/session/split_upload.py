@@ -23,12 +23,15 @@ class SplitUpload:
 
     Args:
         context: the session.
+
+    Attributes:
+        part_size: bytes of a part.
     """
 
     def __init__(self, context: SessionContext) -> None:
         self._gateway = context.gateway
         self._directory = context.transfer
-        self._part_size = min(context.system.capabilities.max_direct_upload, MAX_PART)
+        self.part_size = min(context.system.capabilities.max_direct_upload, MAX_PART)
         self._slots = asyncio.Semaphore(PARTS_AT_A_TIME)
         self._numbers = itertools.count(1)
 
@@ -56,7 +59,7 @@ class SplitUpload:
             progress(sent, size)
             return path.removeprefix(f"{self._directory}/")
 
-        spans = part_sizes(size, self._part_size)
+        spans = part_sizes(size, self.part_size)
         parts = await all_or_none([send_part(number, *span) for number, span in enumerate(spans)])
         return SplitArchive(self._directory, tuple(parts), digest, files)
 

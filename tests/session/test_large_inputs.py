@@ -219,6 +219,14 @@ class TestTooLarge:
         assert parts(stage) == []
         assert (stage.remote / "a/data").read_bytes() == content()
 
+    def test_the_storage_is_used_instead_of_very_many_parts(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reframe_firecrest.session.large_inputs.MOST_PARTS", 3)
+        stage.submitted(submit(stage, "a", {"data": content(size=4 * LIMIT)}))
+        assert parts(stage) == []
+        assert [name for name in packed(stage) if name.endswith("a/data")]
+
     def test_without_a_storage_it_is_refused_before_anything_is_sent(self, stage: Stage) -> None:
         without_storage(stage)
         stage.settings = stage.settings.model_copy(update={"direct_upload_max": SIZE - 1})
