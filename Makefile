@@ -6,7 +6,8 @@
 
 VENV ?= .venv
 PYTHON ?=
-JOBS ?= 2
+# Tests mostly wait for jobs and sessions, so there are more processes than processors.
+JOBS ?= 4
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 FAULTS_ARGS ?=
