@@ -12,7 +12,7 @@ from reframe.core.exceptions import ReframeError
 from reframe.utility import osext
 
 from reframe_firecrest.model.errors import DetectionError
-from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings
+from reframe_firecrest.settings import Settings, options_of, places_of, read_settings
 
 SCHEDULERS = ("firecrest-scheduler", "firecrest-slurm")
 """The names under which ReFrame knows the scheduler of this package."""
@@ -75,7 +75,10 @@ def targets_of_file(
             system["name"],
             partition["name"],
             tuple(partition.get("access", ())),
-            read_settings(places_of(partition["name"], _options(partition), _options(system)), environment),
+            read_settings(
+                places_of(partition["name"], _options(partition, "partition"), _options(system, "system")),
+                environment,
+            ),
             topology_prefix,
         )
         for system, topology_prefix in systems
@@ -118,6 +121,5 @@ def _partitions(system: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [entry for entry in system["partitions"] if entry["scheduler"] in SCHEDULERS]
 
 
-def _options(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    options: Mapping[str, Any] | None = entry.get("sched_options", {}).get(OPTIONS)
-    return options
+def _options(entry: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    return options_of(entry.get("sched_options"), f"{kind} {entry['name']!r}")

@@ -23,7 +23,7 @@ from reframe_firecrest.plugin.reframe_session import session_id
 from reframe_firecrest.plugin.source_directories import settings_files, source_directories
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
-from reframe_firecrest.settings import OPTIONS, Settings, places_of, read_settings, secret_files
+from reframe_firecrest.settings import Settings, options_of, places_of, read_settings, secret_files
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,12 @@ class RemoteSession:
         Raises:
             ConfigError: a setting is missing or wrong.
         """
-        options = _options(config_prefix)
-        settings = _read_settings(config_prefix, options)
+        partition = config_prefix.partition("@")[2].partition("/")[0]
+        try:
+            options = _options(config_prefix, partition)
+            settings = read_settings(places_of(partition, *options), os.environ)
+        except SettingsError as error:
+            raise ConfigError(str(error)) from None
         private = (*settings_files(), *map(str, secret_files(options, os.environ)))
         session = get_session(settings, rt.runtime().stage_prefix, session_id())
         test_cases.report_to(session)
@@ -85,16 +89,8 @@ Options = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
 """Settings of a partition, and those of its system."""
 
 
-def _options(config_prefix: str) -> Options:
+def _options(config_prefix: str, partition: str) -> Options:
     return (
-        rt.runtime().get_option(f"{config_prefix}/{OPTIONS}"),
-        rt.runtime().get_option(f"systems/0/sched_options/{OPTIONS}"),
+        options_of(rt.runtime().get_option(config_prefix), f"partition {partition!r}"),
+        options_of(rt.runtime().get_option("systems/0/sched_options"), "the system"),
     )
-
-
-def _read_settings(config_prefix: str, options: Options) -> Settings:
-    partition = config_prefix.partition("@")[2].partition("/")[0]
-    try:
-        return read_settings(places_of(partition, *options), os.environ)
-    except SettingsError as error:
-        raise ConfigError(str(error)) from None

@@ -4,6 +4,7 @@ from reframe_firecrest.model.setting_names import OPTIONS
 from reframe_firecrest.settings.lookup import (
     Place,
     journal_directory,
+    options_of,
     places_of,
     read_settings,
     secret_files,
@@ -16,6 +17,7 @@ __all__ = [
     "Place",
     "Settings",
     "journal_directory",
+    "options_of",
     "places_of",
     "read_settings",
     "secret_files",

@@ -120,6 +120,26 @@ def secret_files(places: Iterable[Mapping[str, Any] | None], environment: Mappin
     return [local_path(name) for name in named]
 
 
+def options_of(sched_options: Mapping[str, Any] | None, where: str) -> Mapping[str, Any] | None:
+    """Return the settings in the `sched_options` of a partition or a system.
+
+    ReFrame accepts any key there, so a misspelt one would be ignored.
+
+    Args:
+        sched_options: the options.
+        where: their place, for messages.
+
+    Raises:
+        SettingsError: a key was probably meant to be `OPTIONS`.
+    """
+    options = sched_options or {}
+    for key in options:
+        if key != OPTIONS and get_close_matches(key.lower(), [OPTIONS], cutoff=0.75):
+            raise SettingsError(f"unknown key {key!r} in sched_options of {where}; did you mean {OPTIONS!r}?")
+    found: Mapping[str, Any] | None = options.get(OPTIONS)
+    return found
+
+
 def _outranked(key: str, place: Place, origin: Mapping[str, str]) -> bool:
     """Return whether a more specific source already locates the secret that this key locates."""
     return any(

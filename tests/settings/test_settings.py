@@ -10,7 +10,7 @@ import pytest
 
 from reframe_firecrest.model import local_paths
 from reframe_firecrest.model.errors import SettingsError
-from reframe_firecrest.settings import Place, Settings, read_settings
+from reframe_firecrest.settings import Place, Settings, options_of, read_settings
 from reframe_firecrest.settings.credentials import ClientSecret
 from reframe_firecrest.settings.model import state_directory
 
@@ -84,6 +84,17 @@ def test_a_missing_value_names_key_places_and_remedy(variable: str) -> None:
     assert "partition 'gpu'" in line
     assert "system 'daint'" in line
     assert f"export {variable}=" in line
+
+
+@pytest.mark.parametrize("key", ["firecrst", "Firecrest", "fircrest", "firecrest_"])
+def test_a_misspelt_key_of_the_settings_is_refused(key: str) -> None:
+    with pytest.raises(SettingsError, match=f"unknown key '{key}' in sched_options of x; did you mean"):
+        options_of({key: {}}, "x")
+
+
+@pytest.mark.parametrize("options", [None, {}, {"resubmit_on_errors": [], "ssh_hosts": []}])
+def test_options_of_reframe_are_no_settings(options: dict[str, object] | None) -> None:
+    assert options_of(options, "x") is None
 
 
 def test_all_missing_values_are_named_in_one_line() -> None:

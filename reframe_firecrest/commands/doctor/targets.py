@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reframe_firecrest.commands.doctor.context import DiagnosisTarget
+from reframe_firecrest.commands.doctor.imports import require_import
 from reframe_firecrest.commands.targets import Target, targets_of_file
 from reframe_firecrest.model.errors import DetectionError
 from reframe_firecrest.settings import read_settings
@@ -23,12 +24,13 @@ def diagnosis_targets(
         environment: the environment variables.
 
     Raises:
-        DetectionError: the file can't be used or has no such partition.
+        DetectionError: the file can't be used, has no such partition or does not import this package.
         SettingsError: settings are incomplete.
     """
     if file is None:
         return [DiagnosisTarget(read_settings([], environment))]
     targets = targets_of_file(file, environment, None)
+    require_import(file)
     chosen = [target for target in targets if system in (None, target.system, target.name)]
     if not chosen:
         known = ", ".join(target.name for target in targets)
