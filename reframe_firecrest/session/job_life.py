@@ -11,6 +11,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobHandle, JobState, Phase
 from reframe_firecrest.model.limitations import unsupported_shape
 from reframe_firecrest.session.preparation import PreparedDirectory, Script, unchanged
+from reframe_firecrest.session.refusals import explain_refusal
 from reframe_firecrest.session.retrieval import RetrievalRequest
 from reframe_firecrest.session.services import Services
 from reframe_firecrest.session.session_record import SessionRecord
@@ -130,7 +131,13 @@ class JobLife:
         services = self._services
         services.directories.get(self._spec.directory).outputs.update(self._spec.outputs)
         self._submission = submission
-        job_id = await services.submitter.submit(submission, account, self._spec.resubmit_on)
+        try:
+            job_id = await services.submitter.submit(submission, account, self._spec.resubmit_on)
+        except errors.RejectedError as error:
+            spec = self._spec
+            # If the settings' account was not sent, the script names another one.
+            of_script = spec.transfer_account if spec.account is None else None if account else ""
+            raise await explain_refusal(services.context.gateway, error, account, of_script) from None
         if not self._advance(Phase.SUBMITTED, job_id=job_id, state="PENDING"):
             await asyncio.gather(
                 services.cancel_queue.cancel(job_id), services.duplicates.abandon(submission)
