@@ -25,7 +25,8 @@ def test_a_small_run_is_measured_as_the_sandbox_saw_it() -> None:
     assert 100_000 < run.inputs < 110_000
     assert 200_000 < run.uploaded < run.sent
     assert run.packed is not None
-    assert 0 < run.fetched < 2 * run.packed
+    # The report of a job lists its stage directory, too.
+    assert 0 < run.fetched < 5 * run.packed
     assert run.told.peak_bytes > 20_000_000
     assert 0 < run.told.cpu_s < run.wall_s
 

@@ -113,13 +113,15 @@ class TestWithoutAGateway:
         return line.removeprefix("reframe-firecrest detect: ")
 
     def test_missing_settings_are_named(self, tmp_path: Path) -> None:
-        assert self.refused(detect(tmp_path)).startswith("'url' is missing (looked in the environment")
+        assert self.refused(detect(tmp_path)).startswith("6 settings are missing: 'url', ")
 
     def test_a_file_is_not_overwritten_unasked(self, tmp_path: Path) -> None:
         (tmp_path / "site.py").write_text("mine")
         assert "--force" in self.refused(detect(tmp_path, "--output", "site.py"))
         assert (tmp_path / "site.py").read_text() == "mine"
-        assert "'url' is missing" in self.refused(detect(tmp_path, "--output", "site.py", "--force"))
+        assert "settings are missing: 'url'" in self.refused(
+            detect(tmp_path, "--output", "site.py", "--force")
+        )
 
     @pytest.mark.parametrize(
         "other", [["--output", "x.py"], ["--force"], ["--no-processors"], ["--no-processors", "--no-modules"]]
