@@ -17,6 +17,7 @@ from reframe_firecrest.plugin.poll_pause import shorten_pauses
 from reframe_firecrest.plugin.reframe_session import remember_sessions
 from reframe_firecrest.plugin.remote_builds import build_remotely_by_default
 from reframe_firecrest.plugin.reported_name import ReportedName
+from reframe_firecrest.plugin.run_start import read_settings_first
 from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 
 register_scheduler("firecrest-scheduler")(FirecrestScheduler)
@@ -30,3 +31,4 @@ remember_sessions()
 answer_from_snapshots()
 shorten_pauses()
 observe_test_cases()
+read_settings_first()

@@ -77,7 +77,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         # When the settings are read, ReFrame has changed to a stage directory.
         started_in()
 
-    def _open(self) -> RemoteSession:
+    def open_session(self) -> RemoteSession:
         """Read the settings and start the session on first use; listing tests needs neither.
 
         Raises:
@@ -99,7 +99,7 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def submit(self, job: FirecrestJob) -> None:
         """Submit a job to the session."""
-        remote = self._open()
+        remote = self.open_session()
         self._handles[job] = handle = remote.submit(
             job, assumed_cpus=self._assumed_cpus(job), resubmit_on=self._resubmit_on_errors or ()
         )
@@ -134,7 +134,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         self._update(*jobs)
 
     def _update(self, *jobs: FirecrestJob | None) -> None:
-        remote = self._open()
+        remote = self.open_session()
         flush_logs()
         remote.show_progress()
         waiting = [job for job in jobs if job is not None]
@@ -189,7 +189,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         for job in cancelled:
             job._is_cancelling = True
         if cancelled:
-            self._open().session.cancel([self._handles[job] for job in cancelled])
+            self.open_session().session.cancel([self._handles[job] for job in cancelled])
 
     def _cancel_hopeless(self, jobs: Sequence[FirecrestJob]) -> None:
         """Cancel jobs that have been pending for too long, or are blocked for a configured reason."""
@@ -226,7 +226,7 @@ class FirecrestScheduler(SlurmJobScheduler):
 
     def _cluster(self) -> Cluster:
         try:
-            return self._open().session.cluster()
+            return self.open_session().session.cluster()
         except FirecrestError as error:
             raise JobSchedulerError(str(error)) from None
 
@@ -235,7 +235,7 @@ class FirecrestScheduler(SlurmJobScheduler):
         return _slurm_nodes(self._cluster().nodes)
 
     def _get_default_partition(self) -> str | None:
-        configured = self._open().settings.default_partition
+        configured = self.open_session().settings.default_partition
         partition = default_partition(self._cluster().partitions, configured)
         if partition is None:
             self.log("no partition set, so nodes of all partitions count; see 'default_partition'")
