@@ -132,11 +132,37 @@ def pack(parts: Sequence[ArchivePart], archive: Path) -> list[dict[str, SentStat
         return write_archive(parts, file)
 
 
+class _UntilFailure:
+    """A file that ignores writes after one that has failed.
+
+    `GzipFile` (Python 3.12 and newer) writes what it has buffered when it is closed, and again when it is
+    collected, where another error would be printed.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._failed = False
+
+    def write(self, block: bytes) -> int:
+        if self._failed:
+            return len(block)
+        try:
+            return self._file.write(block)
+        except BaseException:
+            self._failed = True
+            raise
+
+    def flush(self) -> None:
+        if not self._failed:
+            self._file.flush()
+
+
 def write_archive(parts: Sequence[ArchivePart], raw: BinaryIO) -> list[dict[str, SentStat]]:
     """Write stage directories to an open file; see `pack`."""
     sent = []
+    file = cast("BinaryIO", _UntilFailure(raw))
     with (
-        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_level_for(parts), mtime=0) as packed,
+        gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_level_for(parts), mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
     ):
         for part in parts:
