@@ -25,11 +25,11 @@ from reframe_firecrest.gateway.object_storage.storage_requests import (
     ProgressMeter,
     Span,
     StorageClient,
-    run_concurrently,
 )
 from reframe_firecrest.gateway.object_storage.upload_targets import UploadForm, UploadUrls
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.concurrency import all_or_none
 
 PUT_TOGETHER = 900.0
 """Seconds that a storage may take to complete an upload; several minutes, as Amazon's documentation says."""
@@ -57,7 +57,7 @@ class MultipartUpload:
         """
         meter = ProgressMeter(progress, size)
         with departing(local) as file:
-            tags = await run_concurrently(
+            tags = await all_or_none(
                 self._put_part(
                     Span(number * urls.part_size, min((number + 1) * urls.part_size, size)), file, url, meter
                 )

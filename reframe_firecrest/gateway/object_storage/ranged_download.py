@@ -20,10 +20,10 @@ from reframe_firecrest.gateway.object_storage.storage_requests import (
     ProgressMeter,
     Span,
     StorageClient,
-    run_concurrently,
 )
 from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.concurrency import all_or_none
 
 FIRST_RANGE = 8 << 20
 """Bytes of the first range; the rest is downloaded in concurrent ranges of at least that size."""
@@ -63,7 +63,7 @@ class RangedDownload:
             await self._get_span(first, file, url, meter)
             begin, size = first.end, meter.total
             step = max(FIRST_RANGE, -(-(size - begin) // storage_requests.PARALLEL))
-            await run_concurrently(
+            await all_or_none(
                 self._get_span(Span(at, min(at + step, size)), file, url, meter)
                 for at in range(begin, size, step)
             )
