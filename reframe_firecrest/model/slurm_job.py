@@ -41,6 +41,11 @@ class JobPart:
     start: float | None = None
 
     @property
+    def succeeded(self) -> bool:
+        """True if it ended by itself, with exit code 0."""
+        return self.state == "COMPLETED" and not self.exit_code
+
+    @property
     def base_id(self) -> str:
         """Id of the submitted job: without array index or component number."""
         return self.job_id.partition("_")[0].partition("+")[0]

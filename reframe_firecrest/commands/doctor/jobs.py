@@ -54,7 +54,7 @@ async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:
                     await gateway.cancel(job_id)
                 raise
             took = time.monotonic() - start
-            if part.state != "COMPLETED" or part.exit_code:
+            if not part.succeeded:
                 return red(
                     f"job {job_id} ended as {part.state} with exit code {part.exit_code}",
                     "check the partition's access options, or ask the site",

@@ -110,7 +110,7 @@ class TransferJobs:
                 await asyncio.shield(self._compute.cancel(job_id))
             raise
         for part in parts:
-            if part.state != "COMPLETED" or part.exit_code:
+            if not part.succeeded:
                 raise errors.RejectedError(
                     f"{what} on {self._call.where} failed: job {job_id} ended as {part.state} with exit code "
                     f"{part.exit_code}; its log on the system: {log}"

@@ -58,7 +58,7 @@ class TransferJobs:
             await self.orphaned.cancel()
             raise
         for part in parts:
-            if part.state != "COMPLETED" or part.exit_code:
+            if not part.succeeded:
                 raise errors.RejectedError(
                     f"{what} on {self._where} failed: transfer job {job} ended as {part.state} with "
                     f"exit code {part.exit_code}; its log on the system: {_log_of(transfer)}"
