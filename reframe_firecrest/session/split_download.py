@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from reframe_firecrest.staging.inspection import digest_of
 from reframe_firecrest.staging.markers import new_token
 from reframe_firecrest.staging.split_script import NAME, SplitFile, parse_parts, split_script
 from reframe_firecrest.staging.unpack import UNASKED_BYTES
+
+_LOGGER = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """Downloads of a file that arrives damaged, after which it counts as damaged on the system."""
@@ -152,7 +155,7 @@ class SplitDownload:
             await self._duplicates.abandon(submission)
             raise
         await self._duplicates.settle(submission)
-        if any(part.state != "COMPLETED" or part.exit_code for part in parts):
+        if not all(part.succeeded for part in parts):
             state = ", ".join(sorted({part.state for part in parts}))
             raise errors.RejectedError(
                 f"splitting a large file on the system failed: job {job_id} ended as {state}; "
@@ -186,8 +189,8 @@ class SplitDownload:
         """Remove the parts; what remains is removed with the run's directory."""
         try:
             await self._gateway.remove(directory)
-        except errors.GatewayError:
-            return
+        except errors.GatewayError as error:
+            _LOGGER.debug("%s was not removed: %s", directory, error)
 
 
 def _parse(listing: Collection[RemoteFile], wanted: Sequence[_Wanted], part_size: int) -> list[SplitFile]:

@@ -23,6 +23,7 @@ class TransferAccount:
         self._gateway = gateway
         self._capabilities = capabilities
         self._settled = False
+        self._warned = False
 
     def note(self, account: str | None) -> None:
         """Note the account of a job that is about to be staged.
@@ -35,6 +36,6 @@ class TransferAccount:
         if account:
             self._gateway.charge_transfers_to(account)
             self._settled = True
-        elif limitation := missing_account(self._capabilities, account):
+        elif not self._warned and (limitation := missing_account(self._capabilities, account)):
             _LOGGER.warning("large outputs can't be fetched: %s", limitation)
-            self._capabilities = Capabilities()
+            self._warned = True
