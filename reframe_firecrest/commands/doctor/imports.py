@@ -11,9 +11,6 @@ from reframe_firecrest.model.errors import DetectionError
 
 PACKAGE = "reframe_firecrest"
 
-TIMEOUT = 30.0
-"""Seconds for executing a settings file."""
-
 _PROGRAM = f"import runpy, sys; runpy.run_path(sys.argv[1]); sys.exit(0 if {PACKAGE!r} in sys.modules else 3)"
 
 
@@ -55,15 +52,11 @@ def _imports_when_executed(file: Path) -> bool:
     """Execute the file in a process of its own, since this one has imported the package."""
     if file.suffix != ".py":
         return False
-    try:
-        done = subprocess.run(  # noqa: S603 - ReFrame executes the user's own file, too
-            [sys.executable, "-c", _PROGRAM, str(file)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return True
+    done = subprocess.run(  # noqa: S603 - ReFrame executes the user's own file, too
+        [sys.executable, "-c", _PROGRAM, str(file)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
     # Another exit code is an error of the file itself, which ReFrame will report.
     return done.returncode != 3
