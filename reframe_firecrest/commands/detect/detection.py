@@ -12,8 +12,9 @@ from reframe_firecrest.commands.detect.modules_jobs import (
     modules_probe,
     modules_result,
 )
-from reframe_firecrest.commands.detect.probes import run_probes
+from reframe_firecrest.commands.detect.probes import OpenSession, run_probes
 from reframe_firecrest.commands.targets import Target
+from reframe_firecrest.session.registry import get_session
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def run_detection(
     *,
     timeout: float,
     notify: Callable[[str], None],
+    open_session: OpenSession = get_session,
 ) -> Detection:
     """Submit all jobs, wait for them and parse their output.
 
@@ -43,9 +45,10 @@ def run_detection(
         environs: partitions and environments whose modules are recorded.
         timeout: seconds after which a job that has not started is cancelled.
         notify: called with one line about each change.
+        open_session: opens a session from settings and a stage prefix.
     """
     probes = [*map(processor_probe, targets), *map(modules_probe, environs)]
-    results = run_probes(probes, timeout=timeout, notify=notify)
+    results = run_probes(probes, timeout=timeout, notify=notify, open_session=open_session)
     return Detection(
         [processor_result(*each) for each in zip(targets, results[: len(targets)], strict=True)],
         [modules_result(*each) for each in zip(environs, results[len(targets) :], strict=True)],

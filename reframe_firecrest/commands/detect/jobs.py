@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reframe_firecrest.commands.detect.facts import parse_facts
-from reframe_firecrest.commands.detect.probes import OpenSession, Probe, ProbeResult, run_probes
+from reframe_firecrest.commands.detect.probes import Probe, ProbeResult
 from reframe_firecrest.commands.detect.processor import processor_info
 from reframe_firecrest.commands.detect.script import FACTS, job_script
 from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model.atomic import atomic_write
 from reframe_firecrest.model.errors import DetectionError
-from reframe_firecrest.session.registry import get_session
 
 
 @dataclass(frozen=True)
@@ -46,26 +45,6 @@ def processor_result(target: Target, result: ProbeResult) -> DetectionResult:
         return DetectionResult(target, processor_info(parse_facts(result.text)))
     except DetectionError as error:
         return DetectionResult(target, reason=f"job {result.job_id}: {error}")
-
-
-def detect_processors(
-    targets: Sequence[Target],
-    *,
-    timeout: float,
-    notify: Callable[[str], None],
-    open_session: OpenSession = get_session,
-) -> list[DetectionResult]:
-    """Submit one job to each partition, wait for all of them and parse their output.
-
-    Args:
-        targets: the partitions.
-        timeout: seconds after which a job that has not started is cancelled.
-        notify: called with one line about each change.
-        open_session: opens a session from settings and a stage prefix.
-    """
-    probes = [processor_probe(target) for target in targets]
-    results = run_probes(probes, timeout=timeout, notify=notify, open_session=open_session)
-    return [processor_result(target, result) for target, result in zip(targets, results, strict=True)]
 
 
 def write_processor(outcome: DetectionResult) -> None:

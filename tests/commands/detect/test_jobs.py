@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reframe_firecrest.commands.detect.jobs import DetectionResult, detect_processors, write_processor
+from reframe_firecrest.commands.detect.detection import run_detection
+from reframe_firecrest.commands.detect.jobs import DetectionResult, write_processor
 from reframe_firecrest.commands.detect.script import FACTS
 from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model import errors
@@ -88,14 +89,14 @@ class Lab:
             self._sessions[stage] = made
         return self._sessions[stage]
 
-    def detect(self, *partitions: str, timeout: float = 30) -> list[DetectionResult]:
+    def detect(self, *partitions: str, timeout: float = 30) -> Sequence[DetectionResult]:
         targets = [
             Target("daint", name, (f"--partition={name}",), self.settings, self.root / "topology")
             for name in partitions
         ]
-        return detect_processors(
-            targets, timeout=timeout, notify=self.told.append, open_session=self.open_session
-        )
+        return run_detection(
+            targets, [], timeout=timeout, notify=self.told.append, open_session=self.open_session
+        ).processors
 
     def close(self) -> None:
         for session in self._sessions.values():
@@ -184,7 +185,7 @@ def test_an_interruption_cancels_what_waits(lab: Lab) -> None:
 
     targets = [Target("daint", "cpu", (), lab.settings, lab.root)]
     with pytest.raises(KeyboardInterrupt):
-        detect_processors(targets, timeout=30, notify=interrupt, open_session=lab.open_session)
+        run_detection(targets, [], timeout=30, notify=interrupt, open_session=lab.open_session)
     lab.close()
     assert lab.gateway.cancelled == list(lab.gateway.parts)
 
