@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from reframe_firecrest.cli.exit_codes import fail
+from reframe_firecrest.cli.options import ReframeReportFile
 from reframe_firecrest.cli.report import collect
 from reframe_firecrest.commands.report.github import error_commands, summary
 from reframe_firecrest.model.errors import FirecrestError
@@ -16,14 +17,7 @@ from reframe_firecrest.model.errors import FirecrestError
 
 def annotate(
     *,
-    results: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            help="Report of ReFrame, written with its option --report-file.",
-            metavar="REPORT.json",
-        ),
-    ] = None,
+    results: ReframeReportFile = None,
     history: Annotated[
         Path | None,
         typer.Option(help="ReFrame's results database, for since when a test has failed.", metavar="FILE.db"),

@@ -12,6 +12,7 @@ import typer
 
 from reframe_firecrest.cli.completion import run_names
 from reframe_firecrest.cli.exit_codes import fail
+from reframe_firecrest.cli.options import ReframeReportFile
 from reframe_firecrest.commands.report.history import read_history
 from reframe_firecrest.commands.report.masking import mask_for, masked
 from reframe_firecrest.commands.report.match_run import find_run
@@ -37,14 +38,7 @@ def report(
         ),
     ] = None,
     *,
-    results: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            help="Report of ReFrame, written with its option --report-file.",
-            metavar="REPORT.json",
-        ),
-    ] = None,
+    results: ReframeReportFile = None,
     history: Annotated[
         Path | None,
         typer.Option(
