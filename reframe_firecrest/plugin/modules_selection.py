@@ -28,6 +28,7 @@ from reframe.core.modules import ModulesSystem, NoModImpl
 from reframe.core.systems import System
 
 from reframe_firecrest.model.errors import FirecrestError
+from reframe_firecrest.model.setting_names import OPTIONS
 from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.modules.location import Sources, max_age, snapshot_directory
 from reframe_firecrest.modules.snapshot_file import read_snapshots, snapshot_file
@@ -151,11 +152,11 @@ def _sources(site_config: Any) -> Sources:
         for entry in site_config.get("systems/0/partitions")
         if issubclass(getscheduler(entry["scheduler"]), FirecrestScheduler)
     ]
-    return [_options(partitions[0]), site_config.get("systems/0/sched_options/firecrest")]
+    return [_options(partitions[0]), site_config.get(f"systems/0/sched_options/{OPTIONS}")]
 
 
 def _options(partition: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    options: Mapping[str, Any] | None = partition.get("sched_options", {}).get("firecrest")
+    options: Mapping[str, Any] | None = partition.get("sched_options", {}).get(OPTIONS)
     return options
 
 
