@@ -11,6 +11,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import reframe.core.runtime as rt
@@ -45,19 +46,36 @@ def directories_of(modules: Iterable[tuple[str, object]]) -> set[str]:
     Args:
         modules: names and files; some have no file.
     """
+    return {
+        directory
+        for name, file in modules
+        if isinstance(file, str) and name != "__main__" and (directory := _directory_of(name, file))
+    }
+
+
+@cache
+def _directory_of(name: str, file: str) -> str | None:
+    """Return the directory that represents a module; None for one of Python's own.
+
+    Submissions wait for this, and most modules are the same for all of them.
+    """
+    installed, own = _library_directories()
+    if not Path(file).is_absolute():
+        return None
+    shared = next((directory for directory in installed if file.startswith(f"{directory}/")), None)
+    if shared is not None:
+        return shared
+    if any(file.startswith(f"{directory}/") for directory in own):
+        return None
+    return _top(name, Path(file))
+
+
+@cache
+def _library_directories() -> tuple[set[str], set[str]]:
+    """Return the directories of installed packages, and those of Python's own modules."""
     paths = sysconfig.get_paths()
     installed = {*site.getsitepackages(), site.getusersitepackages(), paths["purelib"], paths["platlib"]}
-    own = {paths["stdlib"], paths["platstdlib"]}
-    found = set()
-    for name, file in modules:
-        if name == "__main__" or not isinstance(file, str) or not Path(file).is_absolute():
-            continue
-        shared = next((directory for directory in installed if file.startswith(f"{directory}/")), None)
-        if shared is not None:
-            found.add(shared)
-        elif not any(file.startswith(f"{directory}/") for directory in own):
-            found.add(_top(name, Path(file)))
-    return found
+    return installed, {paths["stdlib"], paths["platstdlib"]}
 
 
 def _top(name: str, file: Path) -> str:
