@@ -170,14 +170,14 @@ def _everything(
         "surroundings": asdict(surroundings),
         "figures": [{**asdict(figure), "reached": figure.reached} for figure in reached],
         "runs": [
-            {"case": asdict(case), "runs": [_told(run) for run in runs]} for case, runs in found.items()
+            {"case": asdict(case), "runs": [_as_json(run) for run in runs]} for case, runs in found.items()
         ],
     }
 
 
-def _told(run: Run) -> dict[str, Any]:
+def _as_json(run: Run) -> dict[str, Any]:
     """Return a run without the gateway's addresses; `traffic` has its requests by shape."""
-    found: dict[str, Any] = run.model_dump(exclude={"told": {"requests"}})
+    found: dict[str, Any] = run.model_dump(exclude={"process": {"requests"}})
     return found
 
 

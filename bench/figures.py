@@ -131,8 +131,8 @@ def _fetched(passed: Found, size: int) -> Figure:
 
 def _memory(passed: Found, case: Case, own: Case) -> Figure:
     name = "peak memory above ReFrame's own, MB"
-    base = Spread.of(run.told.peak_bytes / 1e6 for run in passed.get(own, ()))
-    peak = Spread.of(run.told.peak_bytes / 1e6 for run in passed.get(case, ()))
+    base = Spread.of(run.process.peak_bytes / 1e6 for run in passed.get(own, ()))
+    peak = Spread.of(run.process.peak_bytes / 1e6 for run in passed.get(case, ()))
     if base is None or peak is None:
         return Figure(name, case.title, target=MEMORY_MB, remark=NOT_PASSED)
     above = Spread(peak.median - base.median, peak.low - base.median, peak.high - base.median)

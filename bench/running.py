@@ -15,7 +15,7 @@ from typing import Literal
 
 from bench.bounds import measure_bounds
 from bench.cases import FIRECREST, Case
-from bench.runs import Run, Told, contradictions, traffic_of
+from bench.runs import ProcessFigures, Run, contradictions, traffic_of
 from firecrest_sandbox import Sandbox, SandboxConfig, SandboxError
 
 HERE = Path(__file__).resolve().parent
@@ -25,11 +25,11 @@ LIMIT_S = 3600.0
 
 TIMED_OUT = f"not finished after {LIMIT_S:.0f} s"
 
-TOLD = "told.json"
+PROCESS_FILE = "process.json"
 """File in which bench/settings.py reports its measurements."""
 
 LISTINGS = 7
-"""How often tests are listed: a list takes half a second, so one of them shows little."""
+"""Number of lists whose median counts: a single list of half a second varies too much."""
 
 
 def measure(case: Case, api: Literal["v1", "v2"] = "v2") -> Run:
@@ -69,11 +69,11 @@ def list_tests(case: Case) -> Run:
             run = Run(wall_s=time.monotonic() - begun)
             if answer is None or answer.returncode or f"Found {case.tests} check(s)" not in answer.stdout:
                 return Run(remarks=_complaints(answer) if answer else [TIMED_OUT])
-            run.told = Told.model_validate_json(Path(scratch, TOLD).read_text())
+            run.process = ProcessFigures.model_validate_json(Path(scratch, PROCESS_FILE).read_text())
             runs.append(run)
     middle = median_low(runs, key=lambda run: run.wall_s)
     middle.passed = True
-    middle.told.peak_bytes = median_low(runs, key=lambda run: run.told.peak_bytes).told.peak_bytes
+    middle.process.peak_bytes = median_low(runs, key=lambda run: run.process.peak_bytes).process.peak_bytes
     return middle
 
 
@@ -99,10 +99,10 @@ def run_reframe(case: Case, gateway: Mapping[str, str]) -> Run:
         run.passed = f"Ran {case.tests}/{case.tests} test case(s)" in answer.stdout and answer.returncode == 0
         if not run.passed:
             run.remarks += _complaints(answer)
-        told = Path(scratch, TOLD)
-        if told.exists():
-            run.told = Told.model_validate_json(told.read_text())
-        run.traffic = traffic_of(run.told.requests, {**os.environ, **gateway})
+        file = Path(scratch, PROCESS_FILE)
+        if file.exists():
+            run.process = ProcessFigures.model_validate_json(file.read_text())
+        run.traffic = traffic_of(run.process.requests, {**os.environ, **gateway})
         bounds = measure_bounds(Path(scratch, "stage"), HERE / "src", Path(scratch), pack=not case.large_mib)
         run.inputs, run.scripts, run.packed = bounds.inputs, bounds.scripts, bounds.packed
         return run
@@ -125,7 +125,7 @@ def _start(
         **os.environ,
         **gateway,
         "XDG_STATE_HOME": scratch,
-        "BENCH_OUT": str(Path(scratch, TOLD)),
+        "BENCH_OUT": str(Path(scratch, PROCESS_FILE)),
         "BENCH_PARTITION": case.partition,
         "BENCH_TESTS": str(case.tests),
         "BENCH_SHARED": "1" if case.shared else "",

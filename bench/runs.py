@@ -30,7 +30,7 @@ UPLOAD = (
 """Requests whose bodies are files."""
 
 
-class Told(BaseModel):
+class ProcessFigures(BaseModel):
     """Measurements of ReFrame's process, which bench/settings.py writes.
 
     Attributes:
@@ -66,7 +66,7 @@ class Run(BaseModel):
         remarks: doubts about the figures, or why they are missing.
         wall_s: wall time of the process.
         session_s: wall time of the session in ReFrame's report, without start and end of the process.
-        told: measurements of ReFrame's process.
+        process: measurements of ReFrame's process.
         traffic: requests and bytes by shape of request, as counted by the client.
         inputs: bytes of one test's inputs.
         scripts: bytes of all tests' scripts.
@@ -77,7 +77,7 @@ class Run(BaseModel):
     remarks: list[str] = []
     wall_s: float = 0.0
     session_s: float | None = None
-    told: Told = Told()
+    process: ProcessFigures = ProcessFigures()
     traffic: dict[str, Flow] = {}
     inputs: int = 0
     scripts: int = 0
@@ -121,12 +121,12 @@ class Run(BaseModel):
     @property
     def submit_median_ms(self) -> float:
         """Median duration of `submit()` in milliseconds; 0 if it was not measured."""
-        return statistics.median(self.told.submits_ms) if self.told.submits_ms else 0.0
+        return statistics.median(self.process.submits_ms) if self.process.submits_ms else 0.0
 
     @property
     def submit_most_ms(self) -> float:
         """Longest duration of `submit()` in milliseconds."""
-        return max(self.told.submits_ms, default=0.0)
+        return max(self.process.submits_ms, default=0.0)
 
 
 def traffic_of(
@@ -135,7 +135,7 @@ def traffic_of(
     """Add up the client's traffic by shape of request.
 
     Args:
-        requests: as in `Told`.
+        requests: as in `ProcessFigures`.
         variables: environment variables with the addresses of the gateway and the identity provider.
     """
     found: dict[str, Flow] = {}

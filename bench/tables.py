@@ -72,18 +72,18 @@ Cost = tuple[str, int, Callable[[Run], float | None]]
 TIMES: tuple[Cost, ...] = (
     ("wall s", 1, lambda run: run.wall_s),
     ("session s", 1, lambda run: run.session_s),
-    ("CPU s", 1, lambda run: run.told.cpu_s),
-    ("its commands' CPU s", 1, lambda run: run.told.children_cpu_s),
-    ("submit() ms, median", 2, lambda run: run.submit_median_ms if run.told.submits_ms else None),
-    ("slowest", 1, lambda run: run.submit_most_ms if run.told.submits_ms else None),
-    ("peak MB", 0, lambda run: run.told.peak_bytes / 1e6),
+    ("CPU s", 1, lambda run: run.process.cpu_s),
+    ("its commands' CPU s", 1, lambda run: run.process.children_cpu_s),
+    ("submit() ms, median", 2, lambda run: run.submit_median_ms if run.process.submits_ms else None),
+    ("slowest", 1, lambda run: run.submit_most_ms if run.process.submits_ms else None),
+    ("peak MB", 0, lambda run: run.process.peak_bytes / 1e6),
 )
 
 TRAFFIC: tuple[Cost, ...] = (
     ("requests", 0, lambda run: run.requests),
     ("lists of jobs", 0, lambda run: run.lists),
     ("single jobs", 0, lambda run: run.singles),
-    ("in flight", 0, lambda run: run.told.most_in_flight),
+    ("in flight", 0, lambda run: run.process.most_in_flight),
     ("sent kB", 1, lambda run: run.sent / 1000),
     ("of it files", 1, lambda run: run.uploaded / 1000),
     ("received kB", 1, lambda run: run.received / 1000),
@@ -126,10 +126,10 @@ def _cell(cost: Cost, runs: Sequence[Run]) -> str:
 
 SCALED: tuple[tuple[str, int, str, float, Callable[[Run], float]], ...] = (
     ("wall s", 1, "a test, ms", 1000.0, lambda run: run.wall_s),
-    ("CPU s", 1, "a test, ms", 1000.0, lambda run: run.told.cpu_s),
+    ("CPU s", 1, "a test, ms", 1000.0, lambda run: run.process.cpu_s),
     ("requests", 0, "a test", 1.0, lambda run: run.requests),
     ("sent and received MB", 1, "a test, kB", 1000.0, lambda run: (run.sent + run.received) / 1e6),
-    ("peak MB", 0, "a test, kB", 1000.0, lambda run: run.told.peak_bytes / 1e6),
+    ("peak MB", 0, "a test, kB", 1000.0, lambda run: run.process.peak_bytes / 1e6),
 )
 """Title and digits of the total, title and factor of the value per test, and the value for a run."""
 

@@ -86,7 +86,9 @@ def _wall(passed: Found, case: Case) -> Spread | None:
 
 def _listing(options: Options, passed: Found) -> list[Figure]:
     ours, theirs = options.listings
-    mine, other = (spread_of(passed, case, lambda run: run.told.peak_bytes / 1e6) for case in (ours, theirs))
+    mine, other = (
+        spread_of(passed, case, lambda run: run.process.peak_bytes / 1e6) for case in (ours, theirs)
+    )
     remark = f"native: {other.text(1)} MB" if other else NOT_PASSED
     time = Figure("wall time / native slurm's", ours.title, target=LISTING_SHARE)
     return [
@@ -129,7 +131,7 @@ def _scaled(options: Options, passed: Found, size: int) -> list[Figure]:
 
 COSTS: tuple[tuple[str, Callable[[Run], float]], ...] = (
     ("wall time", lambda run: run.wall_s),
-    ("processor time", lambda run: run.told.cpu_s),
+    ("processor time", lambda run: run.process.cpu_s),
     ("requests", lambda run: run.requests),
     ("bytes sent and received", lambda run: run.sent + run.received),
 )
@@ -149,7 +151,7 @@ def _growth(options: Options, passed: Found, size: int, name: str, cost: Callabl
 def _memory(options: Options, passed: Found, size: int) -> Figure:
     first = options.scales[0]
     small, large = (
-        spread_of(passed, options.scaled(number), lambda run: run.told.peak_bytes / 1000)
+        spread_of(passed, options.scaled(number), lambda run: run.process.peak_bytes / 1000)
         for number in (first, size)
     )
     name, title = f"memory per test beyond {first} tests, kB", options.scaled(size).title

@@ -22,7 +22,7 @@ _ACCOUNT_DEMANDED = re.compile("Account parameter is required")
 
 @dataclass
 class Deployment:
-    """What is known of one system behind a gateway; its defaults hold until the gateway was asked.
+    """One system behind a gateway. The defaults apply until the gateway has been queried.
 
     Attributes:
         system: the system's name.

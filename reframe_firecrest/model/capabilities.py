@@ -34,7 +34,7 @@ class ConnectionMode(str, Enum):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a gateway can do for a system.
+    """Capabilities of a gateway for one system.
 
     Attributes:
         transfer: usable method for large files. FirecREST's ``streamer`` and ``wormhole`` count as none.
@@ -69,7 +69,7 @@ class Capabilities:
 
     @property
     def transfers_need_account(self) -> bool | None:
-        """Whether every transfer job needs an account; None if it is unknown."""
+        """True if every transfer job needs an account; None if that is unknown."""
         if self.transfer_directives is None:
             return None
         return any(ACCOUNT_FIELD in line for line in self.transfer_directives)

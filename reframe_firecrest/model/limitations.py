@@ -96,7 +96,7 @@ def scripts_without_directives(capabilities: Capabilities) -> Limitation | None:
 
 
 def unsupported_shape(capabilities: Capabilities, shape: JobShape) -> Limitation | None:
-    """Return the limitation if the parts of a job can't be told apart.
+    """Return the limitation if the parts of a job can't be distinguished.
 
     FirecREST v2 drops the indices from slurmrestd's answers; source: ``SlurmJob`` in its ``slurm/models.py``.
     """

@@ -1,4 +1,4 @@
-"""What a job saw of the modules on a system, as plain data."""
+"""Modules of a system as a job found them, as plain data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ModuleLoad:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one job saw in one partition and environment.
+    """Modules of one partition and environment, recorded by one job.
 
     Attributes:
         partition: ReFrame's name of the partition.

@@ -71,7 +71,7 @@ class Recorded:
 
 
 class _FromSnapshot:
-    """What all backends override; comes before ReFrame's class among the base classes."""
+    """Overrides of all backends; this class precedes ReFrame's among the base classes."""
 
     name: Callable[[], str]
     recorded: Recorded

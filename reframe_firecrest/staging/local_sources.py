@@ -152,7 +152,7 @@ class LocalSources:
 
 
 class _KeptError(Exception):
-    """What a text names must not be sent."""
+    """A file that a text names must not be sent."""
 
 
 _TOO_WIDE = {"/", "/home", "/opt", "/usr"}

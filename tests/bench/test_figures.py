@@ -9,7 +9,7 @@ import pytest
 from bench.cases import LOCAL, Case, Options
 from bench.figure import Figure, Found
 from bench.figures import figures
-from bench.runs import LIST, Flow, Run, Told
+from bench.runs import LIST, Flow, ProcessFigures, Run
 from bench.spread import Spread
 
 OPTIONS = Options(tests=(20, 100), latencies=(0.0, 0.2), more=True)
@@ -64,8 +64,8 @@ def test_status_requests_are_held_against_the_ticks(lists: int, singles: int, re
 
 def test_submit_is_the_worst_median_of_all() -> None:
     found = {
-        Case(20, 0.0): [run(told=Told(submits_ms=[1.0, 1.0, 90.0]))],
-        Case(100, 0.2): [run(told=Told(submits_ms=[2.0, 6.0, 6.5]))],
+        Case(20, 0.0): [run(process=ProcessFigures(submits_ms=[1.0, 1.0, 90.0]))],
+        Case(100, 0.2): [run(process=ProcessFigures(submits_ms=[2.0, 6.0, 6.5]))],
     }
     figure = named(found, "submit()")
     assert (figure.suite, figure.reached) == ("100 tests, 200 ms", False)
@@ -94,10 +94,10 @@ def test_only_files_count_as_fetched(fetched: int, reached: bool) -> None:
 def test_memory_is_what_the_same_tests_do_not_need_without_firecrest() -> None:
     options = Options(tests=(20,), latencies=(0.0,), large_mib=1024)
     found = {
-        Case(20, 0.0): [run(told=Told(peak_bytes=150_000_000))],
-        Case(20, partition=LOCAL): [run(told=Told(peak_bytes=80_000_000))],
-        Case(1, 0.0, large_mib=1024): [run(told=Told(peak_bytes=190_000_000))],
-        Case(1, large_mib=1024, partition=LOCAL): [run(told=Told(peak_bytes=81_000_000))],
+        Case(20, 0.0): [run(process=ProcessFigures(peak_bytes=150_000_000))],
+        Case(20, partition=LOCAL): [run(process=ProcessFigures(peak_bytes=80_000_000))],
+        Case(1, 0.0, large_mib=1024): [run(process=ProcessFigures(peak_bytes=190_000_000))],
+        Case(1, large_mib=1024, partition=LOCAL): [run(process=ProcessFigures(peak_bytes=81_000_000))],
     }
     figure = named(found, "peak memory", "20 tests", options)
     assert (figure.measured, figure.reached) == (Spread(70.0, 70.0, 70.0), True)

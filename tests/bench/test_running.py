@@ -10,7 +10,7 @@ import pytest
 from bench.__main__ import main
 from bench.cases import LOCAL, Case, Options
 from bench.running import measure, why_no_slurm
-from bench.runs import Flow, Run, Told
+from bench.runs import Flow, ProcessFigures, Run
 
 
 @pytest.mark.e2e
@@ -19,16 +19,16 @@ def test_a_small_run_is_measured_as_the_sandbox_saw_it() -> None:
     assert run.remarks == []
     assert run.passed
     assert 0 < (run.session_s or 0) < run.wall_s
-    assert len(run.told.submits_ms) == 2
+    assert len(run.process.submits_ms) == 2
     assert run.lists > 0
-    assert run.requests == sum(number for *_what, number, _sent, _received in run.told.requests) >= 5
+    assert run.requests == sum(number for *_what, number, _sent, _received in run.process.requests) >= 5
     assert 100_000 < run.inputs < 110_000
     assert 200_000 < run.uploaded < run.sent
     assert run.packed is not None
     # The report of a job lists its stage directory, too.
     assert 0 < run.fetched < 5 * run.packed
-    assert run.told.peak_bytes > 20_000_000
-    assert 0 < run.told.cpu_s < run.wall_s
+    assert run.process.peak_bytes > 20_000_000
+    assert 0 < run.process.cpu_s < run.wall_s
 
 
 @pytest.mark.e2e
@@ -50,7 +50,7 @@ def test_a_list_of_tests_is_measured(case: Case, monkeypatch: pytest.MonkeyPatch
     assert run.passed
     assert run.traffic == {}
     assert run.wall_s > 0
-    assert run.told.peak_bytes > 20_000_000
+    assert run.process.peak_bytes > 20_000_000
 
 
 def sbatch(directory: Path, script: str) -> None:
@@ -76,8 +76,10 @@ def test_all_that_was_measured_is_written(
 
     def pretend(case: Case, _api: str) -> Run:
         measured.append(case)
-        told = Told(requests=[("GET", "https://gateway/x", 1, 0, 0)])
-        return Run(passed=case.latency != 0.2, wall_s=1.0, told=told, traffic={"GET /x": Flow(requests=40)})
+        process = ProcessFigures(requests=[("GET", "https://gateway/x", 1, 0, 0)])
+        return Run(
+            passed=case.latency != 0.2, wall_s=1.0, process=process, traffic={"GET /x": Flow(requests=40)}
+        )
 
     monkeypatch.setattr("bench.__main__.measure", pretend)
     files = ["--json", str(tmp_path / "all.json"), "--markdown", str(tmp_path / "all.md")]

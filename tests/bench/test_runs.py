@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.runs import Flow, Run, Told, contradictions, traffic_of
+from bench.runs import Flow, ProcessFigures, Run, contradictions, traffic_of
 from firecrest_sandbox.fault_injection.counts import Stats
 
 VARIABLES = {"FIRECREST_URL": "https://gateway/v2/", "AUTH_TOKEN_URL": "https://login/token"}
@@ -29,7 +29,7 @@ def test_requests_are_sorted_by_whom_they_asked_and_what() -> None:
 
 
 def test_submit_has_a_median_and_a_maximum() -> None:
-    run = Run(told=Told(submits_ms=[1.0, 9.0, 2.0]))
+    run = Run(process=ProcessFigures(submits_ms=[1.0, 9.0, 2.0]))
     assert (run.submit_median_ms, run.submit_most_ms) == (2.0, 9.0)
     assert (Run().submit_median_ms, Run().submit_most_ms) == (0.0, 0.0)
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bench.cases import LOCAL, Case, Options
 from bench.figure import Figure
-from bench.runs import Flow, Run, Told
+from bench.runs import Flow, ProcessFigures, Run
 from bench.spread import Spread
 from bench.tables import Sheet, figure_sheet, markdown, rich_table, scale_sheet, time_sheet, traffic_sheet
 
@@ -43,8 +43,13 @@ def test_a_figure_stands_beside_its_target() -> None:
 
 def test_runs_are_summarised_and_failures_left_out() -> None:
     runs = [
-        Run(passed=True, wall_s=1.0, session_s=0.5, told=Told(submits_ms=[1.0, 3.0], peak_bytes=10**8)),
-        Run(passed=True, wall_s=3.0, told=Told(submits_ms=[2.0], peak_bytes=10**8)),
+        Run(
+            passed=True,
+            wall_s=1.0,
+            session_s=0.5,
+            process=ProcessFigures(submits_ms=[1.0, 3.0], peak_bytes=10**8),
+        ),
+        Run(passed=True, wall_s=3.0, process=ProcessFigures(submits_ms=[2.0], peak_bytes=10**8)),
         Run(wall_s=99.0),
     ]
     sheet = time_sheet({Case(20, 0.2): runs})
@@ -68,7 +73,7 @@ def test_scale_shows_what_a_test_costs() -> None:
         Run(
             passed=True,
             wall_s=50.0,
-            told=Told(cpu_s=25.0, peak_bytes=10**8),
+            process=ProcessFigures(cpu_s=25.0, peak_bytes=10**8),
             traffic={"x": Flow(requests=300, sent=10**6, received=10**6)},
         )
     ]

@@ -8,16 +8,16 @@ import pytest
 
 from bench.cases import Case, Options
 from bench.figure import Figure, Found
-from bench.runs import Flow, Run, Told
+from bench.runs import Flow, ProcessFigures, Run
 from bench.spread import Spread
 from bench.targets import targets
 
 OPTIONS = Options(tests=(1, 4, 20, 100), latencies=(0.0, 0.2))
 
 
-def run(requests: int = 1, wall_s: float = 1.0, received: int = 0, files: int = 0, **told: Any) -> Run:
+def run(requests: int = 1, wall_s: float = 1.0, received: int = 0, files: int = 0, **process: Any) -> Run:
     traffic = {"POST x": Flow(requests=requests, received=received), "GET storage": Flow(received=files)}
-    return Run(passed=True, traffic=traffic, wall_s=wall_s, told=Told(**told))
+    return Run(passed=True, traffic=traffic, wall_s=wall_s, process=ProcessFigures(**process))
 
 
 def named(found: Found, name: str, suite: str = "", options: Options = OPTIONS) -> Figure:

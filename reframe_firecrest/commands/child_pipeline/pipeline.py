@@ -26,7 +26,7 @@ _REPLACED = ("--prefix=", "--report-file=", "--report-junit=", "--restore-sessio
 """Options of ReFrame's command lines that place files, or need the report of another job."""
 
 _RESULTS = ("report.html", "report.json", "junit.xml", "journals/", "perflogs/", "output/", "stage/**/rfm_*")
-"""What a job publishes of its own directory; `**` keeps the stage directories' scripts and outputs only."""
+"""Artifacts of a job, in its own directory. Of stage directories, only scripts and outputs are kept."""
 
 _EMPTY = {"no-test": {"stage": "run", "script": ["echo 'no test was selected'"]}}
 """GitLab refuses a child pipeline without a job."""
@@ -36,7 +36,7 @@ Job = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Runner:
-    """Where the jobs run.
+    """Runner of the jobs.
 
     Attributes:
         image: container image; empty for the runner's own.
@@ -49,7 +49,7 @@ class Runner:
 
 @dataclass(frozen=True)
 class JobTemplate:
-    """What all jobs have in common.
+    """Parameters of all jobs.
 
     Attributes:
         system: name of the system in the settings file, and of the environment in GitLab.

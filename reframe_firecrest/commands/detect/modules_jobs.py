@@ -19,7 +19,7 @@ from reframe_firecrest.modules.snapshot_file import merge, read_snapshots, write
 
 @dataclass(frozen=True)
 class ModulesSetup:
-    """What the jobs of an environment do before the test.
+    """Preparation of the jobs of an environment.
 
     Attributes:
         kind: ReFrame's name of the modules system; empty if it is unknown.

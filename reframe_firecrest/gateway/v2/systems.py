@@ -87,7 +87,7 @@ class System(BaseModel):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the gateway can do for the system."""
+        """Capabilities of the gateway for the system."""
         scheduler = self.scheduler or _Scheduler()
         limit = self.max_direct_upload or DEFAULT_DIRECT_LIMIT
         reported = self._reported_transfer
