@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PRIVATE_PREFIX = "/__"
 """Prefix of the server's internal paths, which are not counted and get no faults."""
+RATE_WINDOW = 1.0
+"""Seconds in which requests count toward the rate limit."""
 _API_PREFIXES = ("/status/", "/filesystem/", "/compute/")
 READ_TO_ITS_END = f"{FaultKind.ENDLESS.value} (read to its end)"
 """Label in the counts for an endless body that the client read up to the rule's size."""
@@ -93,7 +95,7 @@ class FaultInjection:
         if self._rate_limit is None or not (path.startswith(_API_PREFIXES) or serves(path)):
             return False
         now = time.monotonic()
-        while self._window and self._window[0] <= now - 1:
+        while self._window and self._window[0] <= now - RATE_WINDOW:
             self._window.popleft()
         if len(self._window) >= self._rate_limit:
             return True
