@@ -99,6 +99,13 @@ class Outside:
             assert time.monotonic() < deadline, f"not all jobs are {state} after {seconds} s: {states}"
             time.sleep(0.2)
 
+    def wait_for_file(self, directory: str, name: str, seconds: float) -> None:
+        """Wait until a directory contains a file."""
+        deadline = time.monotonic() + seconds
+        while name not in {entry["name"] for entry in self.client.list_files(self.system, directory)}:
+            assert time.monotonic() < deadline, f"{directory}/{name} does not exist after {seconds} s"
+            time.sleep(0.2)
+
 
 class OutsideV1(Outside):
     """The same by FirecREST v1, which tells the scripts of jobs that go on."""
