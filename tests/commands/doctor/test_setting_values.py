@@ -54,7 +54,7 @@ def test_a_secret_of_a_file_is_named_as_such(tmp_path: Path) -> None:
         ({"account": "proj"}, "account = proj (sched_options['firecrest'] of partition 'cpu')"),
         (
             {"client_secret_env": "SITE_SECRET"},
-            "client_secret (SITE_SECRET, named by 'client_secret_env' in sched_options['firecrest'] of partition",
+            "client_secret (SITE_SECRET, named by 'client_secret_env' in sched_options['firecrest'] of",
         ),
         (
             {"token_command": "get-token --password tr0ub4dor&3"},
