@@ -13,17 +13,15 @@ def format_size(size: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Format a duration in seconds."""
+    """Format a duration in seconds, with its two largest units: `45 s`, `5 min`, `2 h 5 min`."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.0f} s" if seconds == round(seconds) else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    numbers = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    first = next(position for position, (number, _) in enumerate(numbers) if number)
+    return " ".join(f"{number} {unit}" for number, unit in numbers[first : first + 2] if number)
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:

@@ -257,7 +257,7 @@ class TestSelection:
             with running(write_site(tmp_path / name, snapshots, **options)):
                 pass
         [warning] = warnings
-        assert "daint.modules.json is 2 d 0 h old; for a new one, run: reframe-firecrest detect" in warning
+        assert "daint.modules.json is 2 d old; for a new one, run: reframe-firecrest detect" in warning
 
     def test_the_directory_of_the_snapshots_can_be_set(
         self, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -276,7 +276,7 @@ class TestSelection:
 
     def test_a_damaged_snapshot_is_refused(self, site: Path, tmp_path: Path) -> None:
         (tmp_path / "daint.modules.json").write_text("{")
-        with pytest.raises(ConfigError, match="is no valid snapshot of modules"):
+        with pytest.raises(ConfigError, match="is not a valid snapshot of modules"):
             rt.temp_runtime(str(site), "daint")
 
     def test_without_a_modules_system_nothing_is_found_with_a_warning(
