@@ -32,7 +32,7 @@ html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 html_theme_options = {"navigation_with_keys": True}
-pygments_style = "friendly"
+pygments_style = "default"
 pygments_dark_style = "native"
 
 FROM_THE_ROOT = {
