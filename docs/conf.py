@@ -28,9 +28,11 @@ html_theme = "furo"
 html_title = f"reframe-firecrest {__version__}"
 html_show_sphinx = False
 html_copy_source = False
+html_use_index = False
 # Tables become lists on narrow screens.
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
+html_js_files = ["tables.js"]
 html_theme_options = {"navigation_with_keys": True}
 pygments_style = "default"
 pygments_dark_style = "native"
