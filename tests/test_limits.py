@@ -1,4 +1,4 @@
-"""How much a job may bring back: settings, and what a test says instead."""
+"""Limits of retrieved files: settings, and their override by a test."""
 
 from __future__ import annotations
 

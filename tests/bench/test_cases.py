@@ -1,4 +1,4 @@
-"""What is measured."""
+"""Cases of the benchmark."""
 
 from __future__ import annotations
 

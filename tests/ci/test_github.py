@@ -33,7 +33,7 @@ CALLED = {
     "inputs.mode": "",
     "inputs.options": "",
 }
-"""What the inputs mean that a person gives by hand."""
+"""Meaning of the inputs of manual runs."""
 
 EXPRESSIONS = {
     "inputs.suite != ''": "false",
@@ -58,7 +58,7 @@ esac
 
 
 def called(**inputs: str) -> dict[str, str]:
-    """Return the inputs that the caller passes, with what users are told to change."""
+    """Return the inputs that the caller passes, with the values that users must change."""
     given = read_workflow(CALLER)["jobs"]["reframe"]["with"]
     given |= {"systems": '["alpha"]', "settings": "settings.py", "package": "reframe-firecrest"}
     known = {f"${{{{ {name} }}}}": value for name, value in CALLED.items()}

@@ -1,4 +1,4 @@
-"""What all commands have in common: their help, their exit codes, and how they take what is wrong."""
+"""Properties of all commands: help, exit codes, handling of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages that are written from the code say all of it, and what it says now."""
+"""The pages that are written from the code are complete and up to date."""
 
 from __future__ import annotations
 

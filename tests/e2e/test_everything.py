@@ -1,4 +1,4 @@
-"""What public suites use of ReFrame, remotely."""
+"""Features of ReFrame that public suites use, remotely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of runs that are killed, and how it is removed: by journals, or by what lies on the system."""
+"""Leftovers of killed runs, and their removal by journals or by listings of the system."""
 
 from __future__ import annotations
 

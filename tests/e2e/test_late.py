@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def submit_late(system: Outside, directory: str) -> str:
-    """Have the job of a lost submission start late in a directory, which then goes."""
+    """Start the job of a lost submission late, in a directory that is then removed."""
     system.make_directory(directory)
     options = "#SBATCH --job-name=late --output=/dev/null --error=/dev/null"
     script = f"#!/bin/bash\n{options}\ntouch started\nsleep 300\n"

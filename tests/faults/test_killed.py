@@ -1,4 +1,4 @@
-"""What is left after cleaning up is told."""
+"""Leftovers after cleaning up are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was away comes back whatever happens, and a line tells what came of the run."""
+"""Killed components are always restarted, and a line reports the run's outcome."""
 
 from __future__ import annotations
 

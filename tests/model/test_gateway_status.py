@@ -1,4 +1,4 @@
-"""What cleaning up asks of a gateway, and no session does."""
+"""Requests to a gateway that only cleaning up needs."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class TestSum:
 
 
 class TestCompleteness:
-    """What is listed is not what there is: the accounting reports tasks late (Slurm 22.05)."""
+    """Slurm's accounting reports tasks late (Slurm 22.05), so a list may be incomplete."""
 
     THREE = JobShape(frozenset({1, 2, 7}))
 

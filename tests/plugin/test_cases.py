@@ -23,7 +23,7 @@ class Recorder:
 
 
 class Task:
-    """As much of ReFrame's task as is used."""
+    """The attributes of ReFrame's task that are used."""
 
     def __init__(self, case: Any) -> None:
         self.testcase = case

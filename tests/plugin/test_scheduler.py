@@ -1,4 +1,4 @@
-"""What ReFrame asks of the scheduler, without a session behind it."""
+"""ReFrame's calls of the scheduler, with a fake session."""
 
 from __future__ import annotations
 

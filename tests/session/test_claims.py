@@ -34,7 +34,7 @@ def submit_cut(stage: Stage, name: str = "a") -> tuple[JobHandle, str]:
 
 
 def late_job(stage: Stage, name: str = "a") -> str:
-    """Have the gateway carry out the submission that was cut off."""
+    """Let the gateway execute the submission whose connection was closed."""
     directory = str(stage.remote / name)
     return stage.gateway.start(f"{directory}/job.sh", directory)
 

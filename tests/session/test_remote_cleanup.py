@@ -1,4 +1,4 @@
-"""What is removed on the system: the fewest directories that hold nothing that is kept."""
+"""Removal on the system: the fewest directories without any file that is kept."""
 
 from __future__ import annotations
 

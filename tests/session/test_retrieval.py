@@ -1,4 +1,4 @@
-"""What can be read is fetched, whatever else a job has left; placeholders never go back as data."""
+"""Readable files are fetched, whatever other files exist; placeholders are never sent as data."""
 
 from __future__ import annotations
 

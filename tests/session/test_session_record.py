@@ -1,4 +1,4 @@
-"""What a session tells of itself: the journal, the lines at -v and the summary."""
+"""Records of a session: the journal, the lines with -v and the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a controller that died makes of ids: forgotten jobs that go on, and other jobs under their ids."""
+"""Job ids after a crash of Slurm's controller: forgotten jobs, and other jobs with their ids."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def test_nothing_secret_is_printed(environment: Mapping[str, str]) -> None:
     for text in (*shown, str(settings.model_dump()), settings.model_dump_json()):
         assert SECRET not in text
         assert KEY not in text
-    # Somebody may have put a password into the command.
+    # The command may contain a password.
     assert not any("my cluster" in text for text in shown)
 
 

@@ -313,7 +313,7 @@ def test_without_a_configuration_only_the_environment_is_named(variable: str) ->
 
 
 class TestJournalDirectory:
-    """Where journals lie if nothing says so."""
+    """Default directory of journals."""
 
     def test_it_follows_the_xdg_specification(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_STATE_HOME", "/state")

@@ -68,7 +68,7 @@ GARBLE = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 25
 
 @dataclass(frozen=True)
 class Member:
-    """What an archive's author writes into one header."""
+    """Contents of one header of an archive."""
 
     path: str
     kind: bytes
@@ -291,7 +291,7 @@ def test_a_hard_link_to_what_was_a_stand_in_is_taken(tmp_path: Path) -> None:
 
 
 class TestListings:
-    """What a listing names, without an archive: directories, links, stand-ins, and what is gone."""
+    """Entries of a listing without an archive: directories, links, placeholders, removed files."""
 
     @given(
         steps=st.lists(

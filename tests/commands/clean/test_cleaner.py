@@ -1,4 +1,4 @@
-"""What is removed of runs that are over, and what is never touched."""
+"""Removal of runs that have ended; protection of all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How checks follow each other, and what is shown of them."""
+"""Order of the checks, and their output."""
 
 from __future__ import annotations
 

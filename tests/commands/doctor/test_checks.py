@@ -1,4 +1,4 @@
-"""What each check finds, over a gateway in memory."""
+"""Findings of each check, with a gateway in memory."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class TestTiming:
     def looks(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch, seconds: list[float], date: float | None
     ) -> None:
-        """Have looks take so long, and the gateway's clock be so far ahead."""
+        """Set the duration of queries and the offset of the gateway's clock."""
         left = list(seconds)
 
         async def look() -> GatewayStatus:

@@ -119,7 +119,7 @@ class TestWithoutAGateway:
         assert "0 no check failed; there may be warnings" in done.stdout
 
     def test_the_documentation_shows_all_lines_and_five_ways_to_be_broken(self) -> None:
-        """What the screens say is compared with what is printed by the tests of the documentation."""
+        """The tests of the documentation compare the sample output with the actual one."""
         text = (PROJECT / "docs/doctor.md").read_text()
         screens = [block for block in text.split("```")[1::2] if block.startswith("text\n")]
         failed = [re.findall(r"^FAIL +([a-z]+(?: [a-z]+)?)  ", screen, re.MULTILINE) for screen in screens]

@@ -1,4 +1,4 @@
-"""Where the time went."""
+"""Breakdown of the time of jobs."""
 
 from __future__ import annotations
 

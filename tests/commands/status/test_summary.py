@@ -1,4 +1,4 @@
-"""How a session stands: phases, times, counts, errors."""
+"""Status of a session: phases, times, counts, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks: what is told of them, and the work behind them."""
+"""Tasks: their reported states, and their work."""
 
 from __future__ import annotations
 

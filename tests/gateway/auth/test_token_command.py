@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process runs; a dead one that nobody has buried does not."""
+    """Return true if a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -87,7 +87,7 @@ def test_the_loop_goes_on_meanwhile(tmp_path: Path) -> None:
 
     async def work() -> str:
         fetching = asyncio.create_task(source("cat", str(fifo)).fetch())
-        # Were the loop held up, nobody would ever write what the command waits for.
+        # If the loop were blocked, the input of the command would never be written.
         await asyncio.to_thread(fifo.write_text, TOKEN)
         return (await fetching).value
 
@@ -145,7 +145,7 @@ def test_one_that_nobody_waits_for_any_more_is_killed(tmp_path: Path) -> None:
     ],
 )
 def test_one_that_fails_is_told_with_its_own_last_words(script: str, told: str) -> None:
-    # An identity provider that is down is no mistake of the user's, and can't be told from one.
+    # An unavailable identity provider cannot be distinguished from a mistake of the user.
     line = fails(shell(script), errors.TransientError)
     assert line.startswith("the token command 'sh' gives no token: ")
     assert line.endswith(told)

@@ -1,4 +1,4 @@
-"""What a real gateway said, replayed from recordings, and what none should say."""
+"""Recorded errors of a real gateway, and malformed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a remote side may send, and how slowly: everything passes one client, whoever it talks to."""
+"""Limits of size and rate: all requests to all servers use one client."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Endless(httpx.AsyncByteStream):
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -433,7 +433,7 @@ class TestPace:
     def test_a_storage_that_trickles_for_ever_is_given_up(
         self, tmp_path: Path, clock: Clock, every: float
     ) -> None:
-        """It brings a little each time, which must not count as going on."""
+        """A small amount arrives each time, which must not count as progress."""
         asked = []
 
         def serve(request: httpx.Request) -> httpx.Response:

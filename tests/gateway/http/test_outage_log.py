@@ -1,4 +1,4 @@
-"""Who waits for something to come back hears of it: once when it is away, and once when it is there again."""
+"""Outages are logged twice: at the beginning and at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHERE = "'daint' at http://gateway.test"
 
 
 class Watched:
-    """Trouble by a clock that goes as it is told."""
+    """An outage log with a clock that a test sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
         self.now = 1000.0

@@ -545,7 +545,7 @@ def test_nothing_is_unpacked_twice_where_sbatch_refuses_the_job() -> None:
 
 
 class TestPatience:
-    """What a proxy in between says, and tasks that never end."""
+    """Answers of a proxy, and tasks that never end."""
 
     def test_a_transfer_that_a_proxy_cuts_off_is_opened_again(self, tmp_path: Path) -> None:
         large = tmp_path / "large"

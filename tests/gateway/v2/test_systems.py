@@ -1,4 +1,4 @@
-"""What a diagnosis asks of a gateway, and no session does."""
+"""Requests to a gateway that only a diagnosis needs."""
 
 from __future__ import annotations
 
