@@ -131,7 +131,7 @@ def test_every_input_is_described_and_used() -> None:
         assert re.search(rf"\$\{{\{{ inputs\.{name} \}}\}}", text), name
 
 
-def test_no_command_is_made_of_what_somebody_else_wrote() -> None:
+def test_no_command_is_made_of_what_others_wrote() -> None:
     for job in read_workflow(OURS)["jobs"].values():
         for step in job["steps"]:
             assert "${{" not in step.get("run", "")

@@ -48,7 +48,7 @@ def test_help_shows_an_example_and_every_exit_code(command: str) -> None:
         (["status"], "reframe-firecrest status: there is no run in /nowhere"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(arguments: list[str], said: str) -> None:
+def test_what_is_wrong_is_reported_in_one_line(arguments: list[str], said: str) -> None:
     done = program(*arguments)
     assert (done.returncode, done.stdout) == (Exit.FAILED, "")
     [line] = done.stderr.splitlines()

@@ -213,7 +213,7 @@ class TestOwnSteps:
         calls = stage.gateway.calls
         assert (calls["list_tree"], calls["list_directory"], calls["make_directory"]) == (1, 0, 1)
 
-    def test_no_marker_is_fetched_or_told_of(self, stage: Stage) -> None:
+    def test_no_marker_is_fetched_or_reported(self, stage: Stage) -> None:
         handle = stage.submit("a")
         [job_id] = stage.submitted(handle)
         stage.gateway.finish(job_id)

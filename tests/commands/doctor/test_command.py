@@ -80,7 +80,7 @@ class TestWithoutAGateway:
             f"skip  {name:14}  needs: settings" for name in NAMES[1:]
         ]
 
-    def test_json_tells_the_same(self) -> None:
+    def test_json_reports_the_same(self) -> None:
         done = doctor({}, "--json")
         assert done.exit_code == 2
         assert json.loads(done.stdout)["healthy"] is False
@@ -173,7 +173,7 @@ class TestThroughAGateway:
             ({"AUTH_TOKEN_URL": "nobody"}, "token", ("can't be reached", "check AUTH_TOKEN_URL")),
         ],
     )
-    def test_what_is_broken_is_told(
+    def test_what_is_broken_is_reported(
         self,
         sandbox: Sandbox,
         nobody: str,
@@ -191,7 +191,7 @@ class TestThroughAGateway:
         assert said[1] in found["remedy"]
         assert "wr0ng-secret" not in done.stdout + done.stderr
 
-    def test_a_base_directory_that_is_not_ours_is_told(self, sandbox: Sandbox) -> None:
+    def test_a_base_directory_that_is_not_ours_is_reported(self, sandbox: Sandbox) -> None:
         sandbox.faults.add(FaultRule(path="/ops/mkdir$", kind=FaultKind.STATUS, status=403))
         done = doctor(sandbox.environment(), "--json")
         assert done.exit_code == 1

@@ -155,7 +155,7 @@ class TestSizes:
         assert 0 < len(response.content) <= limits.ERROR_SIZE
         assert body.closed
 
-    def test_what_came_is_counted_whatever_the_answer_says_of_its_length(self) -> None:
+    def test_received_bytes_are_counted_whatever_length_the_answer_states(self) -> None:
         counts = TrafficCounter()
 
         async def work() -> None:
@@ -412,7 +412,7 @@ class TestPace:
 
         run(work())
 
-    def test_a_stalled_download_goes_on_where_it_was(
+    def test_a_stalled_download_resumes_where_it_was(
         self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(limits, "UNASKED", MB)
