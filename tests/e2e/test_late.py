@@ -24,8 +24,8 @@ pytestmark = [
 def submit_late(system: Outside, directory: str) -> str:
     """Have the job of a lost submission start late in a directory, which then goes."""
     system.make_directory(directory)
-    options = "--job-name=late --output=/dev/null --error=/dev/null"
-    script = f"#!/bin/bash\n#SBATCH {options}\ntouch started\nsleep 300\n"
+    directives = "#SBATCH --job-name=late --output=/dev/null --error=/dev/null"
+    script = f"#!/bin/bash\n{directives}\ntouch started\nsleep 300\n"
     job = system.client.submit(system.system, working_dir=directory, script_str=script)
     job_id = str(job["jobId"])
     # Slurm reports a job as running before its script is: without its directory the script may not start.

@@ -70,6 +70,7 @@ class FakeGateway:
         unlistable: no list can be had.
         listed_parts: what lists show instead of `parts`.
         unsure: looks for a submission's job that will tell nothing.
+        size_hints: sizes that were given for downloads.
         damaged: downloads of which only half will come.
         damaged_parts: parts of files that will come with another content.
         apart: each directory's files are in an archive of their own, with names relative to it.
@@ -94,6 +95,7 @@ class FakeGateway:
         self.ids: list[list[str]] = []
         self.unsure = 0
         self.unpackable: set[str] = set()
+        self.size_hints: list[int] = []
         self.damaged = 0
         self.damaged_parts = 0
         self.apart = False
@@ -224,6 +226,7 @@ class FakeGateway:
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         await self._enter("download")
+        self.size_hints.append(size_hint)
         self._refuse([remote])
         if not Path(remote).exists():
             raise NotFoundError(f"{remote}: no such file", status=404)

@@ -63,6 +63,13 @@ def test_many_jobs_take_two(stage: Stage) -> None:
     assert reads(stage) == {"archive": 1, "download": 1}
 
 
+def test_an_archive_of_reports_is_first_downloaded_directly(stage: Stage) -> None:
+    stage.gateway.capabilities = Capabilities(max_direct_download=1000)
+    run(stage, *(f"t{number}" for number in range(FEW + 3)))
+    assert stage.gateway.size_hints
+    assert max(stage.gateway.size_hints) <= 1000
+
+
 def test_a_file_that_is_not_in_the_report_is_fetched_without_a_listing(stage: Stage) -> None:
     run(stage, "a", packed=("job.out", "job.err"))
     assert reads(stage) == {"archive": 1, "download": 2}
