@@ -60,6 +60,7 @@ class FakeGateway:
 
     Attributes:
         calls: how often each method was called.
+        outage: seconds for which it has been unavailable.
         failures: errors to raise, by method, first in first out.
         blocked: methods that wait until their event is set.
         hidden: ids that the list does not show; asked singly, they are known.
@@ -79,6 +80,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.outage = 0.0
         self.failures: dict[str, list[GatewayError]] = {}
         self.blocked: dict[str, asyncio.Event] = {}
         self.hidden: set[str] = set()
@@ -458,6 +460,9 @@ class FakeGateway:
 
     def stats(self) -> dict[str, int]:
         return {"requests": self.calls.total(), **self.calls}
+
+    def unavailable(self) -> float:
+        return self.outage
 
 
 def _write_report(report: Path, directory: Path, packed: Iterable[str], *, begun: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reframe_firecrest.journal.reader import session_logs
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.job import JobHandle, Phase
@@ -38,6 +39,15 @@ def test_a_lone_job_takes_one_request(stage: Stage) -> None:
     assert (stage.local / "a" / "result").read_text() == "made"
     assert (stage.local / "a" / "job.out").read_text() == "out"
     assert not list(stage.remote.glob(".transfer/out-*"))
+
+
+def test_files_from_a_report_count_as_fetched(stage: Stage) -> None:
+    run(stage, "a")
+    stage.close()
+    [session_log] = session_logs(stage.settings.journal_dir)
+    [fetched] = [batch for batch in session_log.transfers if batch.way == "fetched"]
+    assert (fetched.files, fetched.jobs) == (3, 1)
+    assert fetched.size > 0
 
 
 def test_many_jobs_take_two(stage: Stage) -> None:
