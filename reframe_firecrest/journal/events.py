@@ -174,12 +174,20 @@ class Transferred(_Event):
 
 
 class Traffic(_Event):
-    """Network traffic of the session so far."""
+    """Network traffic of the session so far.
+
+    Attributes:
+        requests: number of requests.
+        bytes_sent: bytes sent, including HTTP's overhead.
+        bytes_received: bytes received, likewise.
+        unavailable: seconds for which the gateway has served no request; 0 if it is not a long outage.
+    """
 
     event: Literal["traffic"] = "traffic"
     requests: int
     bytes_sent: int
     bytes_received: int
+    unavailable: float = 0.0
 
 
 class Removed(_Event):

@@ -98,23 +98,25 @@ def summary_line(system: str, jobs: int, seconds: float, counts: Mapping[str, in
     requests = counts.get("requests", 0)
     each = requests / max(jobs, 1)
     return (
-        f"{system!r}: {format_count(jobs, 'job')} in {format_duration(seconds)}, "
+        f"{system!r}: {format_count(jobs, 'job')} in {_whole(seconds)}, "
         f"{format_count(requests, 'request')} ({each:.1f} a job), "
         f"{format_size(counts.get('bytes_sent', 0))} sent, "
         f"{format_size(counts.get('bytes_received', 0))} received"
     )
 
 
+def _whole(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else format_duration(seconds)
+
+
 def breakdown(times: Sequence[JobTimes]) -> list[str]:
     """Return the median time of each part in one line, and a line for each part with its slowest jobs."""
     if not times:
         return []
-    middle = ", ".join(
-        f"{part} {format_duration(median(getattr(job, part) for job in times))}" for part in PARTS
-    )
+    middle = ", ".join(f"{part} {median(getattr(job, part) for job in times):.1f} s" for part in PARTS)
     lines = [f"a job's time, median: {middle}"]
     for part in PARTS:
         slowest = sorted(times, key=lambda job: getattr(job, part), reverse=True)[:SLOWEST]
-        named = ", ".join(f"{job.name} {format_duration(getattr(job, part))}" for job in slowest)
+        named = ", ".join(f"{job.name} {getattr(job, part):.1f} s" for job in slowest)
         lines.append(f"slowest in {part}: {named}")
     return lines

@@ -13,15 +13,21 @@ def format_size(size: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Format a duration in seconds, with its two largest units: `45 s`, `5 min`, `2 h 5 min`."""
+    """Format a duration in seconds."""
     if seconds < 10:
         return f"{seconds:.0f} s" if seconds == round(seconds) else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    numbers = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
-    first = next(position for position, (number, _) in enumerate(numbers) if number)
-    return " ".join(f"{number} {unit}" for number, unit in numbers[first : first + 2] if number)
+    if days:
+        return _with_rest(f"{days} d", hours, "h")
+    if hours:
+        return _with_rest(f"{hours} h", minutes, "min")
+    return _with_rest(f"{minutes} min", rest, "s") if minutes else f"{rest} s"
+
+
+def _with_rest(text: str, rest: int, unit: str) -> str:
+    return f"{text} {rest} {unit}" if rest else text
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:

@@ -126,7 +126,7 @@ def test_two_sessions_of_a_run_have_a_journal_each(tmp_path: Path, journal: Begi
     assert len(list(session_logs(tmp_path))) == 2
 
 
-def test_a_journal_that_can_not_be_written_is_told_of_once(tmp_path: Path) -> None:
+def test_a_journal_that_can_not_be_written_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     told: list[str] = []
     written = Journal(tmp_path / "file" / "below", "run-1", told.append)

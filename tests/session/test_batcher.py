@@ -40,7 +40,7 @@ async def consecutive(target: Batcher[int], number: int, gap: float) -> None:
     await asyncio.gather(*tasks)
 
 
-def test_what_comes_in_a_row_is_waited_for() -> None:
+def test_members_in_quick_succession_share_a_batch() -> None:
     work = Work()
     asyncio.run(consecutive(group(work, max_delay=0.005, max_delay_limit=lambda: 1.0), 20, 0.02))
     assert len(work.groups) <= 5
@@ -61,6 +61,19 @@ def test_what_comes_alone_is_not_held_up() -> None:
         return time.monotonic() - begun
 
     assert asyncio.run(alone()) < 5
+
+
+def test_a_complete_batch_does_not_wait() -> None:
+    work = Work()
+    target = group(
+        work, max_delay=60.0, max_delay_limit=lambda: 600.0, is_complete=lambda waiting: waiting == 3
+    )
+
+    async def three() -> None:
+        await asyncio.wait_for(asyncio.gather(*(target.join(number) for number in range(3))), 30)
+
+    asyncio.run(three())
+    assert work.groups == [[0, 1, 2]]
 
 
 def test_a_row_without_end_sets_out_all_the_same() -> None:

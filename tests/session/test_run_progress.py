@@ -92,3 +92,17 @@ def test_a_hostile_reason_stays_in_its_line(now: list[float]) -> None:
     progress.note_cases([case(0)])
     job(progress, 0, *TO_SLURM, state="PENDING", reason="a\x1b[2Jb\nc")
     assert "(a\\x1b[2Jb\\nc)" in progress.now().live_line()
+
+
+def test_an_outage_is_shown_before_states_that_are_older(now: list[float]) -> None:
+    progress = run_of_six(now)
+    before, seconds = progress.now(), [0.0]
+    first, second = (lambda: 0.0), (lambda: seconds[0])
+    for unavailable in (first, second, second):
+        progress.note_gateway(unavailable)
+    assert progress.now().key == before.key
+    seconds[0] = 90.0
+    assert progress.now().key != before.key
+    prefix = "gateway unavailable for 1 min 30 s; "
+    assert progress.now().live_line() == prefix + before.live_line()
+    assert progress.now().log_line() == prefix + before.log_line()

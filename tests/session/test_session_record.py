@@ -1,4 +1,4 @@
-"""What a session tells of itself: the journal, the lines at -v and the summary."""
+"""Records of a session: the journal, the lines with -v and the summary."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_journal_names_the_jobs_that_may_still_be_there(stage: Stage) -> Non
     assert told.jobs[job.number].phase == "cancelled"
 
 
-def test_the_journal_tells_why_a_job_waits(stage: Stage) -> None:
+def test_the_journal_reports_why_a_job_waits(stage: Stage) -> None:
     job = stage.submit("a")
     stage.submitted(job)
     eventually(lambda: session_log(stage).jobs[job.number].reason == "Resources")
@@ -92,6 +92,22 @@ def test_a_session_in_which_nothing_happens_gives_signs_of_life(
     eventually(lambda: session_log(stage).traffic is not None)
     before = session_log(stage).last
     eventually(lambda: session_log(stage).last > before)
+
+
+def test_an_outage_is_recorded_when_it_begins_and_when_it_ends(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_record, "OUTAGE_INTERVAL", 0.01)
+    assert stage.session
+    stage.gateway.outage = 16.0
+    eventually(lambda: _unavailable(stage) == 16.0)
+    stage.gateway.outage = 0.0
+    eventually(lambda: _unavailable(stage) == 0.0)
+
+
+def _unavailable(stage: Stage) -> float | None:
+    traffic = session_log(stage).traffic
+    return traffic.unavailable if traffic else None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +139,7 @@ def test_the_journal_proves_whether_anything_was_created(
     assert created_nothing(told) is (outcome == "refused")
 
 
-def test_the_journal_says_whose_it_is(stage: Stage) -> None:
+def test_the_journal_names_its_owner(stage: Stage) -> None:
     assert stage.session
     opened = session_log(stage).opened
     own = own_identity()
@@ -168,7 +184,7 @@ def test_nothing_is_said_where_nothing_was_done(stage: Stage) -> None:
     assert [text for level, text in stage.said() if level >= logging.INFO] == []
 
 
-def test_the_time_of_a_job_is_told_apart() -> None:
+def test_the_time_of_a_job_is_divided_into_parts() -> None:
     handle = JobHandle(JobSpec("t", "/stage/t", "job.sh", ("o", "e")))
     handle.moments.update(
         {Phase.QUEUED: 100.0, Phase.SUBMITTED: 103.0, Phase.RETRIEVING: 120.0, Phase.DONE: 121.5}
@@ -184,14 +200,14 @@ def test_a_job_that_is_not_done_has_no_times() -> None:
 def test_the_slowest_are_named() -> None:
     times = [JobTimes(f"t{number}", number, 1, 1, 1) for number in range(5)]
     lines = breakdown(times)
-    assert lines[0] == "a job's time, median: staging 2 s, queue 1 s, run 1 s, retrieval 1 s"
-    assert lines[1] == "slowest in staging: t4 4 s, t3 3 s, t2 2 s"
+    assert lines[0] == "a job's time, median: staging 2.0 s, queue 1.0 s, run 1.0 s, retrieval 1.0 s"
+    assert lines[1] == "slowest in staging: t4 4.0 s, t3 3.0 s, t2 2.0 s"
 
 
 def test_the_total_is_one_line() -> None:
     counts = {"requests": 30, "bytes_sent": 1500, "bytes_received": 2_000_000}
     assert summary_line("daint", 20, 9.7, counts) == (
-        "'daint': 20 jobs in 9.7 s, 30 requests (1.5 a job), 1.5 kB sent, 2.0 MB received"
+        "'daint': 20 jobs in 10 s, 30 requests (1.5 a job), 1.5 kB sent, 2.0 MB received"
     )
 
 
@@ -210,9 +226,7 @@ def test_sizes_are_written_for_people(size: float, text: str) -> None:
     assert format_size(size) == text
 
 
-def test_a_transfer_that_takes_long_tells_how_far_it_is(
-    monkeypatch: pytest.MonkeyPatch, logs: LogQueue
-) -> None:
+def test_a_long_transfer_reports_its_progress(monkeypatch: pytest.MonkeyPatch, logs: LogQueue) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 0.01)
     told: list[str] = []
 
@@ -227,7 +241,7 @@ def test_a_transfer_that_takes_long_tells_how_far_it_is(
     assert told[0].startswith("sending 2.0 MB: 500.0 kB of 2.0 MB after ")
 
 
-def test_a_quick_transfer_tells_nothing(logs: LogQueue) -> None:
+def test_a_quick_transfer_reports_nothing(logs: LogQueue) -> None:
     async def transfer() -> None:
         async with reported("sending") as note:
             note(1, 2)

@@ -1,4 +1,4 @@
-"""What each check finds, over a gateway in memory."""
+"""Findings of each check, with a gateway in memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEMANDING = Capabilities(transfer_directives=("#SBATCH --account={account}",))
 
 class TestAccess:
     @pytest.mark.parametrize("key", ["url", "token_url"])
-    def test_secrets_in_clear_text_are_told(self, patient: Patient, key: str) -> None:
+    def test_secrets_in_clear_text_are_reported(self, patient: Patient, key: str) -> None:
         patient.settings |= {"url": "https://gateway.test", "token_url": "https://idp.test/token"}
         assert patient.check(check_settings).status is Status.GREEN
         patient.settings[key] = "http://far.test"
@@ -48,7 +48,7 @@ class TestAccess:
             (45.0, Status.YELLOW, "only 45 s"),
         ],
     )
-    def test_a_token_tells_its_lifetime(
+    def test_a_token_reports_its_lifetime(
         self, patient: Patient, lifetime: float | None, status: Status, words: str
     ) -> None:
         patient.gateway.token_lifetime = lifetime
@@ -64,7 +64,7 @@ class TestAccess:
             ("3.0", Status.YELLOW, "3.0"),
         ],
     )
-    def test_the_gateway_tells_its_version(
+    def test_the_gateway_reports_its_version(
         self, patient: Patient, version: str | None, status: Status, words: str
     ) -> None:
         async def look() -> GatewayStatus:
@@ -109,7 +109,7 @@ class TestSystem:
         assert "refused" in found.detail
         assert "interval of its checks is 1 min" in found.remedy
 
-    def test_a_health_check_that_stands_still_is_told(self, patient: Patient) -> None:
+    def test_a_health_check_that_stands_still_is_reported(self, patient: Patient) -> None:
         patient.gateway.health = replace(HEALTH, checked=END - 181)
         assert patient.check(check_services).status is Status.YELLOW
         # By the gateway's own clock, it was just now.
@@ -225,7 +225,7 @@ class TestTiming:
     def looks(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch, seconds: list[float], date: float | None
     ) -> None:
-        """Have looks take so long, and the gateway's clock be so far ahead."""
+        """Set the duration of queries and the offset of the gateway's clock."""
         left = list(seconds)
 
         async def look() -> GatewayStatus:
@@ -269,14 +269,14 @@ class TestTiming:
         assert found.status is status
         assert words in found.detail
 
-    def test_many_looks_tell_the_skew_more_precisely_than_one(
+    def test_many_queries_give_the_skew_more_precisely_than_one(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Dates are cut off, and a slow answer tells little: taken alone, the first would mean 4.5 s.
         self.looks(patient, monkeypatch, [10.0, *[0.01] * timing.SAMPLES], 0.0)
         assert patient.check(check_latency, check_clock).status is Status.GREEN
 
-    def test_a_gateway_without_dates_tells_no_skew(
+    def test_a_gateway_without_dates_reports_no_skew(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.looks(patient, monkeypatch, [0.01] * 11, None)
@@ -305,7 +305,7 @@ class TestFiles:
         assert "file systems: /" in found.remedy
         assert patient.left() == []
 
-    def test_what_went_wrong_first_is_told(self, patient: Patient) -> None:
+    def test_what_went_wrong_first_is_reported(self, patient: Patient) -> None:
         patient.gateway.failures = {
             "make_directory": [ForbiddenError("Permission denied")],
             "remove": [FinalError("no such directory")],

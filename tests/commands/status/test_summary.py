@@ -1,10 +1,10 @@
-"""How a session stands: phases, times, counts, errors."""
+"""Status of a session: phases, times, counts, errors."""
 
 from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.journal.events import Closed, JobMoved, Traffic, Transferred
+from reframe_firecrest.journal.events import Closed, JobMoved, Removed, Traffic, Transferred
 from reframe_firecrest.journal.reader import SessionLog, read
 from reframe_firecrest.journal.run_status import RunStatus
 from reframe_firecrest.journal.summary import SessionSummary, summarise_session
@@ -46,15 +46,44 @@ def test_jobs_are_counted_by_phase_and_by_slurms_state(write: Write) -> None:
     assert found.jobs[3].exit_code == 3
 
 
-def test_the_time_is_that_in_the_phase_however_often_it_was_told(write: Write) -> None:
+def test_the_time_is_that_in_the_phase_however_often_it_was_reported(write: Write) -> None:
     [line] = overview(
         write,
         job(1, 0, "queued"),
         job(1, 20, "submitted", state="PENDING"),
         job(1, 50, "submitted", state="PENDING", reason="Resources"),
-        job(1, 60, "submitted", state="RUNNING", reason="Resources"),
     ).jobs
     assert line.seconds == 80
+
+
+def test_the_time_of_a_running_job_is_without_the_queue(write: Write) -> None:
+    [line] = overview(
+        write,
+        job(1, 0, "queued"),
+        job(1, 20, "submitted", state="PENDING", reason="Resources"),
+        job(1, 60, "submitted", state="RUNNING", elapsed=5.0),
+    ).jobs
+    assert (line.seconds, line.waited) == (45, 35)
+
+
+def test_a_clean_up_does_not_move_the_end(write: Write) -> None:
+    found = overview(
+        write,
+        *lived(1, "queued", "done"),
+        Closed(time=BEGUN + 30),
+        Removed(time=BEGUN + 90, path="."),
+        Closed(time=BEGUN + 90),
+        standing=RunStatus.ENDED,
+    )
+    assert found.until == BEGUN + 30
+
+
+def test_an_outage_goes_on_until_the_session_records_its_end(write: Write) -> None:
+    traffic = Traffic(time=BEGUN + 40, requests=1, bytes_sent=1, bytes_received=1, unavailable=16.0)
+    assert overview(write, traffic).unavailable == 76.0
+    assert overview(write, traffic, standing=RunStatus.KILLED).unavailable == 0.0
+    after = traffic.model_copy(update={"time": BEGUN + 90, "unavailable": 0.0})
+    assert overview(write, traffic, after).unavailable == 0.0
 
 
 @pytest.mark.parametrize("phase", ["done", "failed", "cancelled"])
@@ -64,7 +93,7 @@ def test_of_one_that_has_ended_it_is_all_that_it_took(phase: str, write: Write) 
     assert line.reason is None
 
 
-def test_what_waits_in_the_queue_is_told_for_each_and_for_all(write: Write) -> None:
+def test_what_waits_in_the_queue_is_reported_for_each_and_for_all(write: Write) -> None:
     found = overview(
         write,
         *lived(1, "queued", "staging"),
@@ -124,14 +153,14 @@ def test_a_phase_of_a_later_version_is_shown_behind_the_others(write: Write) -> 
     [
         (0.04, "0.0 s"),
         (9.94, "9.9 s"),
-        (59.6, "1 min"),
         (8.0, "8 s"),
-        (1800, "30 min"),
-        (7200, "2 h"),
-        (86_400, "1 d"),
+        (59.6, "1 min"),
         (45, "45 s"),
         (3599, "59 min 59 s"),
+        (1800, "30 min"),
+        (3601, "1 h"),
         (7500, "2 h 5 min"),
+        (86_400, "1 d"),
         (93_600, "1 d 2 h"),
     ],
 )
