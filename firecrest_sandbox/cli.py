@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -176,18 +177,18 @@ def _configure(faults: Path | None, **options: Any) -> SandboxConfig:
         where = f"{prefix}{location}" if prefix else option
         fail(f"{where}{': ' if where else ''}{first['msg'].removeprefix('Value error, ')}")
     except (OSError, ValueError) as error:
-        fail(f"{prefix}{error}")
+        fail(f"{prefix}{getattr(error, 'strerror', None) or error}")
 
 
 def _run(config: SandboxConfig, command: list[str], env_file: Path | None) -> int:
     from firecrest_sandbox import Sandbox, SandboxError  # noqa: PLC0415  needs the extra
-    from firecrest_sandbox.foreground import run_around, stop_requests, write_env_file  # noqa: PLC0415
+    from firecrest_sandbox.foreground import run_around, stop_requests  # noqa: PLC0415
 
     try:
         with stop_requests() as stop, Sandbox(config) as running:
             variables = running.environment()
             if env_file is not None:
-                write_env_file(env_file, variables)
+                _write_env_file(env_file, variables)
             if stop.is_set():
                 return 0
             if command:
@@ -199,6 +200,15 @@ def _run(config: SandboxConfig, command: list[str], env_file: Path | None) -> in
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or ''}: {error.strerror or error}")
+
+
+def _write_env_file(file: Path, variables: Mapping[str, str]) -> None:
+    from firecrest_sandbox.foreground import write_env_file  # noqa: PLC0415  only here
+
+    try:
+        write_env_file(file, variables)
+    except OSError as error:
+        fail(f"--env-file {file} can't be written: {error.strerror or error}")
 
 
 def _announce(running: Sandbox, env_file: Path | None) -> None:

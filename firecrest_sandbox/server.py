@@ -158,9 +158,15 @@ class Sandbox:
         root = config.root or private / "root"
         try:
             (root / user.name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SandboxError(f"{root / user.name} can't be created: {error.strerror or error}") from None
+        try:
             listener = _listen(config)
         except OSError as error:
-            raise SandboxError(f"cannot start the sandbox: {error}") from None
+            raise SandboxError(
+                f"can't listen on {config.host}, port {config.port}: {error.strerror or error}; "
+                "choose another port, or 0 for a free one"
+            ) from None
         stack.callback(listener.close)
         host = f"[{config.host}]" if ":" in config.host else config.host
         self._state = ServerState(

@@ -173,8 +173,8 @@ def _print_deleted_journals(outcome: Outcome, *, dry_run: bool) -> None:
     deleted = "would be deleted" if dry_run else "was deleted"
     if outcome.forgotten:
         count = len(outcome.forgotten)
-        runs = "1 run that has" if count == 1 else f"{count} runs that have"
-        typer.echo(f"deleted the journals of {runs} left nothing")
+        runs = "the journal of 1 run that has" if count == 1 else f"the journals of {count} runs that have"
+        typer.echo(f"deleted {runs} left nothing")
     for name in outcome.empty:
         typer.echo(f"{name}: it never created anything; its journal {deleted}")
     for name, left in outcome.dropped:

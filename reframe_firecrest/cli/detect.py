@@ -124,7 +124,7 @@ def detect(
             if modules and not environs:
                 fail(
                     "detect",
-                    f"no system in {config} has modules; set 'modules_system' to another than 'nomod'",
+                    f"no system in {config} has modules; set 'modules_system', for example to 'lmod'",
                 )
         else:
             survey, targets = _write_configuration(output, prefix, console, force=force)

@@ -124,7 +124,7 @@ def _read_systems(file: Path, prefix: Path | None) -> list[tuple[Mapping[str, An
                 configured = osext.expandvars(site.get("general/0/topology_prefix"))
                 systems.append((system, prefix or Path(configured)))
     except Exception as error:  # a configuration is a program, which may raise anything
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         if not isinstance(error, ReframeError | OSError):
             reason = f"{type(error).__name__}: {reason}"
         raise DetectionError(f"the configuration {file} can't be used: {reason}") from error

@@ -13,7 +13,7 @@ from reframe_firecrest.journal.reader import SessionLog, session_logs
 from reframe_firecrest.journal.run_status import RunStatus, run_status_of, silence_of
 from reframe_firecrest.journal.writer import SUFFIX
 from reframe_firecrest.model.errors import RunError
-from reframe_firecrest.model.suggestion import did_you_mean
+from reframe_firecrest.model.suggestion import closest
 
 RECENT = 600.0
 """Seconds without a line after which a journal is not looked at in the search for an active run."""
@@ -152,5 +152,7 @@ def pick(runs: Iterable[Run], name: str, directory: Path) -> Run:
 
 def _similar_run(name: str, directory: Path) -> str:
     """Return a suggestion for a name, or for the beginning of one."""
-    names = names_in(directory)
-    return did_you_mean(name, names) or did_you_mean(name, {known[: len(name)] for known in names})
+    # The newest of the names with the same beginning counts.
+    by_beginning = {known[: len(name)]: known for known in reversed(names_in(directory))}
+    similar = closest(name, by_beginning)
+    return "" if similar is None else f" (did you mean {by_beginning[similar]!r}?)"

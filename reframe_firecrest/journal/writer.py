@@ -88,7 +88,7 @@ class Journal:
         self._warned = True
         self._warn(
             f"the journal {self.path} can't be written ({error.strerror or error}): after a crash, "
-            "'reframe-firecrest clean' will not know this run; see 'journal_dir'"
+            "'reframe-firecrest clean' will not know this run; set 'journal_dir' to a writable directory"
         )
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from posixpath import basename
 
 from reframe_firecrest.model.file_names import to_wire
+from reframe_firecrest.model.units import format_size
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Selection:
         if _matches(path, self.exclude):
             return "an 'exclude' pattern names it"
         if self.max_file_size is not None and size > self.max_file_size:
-            return f"it has {size} bytes, and 'max_file_size' is {self.max_file_size}"
+            return f"it has {format_size(size)}, and 'max_file_size' is {format_size(self.max_file_size)}"
         return None
 
     def beyond(self, files: Mapping[str, int]) -> dict[str, str]:
@@ -55,8 +56,8 @@ class Selection:
                 reasons[path] = f"it is one of {len(files)} files, and 'max_files' is {self.max_files}"
             elif self.max_total_size is not None and total > self.max_total_size:
                 reasons[path] = (
-                    f"all files together have {sum(files.values())} bytes, and 'max_total_size' is "
-                    f"{self.max_total_size}"
+                    f"all files together have {format_size(sum(files.values()))}, and 'max_total_size' is "
+                    f"{format_size(self.max_total_size)}"
                 )
         return reasons
 

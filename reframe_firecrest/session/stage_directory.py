@@ -130,5 +130,5 @@ class StageDirectories:
 def _placeholder_message(local: str, reason: str) -> str:
     return (
         f"{local} is a placeholder of an earlier run and can't be sent: {reason}; run the test that "
-        "makes the file again and have it brought back (see 'retrieve', 'exclude' and 'max_file_size')"
+        "creates the file again, and change 'retrieve', 'exclude' or 'max_file_size' so that it is retrieved"
     )

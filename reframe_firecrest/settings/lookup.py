@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from reframe_firecrest.model.errors import SettingsError
 from reframe_firecrest.model.local_paths import local_path
 from reframe_firecrest.model.setting_names import OPTIONS
+from reframe_firecrest.model.suggestion import closest
 from reframe_firecrest.settings import auth_method, credentials
 from reframe_firecrest.settings.deprecated import RENAMED, rename_keys, rename_variables
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
@@ -99,7 +99,7 @@ def resolve_settings(places: list[Place], environment: Mapping[str, str]) -> Res
     try:
         return ResolvedSettings(Settings.model_validate(values), origins)
     except ValidationError as error:
-        raise SettingsError(_explain(error, origins, places)) from None
+        raise SettingsError(_explain(error, origins, places, environment)) from None
 
 
 def _combined(
@@ -173,7 +173,7 @@ def options_of(sched_options: Mapping[str, Any] | None, where: str) -> Mapping[s
     """
     options = sched_options or {}
     for key in options:
-        if key != OPTIONS and get_close_matches(key.lower(), [OPTIONS], cutoff=0.75):
+        if key != OPTIONS and closest(key, [OPTIONS], cutoff=0.75):
             raise SettingsError(f"unknown key {key!r} in sched_options of {where}; did you mean {OPTIONS!r}?")
     found: Mapping[str, Any] | None = options.get(OPTIONS)
     return found
@@ -202,22 +202,24 @@ def _refuse_unknown(place: Place) -> None:
 
 
 def _unknown_key(key: str, place: Place, known: Collection[str]) -> SettingsError:
-    similar = get_close_matches(key, [*known, *RENAMED], n=1)
+    similar = closest(key, [*known, *RENAMED])
     if similar:
-        meant = RENAMED.get(similar[0], similar[0])
+        meant = RENAMED.get(similar, similar)
         return SettingsError(f"unknown key {key!r} in {place.name}; did you mean {meant!r}?")
     return SettingsError(f"unknown key {key!r} in {place.name}; known keys: {', '.join(sorted(known))}")
 
 
-def _explain(error: ValidationError, origin: Mapping[str, str], places: list[Place]) -> str:
+def _explain(
+    error: ValidationError, origin: Mapping[str, str], places: list[Place], environment: Mapping[str, str]
+) -> str:
     """Return one line for all missing settings, or for the first of pydantic's other errors."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     missing = [_key(each["loc"]) for each in found if each["type"] == "missing"]
     looked_in = ", ".join(place.name for place in places)
     if len(missing) > 1:
-        return _missing_several(missing, looked_in)
+        return _missing_several(missing, looked_in, environment)
     if missing:
-        return _missing(missing[0], looked_in)
+        return _missing(missing[0], looked_in, environment)
     key, reason = _key(found[0]["loc"]), str(found[0]["msg"]).removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
     if key in SECRETS:
@@ -234,30 +236,40 @@ def _key(location: Sequence[int | str]) -> str:
     return parts[0] if parts else "settings"
 
 
-def _missing_several(keys: Sequence[str], looked_in: str) -> str:
+def _misspelt(variables: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Return a clause about variables that are set and similar to missing ones; empty if there are none."""
+    known = {*ENVIRONMENT.values(), *(secret.variable for secret in SECRETS.values())}
+    similar = [name for name in environment if name not in known and closest(name, variables, cutoff=0.9)]
+    return f"; misspelt: {', '.join(sorted(similar))}?" if similar else ""
+
+
+def _missing_several(keys: Sequence[str], looked_in: str, environment: Mapping[str, str]) -> str:
     names = ", ".join(SECRETS[key].what if key in SECRETS else repr(key) for key in keys)
     variables = [ENVIRONMENT[SECRETS[key].by_file if key in SECRETS else key] for key in keys]
     also = f" and {looked_in}" if looked_in else ""
     return (
-        f"{len(keys)} settings are missing: {names} (looked in the environment variables{also}); "
+        f"{len(keys)} settings are missing: {names} (looked in the environment variables{also}"
+        f"{_misspelt(variables, environment)}); "
         f"export {' '.join(f'{variable}=...' for variable in variables)}"
     )
 
 
-def _missing(key: str, looked_in: str) -> str:
+def _missing(key: str, looked_in: str, environment: Mapping[str, str]) -> str:
     if key in SECRETS:
-        return _missing_secret(SECRETS[key], looked_in)
+        return _missing_secret(SECRETS[key], looked_in, environment)
     variable = ENVIRONMENT[key]
     before, after = (f"{looked_in}, and ", " or set it there") if looked_in else ("", "")
     return (
-        f"{key!r} is missing (looked in {before}the environment variable {variable}); "
+        f"{key!r} is missing (looked in {before}the environment variable {variable}"
+        f"{_misspelt([variable], environment)}); "
         f"export {variable}=...{after}"
     )
 
 
-def _missing_secret(secret: Secret, looked_in: str) -> str:
+def _missing_secret(secret: Secret, looked_in: str, environment: Mapping[str, str]) -> str:
+    misspelt = _misspelt([secret.variable, ENVIRONMENT[secret.by_file]], environment)
     keys = f", and for {secret.by_file!r} and {secret.by_env!r} in {looked_in}" if looked_in else ""
     return (
         f"{secret.what} is missing (looked in the environment variables {secret.variable} and "
-        f"{ENVIRONMENT[secret.by_file]}{keys}); set one of them"
+        f"{ENVIRONMENT[secret.by_file]}{keys}{misspelt}); set one of them"
     )

@@ -123,3 +123,5 @@ def test_only_the_named_system_is_looked_at(site: Path) -> None:
     assert [target.name for target in targets_of_file(site, ENVIRONMENT, None, "peer")] == ["peer:old"]
     with pytest.raises(DetectionError, match=r"has no 'nosuch' that uses FirecREST; .* it has: alps, peer"):
         targets_of_file(site, ENVIRONMENT, None, "nosuch")
+    with pytest.raises(DetectionError, match=r"has no 'alpz' \(did you mean 'alps'\?\) that uses FirecREST"):
+        targets_of_file(site, ENVIRONMENT, None, "alpz")

@@ -132,7 +132,7 @@ def test_a_signal_reaches_the_command(tmp_path: Path) -> None:
         (["--runner", "pbs"], ["--runner", "embedded"]),
         (["--faults", "/nowhere.json"], ["/nowhere.json", "No such file"]),
         (["--root", "/proc/nowhere"], ["/proc/nowhere"]),
-        (["--env-file", "/nowhere/env"], ["/nowhere"]),
+        (["--env-file", "/nowhere/env"], ["--env-file /nowhere/env can't be written"]),
         (["--", "/nowhere/command"], ["/nowhere/command", "No such file"]),
     ],
 )
@@ -175,7 +175,7 @@ def test_slurm_that_is_not_there_is_explained(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PATH", "/nowhere")
     result = CliRunner().invoke(app, ["sandbox", "--runner", "slurm"])
     assert result.exit_code == 2
-    assert "no Slurm answers" in result.stderr
+    assert "Slurm does not answer" in result.stderr
 
 
 def test_a_command_is_not_run_after_a_request_to_stop(tmp_path: Path) -> None:

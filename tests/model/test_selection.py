@@ -24,7 +24,7 @@ def test_everything_comes_back_unless_something_is_said() -> None:
         (Selection(exclude=("build/*",)), "build/deep/x.o", 1, "'exclude' pattern"),
         (Selection(exclude=("build/*",)), "src/build.c", 1, None),
         (Selection(max_file_size=10), "a", 10, None),
-        (Selection(max_file_size=10), "a", 11, "has 11 bytes, and 'max_file_size' is 10"),
+        (Selection(max_file_size=10), "a", 11, "has 11 B, and 'max_file_size' is 10 B"),
     ],
 )
 def test_patterns_and_the_limit_decide(
@@ -51,8 +51,8 @@ SIZES = {"a": 5, "b": 1, "c": 3, "d": 3}
         (Selection(max_files=4, max_total_size=12), [], ""),
         (Selection(max_files=2), ["a", "d"], "it is one of 4 files, and 'max_files' is 2"),
         (Selection(max_files=0), ["a", "b", "c", "d"], "'max_files' is 0"),
-        (Selection(max_total_size=11), ["a"], "all files together have 12 bytes, and 'max_total_size' is 11"),
-        (Selection(max_total_size=0), ["a", "b", "c", "d"], "'max_total_size' is 0"),
+        (Selection(max_total_size=11), ["a"], "all files together have 12 B, and 'max_total_size' is 11 B"),
+        (Selection(max_total_size=0), ["a", "b", "c", "d"], "'max_total_size' is 0 B"),
     ],
 )
 def test_of_too_many_or_too_much_the_largest_stay(selection: Selection, left: list[str], reason: str) -> None:

@@ -49,6 +49,12 @@ def test_a_refused_account_is_named_with_its_origin_and_yours(
     assert "\n" not in error
 
 
+def test_a_similar_account_is_suggested(stage: Stage) -> None:
+    assert "yours: staff, users (did you mean 'staff'?); set" in str(
+        refused(stage, ACCOUNT, account="stafff").state.error
+    )
+
+
 def test_without_a_list_of_accounts_the_rest_is_reported(stage: Stage) -> None:
     stage.gateway.failures["accounts"] = [errors.TransientError("down")]
     error = str(refused(stage, ACCOUNT).state.error)
@@ -59,6 +65,7 @@ def test_without_a_list_of_accounts_the_rest_is_reported(stage: Stage) -> None:
     ("reason", "remedy"),
     [
         ("Invalid qos specification", "the QOS is from --qos in the access options"),
+        ("invalid partition specified: nosuch", "the partition is from --partition in the access options"),
         ("QOSMaxSubmitJobPerUserLimit", "set 'resubmit_on_errors'"),
         ("AssocGrpSubmitJobsLimit", "lower its 'max_jobs'"),
     ],

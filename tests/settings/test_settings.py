@@ -117,6 +117,28 @@ def test_a_missing_secret_names_every_way_to_give_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("variable", "misspelt"),
+    [
+        ("FIRECREST_BASEDIR", "FIRECREST_BASDIR"),
+        ("AUTH_TOKEN_URL", "AUTH_TOKENURL"),
+        ("FIRECREST_CLIENT_SECRET", "FIRECREST_CLIENT_SECRT"),
+    ],
+)
+def test_a_misspelt_variable_is_named(variable: str, misspelt: str) -> None:
+    environment = {**ENVIRONMENT, variable: "", misspelt: "/x"}
+    assert f"; misspelt: {misspelt}?); " in line_of(environment=environment)
+
+
+def test_a_misspelt_variable_is_named_among_several_that_are_missing() -> None:
+    assert "; misspelt: FIRECREST_SYSTM?); export " in line_of(environment={"FIRECREST_SYSTM": "daint"})
+
+
+def test_other_variables_are_not_taken_for_misspelt_ones() -> None:
+    line = line_of(environment={**ENVIRONMENT, "FIRECREST_URL": "", "FIRECREST_API_VERSION": "2"})
+    assert "misspelt" not in line
+
+
+@pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
         ("url", "daint", "valid URL"),

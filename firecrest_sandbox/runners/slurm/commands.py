@@ -28,7 +28,7 @@ def probe_slurm() -> str:
         ping = _probe("scontrol", "ping")
         version = _probe("sinfo", "--version")
     except (OSError, subprocess.SubprocessError) as error:
-        raise SlurmUnavailableError(f"no Slurm answers on this machine: {error}") from None
+        raise SlurmUnavailableError(f"Slurm does not answer on this machine: {error}") from None
     if "UP" not in ping:
         raise SlurmUnavailableError(f"Slurm's controller does not answer: {ping.strip()}")
     # E.g. `slurm-wlm 22.05.8` or `slurm 23.11.4`.

@@ -120,7 +120,9 @@ class Cleaner:
                 continue
             if is_elsewhere(session_log, self.environment):
                 if not is_clean(session_log):
-                    reason = f"it used {session_log.opened.url}, but FIRECREST_URL is another gateway"
+                    reason = (
+                        f"it used {session_log.opened.url}; set FIRECREST_URL to it, or unset the variable"
+                    )
                     elsewhere.append((run.name, reason))
                 continue
             try:

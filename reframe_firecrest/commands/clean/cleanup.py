@@ -27,7 +27,7 @@ def clean_up(residues: Sequence[RemoteResidue], *, dry_run: bool, connect: Conne
         dry_run: change nothing; only note the jobs and directories.
         connect: makes the connection to a gateway.
     """
-    message = f"cleaning up did not finish within {format_duration(TIMEOUT)}"
+    message = f"cleaning up did not finish within {format_duration(TIMEOUT)}; run the command again"
     try:
         run_on_loop(_clean_up(residues, connect, dry_run=dry_run), TIMEOUT, message)
     except TransientError as error:

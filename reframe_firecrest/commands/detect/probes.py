@@ -133,7 +133,8 @@ def _wait(
                     each.session.cancel([each.handle])
                     # It may have ended just now.
                     if each.handle.state.phase is Phase.CANCELLED:
-                        each.late = f"it did not start within {format_duration(timeout)}: {_describe(state)}"
+                        late = f"it did not start within {format_duration(timeout)}: {_describe(state)}"
+                        each.late = f"{late}; raise --timeout"
         waiting[0].handle.ended.wait(STEP)
 
 

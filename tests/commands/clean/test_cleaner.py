@@ -76,6 +76,14 @@ class TestAKilledRun:
         with pytest.raises(errors.RunError, match=r"no run 'x' in .*FIRECREST_JOURNAL_DIR"):
             world.cleaner().clean_run("x")
 
+    def test_the_newest_run_with_a_similar_beginning_is_suggested(self, world: World) -> None:
+        world.run("aaaaaa", age=7200)
+        newest = world.run("bbbbbb", age=3600).opened.run
+        with pytest.raises(
+            errors.RunError, match=rf"no run '{newest[:9]}x' \(did you mean '{newest}'\?\) in"
+        ):
+            world.cleaner().clean_run(f"{newest[:9]}x")
+
     def test_a_transfer_job_that_works_for_it_is_cancelled(self, world: World) -> None:
         session_log = world.run("aaaaaa")
         mine = world.system.run_job(world.base, name="IngressFileTransfer")
@@ -226,7 +234,7 @@ class TestWhatFails:
         session_log = world.run("aaaaaa")
         world.system.deaf.add(world.system.run_job(root_of(session_log)))
         [left] = world.cleaner().clean_run(session_log.opened.run).residues
-        assert left.problems == ["cleaning up did not finish within 0.1 s"]
+        assert left.problems == ["cleaning up did not finish within 0.1 s; run the command again"]
 
 
 class TestWhatIsLeftAlone:
@@ -270,7 +278,7 @@ class TestWhatIsLeftAlone:
         assert world.cleaner().clean_finished().skipped == [
             (
                 session_log.opened.run,
-                f"it used {session_log.opened.url}, but FIRECREST_URL is another gateway",
+                f"it used {session_log.opened.url}; set FIRECREST_URL to it, or unset the variable",
             )
         ]
         outcome = world.cleaner().clean_run(session_log.opened.run)

@@ -141,7 +141,7 @@ class TestWithoutAGateway:
         line = self.refused(
             detect(tmp_path, "--config", str(file), "--modules", variables=settings("http://127.0.0.1:9"))
         )
-        assert line == f"no system in {file} has modules; set 'modules_system' to another than 'nomod'"
+        assert line == f"no system in {file} has modules; set 'modules_system', for example to 'lmod'"
 
     def test_a_gateway_that_is_not_there_is_reported_in_one_line(self, tmp_path: Path) -> None:
         variables = settings("http://127.0.0.1:9")

@@ -158,7 +158,9 @@ def test_a_job_that_does_not_start_is_cancelled_and_states_what_it_waits_for(lab
     cpu, gpu = lab.detect("cpu", "gpu", timeout=1.5)
     assert cpu.processor
     [waiting] = [job_id for job_id, parts in lab.gateway.parts.items() if parts[0].state == "PENDING"]
-    assert gpu.reason == f"it did not start within 1.5 s: job {waiting} is PENDING (Resources)"
+    assert (
+        gpu.reason == f"it did not start within 1.5 s: job {waiting} is PENDING (Resources); raise --timeout"
+    )
     assert f"daint:gpu: job {waiting} is PENDING (Resources)" in lab.told
     lab.close()
     assert lab.gateway.cancelled == [waiting]

@@ -53,6 +53,11 @@ def test_a_system_that_it_does_not_have_is_reported_with_those_that_it_has() -> 
         connect({PARAMETERS: parameters(system="other")})
 
 
+def test_a_similar_system_is_suggested() -> None:
+    with pytest.raises(errors.NotFoundError, match=r"no system 'daint' \(did you mean 'daint2'\?\); it has"):
+        connect({PARAMETERS: parameters(system="daint2")})
+
+
 def test_a_gateway_that_can_not_pack_archives_is_refused() -> None:
     with pytest.raises(errors.RejectedError, match=r"has FirecREST 1\.15\.0, which can neither pack"):
         connect({PARAMETERS: parameters(version="1.15.0")})

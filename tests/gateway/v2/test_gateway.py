@@ -158,6 +158,12 @@ class TestConnecting:
         line = fails(errors.NotFoundError, api, connect)
         assert "no system 'daint'; it has: clariden, eiger; check FIRECREST_SYSTEM" in line
 
+    def test_a_similar_system_is_suggested(self) -> None:
+        api = Api({CONNECT: answer(200, {"systems": [{"name": "daint2"}]})})
+        assert "no system 'daint' (did you mean 'daint2'?); it has" in fails(
+            errors.NotFoundError, api, connect
+        )
+
     def test_a_wrong_url_is_reported_with_its_variable(self) -> None:
         line = fails(errors.NotFoundError, Api({CONNECT: httpx.Response(404, text="<html>")}), connect)
         assert "check FIRECREST_URL" in line
