@@ -165,16 +165,16 @@ class TestSystem:
         assert "ask the site for connection_mode: hybrid or ssh" in found.remedy
 
     @pytest.mark.parametrize(
-        ("told", "status", "words"),
+        ("limit", "status", "words"),
         [
             (5 << 20, Status.GREEN, "5.2 MB"),
             (None, Status.GREEN, "not reported"),
             (100_000, Status.YELLOW, "100.0 kB"),
         ],
     )
-    def test_limits(self, patient: Patient, told: int | None, status: Status, words: str) -> None:
-        patient.gateway.health = replace(HEALTH, max_direct_upload=told)
-        patient.gateway.max_direct_upload = told or 5 << 20
+    def test_limits(self, patient: Patient, limit: int | None, status: Status, words: str) -> None:
+        patient.gateway.health = replace(HEALTH, max_direct_upload=limit)
+        patient.gateway.max_direct_upload = limit or 5 << 20
         found = patient.check(check_limits)
         assert found.status is status
         assert words in found.detail
@@ -231,7 +231,7 @@ class TestTiming:
     def test_many_queries_give_the_skew_more_precisely_than_one(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Dates are cut off, and a slow answer tells little: taken alone, the first would mean 4.5 s.
+        # Dates are truncated, and a slow answer is imprecise: alone, the first would mean 4.5 s.
         self.looks(patient, monkeypatch, [10.0, *[0.01] * timing.SAMPLES], 0.0)
         assert patient.check(check_latency, check_clock).status is Status.GREEN
 
