@@ -282,3 +282,10 @@ class GatewayConnection(Protocol):
     def stats(self) -> dict[str, int]:
         """Count the requests, the bytes sent and received, and the most requests in flight."""
         ...
+
+    def unavailable(self) -> float:
+        """Return the seconds for which the gateway has served no request; 0 if it is not a long outage.
+
+        Any thread may call it.
+        """
+        ...

@@ -18,7 +18,8 @@ class JobStatus:
         exit_code: exit code of the job.
         nodes: nodes of the job in Slurm's notation.
         reason: Slurm's reason for keeping it pending.
-        seconds: seconds in the current phase; total seconds if the phase is final.
+        seconds: seconds in the current phase, of a running job since its start in Slurm; total seconds if the
+            phase is final.
         waited: seconds in Slurm's queue so far; None if it was never queued.
         error: one line, if something other than the job itself failed.
     """

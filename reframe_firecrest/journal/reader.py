@@ -40,6 +40,7 @@ class SessionLog:
         prepared: last event about the run's directory on the system; None if there is none.
         removed: directories removed on the system, relative to the run's directory.
         closed: end of the session; None if it is running or was killed.
+        ended: time of that end, by the session's clock; lines of clean-ups may follow it.
         last: time of the last line, by the session's clock.
     """
 
@@ -53,6 +54,7 @@ class SessionLog:
     prepared: Prepared | None = None
     removed: list[str] = field(default_factory=list)
     closed: Closed | None = None
+    ended: float | None = None
     last: float = 0.0
 
 
@@ -90,6 +92,7 @@ def read(path: Path) -> SessionLog | None:
             session_log.removed.append(event.path)
         elif isinstance(event, Closed):
             session_log.closed = event
+            session_log.ended = event.time if session_log.ended is None else session_log.ended
     return session_log
 
 

@@ -54,6 +54,7 @@ class SessionSummary:
         files_fetched: number of files retrieved.
         left: ids of jobs that may still be on the system although the session has ended.
         last_error: the latest error of any job, with the test's name.
+        unavailable: seconds for which the gateway has served no request; 0 if it is not a long outage.
     """
 
     run: str
@@ -75,6 +76,7 @@ class SessionSummary:
     files_fetched: int
     left: Sequence[str]
     last_error: str | None
+    unavailable: float
 
 
 def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) -> SessionSummary:
@@ -85,7 +87,7 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
         standing: the session's status.
         now: the current time by the session's clock, see `reframe_firecrest.journal.run_status.now_of`.
     """
-    until = now if standing in ALIVE else session_log.last
+    until = now if standing in ALIVE else end_of(session_log)
     timelines = timelines_of(session_log, until)
     jobs = [_job_status(timeline, until) for timeline in timelines]
     directories = [timeline.last.directory for timeline in timelines]
@@ -116,7 +118,19 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
         files_fetched=sum(batch.files for batch in session_log.transfers if batch.way == "fetched"),
         left=session_log.closed.left if session_log.closed else (),
         last_error=f"{names.get(last.directory, last.name)}: {last.error}" if last else None,
+        unavailable=_unavailable(session_log, until) if standing in ALIVE else 0.0,
     )
+
+
+def end_of(session_log: SessionLog) -> float:
+    """Return the time at which a session ended, or was last heard of, by its own clock."""
+    return session_log.last if session_log.ended is None else session_log.ended
+
+
+def _unavailable(session_log: SessionLog, until: float) -> float:
+    """Return the seconds of an outage that goes on: a session records its beginning and its end."""
+    traffic = session_log.traffic
+    return until - traffic.time + traffic.unavailable if traffic and traffic.unavailable else 0.0
 
 
 def _job_status(job: JobTimeline, until: float) -> JobStatus:

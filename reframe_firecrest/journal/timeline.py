@@ -21,7 +21,7 @@ class JobTimeline:
     Attributes:
         last: the job's last known state.
         before: the phase before the last one; the same if there was none.
-        since: start of the last phase, by the session's clock.
+        since: start of the last phase, or of the run if the job is running, by the session's clock.
         over: the last phase is final.
         spans: how the job spent its time.
         system: the system's name in FirecREST.
@@ -80,7 +80,7 @@ def timeline_of(moves: Sequence[JobMoved], system: str, until: float) -> JobTime
     return JobTimeline(
         last=last,
         before=next((move.phase for move in reversed(moves) if move.phase != last.phase), last.phase),
-        since=first.time,
+        since=max(first.time, end - elapsed) if runs_still else first.time,
         over=over,
         spans=time_spans(at, elapsed, end),
         system=system,

@@ -20,10 +20,14 @@ def format_duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days} d {hours} h"
+        return _with_rest(f"{days} d", hours, "h")
     if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return _with_rest(f"{hours} h", minutes, "min")
+    return _with_rest(f"{minutes} min", rest, "s") if minutes else f"{rest} s"
+
+
+def _with_rest(text: str, rest: int, unit: str) -> str:
+    return f"{text} {rest} {unit}" if rest else text
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:

@@ -61,6 +61,7 @@ class RemoteSession:
         session = get_session(settings, rt.runtime().stage_prefix, session_id())
         test_cases.report_to(session)
         test_cases.report_to(DISPLAY.progress)
+        DISPLAY.progress.note_gateway(session.unavailable)
         if settings.progress:
             DISPLAY.start()
         return cls(settings, session, private)

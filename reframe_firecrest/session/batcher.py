@@ -31,12 +31,14 @@ class BatchPolicy:
             regularly at a lower rate.
         max_delay_limit: returns the seconds after which a batch starts although items keep arriving.
         concurrency: batches in progress at a time.
+        is_complete: given the number of items that wait, returns true if no other is on its way.
     """
 
     limit: int
     max_delay: float = 0.05
     max_delay_limit: Callable[[], float] = lambda: MAX_DELAY_LIMIT
     concurrency: int = 2
+    is_complete: Callable[[int], bool] = lambda waiting: False  # noqa: ARG005 - an item may always come
 
 
 @dataclass
@@ -113,11 +115,13 @@ class Batcher(Generic[Item]):
             await self._process(batch)
 
     async def _collect(self) -> None:
-        """Wait until no item has arrived for a while."""
+        """Wait until no item has arrived for a while, or none can."""
         waited = 0.0
         count = -1
         longest = self._policy.max_delay_limit()
         while count != len(self._waiting) and waited < longest:
+            if self._policy.is_complete(len(self._waiting)):
+                return
             count = len(self._waiting)
             delay = self._delay(longest)
             await asyncio.sleep(delay)

@@ -37,6 +37,7 @@ class JobReports:
         self._scratch = context.scratch
         # Otherwise each report takes requests of its own.
         self._may_pack = context.system.capabilities.selects_files
+        self._max_direct = context.system.capabilities.max_direct_download
         self._numbers = itertools.count(1)
         self._missing = 0
 
@@ -72,7 +73,8 @@ class JobReports:
         target = f"{self._transfer}/reports-{next(self._numbers)}"
         for archive in await self._gateway.archive(self._claims, names, target):
             local = f"{next(self._numbers)}-reports{SUFFIX}"
-            await self._download(archive.path, local, len(names) * LARGEST)
+            # Reports seldom have more than a few kB: a transfer job would wait in Slurm's queue for nothing.
+            await self._download(archive.path, local, min(len(names) * LARGEST, self._max_direct))
             await asyncio.to_thread(_unpack_and_remove, self._scratch / local, wanted)
 
     async def _download(self, remote: str, name: str, size: int = LARGEST) -> None:

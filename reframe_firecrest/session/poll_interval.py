@@ -5,6 +5,8 @@ A request covers the jobs that are due, and those that will be soon.
 
 from __future__ import annotations
 
+import math
+
 FIRST_SHARE = 0.5
 """The same share for a job that has just changed its state, which is checked often at first."""
 
@@ -38,6 +40,12 @@ many jobs, some end every second, and each check that finds one costs a listing,
 MAX_SCALED_INTERVAL = 3.0
 """Largest factor by which many jobs wait longer than a few."""
 
+LISTED_TOGETHER = 12
+"""Jobs in one list by name: FirecREST's filter has 235 characters, names of ReFrame's jobs about 19."""
+
+MAX_LISTS = 3
+"""Largest factor by which several lists per check lengthen the interval."""
+
 CROWDING = 2.0
 """Factor by which the interval between checks grows more than other waits."""
 
@@ -53,13 +61,14 @@ def scaled(jobs: int, wait: float) -> float:
 
 
 def shortest_interval(jobs: int, shortest: float) -> float:
-    """Scale the shortest interval between checks with the number of jobs.
+    """Scale the shortest interval between checks with the number of jobs, and with that of lists per check.
 
     Args:
         jobs: number of jobs that have not ended.
         shortest: seconds between checks of a few jobs.
     """
-    return shortest * min(max(CROWDING * jobs / SCALING_THRESHOLD, 1.0), CROWDING * MAX_SCALED_INTERVAL)
+    lists = min(max(math.ceil(jobs / LISTED_TOGETHER), 1), MAX_LISTS)
+    return shortest * max(lists, min(CROWDING * jobs / SCALING_THRESHOLD, CROWDING * MAX_SCALED_INTERVAL))
 
 
 def first_interval(expected: float | None, shortest: float, longest: float) -> float:

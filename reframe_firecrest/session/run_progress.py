@@ -7,7 +7,7 @@ jobs and tests are immutable.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reframe_firecrest.model.case_state import FAILURES, CaseKey, CaseState
@@ -42,6 +42,7 @@ class Progress:
         reason: Slurm's reason for the oldest pending job; empty if there is none.
         waited: seconds for which the oldest pending job has been pending.
         seconds: seconds since the run started.
+        unavailable: seconds for which a gateway has served no request; 0 if it is not a long outage.
     """
 
     states: Counter[str]
@@ -50,6 +51,7 @@ class Progress:
     reason: str
     waited: float
     seconds: float
+    unavailable: float = 0.0
 
     @property
     def total(self) -> int:
@@ -64,20 +66,27 @@ class Progress:
     @property
     def key(self) -> tuple[object, ...]:
         """All that counts as a change: not the time."""
-        return (tuple(sorted(self.states.items())), self.done, self.failed, self.reason)
+        outage = self.unavailable > 0
+        return (tuple(sorted(self.states.items())), self.done, self.failed, self.reason, outage)
 
     def log_line(self) -> str:
         """Return the line for a log."""
         parts = [*_waiting(self), f"{self.done} done" + (f" ({self.failed} failed)" if self.failed else "")]
         oldest = f"; oldest {format_duration(self.waited)}" if self.states[QUEUED] else ""
-        return f"waiting: {', '.join(parts)}{oldest}"
+        return f"{_outage(self)}waiting: {', '.join(parts)}{oldest}"
 
     def live_line(self) -> str:
         """Return the line for a terminal."""
         failed = f", {self.failed} failed" if self.failed else ""
         oldest = f", oldest {format_duration(self.waited)}" if self.states[QUEUED] else ""
         waiting = ", ".join(_waiting(self))
-        return f"{self.done} of {self.total} done{failed}; {waiting}{oldest}; {format_duration(self.seconds)}"
+        done = f"{_outage(self)}{self.done} of {self.total} done{failed}"
+        return f"{done}; {waiting}{oldest}; {format_duration(self.seconds)}"
+
+
+def _outage(progress: Progress) -> str:
+    seconds = progress.unavailable
+    return f"gateway unavailable for {format_duration(seconds)}; " if seconds else ""
 
 
 def _waiting(progress: Progress) -> Iterable[str]:
@@ -94,6 +103,7 @@ class RunProgress:
         self._began = clock()
         self._cases: dict[CaseKey, CaseState] = {}
         self._handles: dict[str, JobHandle] = {}
+        self._gateways: list[Callable[[], float]] = []
 
     def note_cases(self, cases: list[CaseState]) -> None:
         """Note the states of test cases."""
@@ -102,6 +112,15 @@ class RunProgress:
     def note_job(self, handle: JobHandle) -> None:
         """Note a job; it replaces an earlier one of the same test."""
         self._handles[handle.spec.directory] = handle
+
+    def note_gateway(self, unavailable: Callable[[], float]) -> None:
+        """Note a gateway of the run.
+
+        Args:
+            unavailable: returns the seconds for which it has served no request; any thread may call it.
+        """
+        if unavailable not in self._gateways:
+            self._gateways.append(unavailable)
 
     def now(self) -> Progress:
         """Return the progress at this moment."""
@@ -119,6 +138,7 @@ class RunProgress:
             reason=one_line(oldest.state.reason or "") if oldest else "",
             waited=now - _queued_at(oldest) if oldest else 0.0,
             seconds=now - self._began,
+            unavailable=max((seconds() for seconds in self._gateways), default=0.0),
         )
 
 

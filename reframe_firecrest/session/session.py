@@ -115,6 +115,10 @@ class Session:
         """Return the traffic so far: requests, bytes, and the most requests at a time."""
         return self._connection.stats()
 
+    def unavailable(self) -> float:
+        """Return the seconds for which the gateway has served no request; 0 if it is not a long outage."""
+        return self._connection.unavailable()
+
     def shutdown(self, timeout: float = SHUTDOWN_TIMEOUT) -> None:
         """Cancel all jobs, remove what is no longer needed and close the connections.
 
@@ -144,7 +148,7 @@ class Session:
 
     async def _open(self, connect: Connect, journal: Journal) -> None:
         self._connection = connect(self._settings)
-        self._record = SessionRecord(self._settings.system, journal, self._connection.stats)
+        self._record = SessionRecord(self._settings.system, journal, self._connection)
         self._heartbeat = self._reactor.spawn(self._record.heartbeat())
         self._ready = self._reactor.spawn(self._connect())
         # Jobs get its error. Without jobs it is of no interest.

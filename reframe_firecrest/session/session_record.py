@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+import time
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol
 
 from reframe_firecrest._version import __version__
 from reframe_firecrest.journal.events import (
@@ -35,7 +36,22 @@ TRAFFIC_INTERVAL = 2.0
 HEARTBEAT_INTERVAL = 60.0
 """Seconds between two records when nothing happens: they show that the session is alive."""
 
+OUTAGE_INTERVAL = 2.0
+"""Seconds between two looks whether an outage of the gateway has begun or ended."""
+
 _LOGGER = logging.getLogger(__name__)
+
+
+class Observed(Protocol):
+    """What a record takes from the connection to the gateway."""
+
+    def stats(self) -> Mapping[str, int]:
+        """Count the requests and the bytes sent and received."""
+        ...
+
+    def unavailable(self) -> float:
+        """Return the seconds for which the gateway has served no request; 0 if it is not a long outage."""
+        ...
 
 
 class SessionRecord:
@@ -44,13 +60,14 @@ class SessionRecord:
     Args:
         system: the system's name.
         journal: the session's journal.
-        counts: returns the traffic so far.
+        connection: counts the traffic, and knows how long an outage has lasted.
     """
 
-    def __init__(self, system: str, journal: Journal, counts: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, system: str, journal: Journal, connection: Observed) -> None:
         self._system = system
         self._journal = journal
-        self._counts = counts
+        self._connection = connection
+        self._was_unavailable = False
         self._begun = clock()
         self._traffic_at = 0.0
         self._jobs = 0
@@ -73,21 +90,29 @@ class SessionRecord:
             self._journal.write(CaseMoved.of(case))
 
     async def heartbeat(self) -> None:
-        """Record that the session is alive, until cancelled."""
+        """Record that the session is alive, and the beginning and end of outages, until cancelled."""
+        alive_at = time.monotonic()
         while True:
-            await asyncio.sleep(HEARTBEAT_INTERVAL)
-            self._journal.touch()
-            self._note_traffic()
+            await asyncio.sleep(min(OUTAGE_INTERVAL, HEARTBEAT_INTERVAL))
+            now = time.monotonic()
+            if now - alive_at >= HEARTBEAT_INTERVAL:
+                alive_at = now
+                self._journal.touch()
+                self._note_traffic()
+            elif (self._connection.unavailable() > 0) is not self._was_unavailable:
+                self._note_traffic()
 
     def _note_traffic(self) -> None:
         self._traffic_at = clock()
-        counts = self._counts()
+        counts, unavailable = self._connection.stats(), self._connection.unavailable()
+        self._was_unavailable = unavailable > 0
         self._journal.write(
             Traffic(
                 time=self._traffic_at,
                 requests=counts.get("requests", 0),
                 bytes_sent=counts.get("bytes_sent", 0),
                 bytes_received=counts.get("bytes_received", 0),
+                unavailable=unavailable,
             )
         )
 
@@ -135,7 +160,9 @@ class SessionRecord:
         self._journal.write(Closed(time=clock(), left=tuple(left)))
         self._journal.close()
         if self._jobs:
-            _LOGGER.info(summary_line(self._system, self._jobs, clock() - self._begun, self._counts()))
+            _LOGGER.info(
+                summary_line(self._system, self._jobs, clock() - self._begun, self._connection.stats())
+            )
             for line in breakdown(self._times):
                 _LOGGER.debug(line)
 

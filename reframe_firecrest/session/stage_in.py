@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 import itertools
 import time
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reframe_firecrest.model.job import JobHandle
+from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.job import JobHandle, Phase
 from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.archive_upload import ArchiveUpload, store_directory
 from reframe_firecrest.session.batcher import MAX_DELAY_LIMIT, Batcher, BatchPolicy
@@ -28,6 +29,9 @@ from reframe_firecrest.staging.split_archive import Unpacking
 
 STORE = "inputs"
 """Directory for files that several tests have, below the transfer directory."""
+
+PAUSE = 0.1
+"""Seconds without a new job after which ReFrame submits no other for now: it needs about 10 ms for one."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class StageIn:
         policy = BatchPolicy(
             context.batch_limit,
             max_delay_limit=lambda: poll_interval.scaled(len(running), MAX_DELAY_LIMIT),
+            is_complete=lambda waiting: no_other_is_coming(running, waiting),
         )
         self._batcher: Batcher[PreparedDirectory] = Batcher(self._send_batch, self._size, policy)
 
@@ -209,6 +214,17 @@ class StageIn:
             entries={path: entry for path, entry in part.entries.items() if path not in shared},
             replaced={**part.replaced, script.name: with_prologue(part.replaced[script.name], prologue)},
         )
+
+
+def no_other_is_coming(jobs: Iterable[JobHandle], waiting: int) -> bool:
+    """Report whether ReFrame has paused, and all jobs that it has submitted are waiting to be sent.
+
+    Args:
+        jobs: the jobs that have not ended.
+        waiting: number of stage directories that wait.
+    """
+    staging = [job for job in jobs if job.state.phase in (Phase.QUEUED, Phase.STAGING)]
+    return len(staging) <= waiting and all(clock() - job.submitted > PAUSE for job in staging)
 
 
 async def _given(prepared: PreparedDirectory) -> PreparedDirectory:

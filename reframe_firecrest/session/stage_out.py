@@ -89,7 +89,7 @@ class StageOut:
             alike = await asyncio.to_thread(request.directory.unchanged_files) if hides else ()
             request.make_plan(alike)
             if request.report is not None:
-                await asyncio.to_thread(unpack_report, request)
+                await self._unpack_report(request)
             if request.destinations:
                 await self._fetches.join(request)
         except (errors.FinalError, errors.StagingError) as error:
@@ -99,6 +99,13 @@ class StageOut:
     async def abandon(self) -> None:
         """Cancel what was begun for results that are not needed any more, at the end of the session."""
         await self._split.abandon()
+
+    async def _unpack_report(self, request: RetrievalRequest) -> None:
+        begun, planned = time.monotonic(), request.planned_size
+        await asyncio.to_thread(unpack_report, request)
+        if request.fetched:
+            unpacked, seconds = planned - request.planned_size, time.monotonic() - begun
+            self._context.record.fetched(len(request.fetched), 1, unpacked, seconds)
 
     async def _fetch_batch(self, requests: Sequence[RetrievalRequest]) -> None:
         wanted: dict[str, Destination] = {}

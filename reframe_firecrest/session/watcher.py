@@ -35,6 +35,9 @@ from reframe_firecrest.settings import Settings
 INTERRUPTED = LIST_JOBS.timeout
 """Seconds after which the first attempt of a list has failed: a list that takes longer met an outage."""
 
+FEW_JOBS = 4
+"""Number of followed jobs up to which each is queried singly as soon as a list lacks it."""
+
 
 class Watcher:
     """Follows jobs to their end.
@@ -183,6 +186,10 @@ class Watcher:
         self._queries.start(unclear, self._intervals())
         unconfirmed = [job for job in jobs if job.unclear_since is None and job.needs_confirmation()]
         self._queries.start(unconfirmed, self._intervals())
+        if len(self._followed) <= FEW_JOBS:
+            # They have probably ended. Several would cost more than the next list, which may have them all.
+            missing = [job for job in jobs if job.misses and job.unclear_since is None]
+            self._queries.start(missing, self._intervals())
 
     def _due(self) -> list[FollowedJob]:
         """Return the jobs that are due or will be soon: one request covers many.

@@ -307,6 +307,7 @@ def test_a_journal_of_any_texts_is_shown_in_plain_lines(text: str) -> None:
         files_fetched=1,
         left=[text],
         last_error=text,
+        unavailable=1.0,
     )
     out = io.StringIO()
     Console(file=out, highlight=False, width=200).print(render([overview]))

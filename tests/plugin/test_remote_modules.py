@@ -257,7 +257,7 @@ class TestSelection:
             with running(write_site(tmp_path / name, snapshots, **options)):
                 pass
         [warning] = warnings
-        assert "daint.modules.json is 2 d 0 h old; for a new one, run: reframe-firecrest detect" in warning
+        assert "daint.modules.json is 2 d old; for a new one, run: reframe-firecrest detect" in warning
 
     def test_the_directory_of_the_snapshots_can_be_set(
         self, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -60,6 +60,7 @@ class FakeGateway:
 
     Attributes:
         calls: how often each method was called.
+        outage: seconds for which it has been unavailable.
         failures: errors to raise, by method, first in first out.
         blocked: methods that wait until their event is set.
         hidden: ids that the list does not show; asked singly, they are known.
@@ -69,6 +70,7 @@ class FakeGateway:
         unlistable: no list can be had.
         listed_parts: what lists show instead of `parts`.
         unsure: looks for a submission's job that will tell nothing.
+        size_hints: sizes that were given for downloads.
         damaged: downloads of which only half will come.
         damaged_parts: parts of files that will come with another content.
         apart: each directory's files are in an archive of their own, with names relative to it.
@@ -78,6 +80,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.outage = 0.0
         self.failures: dict[str, list[GatewayError]] = {}
         self.blocked: dict[str, asyncio.Event] = {}
         self.hidden: set[str] = set()
@@ -92,6 +95,7 @@ class FakeGateway:
         self.ids: list[list[str]] = []
         self.unsure = 0
         self.unpackable: set[str] = set()
+        self.size_hints: list[int] = []
         self.damaged = 0
         self.damaged_parts = 0
         self.apart = False
@@ -222,6 +226,7 @@ class FakeGateway:
         self, remote: str, local: Path, *, size_hint: int, progress: Progress | None = None
     ) -> None:
         await self._enter("download")
+        self.size_hints.append(size_hint)
         self._refuse([remote])
         if not Path(remote).exists():
             raise NotFoundError(f"{remote}: no such file", status=404)
@@ -455,6 +460,9 @@ class FakeGateway:
 
     def stats(self) -> dict[str, int]:
         return {"requests": self.calls.total(), **self.calls}
+
+    def unavailable(self) -> float:
+        return self.outage
 
 
 def _write_report(report: Path, directory: Path, packed: Iterable[str], *, begun: bool) -> None:

@@ -63,6 +63,19 @@ def test_what_comes_alone_is_not_held_up() -> None:
     assert asyncio.run(alone()) < 5
 
 
+def test_a_complete_batch_does_not_wait() -> None:
+    work = Work()
+    target = group(
+        work, max_delay=60.0, max_delay_limit=lambda: 600.0, is_complete=lambda waiting: waiting == 3
+    )
+
+    async def three() -> None:
+        await asyncio.wait_for(asyncio.gather(*(target.join(number) for number in range(3))), 30)
+
+    asyncio.run(three())
+    assert work.groups == [[0, 1, 2]]
+
+
 def test_a_row_without_end_sets_out_all_the_same() -> None:
     work = Work()
     asyncio.run(consecutive(group(work, max_delay=0.05, max_delay_limit=lambda: 0.2), 40, 0.01))

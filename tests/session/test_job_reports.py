@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reframe_firecrest.journal.reader import session_logs
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.job import JobHandle, Phase
@@ -40,6 +41,15 @@ def test_a_lone_job_takes_one_request(stage: Stage) -> None:
     assert not list(stage.remote.glob(".transfer/out-*"))
 
 
+def test_files_from_a_report_count_as_fetched(stage: Stage) -> None:
+    run(stage, "a")
+    stage.close()
+    [session_log] = session_logs(stage.settings.journal_dir)
+    [fetched] = [batch for batch in session_log.transfers if batch.way == "fetched"]
+    assert (fetched.files, fetched.jobs) == (3, 1)
+    assert fetched.size > 0
+
+
 def test_many_jobs_take_two(stage: Stage) -> None:
     names = [f"t{number}" for number in range(FEW + 3)]
     answering = stage.gateway.blocked["jobs"] = asyncio.Event()
@@ -51,6 +61,13 @@ def test_many_jobs_take_two(stage: Stage) -> None:
         assert handle.ended.wait(15)
         assert (Path(handle.spec.directory) / "result").read_text() == handle.state.job_id
     assert reads(stage) == {"archive": 1, "download": 1}
+
+
+def test_an_archive_of_reports_is_first_downloaded_directly(stage: Stage) -> None:
+    stage.gateway.capabilities = Capabilities(max_direct_download=1000)
+    run(stage, *(f"t{number}" for number in range(FEW + 3)))
+    assert stage.gateway.size_hints
+    assert max(stage.gateway.size_hints) <= 1000
 
 
 def test_a_file_that_is_not_in_the_report_is_fetched_without_a_listing(stage: Stage) -> None:

@@ -49,7 +49,9 @@ def test_the_first_look_is_when_a_job_should_have_ended_but_not_late(
     assert first_interval(expected, 1, 2) == min(seconds, 2)
 
 
-@pytest.mark.parametrize(("jobs", "seconds"), [(1, 1), (25, 1), (50, 2), (100, 4), (1000, 6)])
+@pytest.mark.parametrize(
+    ("jobs", "seconds"), [(1, 1), (12, 1), (13, 2), (25, 3), (50, 3), (100, 4), (1000, 6)]
+)
 def test_a_crowd_is_looked_at_at_its_own_pace(jobs: int, seconds: float) -> None:
     assert shortest_interval(jobs, 1) == seconds
 

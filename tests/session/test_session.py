@@ -321,6 +321,17 @@ def test_a_job_missing_from_the_list_is_asked_for_singly(stage: Stage) -> None:
     assert stage.gateway.calls["job"] >= 1
 
 
+def test_a_few_jobs_missing_from_the_list_are_not_listed_again(stage: Stage) -> None:
+    answering = stage.gateway.blocked["jobs"] = asyncio.Event()
+    jobs = [stage.submit(name) for name in "abc"]
+    for job_id in stage.submitted(*jobs):
+        stage.gateway.hidden.add(job_id)
+        stage.gateway.finish(job_id)
+    reactor().call(answering.set)
+    eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
+    assert stage.gateway.calls["jobs"] == 1
+
+
 def test_many_jobs_missing_from_the_list_are_not_all_asked_for_at_once(stage: Stage) -> None:
     jobs = [stage.submit(f"t{number}") for number in range(20)]
     ids = stage.submitted(*jobs)

@@ -94,6 +94,22 @@ def test_a_session_in_which_nothing_happens_gives_signs_of_life(
     eventually(lambda: session_log(stage).last > before)
 
 
+def test_an_outage_is_recorded_when_it_begins_and_when_it_ends(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_record, "OUTAGE_INTERVAL", 0.01)
+    assert stage.session
+    stage.gateway.outage = 16.0
+    eventually(lambda: _unavailable(stage) == 16.0)
+    stage.gateway.outage = 0.0
+    eventually(lambda: _unavailable(stage) == 0.0)
+
+
+def _unavailable(stage: Stage) -> float | None:
+    traffic = session_log(stage).traffic
+    return traffic.unavailable if traffic else None
+
+
 @pytest.mark.parametrize(
     ("failures", "outcome"),
     [

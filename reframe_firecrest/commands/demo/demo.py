@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -36,12 +36,24 @@ class Samples:
 
 def missing() -> str | None:
     """Return what is missing for the demo, in one line; None if nothing is."""
-    if shutil.which(COMPILER) is None:
+    if not _compiles():
         return (
-            f"the sample checks need the C compiler {COMPILER!r}; "
-            "install it (Debian and Ubuntu: apt-get install gcc libc6-dev)"
+            f"the sample checks need the C compiler {COMPILER!r} and the header files of the C library; "
+            "install them (Debian and Ubuntu: apt-get install gcc libc6-dev)"
         )
     return missing_extra()
+
+
+def _compiles() -> bool:
+    """Return whether the compiler exists and finds the C library's header files, a package of its own."""
+    command = [COMPILER, "-fsyntax-only", "-x", "c", "-"]
+    try:
+        check = subprocess.run(  # noqa: S603 - the command is fixed
+            command, input=b"#include <stdio.h>\n", capture_output=True, check=False
+        )
+    except OSError:
+        return False
+    return check.returncode == 0
 
 
 def samples() -> Samples:
@@ -79,6 +91,8 @@ def run_demo(directory: Path) -> int:
     output = directory.absolute()
     output.mkdir(parents=True, exist_ok=True)
     report_file(output).unlink(missing_ok=True)
+    logs = output / "logs"
+    logs.mkdir(exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     with (
         stop_requests() as stop,
@@ -88,8 +102,8 @@ def run_demo(directory: Path) -> int:
         variables: Mapping[str, str] = {
             **sandbox.environment(),
             "FIRECREST_JOURNAL_DIR": str(output / "journals"),
-            # ReFrame writes its log there.
-            "TMPDIR": temporary,
+            # ReFrame writes its log there, and names it at the end.
+            "TMPDIR": str(logs),
         }
         return run_around(_command(files_of_demo, output), variables, stop, environment=inherited)
 

@@ -27,7 +27,7 @@ from reframe_firecrest.commands.report.time_breakdown import (
 from reframe_firecrest.commands.report.verdicts import BAD, Test, Verdict, join_tests
 from reframe_firecrest.journal.run_status import ALIVE, now_of, run_status_of
 from reframe_firecrest.journal.runs import Run
-from reframe_firecrest.journal.summary import SessionSummary, summarise_session
+from reframe_firecrest.journal.summary import SessionSummary, end_of, summarise_session
 from reframe_firecrest.journal.timeline import JobTimeline, timelines_of
 from reframe_firecrest.model.errors import ReportError
 
@@ -164,7 +164,7 @@ def report_of(
     session_logs = run.session_logs if run else ()
     standings = [run_status_of(session_log) for session_log in session_logs]
     untils = [
-        now_of(session_log) if standing in ALIVE else session_log.last
+        now_of(session_log) if standing in ALIVE else end_of(session_log)
         for session_log, standing in zip(session_logs, standings, strict=True)
     ]
     timelines = [

@@ -34,7 +34,7 @@ _STYLES: Mapping[str, str] = {
 WIDE = 100
 """Columns of a terminal from which the nodes and the time in the queue are shown."""
 
-LINES = 9
+LINES = 10
 """Largest number of lines of a session, without its tests."""
 
 WRAPPED = 3
@@ -69,6 +69,11 @@ def _session(session: SessionSummary, room: int | None, *, wide: bool) -> Iterab
     )
     if session.waited:
         yield _line("time in the queue: median {}, longest {}".format(*map(format_duration, session.waited)))
+    if session.unavailable:
+        yield _line(
+            f"gateway unavailable for {format_duration(session.unavailable)}; states are from before",
+            style="red",
+        )
     if session.last_error:
         yield _line(f"last error: {session.last_error}", style="red")
     if session.left:

@@ -87,3 +87,7 @@ class Connection:
             "bytes_received": self._traffic.bytes_received,
             "most_in_flight": self._traffic.most_in_flight,
         }
+
+    def unavailable(self) -> float:
+        """Return the seconds for which the gateway has not served any request; see `OutageLog`."""
+        return self._state.outage_log.unavailable()

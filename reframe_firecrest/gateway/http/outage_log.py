@@ -7,7 +7,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from reframe_firecrest.gateway.http.operations import Operation
+from reframe_firecrest.gateway.http.operations import TOKEN, Operation
 from reframe_firecrest.model.errors import FinalError, GatewayError
 from reframe_firecrest.model.units import format_duration
 
@@ -58,7 +58,7 @@ class OutageLog:
             failing.warned = True
             _LOGGER.warning(
                 "%s; this has lasted for %s; retrying for up to %s, your jobs go on",
-                error,
+                str(error).rstrip("."),
                 format_duration(now - failing.since),
                 format_duration(self._outage),
             )
@@ -70,7 +70,7 @@ class OutageLog:
             return False
         _LOGGER.warning(
             "%s; this has failed for %s, although other requests succeed; retrying for up to %s",
-            error,
+            str(error).rstrip("."),
             format_duration(seconds),
             format_duration(self._outage),
         )
@@ -81,14 +81,26 @@ class OutageLog:
         failing = self._failing.get(operation.name)
         return failing.last - failing.since if failing else 0.0
 
+    def unavailable(self) -> float:
+        """Return the seconds for which no operation has succeeded; 0 before there was a warning about it.
+
+        Any thread may call it.
+        """
+        warned = [failing.since for failing in [*self._failing.values()] if failing.warned]
+        since = [moment for moment in warned if moment >= self._succeeded]
+        return time.monotonic() - min(since) if since else 0.0
+
     def succeeded(self, operation: Operation) -> None:
         """Note that an operation succeeded."""
-        self._succeeded = time.monotonic()
+        now = time.monotonic()
+        # A token may come from memory, or from a provider that works while the gateway does not.
+        if operation is not TOKEN:
+            self._succeeded = now
         failing = self._failing.pop(operation.name, None)
         if failing is not None and failing.warned:
             _LOGGER.warning(
                 "%s on %s works again, after %s",
                 operation.name,
                 self._where,
-                format_duration(self._succeeded - failing.since),
+                format_duration(now - failing.since),
             )

@@ -2,7 +2,8 @@
 
 A list of all jobs contains those of the account's other runs in the time window, about 1 kB each. A filter by
 name has a limited length, so many names take several requests. A single job is queried by its id, which is
-answered correctly from the first moment.
+answered correctly from the first moment. A job that starts and ends within seconds appears in lists up to
+five seconds later, when the accounting has received its start (observed with Slurm 22.05).
 
 A list can fail permanently while other requests succeed. A job with a ``|`` in its name, of any user, makes
 each list that contains it invalid, and a list longer than ``max_ops_file_size`` is refused (both observed
@@ -11,6 +12,7 @@ with FirecREST v2 at 35e1d08). Lists by the names of other jobs are not affected
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -44,6 +46,9 @@ RATE = 500_000
 
 FEW_PIECES = 3
 """Lists by name that are preferred to one of all jobs whose size is unknown."""
+
+LISTS_AT_A_TIME = 3
+"""Lists by name in progress at a time; each takes two of the gateway's sessions on the system."""
 
 REQUEST_TIME = 0.3
 """Seconds that a request for jobs is assumed to take until one was measured: it costs the gateway two Slurm
@@ -239,21 +244,23 @@ class JobList:
         succeeded = 0
         left = [list(piece) for piece in pieces]
         while left:
-            piece = left.pop()
-            try:
-                # Jobs that ended before this window are queried singly by the watcher.
-                found += await self._request("some jobs by name", _WINDOWS[0][0], piece)
-                succeeded += 1
-            except errors.GatewayError as error:
-                if isinstance(error, _PASSING):
-                    raise
+            now, left = left[:LISTS_AT_A_TIME], left[LISTS_AT_A_TIME:]
+            # Jobs that ended before this window are queried singly by the watcher.
+            lists = (self._request("some jobs by name", _WINDOWS[0][0], piece) for piece in now)
+            for piece, listed in zip(now, await asyncio.gather(*lists, return_exceptions=True), strict=True):
+                if not isinstance(listed, BaseException):
+                    found += listed
+                    succeeded += 1
+                    continue
+                if isinstance(listed, _PASSING) or not isinstance(listed, errors.GatewayError):
+                    raise listed
                 half = len(piece) // 2
                 if half:
                     left += [piece[:half], piece[half:]]
                 else:
-                    failed[piece[0]] = error
+                    failed[piece[0]] = listed
                     if not succeeded and not left:
-                        raise
+                        raise listed
         for name in failed if succeeded else ():
             self._broken[name] = time.monotonic() + FORGET_AFTER
         return found

@@ -45,7 +45,7 @@ def test_a_run_of_a_machine_of_the_same_name_is_left_alone_until_it_has_been_sil
     unknown = world.run("aaaaaa", age=7 * HOUR, **ELSEWHERE)
     why = untouched(world, world.cleaner().clean_finished(), unknown.opened.run)
     assert why.startswith("could not determine whether it is running (process 7 on ")
-    assert "silent for 7 h 0 min, it counts as dead after 1 d 0 h (FIRECREST_HEARTBEAT_TIMEOUT)" in why
+    assert "silent for 7 h, it counts as dead after 1 d (FIRECREST_HEARTBEAT_TIMEOUT)" in why
     assert f"if it is dead: reframe-firecrest clean {unknown.opened.run} --force" in why
     world.run("bbbbbb", age=25 * HOUR, **ELSEWHERE)
     [left] = world.cleaner().clean_finished().residues

@@ -53,6 +53,12 @@ class TestAKilledRun:
         assert [move.phase for move in after.jobs.values()] == ["cancelled", "cancelled", "done"]
         assert residue.is_clean(after)
 
+    def test_the_removal_of_its_directory_is_charged_to_its_account(self, world: World) -> None:
+        without, with_account = job(1, "done"), job(2, "done").model_copy(update={"account": "proj"})
+        session_log = world.run("aaaaaa", without, with_account)
+        world.cleaner().clean_run(session_log.opened.run)
+        assert world.system.charged == ["proj"]
+
     def test_the_beginning_of_its_name_will_do(self, world: World) -> None:
         session_log = world.run("aaaaaa", age=3600)
         world.run("bbbbbb", age=7200)

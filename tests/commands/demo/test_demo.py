@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,10 @@ def test_it_runs_from_an_installed_package_in_an_empty_directory(installed: Path
     assert all(str(installed) in case["filename"] for case in run["testcases"])
     assert f"All {run['num_cases']} tests passed" in (place / "report.html").read_text(encoding="utf-8")
     assert list(tmp_path.iterdir()) == [place]
-    assert {path.name for path in place.iterdir()} == {"journals", "reframe", "report.json", "report.html"}
+    names = {"journals", "logs", "reframe", "report.json", "report.html"}
+    assert {path.name for path in place.iterdir()} == names
+    [log] = re.findall(r"^Log file\(s\) saved in '(.*)'$", done.stdout, re.MULTILINE)
+    assert Path(log).is_file()
     assert done.stdout.splitlines()[-1] == "page: reframe-firecrest-demo/report.html"
 
 
@@ -89,6 +93,8 @@ def test_without_samples_there_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_
             "no-such-compiler",
             "C compiler 'no-such-compiler'",
         ),
+        # It exists, but does not find the C library's header files.
+        ("reframe_firecrest.commands.demo.demo.COMPILER", "false", "header files of the C library"),
         ("firecrest_sandbox.extra.MODULES", ("no_such",), "[sandbox]'"),
     ],
 )

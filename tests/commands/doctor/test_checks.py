@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from reframe_firecrest.commands.doctor import files, timing
 from reframe_firecrest.commands.doctor.access import check_gateway, check_settings, check_token
 from reframe_firecrest.commands.doctor.files import check_base_directory, check_storage, check_transfer
-from reframe_firecrest.commands.doctor.findings import Status
+from reframe_firecrest.commands.doctor.findings import Status, green
 from reframe_firecrest.commands.doctor.system import check_account, check_limits, check_services, check_system
 from reframe_firecrest.commands.doctor.timing import check_clock, check_latency
 from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
@@ -157,6 +158,32 @@ class TestSystem:
         assert patient.check(check_account).status is Status.GREEN
         assert patient.gateway.charged == ["staff"]
 
+    @pytest.mark.parametrize(
+        ("partitions", "origins", "remedy"),
+        [
+            ({"": ()}, {"account": "environment variable FIRECREST_ACCOUNT"}, "set FIRECREST_ACCOUNT to"),
+            ({"a:b": ()}, {"account": "partition 'b'"}, "set 'account' in partition 'b' to"),
+            ({"a:a": (), "a:b": ("-A nosuch",)}, {}, "set --account in the access options of a:b to"),
+        ],
+    )
+    def test_a_wrong_account_is_refused_with_the_place_that_names_it(
+        self, patient: Patient, partitions: Any, origins: Mapping[str, str], remedy: str
+    ) -> None:
+        patient.settings["account"] = "nosuch" if origins else None
+        patient.partitions, patient.origins = partitions, origins
+        found = patient.check(check_account)
+        assert (found.status, found.remedy) == (Status.RED, f"{remedy} one of them")
+
+    def test_the_account_of_the_access_options_needs_no_default(self, patient: Patient) -> None:
+        async def ask() -> list[AccountInfo]:
+            return [AccountInfo("staff")]
+
+        patient.gateway.accounts = ask  # type: ignore[method-assign] # a fake of a fake
+        patient.partitions = {"daint:gpu": ["--account=staff"]}
+        assert patient.check(check_account) == green(
+            "'staff', from --account in the access options of daint:gpu"
+        )
+
     def test_scripts_whose_directives_are_ignored_are_yellow(self, patient: Patient) -> None:
         patient.gateway.capabilities = Capabilities(connection_mode=ConnectionMode.REST)
         found = patient.check(check_system)
@@ -165,18 +192,32 @@ class TestSystem:
         assert "ask the site for connection_mode: hybrid or ssh" in found.remedy
 
     @pytest.mark.parametrize(
-        ("limit", "status", "words"),
+        ("reported", "gateway", "words"),
         [
-            (5 << 20, Status.GREEN, "5.2 MB"),
-            (None, Status.GREEN, "not reported"),
-            (100_000, Status.YELLOW, "100.0 kB"),
+            (
+                5 << 20,
+                (256 << 20, TransferMethod.S3),
+                "one request takes 5.2 MB; inputs of up to 268.4 MB travel in parts, larger files by S3",
+            ),
+            (5 << 20, (0, TransferMethod.S3), "one request takes 5.2 MB; larger files travel by S3"),
+            (
+                5 << 20,
+                (1 << 30, TransferMethod.NONE),
+                "inputs of up to 1.1 GB travel in parts; a job splits larger outputs",
+            ),
+            (None, (256 << 20, TransferMethod.S3), "the gateway reports no limit"),
+            (100_000, (256 << 20, TransferMethod.S3), "inputs of up to 6.4 MB travel in parts"),
         ],
     )
-    def test_limits(self, patient: Patient, limit: int | None, status: Status, words: str) -> None:
-        patient.gateway.health = replace(HEALTH, max_direct_upload=limit)
-        patient.gateway.max_direct_upload = limit or 5 << 20
+    def test_limits_are_shown_with_the_way_of_larger_files(
+        self, patient: Patient, reported: int | None, gateway: tuple[int, TransferMethod], words: str
+    ) -> None:
+        patient.settings["direct_upload_max"], transfer = gateway
+        patient.gateway.health = replace(HEALTH, max_direct_upload=reported)
+        patient.gateway.capabilities = Capabilities(transfer=transfer)
+        patient.gateway.max_direct_upload = reported or 5 << 20
         found = patient.check(check_limits)
-        assert found.status is status
+        assert found.status is (Status.YELLOW if reported == 100_000 else Status.GREEN)
         assert words in found.detail
 
 

@@ -80,7 +80,12 @@ def test_a_terminal_shows_as_many_jobs_as_it_has_lines_for(write: Write) -> None
     assert isinstance(console.file, StringIO)
     lines = console.file.getvalue().splitlines()
     assert len(lines) <= 24
-    assert lines[-1].rstrip() == f"and 85 more: reframe-firecrest status {RUN}"
+    assert lines[-1].rstrip() == f"and 86 more: reframe-firecrest status {RUN}"
+
+
+def test_an_outage_is_shown(write: Write, status: Status) -> None:
+    write(opened(), Traffic(time=BEGUN + 40, requests=1, bytes_sent=1, bytes_received=1, unavailable=16.0))
+    assert "gateway unavailable for " in status().stdout
 
 
 def test_a_run_that_was_killed_is_reported_with_the_remedy(write: Write, status: Status) -> None:

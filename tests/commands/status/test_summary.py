@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reframe_firecrest.journal.events import Closed, JobMoved, Traffic, Transferred
+from reframe_firecrest.journal.events import Closed, JobMoved, Removed, Traffic, Transferred
 from reframe_firecrest.journal.reader import SessionLog, read
 from reframe_firecrest.journal.run_status import RunStatus
 from reframe_firecrest.journal.summary import SessionSummary, summarise_session
@@ -52,9 +52,38 @@ def test_the_time_is_that_in_the_phase_however_often_it_was_reported(write: Writ
         job(1, 0, "queued"),
         job(1, 20, "submitted", state="PENDING"),
         job(1, 50, "submitted", state="PENDING", reason="Resources"),
-        job(1, 60, "submitted", state="RUNNING", reason="Resources"),
     ).jobs
     assert line.seconds == 80
+
+
+def test_the_time_of_a_running_job_is_without_the_queue(write: Write) -> None:
+    [line] = overview(
+        write,
+        job(1, 0, "queued"),
+        job(1, 20, "submitted", state="PENDING", reason="Resources"),
+        job(1, 60, "submitted", state="RUNNING", elapsed=5.0),
+    ).jobs
+    assert (line.seconds, line.waited) == (45, 35)
+
+
+def test_a_clean_up_does_not_move_the_end(write: Write) -> None:
+    found = overview(
+        write,
+        *lived(1, "queued", "done"),
+        Closed(time=BEGUN + 30),
+        Removed(time=BEGUN + 90, path="."),
+        Closed(time=BEGUN + 90),
+        standing=RunStatus.ENDED,
+    )
+    assert found.until == BEGUN + 30
+
+
+def test_an_outage_goes_on_until_the_session_records_its_end(write: Write) -> None:
+    traffic = Traffic(time=BEGUN + 40, requests=1, bytes_sent=1, bytes_received=1, unavailable=16.0)
+    assert overview(write, traffic).unavailable == 76.0
+    assert overview(write, traffic, standing=RunStatus.KILLED).unavailable == 0.0
+    after = traffic.model_copy(update={"time": BEGUN + 90, "unavailable": 0.0})
+    assert overview(write, traffic, after).unavailable == 0.0
 
 
 @pytest.mark.parametrize("phase", ["done", "failed", "cancelled"])
@@ -124,10 +153,13 @@ def test_a_phase_of_a_later_version_is_shown_behind_the_others(write: Write) -> 
     [
         (0.04, "0.0 s"),
         (9.94, "9.9 s"),
-        (59.6, "1 min 0 s"),
+        (59.6, "1 min"),
         (45, "45 s"),
         (3599, "59 min 59 s"),
+        (1800, "30 min"),
+        (3601, "1 h"),
         (7500, "2 h 5 min"),
+        (86_400, "1 d"),
         (93_600, "1 d 2 h"),
     ],
 )

@@ -108,6 +108,33 @@ def test_a_gateway_reports_its_trouble(
     assert "works again" in said[1]
 
 
+def test_a_long_outage_is_known_until_any_request_succeeds(watched: Watched) -> None:
+    found = []
+    for at in (0.0, 10.0, 20.0, 50.0):
+        watched.fails(operations.LIST_JOBS, at)
+        found.append(watched.outage_log.unavailable())
+    assert found == [0.0, 0.0, 20.0, 50.0]
+    watched.succeeds(operations.UPLOAD, 60.0)
+    assert watched.outage_log.unavailable() == 0.0
+
+
+def test_a_token_does_not_end_an_outage(watched: Watched) -> None:
+    for at in (0.0, 20.0):
+        watched.succeeds(operations.TOKEN, at)
+        watched.fails(operations.LIST_JOBS, at)
+        watched.fails(operations.UPLOAD, at)
+    watched.succeeds(operations.TOKEN, 30.0)
+    assert watched.outage_log.unavailable() == 30.0
+    assert len(watched.said) == 1
+
+
+def test_a_full_stop_does_not_stand_within_the_line(watched: Watched) -> None:
+    watched.fails(operations.LIST_JOBS, 0.0)
+    watched.now += 20.0
+    watched.outage_log.failed(operations.LIST_JOBS, GatewayError("no space left."))
+    assert watched.said[0].startswith("no space left; this has lasted")
+
+
 def test_how_long_it_lasts_is_known(watched: Watched) -> None:
     assert watched.outage_log.lasts(operations.LIST_JOBS) == 0.0
     watched.fails(operations.LIST_JOBS, 3.0)
