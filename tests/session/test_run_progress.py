@@ -84,7 +84,7 @@ def test_a_retried_test_is_counted_once(now: list[float]) -> None:
     progress.note_cases([case(0), case(0, "fail"), case(0)])
     job(progress, 0, *TO_SLURM, Phase.RETRIEVING, Phase.DONE)
     job(progress, 0, *TO_SLURM, state="RUNNING")
-    assert progress.now().live_line() == "0 of 1 done; 1 running; 0.0 s"
+    assert progress.now().live_line() == "0 of 1 done; 1 running; 0 s"
 
 
 def test_a_hostile_reason_stays_in_its_line(now: list[float]) -> None:

@@ -226,7 +226,7 @@ class TestWhatFails:
         session_log = world.run("aaaaaa")
         world.system.deaf.add(world.system.run_job(root_of(session_log)))
         [left] = world.cleaner().clean_run(session_log.opened.run).residues
-        assert left.problems == ["cleaning up did not finish within 0 s"]
+        assert left.problems == ["cleaning up did not finish within 0.1 s"]
 
 
 class TestWhatIsLeftAlone:

@@ -66,9 +66,9 @@ def test_how_long_jobs_have_waited_is_shown(write: Write, status: Status) -> Non
         Closed(time=BEGUN + 10),
     )
     shown = status().stdout
-    assert "time in the queue: median 3.0 s, longest 3.0 s" in shown
+    assert "time in the queue: median 3 s, longest 3 s" in shown
     [line] = [line for line in shown.splitlines() if line.startswith("t1 ")]
-    assert line.split() == ["t1", "done", "12", "3.0", "s", "9.0", "s"]
+    assert line.split() == ["t1", "done", "12", "3", "s", "9", "s"]
 
 
 def test_a_terminal_shows_as_many_jobs_as_it_has_lines_for(write: Write) -> None:
