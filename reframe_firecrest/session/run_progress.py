@@ -78,7 +78,9 @@ class Progress:
     def live_line(self) -> str:
         """Return the line for a terminal."""
         failed = f", {self.failed} failed" if self.failed else ""
-        oldest = f", oldest {format_duration(self.waited)}" if self.states[QUEUED] else ""
+        # During an outage the job may have started; besides, a terminal of 100 columns shows the rest entirely.
+        is_known = self.states[QUEUED] and not self.unavailable
+        oldest = f", oldest {format_duration(self.waited)}" if is_known else ""
         waiting = ", ".join(_waiting(self))
         done = f"{_outage(self)}{self.done} of {self.total} done{failed}"
         return f"{done}; {waiting}{oldest}; {format_duration(self.seconds)}"
