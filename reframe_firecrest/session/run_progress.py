@@ -78,7 +78,7 @@ class Progress:
     def live_line(self) -> str:
         """Return the line for a terminal."""
         failed = f", {self.failed} failed" if self.failed else ""
-        # During an outage the job may have started; besides, a terminal of 100 columns shows the rest entirely.
+        # During an outage that job may have started, and without its time the line fits into 100 columns.
         is_known = self.states[QUEUED] and not self.unavailable
         oldest = f", oldest {format_duration(self.waited)}" if is_known else ""
         waiting = ", ".join(_waiting(self))
