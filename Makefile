@@ -1,12 +1,12 @@
-# make demo: see it work; make test: the whole test suite; make help: the rest.
+# make demo: run the sample checks; make test: run the tests; make help: list all targets.
 #
 # PYTHON=...  the Python to use (3.10 or newer; otherwise the first such one on the PATH)
-# VENV=...    the virtual environment, made on first use
+# VENV=...    the virtual environment, created on first use
 # RESOLUTION=lowest-direct   installs the oldest dependencies that pyproject.toml allows, not the newest
 
 VENV ?= .venv
 PYTHON ?=
-# Tests mostly wait for jobs and sessions, so there are more processes than processors.
+# Tests mostly wait for jobs and sessions, so more processes than processors are useful.
 JOBS ?= 4
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -19,21 +19,22 @@ DEMO = .sandbox
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm test-v1 test-pipelines bench faults docs lint clean distclean
+.PHONY: help demo test test-unit test-slurm test-v1 test-pipelines bench faults docs pictures lint clean distclean
 .SUFFIXES:
 
 help:
-	@echo "make demo        start the sandbox, run the sample checks through it, stop it again"
-	@echo "make test        the whole test suite, with the coverage of the package"
-	@echo "make test-unit   the tests that need no gateway"
-	@echo "make test-slurm  the end-to-end tests over a real Slurm (start it: ci/slurm.sh)"
-	@echo "make test-pipelines  the pipelines for GitLab, GitHub and others, executed (needs npm, rsync and Node.js 20 or newer)"
-	@echo "make test-v1     the end-to-end tests over FirecREST v1"
-	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help tells what else"
-	@echo "make faults      fail every request in every way (1.5 hours, a kind of failure 5 minutes); FAULTS_ARGS=--help lists parts"
-	@echo "make docs        the reference pages from the code, and the site in site/"
-	@echo "make lint        ruff, mypy, and the other checks of .pre-commit-config.yaml"
-	@echo "make clean       remove what the above left, make distclean: $(VENV) and .pipelines too"
+	@echo "make demo        run the sample checks through the sandbox"
+	@echo "make test        run all tests except the pipelines', with coverage"
+	@echo "make test-unit   run the tests that need no gateway"
+	@echo "make test-slurm  run the end-to-end tests over a real Slurm (start it with ci/slurm.sh)"
+	@echo "make test-pipelines  execute the pipelines for GitLab, GitHub and others (needs npm, rsync and Node.js 20 or newer)"
+	@echo "make test-v1     run the end-to-end tests over FirecREST v1"
+	@echo "make bench       measure requests, times, bytes and memory; BENCH_ARGS=--help lists all options"
+	@echo "make faults      fail each request in each way (1.5 h; 5 min for one kind of failure); FAULTS_ARGS=--help lists all options"
+	@echo "make docs        write the reference pages and drawings from the code, and build the site in site/"
+	@echo "make pictures    the same drawings, and screenshots of the report page (needs Chromium and its driver)"
+	@echo "make lint        run ruff, mypy and the other checks of .pre-commit-config.yaml"
+	@echo "make clean       remove files of the targets above; make distclean removes $(VENV) and .pipelines too"
 
 demo: $(VENV)/.installed-sandbox
 	@rm -rf $(DEMO)
@@ -57,7 +58,7 @@ test-pipelines: $(VENV)/.installed-dev .pipelines/.installed-$(GITLAB_CI_LOCAL)
 	@$(BIN)/python -m pip wheel -qq --disable-pip-version-check --wheel-dir .pipelines/wheels . reframe-hpc==4.10.4
 	@$(BIN)/pytest -q -n $(JOBS) -m pipelines $(or $(PYTEST_ARGS),tests/ci)
 
-# 4.73.0 is the last that starts on Node.js 20.
+# 4.73.0 is the last version that runs on Node.js 20.
 .pipelines/.installed-$(GITLAB_CI_LOCAL):
 	@echo "installing $(GITLAB_CI_LOCAL) into .pipelines"
 	@mkdir -p .pipelines
@@ -70,12 +71,17 @@ bench: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
-# A link that leads nowhere is an error, and so is any other warning.
+# A broken link is an error, and so is any other warning.
 docs: $(VENV)/.installed-docs
 	@$(BIN)/python docs/_reference.py
+	@$(BIN)/python docs/_pictures.py
 	@rm -rf site
 	@$(BIN)/sphinx-build -q -W --keep-going docs site
 	@echo "site/index.html"
+
+pictures: $(VENV)/.installed-dev
+	@$(BIN)/python docs/_pictures.py
+	@$(BIN)/python -m docs._screenshots
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
@@ -95,8 +101,8 @@ clean:
 distclean: clean
 	@rm -rf $(VENV) .pipelines
 
-# A stamp is newer than pyproject.toml as long as the installation is up to date. The package itself
-# is installed in place, so changes of the code need no new installation.
+# A stamp is newer than pyproject.toml while the installation is up to date. The package is installed in
+# place, so changes of the code need no new installation.
 $(VENV)/.installed-sandbox: EXTRA = sandbox
 $(VENV)/.installed-docs: EXTRA = docs
 $(VENV)/.installed-dev: EXTRA = dev
@@ -110,8 +116,7 @@ $(VENV)/.installed-sandbox $(VENV)/.installed-docs $(VENV)/.installed-dev: pypro
 	fi
 	@touch $@
 
-# Only a Python that really starts counts: version managers put commands on the PATH for versions
-# that are not installed.
+# Try to start each Python: version managers put commands on the PATH for versions that are not installed.
 $(VENV)/bin/python:
 	@python=; for candidate in $(PYTHONS); do \
 	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \

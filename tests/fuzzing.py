@@ -1,4 +1,4 @@
-"""How long property-based tests go on: FUZZ=20 lets them try twenty times as many examples."""
+"""Number of examples of property-based tests: FUZZ=20 tries twenty times as many."""
 
 from __future__ import annotations
 

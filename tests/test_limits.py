@@ -1,4 +1,4 @@
-"""How much a job may bring back: settings, and what a test says instead."""
+"""Limits of retrieved files: settings, and their override by a test."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def test_partitions_that_differ_in_them_share_a_session() -> None:
     ("key", "value"),
     [("max_files", -1), ("max_files", "many"), ("max_total_size", -1), ("max_file_size", "-1MB")],
 )
-def test_one_that_is_wrong_is_told_in_one_line(key: str, value: object) -> None:
+def test_one_that_is_wrong_is_reported_in_one_line(key: str, value: object) -> None:
     with pytest.raises(SettingsError, match=rf"^'{key}' \(partition 'gpu'\) is wrong: .*$"):
         settings(**{key: value})

@@ -1,4 +1,4 @@
-"""What importing the package does to ReFrame, and what the rooms may import."""
+"""Effects of importing the package, and permitted imports between the packages."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_every_command_is_known_to_the_test_below() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_do_not_import_each_other(command: str) -> None:
-    """What two of them need is in a module of `commands` itself, or further down."""
+    """Commands share code through a module of `commands` itself or a package below."""
     others = {f"reframe_firecrest.commands.{other}" for other in COMMANDS if other != command}
     for path in files_of(f"commands/{command}/**/*.py"):
         imported = {".".join(name.split(".")[:3]) for name in imports_of(path)}

@@ -1,4 +1,4 @@
-"""Does a service start on a node and answer there?
+"""Test that a service starts on a node and answers requests.
 
 A site adapts: `command`, `path` and `expected`, in a class of its own or on the command line, for instance
 ``-S Service.path=/index.html``.
@@ -12,7 +12,7 @@ from reframe.core.builtins import performance_function, run_before, sanity_funct
 
 
 class ServiceTest(rfm.RunOnlyRegressionTest):
-    """Start a service in a job, ask it something from within the job, end it."""
+    """Start a service in a job, query it from within the job, stop it."""
 
     valid_systems = ["*"]
     valid_prog_environs = ["builtin"]
@@ -48,7 +48,7 @@ class ServiceTest(rfm.RunOnlyRegressionTest):
 
 @rfm.simple_test
 class Service(ServiceTest):
-    """Python's own web server: it is everywhere, so this shows whether the recipe works."""
+    """Python's own web server, which every system has."""
 
     descr = "A web server answers on its node"
     command = "python3 -m http.server --bind 127.0.0.1 {port}"
@@ -57,7 +57,7 @@ class Service(ServiceTest):
 
 @rfm.simple_test
 class JupyterServer(ServiceTest):
-    """What a notebook's page would ask first. Environments that have Jupyter say so by a feature."""
+    """Send the first request of a notebook's page. Environments with Jupyter have the feature `jupyter`."""
 
     descr = "A Jupyter server answers on its node"
     valid_prog_environs = ["+jupyter"]

@@ -19,6 +19,7 @@ from reframe_firecrest.commands.doctor.checklist import checks_of, without_setti
 from reframe_firecrest.commands.doctor.context import DiagnosisTarget
 from reframe_firecrest.commands.doctor.findings import Finding, Status
 from reframe_firecrest.commands.doctor.runner import diagnose
+from reframe_firecrest.commands.doctor.setting_values import explicit_values, setting_values
 from reframe_firecrest.commands.doctor.table import render
 from reframe_firecrest.commands.doctor.targets import diagnosis_targets
 from reframe_firecrest.model.errors import FirecrestError
@@ -110,7 +111,7 @@ def _show(results: Sequence[tuple[DiagnosisTarget | None, Sequence[tuple[str, Fi
             console.print()
         if target is not None and any(target.partitions):
             console.print(escape(", ".join(target.partitions)), style="bold")
-        console.print(render(findings))
+        console.print(render(findings, explicit_values(target) if target else ()))
 
 
 def _as_data(target: DiagnosisTarget | None, findings: Sequence[tuple[str, Finding]]) -> dict[str, Any]:
@@ -118,5 +119,6 @@ def _as_data(target: DiagnosisTarget | None, findings: Sequence[tuple[str, Findi
         "url": str(target.settings.url) if target else None,
         "system": target.settings.system if target else None,
         "partitions": [name for name in target.partitions if name] if target else [],
+        "settings": [asdict(value) for value in setting_values(target)] if target else [],
         "checks": [{"check": name, **asdict(finding)} for name, finding in findings],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from reframe.core.exceptions import ReframeError
 from reframe.utility import osext
 
 from reframe_firecrest.model.errors import DetectionError
-from reframe_firecrest.settings import Settings, options_of, places_of, read_settings
+from reframe_firecrest.settings import Settings, options_of, places_of, resolve_settings
 
 SCHEDULERS = ("firecrest-scheduler", "firecrest-slurm")
 """The names under which ReFrame knows the scheduler of this package."""
@@ -28,6 +28,7 @@ class Target:
         options: options of sbatch that place a job in the partition.
         settings: connection to the system.
         prefix: directory for processor information.
+        origins: source of each setting that is not a default.
     """
 
     system: str
@@ -35,6 +36,7 @@ class Target:
     options: tuple[str, ...]
     settings: Settings
     prefix: Path
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -71,19 +73,19 @@ def targets_of_file(
     if system is not None:
         systems = _select(systems, system, file)
     return [
-        Target(
-            system["name"],
-            partition["name"],
-            tuple(partition.get("access", ())),
-            read_settings(
-                places_of(partition["name"], _options(partition, "partition"), _options(system, "system")),
-                environment,
-            ),
-            topology_prefix,
-        )
+        _target(system, partition, environment, topology_prefix)
         for system, topology_prefix in systems
         for partition in _partitions(system)
     ]
+
+
+def _target(
+    system: Mapping[str, Any], partition: Mapping[str, Any], environment: Mapping[str, str], prefix: Path
+) -> Target:
+    places = places_of(partition["name"], _options(partition, "partition"), _options(system, "system"))
+    resolved = resolve_settings(places, environment)
+    access = tuple(partition.get("access", ()))
+    return Target(system["name"], partition["name"], access, resolved.settings, prefix, resolved.origins)
 
 
 def _select(

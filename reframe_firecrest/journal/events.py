@@ -93,6 +93,7 @@ class JobMoved(_Event):
         reason: Slurm's reason for keeping it pending.
         elapsed: run time in seconds.
         error: one line, if something other than the job itself failed.
+        account: account for the gateway's transfer jobs; None if neither the settings nor the script name one.
     """
 
     event: Literal["job"] = "job"
@@ -107,6 +108,7 @@ class JobMoved(_Event):
     reason: str | None = None
     elapsed: float = 0.0
     error: str | None = None
+    account: str | None = None
 
     @classmethod
     def of(cls, handle: JobHandle) -> JobMoved:
@@ -114,7 +116,12 @@ class JobMoved(_Event):
 
         Fields of the state that are not part of the format, such as `completed`, are left out.
         """
-        spec = {"number": handle.number, "name": handle.spec.name, "directory": handle.spec.directory}
+        spec = {
+            "number": handle.number,
+            "name": handle.spec.name,
+            "directory": handle.spec.directory,
+            "account": handle.spec.transfer_account,
+        }
         return cls.model_validate({"time": clock(), **spec, **asdict(handle.state)})
 
 

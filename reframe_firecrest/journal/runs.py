@@ -106,7 +106,7 @@ def newest_run(directory: Path) -> Run:
 
 
 def active_run(directory: Path) -> Run | None:
-    """Return the run that started last of those that are running for certain; None if there is none.
+    """Return the run that started last of those that are certainly running; None without one.
 
     Raises:
         RunError: a journal can't be read.

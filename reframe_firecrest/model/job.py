@@ -172,7 +172,7 @@ class JobHandle:
             return (self.state.state, self.state.reason) != (before.state, before.reason)
 
     def follow_instead(self, job_id: str) -> bool:
-        """Go on with another job of Slurm that runs the same script; return false if this one has ended.
+        """Follow another job of Slurm that runs the same script; return false if this one has ended.
 
         Args:
             job_id: the other job's id.

@@ -1,4 +1,4 @@
-"""Interface to ReFrame: everything that ReFrame calls, and every place where ReFrame is patched.
+"""Interface to ReFrame: everything that ReFrame calls, and all patches of ReFrame.
 
 Each module states what it patches or overrides, the reason, and the version of ReFrame that was checked.
 

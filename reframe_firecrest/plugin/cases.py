@@ -100,7 +100,7 @@ def _noting_event(notify: Callable[[Any, str], None]) -> Callable[[Any, str], No
 
 
 def _note(task: Any, event: str) -> None:
-    # Another version of ReFrame may lack an attribute; the run must go on.
+    # Another version of ReFrame may lack an attribute; the run must continue.
     with suppress(AttributeError, TypeError):
         partition = task.testcase.partition
         cases = getattr(partition.scheduler, "test_cases", None)

@@ -1,1 +1,1 @@
-"""The session room: owns the lives of jobs. Knows neither ReFrame nor URLs."""
+"""Life of jobs, from submission to retrieval. Independent of ReFrame and of URLs."""

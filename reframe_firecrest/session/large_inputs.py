@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reframe_firecrest.model.capabilities import TransferMethod
+from reframe_firecrest.model.capabilities import Capabilities, TransferMethod
 from reframe_firecrest.model.errors import (
     FirecrestError,
     OperationTimeoutError,
@@ -27,7 +27,7 @@ from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.session.input_plan import SharedInputs
 from reframe_firecrest.session.preparation import PreparedDirectory
 from reframe_firecrest.session.progress import reported
-from reframe_firecrest.session.split_upload import SplitUpload
+from reframe_firecrest.session.split_upload import SplitUpload, part_size_of
 from reframe_firecrest.staging.manifest import Kind
 from reframe_firecrest.staging.pack import HEADER, ArchivePart, SentStat, sent_stat_of
 from reframe_firecrest.staging.shared_inputs import InputContent
@@ -49,6 +49,18 @@ _REFUSALS = (TooLargeError, OperationTimeoutError)
 
 class _Unfit(Exception):  # noqa: N818 - not an error
     """The files of a stage directory can't be sent in parts."""
+
+
+def largest_in_parts(capabilities: Capabilities, maximum: int) -> int:
+    """Return the bytes of the largest archive that is sent in parts.
+
+    Args:
+        capabilities: of the gateway.
+        maximum: the setting `direct_upload_max`.
+    """
+    if capabilities.transfer is not TransferMethod.S3:
+        return maximum
+    return min(maximum, MOST_PARTS * part_size_of(capabilities))
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ class LargeInputs:
         self._context = context
         self._inputs = inputs
         self._upload = SplitUpload(context)
-        self._maximum = min(maximum, MOST_PARTS * self._upload.part_size) if self._has_storage else maximum
+        self._maximum = largest_in_parts(context.system.capabilities, maximum)
         self._stored: dict[InputContent, _Stored] = {}
         self._slots = asyncio.Semaphore(ARCHIVES_AT_A_TIME)
         self._numbers = itertools.count(1)

@@ -7,6 +7,7 @@ import itertools
 from pathlib import Path
 
 from reframe_firecrest.gateway.protocol import Progress
+from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.concurrency import all_or_none
 from reframe_firecrest.session.context import SessionContext
 from reframe_firecrest.staging.split_archive import SplitArchive, part_sizes
@@ -16,6 +17,11 @@ PARTS_AT_A_TIME = 3
 
 MAX_PART = 5 * 1024 * 1024
 """Bytes of a part at most, also where the gateway accepts more: parts are in memory."""
+
+
+def part_size_of(capabilities: Capabilities) -> int:
+    """Return the bytes of a part."""
+    return min(capabilities.max_direct_upload, MAX_PART)
 
 
 class SplitUpload:
@@ -31,7 +37,7 @@ class SplitUpload:
     def __init__(self, context: SessionContext) -> None:
         self._gateway = context.gateway
         self._directory = context.transfer
-        self.part_size = min(context.system.capabilities.max_direct_upload, MAX_PART)
+        self.part_size = part_size_of(context.system.capabilities)
         self._slots = asyncio.Semaphore(PARTS_AT_A_TIME)
         self._numbers = itertools.count(1)
 

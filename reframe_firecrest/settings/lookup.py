@@ -20,7 +20,7 @@ from reframe_firecrest.model.setting_names import OPTIONS
 from reframe_firecrest.settings import auth_method, credentials
 from reframe_firecrest.settings.deprecated import RENAMED, rename_keys, rename_variables
 from reframe_firecrest.settings.model import ENVIRONMENT, Settings, state_directory
-from reframe_firecrest.settings.secrets import SECRETS, Secret
+from reframe_firecrest.settings.secrets import SECRETS, VARIABLE, Secret
 
 LOCAL_FILES = ("ca_bundle", "journal_dir", "modules_dir")
 """Settings whose values are local files or directories."""
@@ -39,6 +39,19 @@ class Place:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class ResolvedSettings:
+    """Settings and where they come from.
+
+    Attributes:
+        settings: the settings.
+        origins: for each key that is not a default, the name of its source.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
 def places_of(
     partition: str, of_partition: Mapping[str, Any] | None, of_system: Mapping[str, Any] | None
 ) -> list[Place]:
@@ -51,11 +64,16 @@ def places_of(
     """
     return [
         Place(f"sched_options['{OPTIONS}'] of partition {partition!r}", of_partition or {}),
-        Place(f"sched_options['{OPTIONS}'] of its system", of_system or {}),
+        Place(f"sched_options['{OPTIONS}'] of the system", of_system or {}),
     ]
 
 
 def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settings:
+    """Combine the sources and the environment, like `resolve_settings`, and return the settings alone."""
+    return resolve_settings(places, environment).settings
+
+
+def resolve_settings(places: list[Place], environment: Mapping[str, str]) -> ResolvedSettings:
     """Combine the sources and the environment; earlier sources win.
 
     Args:
@@ -68,37 +86,58 @@ def read_settings(places: list[Place], environment: Mapping[str, str]) -> Settin
     """
     places = [replace(place, values=rename_keys(place.values)) for place in places]
     environment = rename_variables(environment)
+    values, origins = _combined(places, environment)
+    method = _method(places, environment)
+    if values.get("auth") != method:
+        # It is the method of the credentials, not the one that a less specific source names.
+        origins.pop("auth", None)
+    values["auth"] = method
+    _add_secrets(values, origins, environment)
+    for key in LOCAL_FILES:
+        if isinstance(values.get(key), str):
+            values[key] = local_path(values[key])
+    try:
+        return ResolvedSettings(Settings.model_validate(values), origins)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, origins, places)) from None
+
+
+def _combined(
+    places: Sequence[Place], environment: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the value of each key that is set, and its source."""
     values: dict[str, Any] = {}
-    origin: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for place in places:
         _refuse_unknown(place)
         for key, value in place.values.items():
-            if value is not None and key not in values and not _outranked(key, place, origin):
-                values[key], origin[key] = value, place.name
+            if value is not None and key not in values and not _outranked(key, place, origins):
+                values[key], origins[key] = value, place.name
     for key, variable in ENVIRONMENT.items():
         if key not in values and environment.get(variable):
-            values[key], origin[key] = environment[variable], f"environment variable {variable}"
-    values["auth"] = auth_method.choose_method(
+            values[key], origins[key] = environment[variable], f"{VARIABLE}{variable}"
+    return values, origins
+
+
+def _method(places: Sequence[Place], environment: Mapping[str, str]) -> str:
+    return auth_method.choose_method(
         [
             *(auth_method.auth_in_configuration(place.name, place.values) for place in places),
             auth_method.auth_in_environment(environment),
         ]
     )
+
+
+def _add_secrets(values: dict[str, Any], origins: dict[str, str], environment: Mapping[str, str]) -> None:
+    """Replace the keys that locate secrets by the secrets that the chosen method needs."""
     for secret in SECRETS.values():
         # Do not read a file that the chosen method does not need.
         if secret.key in credentials.METHODS[values["auth"]].model_fields:
-            value = secret.read(values, origin, environment)
-            if value is not None:
-                values[secret.key] = value
+            found = secret.read(values, origins, environment)
+            if found is not None:
+                values[secret.key], origins[secret.key] = found.value, found.origin
         for key in secret.places:
             values.pop(key, None)
-    for key in LOCAL_FILES:
-        if isinstance(values.get(key), str):
-            values[key] = local_path(values[key])
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(_explain(error, origin, places)) from None
 
 
 def journal_directory(environment: Mapping[str, str]) -> Path:

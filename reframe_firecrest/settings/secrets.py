@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reframe_firecrest.model.errors import SettingsError
 from reframe_firecrest.model.local_paths import local_path
 
 MAX_BYTES = 65536
+
+VARIABLE = "environment variable "
+"""Beginning of the name of a source that is an environment variable."""
+
+
+@dataclass(frozen=True)
+class FoundSecret:
+    """A secret and its source.
+
+    Attributes:
+        value: the secret.
+        origin: its source, for messages.
+    """
+
+    value: str = field(repr=False)
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,7 @@ class Secret:
 
     def read(
         self, values: Mapping[str, Any], origin: Mapping[str, str], environment: Mapping[str, str]
-    ) -> str | None:
+    ) -> FoundSecret | None:
         """Return the secret; None if no source locates it.
 
         Args:
@@ -56,17 +72,25 @@ class Secret:
         """
         named = values.get(self.by_env)
         if named is not None:
-            if not environment.get(str(named)):
-                raise SettingsError(
-                    f"{self.by_env!r} in {origin[self.by_env]} names the environment variable "
-                    f"{named}, which is not set; export it"
-                )
-            return environment[str(named)]
+            return self._read_named(str(named), origin[self.by_env], environment)
         file = values.get(self.by_file)
-        by_variable = origin.get(self.by_file, "").startswith("environment")
+        by_variable = origin.get(self.by_file, "").startswith(VARIABLE)
         if file is None or (by_variable and environment.get(self.variable)):
-            return environment.get(self.variable) or None
-        return self._read_file(str(file), origin[self.by_file])
+            given = environment.get(self.variable)
+            return FoundSecret(given, f"{VARIABLE}{self.variable}") if given else None
+        named_by = origin[self.by_file] if by_variable else f"{self.by_file!r} in {origin[self.by_file]}"
+        return FoundSecret(
+            self._read_file(str(file), origin[self.by_file]), f"the file {file}, named by {named_by}"
+        )
+
+    def _read_named(self, name: str, origin: str, environment: Mapping[str, str]) -> FoundSecret:
+        value = environment.get(name)
+        if not value:
+            raise SettingsError(
+                f"{self.by_env!r} in {origin} names the environment variable {name}, which is not set; "
+                f"export it"
+            )
+        return FoundSecret(value, f"{VARIABLE}{name}, named by {self.by_env!r} in {origin}")
 
     def _read_file(self, name: str, origin: str) -> str:
         try:

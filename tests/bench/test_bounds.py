@@ -1,4 +1,4 @@
-"""What a run could not do without."""
+"""Lower bounds of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured."""
+"""Cases of the benchmark."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_gateway_that_is_not_ours_is_taken_as_it_is() -> None:
     ]
 
 
-def test_a_title_says_what_is_special() -> None:
+def test_a_title_states_what_is_special() -> None:
     assert Case(20).title == "20 tests"
     assert Case(1, 0.2, large_mib=8).title == "1 test, 200 ms, 8 MiB each way"
     assert Case(5, 0.0, shared=True, over_slurm=True).title == "5 tests, 0 ms, same inputs, over Slurm"

@@ -1,4 +1,4 @@
-"""What a run's counts say."""
+"""Counts of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run in a pipeline leaves, here and on the system."""
+"""Results of a run in a pipeline, on this machine and on the system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 300.0
 
 
 def verdicts(results: Path) -> dict[str, str]:
-    """Read the JUnit report as a CI server does: what came of each test."""
+    """Read the result of each test from the JUnit report, as a CI server does."""
     return {
         case.attrib["name"].split()[0]: "failed" if case.find("failure") is not None else "passed"
         for case in ElementTree.parse(results / "junit.xml").iter("testcase")

@@ -36,7 +36,7 @@ SYSTEMS = ("alpha", "beta")
 
 @dataclass
 class Pipeline:
-    """What a pipeline left.
+    """Results of a pipeline.
 
     Attributes:
         code: gitlab-ci-local's exit code.

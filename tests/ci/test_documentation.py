@@ -1,4 +1,4 @@
-"""What docs/pipelines.md states about the pipelines."""
+"""Statements of docs/pipelines.md about the pipelines."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ CALLED = {
     "inputs.mode": "",
     "inputs.options": "",
 }
-"""What the inputs mean that a person gives by hand."""
+"""Meaning of the inputs of manual runs."""
 
 EXPRESSIONS = {
     "inputs.suite != ''": "false",
@@ -58,7 +58,7 @@ esac
 
 
 def called(**inputs: str) -> dict[str, str]:
-    """Return the inputs that the caller passes, with what users are told to change."""
+    """Return the inputs that the caller passes, with the values that users must change."""
     given = read_workflow(CALLER)["jobs"]["reframe"]["with"]
     given |= {"systems": '["alpha"]', "settings": "settings.py", "package": "reframe-firecrest"}
     known = {f"${{{{ {name} }}}}": value for name, value in CALLED.items()}
@@ -131,7 +131,7 @@ def test_every_input_is_described_and_used() -> None:
         assert re.search(rf"\$\{{\{{ inputs\.{name} \}}\}}", text), name
 
 
-def test_no_command_is_made_of_what_somebody_else_wrote() -> None:
+def test_no_command_is_made_of_what_others_wrote() -> None:
     for job in read_workflow(OURS)["jobs"].values():
         for step in job["steps"]:
             assert "${{" not in step.get("run", "")

@@ -27,7 +27,7 @@ DONE = ("actions/checkout", "actions/setup-python", "actions/cache")
 
 @dataclass
 class Outcome:
-    """What came of a job.
+    """Outcome of a job.
 
     Attributes:
         failed: the first step that failed; None if none did.
@@ -144,7 +144,7 @@ class Runner:
                 else:
                     shutil.copy(path, target)
         else:
-            raise AssertionError(f"an action that nobody has thought of: {action}")
+            raise AssertionError(f"an unexpected action: {action}")
 
 
 def inputs_of(workflow: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, str]:

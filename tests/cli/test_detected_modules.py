@@ -1,4 +1,4 @@
-"""What `detect` prints and writes about modules."""
+"""Output of `detect` about modules."""
 
 from __future__ import annotations
 

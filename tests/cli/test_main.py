@@ -1,4 +1,4 @@
-"""What all commands have in common: their help, their exit codes, and how they take what is wrong."""
+"""Properties of all commands: help, exit codes, handling of errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_help_shows_an_example_and_every_exit_code(command: str) -> None:
         (["status"], "reframe-firecrest status: there is no run in /nowhere"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(arguments: list[str], said: str) -> None:
+def test_what_is_wrong_is_reported_in_one_line(arguments: list[str], said: str) -> None:
     done = program(*arguments)
     assert (done.returncode, done.stdout) == (Exit.FAILED, "")
     [line] = done.stderr.splitlines()

@@ -95,7 +95,7 @@ def test_a_partition_that_lacks_a_setting_is_named(site: Path) -> None:
         ("site_configuration = {'systems': []}", "no partition with the scheduler 'firecrest-scheduler'"),
     ],
 )
-def test_a_configuration_that_can_not_be_used_is_told_in_one_line(
+def test_a_configuration_that_can_not_be_used_is_reported_in_one_line(
     text: str, reason: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "site.py"

@@ -1,4 +1,4 @@
-"""What is done with a block of code: decided by its language, its page and its marks."""
+"""The handling of a block of code, from its language, its page and its marks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.docs.pages import Block, Page
 
 
 class Handling(Enum):
-    """What is done with a block."""
+    """The handling of a block."""
 
     EXECUTED = "executed"
     COMPARED = "compared with what was printed"
@@ -56,15 +56,15 @@ def _of_python(block: Block) -> Handling:
 
 
 def is_settings(block: Block) -> bool:
-    """Tell whether it is a settings file for ReFrame."""
+    """Return true for a settings file of ReFrame."""
     return re.search(r"^site_configuration\s*=", block.text, re.MULTILINE) is not None
 
 
 def is_check(block: Block) -> bool:
-    """Tell whether it is a file of checks."""
+    """Return true for a file of checks."""
     return "@rfm.simple_test" in block.text
 
 
 def is_fragment(block: Block) -> bool:
-    """Tell whether it is a piece of a settings file: entries of a dictionary."""
+    """Return true for a part of a settings file: entries of a dictionary."""
     return re.match(r'(#.*\n)*\s*"\w+":', block.text) is not None

@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "FAR_SECRET": "tr0ub4dor&3",
     "OTHER_SECRET": "tr0ub4dor&3",
 }
-"""What a reader of the pages has exported."""
+"""Variables that a reader of the pages has exported."""
 
 
 def check_data(block: Block) -> None:
@@ -42,7 +42,7 @@ def check_data(block: Block) -> None:
 
 
 def check_python(block: Block, directory: Path) -> None:
-    """Have ReFrame read settings and checks, read pieces of settings as a run would, compile all else."""
+    """Read settings and checks with ReFrame, parts of settings like a run; compile all other code."""
     if block.mark("compiled") is not None:
         compile(block.text, str(block), "exec")
     elif is_settings(block):

@@ -20,6 +20,9 @@ FILE = re.compile(
 VARIABLE = re.compile(r"\b(?:FIRECREST|SANDBOX)_[A-Z][A-Z_]*[A-Z]\b")
 SETTING = re.compile(r"\bsettings? (?:\[)?`(\w+)`")
 
+TEST = re.compile(r"`(?:tests/)?([\w/]+\.py::test_\w+)…?`")
+"""A test, or the beginning of its name; its path may begin below tests/."""
+
 # Keys of ReFrame's own configuration that pages call settings.
 REFRAME_SETTINGS = {"resolve_module_conflicts", "use_login_shell", "modules_system", "max_jobs"}
 
@@ -61,6 +64,18 @@ def test_every_file_that_a_page_names_exists() -> None:
     missing = [
         (page, name) for page, name in found(FILE) if name not in ELSEWHERE and not (PROJECT / name).exists()
     ]
+    assert missing == []
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    named = dict.fromkeys(test for _, test in found(TEST))
+    assert named
+    missing = []
+    for test in named:
+        path, name = test.split("::")
+        file = PROJECT / "tests" / path
+        if not file.exists() or f"def {name}" not in file.read_text(encoding="utf-8"):
+            missing.append(test)
     assert missing == []
 
 

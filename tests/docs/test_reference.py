@@ -1,4 +1,4 @@
-"""The pages that are written from the code say all of it, and what it says now."""
+"""The pages that are written from the code are complete and up to date."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_the_pages_are_up_to_date(reference: ModuleType) -> None:
     assert reference.main(check=True) == [], "run: make docs"
 
 
-def test_every_command_says_its_exit_codes(reference: ModuleType) -> None:
+def test_every_command_documents_its_exit_codes(reference: ModuleType) -> None:
     assert [command.name for command in reference.commands() if not command.exit_codes] == []
 
 
-def test_every_option_says_what_it_means(reference: ModuleType) -> None:
+def test_every_option_is_documented(reference: ModuleType) -> None:
     silent = [
         (command.name, *each.names)
         for command in reference.commands()

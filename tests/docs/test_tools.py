@@ -29,7 +29,7 @@ class TestPages:
         with pytest.raises(ValueError, match="no block follows"):
             page_of("<!-- test: skip: because -->\n\nWords.\n\n```bash\na\n```\n")
 
-    def test_a_page_says_that_it_is_executed(self) -> None:
+    def test_a_page_is_marked_as_executed(self) -> None:
         page = page_of("<!-- test: executed, sandbox -->\n\n```bash\ntrue\n```\n")
         assert page.executed
         assert page.beside_a_sandbox

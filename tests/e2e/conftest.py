@@ -23,7 +23,7 @@ SLURM_COMMANDS = ("sacct", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "
 
 @dataclass
 class Outcome:
-    """What a run of ReFrame left.
+    """Results of a run of ReFrame.
 
     Attributes:
         code: its exit code.

@@ -18,7 +18,7 @@ SUBMIT = re.compile(r"POST (/compute/[^/]+/jobs|/compute/jobs/path)$")
 
 
 class Meddler:
-    """What happens to submissions, and how many there were.
+    """Faults of submissions, and their number.
 
     Args:
         upstream: address of the gateway.

@@ -1,4 +1,4 @@
-"""What public suites use of ReFrame, remotely."""
+"""Features of ReFrame that public suites use, remotely."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 HELLO = str(PROJECT / "checks/hello.py")
 
 
-def test_builds_are_remote_unless_a_test_says_otherwise(reframe: ReFrame) -> None:
+def test_builds_are_remote_unless_a_test_sets_otherwise(reframe: ReFrame) -> None:
     outcome = reframe.run([str(SUITE / "builds.py")])
     expected = ["BuiltHereOnRequest", "BuiltThereByDefault", "BuiltWithMake", "OnlyBuilt"]
     assert passed(outcome) == expected, outcome.output

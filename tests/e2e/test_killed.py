@@ -1,4 +1,4 @@
-"""What is left of runs that are killed, and how it is removed: by journals, or by what lies on the system."""
+"""Leftovers of killed runs, and their removal by journals or by listings of the system."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def command(
     )
 
 
-def test_nothing_is_left_of_killed_runs_and_the_one_that_goes_on_does_not_notice(
+def test_nothing_is_left_of_killed_runs_and_the_one_that_continues_does_not_notice(
     gateway: GatewayUnderTest, start: Start, tmp_path: Path
 ) -> None:
     journals = tmp_path / "journals"

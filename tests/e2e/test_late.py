@@ -22,10 +22,10 @@ pytestmark = [
 
 
 def submit_late(system: Outside, directory: str) -> str:
-    """Have the job of a lost submission start late in a directory, which then goes."""
+    """Start the job of a lost submission late, in a directory that is then removed."""
     system.make_directory(directory)
-    directives = "#SBATCH --job-name=late --output=/dev/null --error=/dev/null"
-    script = f"#!/bin/bash\n{directives}\ntouch started\nsleep 300\n"
+    options = "#SBATCH --job-name=late --output=/dev/null --error=/dev/null"
+    script = f"#!/bin/bash\n{options}\ntouch started\nsleep 300\n"
     job = system.client.submit(system.system, working_dir=directory, script_str=script)
     job_id = str(job["jobId"])
     # Slurm reports a job as running before its script is: without its directory the script may not start.

@@ -23,7 +23,7 @@ def report(directory: Path, *options: str) -> str:
     return done.stdout
 
 
-def test_a_run_with_failures_is_told_with_its_outputs(reframe: ReFrame) -> None:
+def test_a_run_with_failures_is_reported_with_its_outputs(reframe: ReFrame) -> None:
     place = reframe.directory
     journals = {"FIRECREST_JOURNAL_DIR": str(place / "journals")}
     outcome = reframe.run([str(SUITE / "verdicts.py")], "--max-retries=1", environment=journals)

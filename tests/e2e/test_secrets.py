@@ -125,7 +125,7 @@ def watched() -> Iterator[Watched]:
 
 @dataclass
 class Seen:
-    """What was seen of a run while it went on.
+    """Observations of a run while it was active.
 
     Attributes:
         commands: command lines of its processes.

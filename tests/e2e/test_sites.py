@@ -72,7 +72,7 @@ def test_nodes_are_asked_for_and_left_out_by_name(reframe: ReFrame) -> None:
     assert outcome.cases()["Good"]["job_nodelist"] == [nodes[-1]], outcome.output
 
 
-def test_a_reservation_that_does_not_exist_is_said_so(reframe: ReFrame) -> None:
+def test_a_reservation_that_does_not_exist_is_reported(reframe: ReFrame) -> None:
     outcome = reframe.run(FLEXIBLE, "-n", "^Flexible", "-J", "reservation=nosuch")
     assert "there is no reservation 'nosuch'" in outcome.output
     assert outcome.code == 1

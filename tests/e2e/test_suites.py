@@ -46,7 +46,7 @@ def test_a_second_run_sees_nothing_of_the_first(reframe: ReFrame) -> None:
         assert passed(outcome) == ["Travel"], outcome.output
 
 
-def test_what_fails_says_why_and_takes_nothing_along(reframe: ReFrame) -> None:
+def test_what_fails_reports_why_and_fails_alone(reframe: ReFrame) -> None:
     outcome = reframe.run([str(SUITE / "verdicts.py")])
     assert outcome.code == 1
     cases = outcome.cases()
@@ -91,7 +91,7 @@ ONE_LINE = {
 
 
 @pytest.mark.parametrize("what", ONE_LINE)
-def test_what_is_wrong_is_said_in_one_line_and_soon(reframe: ReFrame, what: str, tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_in_one_line_and_soon(reframe: ReFrame, what: str, tmp_path: Path) -> None:
     environment, expected = ONE_LINE[what]
     outcome = reframe.run([str(SUITE / "travel.py")], environment=environment, timeout=15)
     assert outcome.code != 0

@@ -22,12 +22,12 @@ _EXAMPLES = """a sweep in parts:
   --kinds acts-late endless              two kinds of failure, all requests
   --kinds acts-late --shape jobs         one kind, requests about jobs
   --sample 40 --seed 2 --jobs 1          40 cases of all kinds, one run at a time
-  --log sweep.jsonl                      go on where an interrupted sweep ended
+  --log sweep.jsonl                      continue an interrupted sweep
   --list                                 the cases' names; --case NAME runs one of them
 
 On two idle cores a run takes about 8 s, of which two go at a time. All requests and kinds are about 1300
 runs, 1.5 hours; one kind is about 50 runs, 3 to 5 minutes, with acts-late and the kinds without any answer at
-the upper end; --sample 40 takes 3 minutes; --soak takes about as long as it is told.
+the upper end; --sample 40 takes 3 minutes; --soak takes about the given time.
 
 In the environment, SANDBOX_API=1 runs everything over FirecREST v1, FAULTS_TRANSFERS=none over a gateway
 without a storage, and FAULTS_DIRECT_UPLOAD_MAX=0 sends large inputs through the storage instead of in parts.
@@ -174,7 +174,7 @@ def _soak(soak: Soak) -> int:
 
 
 def _brief(differences: Sequence[str]) -> str:
-    """One accident has many marks; the first few tell which it is."""
+    """One fault causes many differences; the first few identify it."""
     more = len(differences) - SHOWN
     return "; ".join(differences[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 

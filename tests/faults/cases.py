@@ -23,7 +23,7 @@ class Kind:
 
     Attributes:
         meaning: for the table of results.
-        rule: what the sandbox is told.
+        rule: the fault rule for the sandbox.
         unanswered: the client gets to know by waiting only.
         extra: seconds that a run may take longer than with other kinds.
     """
@@ -152,7 +152,7 @@ class Case:
 
     @property
     def unanswered(self) -> bool:
-        """Tell whether the client must wait for its timeout."""
+        """Return true if the client must wait for its timeout."""
         return any(KINDS[fault.kind].unanswered for fault in self.faults)
 
     @property
@@ -172,7 +172,7 @@ class Case:
         return LONG_JOB if late else 0.0
 
     def met(self, fired: Mapping[str, int]) -> bool:
-        """Tell whether all of it happened, by the sandbox's count of what fired."""
+        """Return true if all faults occurred, by the sandbox's count."""
         wanted: Counter[str] = Counter()
         for fault in self.faults:
             wanted[f"{fault.rule.kind.value} {fault.shape}"] += fault.rule.times
@@ -230,7 +230,7 @@ def _applies(kind: str, shape: str) -> bool:
 
 
 def _begins_task(shape: str, kind: str) -> bool:
-    """Tell whether a request is answered with a task, and one that can fail in such a way."""
+    """Return true if a request is answered with a task that can fail in this way."""
     endings = ("/compute/jobs/path",) if kind == "warned" else ("/compute/", "/storage/xfer-")
     return any(ending in shape for ending in endings)
 

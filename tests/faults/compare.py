@@ -1,4 +1,4 @@
-"""Whether a disturbed run came out as the undisturbed one did, and if not, where they differ."""
+"""Compare a disturbed run with the undisturbed one; list the differences."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ STATES = 3
 
 @dataclass
 class Cleaned:
-    """What `reframe-firecrest clean` said, and what is there afterwards.
+    """Output of `reframe-firecrest clean`, and the leftovers.
 
     Attributes:
         code: its exit code.
@@ -109,7 +109,7 @@ def kill_and_clean(instant: float, tests: int) -> Cleaned:
 
 
 def line(instant: float, cleaned: Cleaned) -> str:
-    """Say in one line what came of it."""
+    """Describe the outcome in one line."""
     cancelled = sum(len(run["cancelled"]) for run in cleaned.runs)
     removed = sum(bool(run["removed"]) for run in cleaned.runs)
     jobs = sum(cleaned.seen.jobs.values())

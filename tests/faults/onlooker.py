@@ -1,4 +1,4 @@
-"""What a gateway reports of a run that is over: its jobs and what it left."""
+"""A gateway's view of a completed run: its jobs and leftovers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.faults.running import executed, without_token
 PATIENCE = 600.0
 """Seconds for all that is asked."""
 PAUSE = 2.0
-"""Seconds between two looks at jobs that go on."""
+"""Seconds between two queries for running jobs."""
 LEDGER_SIZE = 10_000
 """Bytes of a ledger, about."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is of a namespace on the system.
+    """Contents of a namespace on the system.
 
     Attributes:
         jobs: name and state of the jobs in it that executed a test's commands, and how many of them.
@@ -93,7 +93,7 @@ async def _jobs(gateway: Gateway, root: str, since: float) -> Sequence[JobPart]:
         listed[part.base_id].append(part)
     jobs = [part for job_id, parts in listed.items() for part in parts_of(job_id, parts)]
     mine = [part for part in jobs if f"{part.working_directory}/".startswith(f"{root}/")]
-    # Transfer jobs work elsewhere; that one is ours only its script tells.
+    # Transfer jobs have other working directories; only their scripts show that they are ours.
     for part in jobs:
         transfers = part.name in TRANSFER_JOB_NAMES and part.state not in ENDED
         if transfers and f"{root}/" in await gateway.script(part.base_id):

@@ -35,11 +35,11 @@ from tests.faults.running import Outcome, checksums, tests_of
 
 CHECKS = ("soak.py", "disturbed.py")
 OPTIONS = ("-x", "AllNodes")
-"""How many nodes there are is not known."""
+"""The number of nodes is unknown."""
 TESTS = 24
 JOURNALS = "journals"
 SECONDS = 4.0
-"""That a job sleeps for, about."""
+"""Approximate duration of a job's sleep."""
 LARGE = 8_000_000
 """Bytes of a file that can't go through a gateway directly, by FirecREST's defaults."""
 PATIENCE = 1200.0
@@ -54,7 +54,7 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class Absence:
-    """What is done to a run.
+    """The disturbance of a run.
 
     Attributes:
         kill: shell command that takes something away.
@@ -82,9 +82,9 @@ class Run:
     """A run, and what was done to it.
 
     Attributes:
-        outcome: what came of it.
+        outcome: result of the run.
         absence: when something was away, None if the run was over before.
-        moves: when any of its jobs went on, in seconds since the epoch.
+        moves: times at which any of its jobs made progress, in seconds since the epoch.
         ended: when it ended, in seconds since the epoch.
     """
 
@@ -262,11 +262,11 @@ def fault_injection(absence: Absence, over: threading.Event) -> Times | None:
 
 
 def standstill(times: Times, moves: Iterable[float], end: float) -> float:
-    """Return the longest time in which nothing went on, in seconds, of all that began before it was back.
+    """Return the longest time without progress, in seconds, of those that began before the restart.
 
     Args:
         times: when it was away.
-        moves: when anything went on, in order.
+        moves: times of progress, in order.
         end: of the run.
     """
     instants = [times.killed, *(at for at in moves if at > times.killed), end]
@@ -274,12 +274,12 @@ def standstill(times: Times, moves: Iterable[float], end: float) -> float:
 
 
 def went_on(times: Times, moves: Iterable[float]) -> float | None:
-    """Return the seconds from when it began to come back until something went on, None if nothing did."""
+    """Return the seconds from the restart to the first progress, None without progress."""
     return next((at - times.started for at in moves if at > times.started), None)
 
 
 def verdict(absence: Absence, expected: Outcome, found: Run) -> tuple[str, bool]:
-    """Say in one line what came of a run; tell whether it survived."""
+    """Describe a run's outcome in one line; return it and true if the run survived."""
     where = f"after {absence.after:g} s for {absence.lasting:g} s"
     outcome, times = found.outcome, found.absence
     if times is None:

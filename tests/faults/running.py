@@ -1,4 +1,4 @@
-"""One run of ReFrame through a sandbox of its own, and what came of it."""
+"""A run of ReFrame through its own sandbox, and the outcome."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
 
 @dataclass
 class Outcome:
-    """What a run left.
+    """Results and leftovers of a run.
 
     Attributes:
         code: ReFrame's exit code; None if it had to be killed.

@@ -26,7 +26,7 @@ OFTEN = 1_000_000
 
 @dataclass(frozen=True)
 class Soak:
-    """How long and how many.
+    """Duration and size of a soak test.
 
     Attributes:
         minutes: of real time, about.
@@ -40,7 +40,7 @@ class Soak:
 
     @property
     def seconds(self) -> float:
-        """How long a job takes for the run to last as long as it should."""
+        """Duration of a job with which the run has its intended duration."""
         return max(0.5, self.minutes * 60 * min(MAX_JOBS, self.tests) / self.tests - OVERHEAD)
 
 

@@ -20,7 +20,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one case came to.
+    """Outcome of one case.
 
     Attributes:
         case: its name.
@@ -40,7 +40,7 @@ class Verdict:
 
     @property
     def survived(self) -> bool:
-        """Tell whether it came out like the undisturbed run."""
+        """Return true if the outcome is that of the undisturbed run."""
         return not self.differences
 
 

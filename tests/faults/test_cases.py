@@ -30,7 +30,7 @@ def test_what_is_no_name_is_refused(text: str) -> None:
         parse_case(text)
 
 
-def test_the_sandbox_is_told_which_request_it_is() -> None:
+def test_the_sandbox_knows_which_request_it_is() -> None:
     faults = Faults([Fault("POST /compute/{system}/jobs", 2, "lost").rule])
     hits = [faults.match("POST", "/compute/any/jobs") for _ in range(3)]
     assert [hit and hit.kind for hit in hits] == [None, FaultKind.LOSE_REPLY, None]

@@ -50,7 +50,7 @@ def test_equal_runs_do_not_differ() -> None:
         (lambda run: setattr(run, "seconds", BOUND + 3), "took 63 s, undisturbed 2 s"),
     ],
 )
-def test_a_difference_is_told(change: Callable[[Outcome], Any], line: str) -> None:
+def test_a_difference_is_reported(change: Callable[[Outcome], Any], line: str) -> None:
     found = deepcopy(GOOD)
     change(found)
     assert differences(GOOD, found) == [line]
@@ -102,7 +102,7 @@ def test_a_soak_that_went_well_has_nothing_to_tell() -> None:
     assert faults_of(Soak(1, tests=5), soaked()) == []
 
 
-def test_a_soak_tells_what_is_lost_duplicated_or_false() -> None:
+def test_a_soak_reports_what_is_lost_duplicated_or_false() -> None:
     outcome = soaked(test3="pass", test4="fail")
     outcome.jobs["rfm_Soak_0 COMPLETED"] = 2
     outcome.unfinished.append("rfm_Soak_2 RUNNING")
@@ -116,7 +116,7 @@ def test_a_soak_tells_what_is_lost_duplicated_or_false() -> None:
     ]
 
 
-def test_a_log_tells_what_has_survived_last(tmp_path: Path) -> None:
+def test_a_log_reports_what_has_survived_last(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert survivors(log) == set()
     for case, lines in (("a", ()), ("b", ("lost",)), ("c", ("lost",)), ("c", ())):

@@ -1,4 +1,4 @@
-"""What is left after cleaning up is told."""
+"""Leftovers after cleaning up are reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUN = {"cancelled": ["7", "8"], "removed": True, "problems": []}
 GOOD = Cleaned(0, [RUN], "", 3.2, NOTHING)
 
 
-def test_a_line_tells_that_nothing_is_left() -> None:
+def test_a_line_reports_that_nothing_is_left() -> None:
     assert line(7.25, GOOD) == (
         "killed after 7.2 s: 3 jobs by then, 2 cancelled, 1 directories removed in 3 s: nothing left"
     )
@@ -32,6 +32,6 @@ def test_a_line_tells_that_nothing_is_left() -> None:
         (replace(GOOD, seen=replace(NOTHING, remote=["@/.transfer"])), "left on the system: @/.transfer"),
     ],
 )
-def test_what_is_left_is_told(cleaned: Cleaned, complaint: str) -> None:
+def test_what_is_left_is_reported(cleaned: Cleaned, complaint: str) -> None:
     assert cleaned.complaints == [complaint]
     assert line(1.0, cleaned).endswith(f": {complaint}")

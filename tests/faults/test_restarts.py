@@ -1,4 +1,4 @@
-"""What was away comes back whatever happens, and a line tells what came of the run."""
+"""Killed components are always restarted, and a line reports the run's outcome."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def test_the_longest_standstill_is_one_of_those_that_began_before_it_was_back(
     assert standstill(AWAY, moves, end) == seconds
 
 
-def test_it_goes_on_with_the_first_move_after_the_start() -> None:
+def test_it_continues_with_the_first_move_after_the_start() -> None:
     assert went_on(AWAY, [99.0, 105.0, 117.0, 118.0]) == 7.0
     assert went_on(AWAY, [99.0, 105.0]) is None
 
 
-def test_a_line_tells_what_came_of_a_run_that_survived() -> None:
+def test_a_line_reports_the_outcome_of_a_run_that_survived() -> None:
     found = Run(deepcopy(GOOD), AWAY, [99.0, 117.0], ended=118.0)
     found.outcome.seconds = 52.0
     line, survived = verdict(ABSENCE, GOOD, found)
@@ -89,7 +89,7 @@ def test_a_line_tells_what_came_of_a_run_that_survived() -> None:
     )
 
 
-def test_a_line_tells_what_a_run_lost() -> None:
+def test_a_line_reports_what_a_run_lost() -> None:
     found = Run(deepcopy(GOOD), AWAY, [], ended=118.0)
     found.outcome.jobs["rfm_A COMPLETED"] = 2
     line, survived = verdict(ABSENCE, GOOD, found)

@@ -13,7 +13,7 @@ RECORDINGS = PROJECT.parent / "shared" / "firecrest-api" / "recordings"
 
 @dataclass
 class Shape:
-    """What is seen at one place of JSON documents: types, keys, and what is below."""
+    """Values at one path of JSON documents: types, keys and children."""
 
     types: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
@@ -61,7 +61,7 @@ class Exchange:
 
     @property
     def shape(self) -> Shape:
-        """What the answer's body looks like; a long body was cut when it was recorded."""
+        """Shape of the answer's body; long bodies were truncated when they were recorded."""
         if isinstance(self.answer, dict) and "_truncated_bytes" in self.answer:
             return Shape().see({"output": ""} if self.content_type == "application/json" else "")
         return Shape().see(self.answer)

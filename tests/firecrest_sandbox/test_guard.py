@@ -153,7 +153,7 @@ def test_a_refused_request_uses_no_fault_up_and_is_counted(api: Api) -> None:
     assert api.sandbox.stats().by_shape == {"GET /status/systems": 2}
 
 
-def test_a_large_upload_without_a_token_is_told_so_and_never_stored(api: Api) -> None:
+def test_a_large_upload_without_a_token_is_refused_and_never_stored(api: Api) -> None:
     before = set(api.home.iterdir())
     files = {"file": ("x", b"x" * 6_000_000)}
     path = f"/filesystem/{api.system}/ops/upload?path={api.home}"

@@ -100,7 +100,7 @@ def test_stray_processes_end_with_their_job(api: Api) -> None:
     assert gone(int(output))
 
 
-def test_jobs_wait_for_cpus_and_nobody_overtakes(start: Start) -> None:
+def test_jobs_wait_for_cpus_and_none_overtakes(start: Start) -> None:
     api = start(nodes=2, cpus=2)
     first = api.submitted("#SBATCH -n3\nsleep 60\n")
     second = api.submitted("#SBATCH -N2 -n2 -c2\ntrue\n")
@@ -114,7 +114,7 @@ def test_jobs_wait_for_cpus_and_nobody_overtakes(start: Start) -> None:
         assert job["nodes"] == nodes
 
 
-def test_a_job_larger_than_the_system_waits_and_holds_nobody_up(start: Start) -> None:
+def test_a_job_larger_than_the_system_waits_and_delays_no_other(start: Start) -> None:
     api = start(nodes=2, cpus=2)
     for size, reason in (("-N3", "PartitionNodeLimit"), ("-c3", "PartitionConfig")):
         job_id = api.submitted(f"#SBATCH {size}\ntrue\n")

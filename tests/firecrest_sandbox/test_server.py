@@ -1,4 +1,4 @@
-"""How the sandbox listens."""
+"""Sockets of the sandbox."""
 
 from __future__ import annotations
 

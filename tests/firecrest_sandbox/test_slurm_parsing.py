@@ -1,4 +1,4 @@
-"""What the Slurm runner makes of Slurm's output, without a Slurm."""
+"""The Slurm runner's parsing of Slurm's output, without a Slurm."""
 
 from __future__ import annotations
 

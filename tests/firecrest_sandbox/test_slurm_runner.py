@@ -1,4 +1,4 @@
-"""What the Slurm runner makes of Slurm's commands, played by scripts."""
+"""The Slurm runner with Slurm's commands replaced by scripts."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_files_are_moved_copied_packed_unpacked_and_removed_by_jobs(api: Api) ->
     assert found == ["c.txt", "out/c.txt"]
 
 
-def test_only_the_log_of_a_transfer_job_tells_that_it_failed(api: Api) -> None:
+def test_only_the_log_of_a_transfer_job_shows_that_it_failed(api: Api) -> None:
     transfer = api.transfer("mv", path=str(api.home / "no"), targetPath=str(api.home / "x")).json()
     [job] = api.wait(transfer["transferJob"]["jobId"])
     assert (job["status"]["state"], job["status"]["exitCode"]) == ("COMPLETED", 0)

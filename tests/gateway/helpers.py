@@ -75,7 +75,7 @@ def page() -> httpx.Response:
 async def never(_request: httpx.Request) -> httpx.Response:
     """Leave a request without an answer."""
     await asyncio.Event().wait()
-    raise AssertionError("unreachable: nobody sets the event")
+    raise AssertionError("unreachable: the event is never set")
 
 
 class Api:
@@ -109,7 +109,7 @@ class Api:
             self.requests.append(request)
             await request.aread()
             if self.seen[-1] not in self._table:
-                pytest.fail(f"a request that nobody expected: {self.seen[-1]}")
+                pytest.fail(f"an unexpected request: {self.seen[-1]}")
             row = self._table[self.seen[-1]]
             given = row.pop(0) if len(row) > 1 else row[0]
         self.in_flight += 1

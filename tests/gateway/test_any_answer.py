@@ -52,7 +52,7 @@ from tests.gateway.helpers import following, make_settings, run, token
 
 @dataclass(frozen=True)
 class Given:
-    """What is answered to one request."""
+    """The answer to one request."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

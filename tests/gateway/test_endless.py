@@ -1,4 +1,4 @@
-"""What a hostile server can do to the memory and the disk of a run: real sockets, a process of its own."""
+"""Memory and disk usage with a hostile server, over real sockets in a separate process."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def served(serve: Serve) -> AsyncIterator[str]:
 
 
 def ask(serve: Serve, target: str = "") -> tuple[str, int]:
-    """Ask a server from a process of its own; return what came of it, and the MiB that it took."""
+    """Send a request from a separate process; return its outcome and memory usage in MiB."""
 
     async def work() -> bytes:
         async with served(serve) as url:

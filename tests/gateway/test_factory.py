@@ -41,7 +41,7 @@ class TestOpening:
         assert info.name == SYSTEM
         assert api.seen == [SYSTEMS]
 
-    def test_a_v1_gateway_is_told_by_its_answer_and_asked_once(self) -> None:
+    def test_a_v1_gateway_is_recognised_by_its_answer_to_one_request(self) -> None:
         info, api = self.opened({SYSTEMS: V1, PARAMETERS: parameters()}, "connect", "accounts", "connect")
         assert info.name == SYSTEM
         assert api.seen == [SYSTEMS, PARAMETERS, PARAMETERS]
@@ -75,7 +75,7 @@ class TestOpening:
             self.opened({SYSTEMS: answer(404, "Not Found")}, "connect")
 
     @pytest.mark.parametrize("given", [answer(200, {"name": "x"}), answer(200, [1]), answer(200, None)])
-    def test_an_answer_of_something_else_is_told(self, given: httpx.Response) -> None:
+    def test_an_answer_of_something_else_is_reported(self, given: httpx.Response) -> None:
         with pytest.raises(errors.ProtocolError, match="not what FirecREST promises; check FIRECREST_URL"):
             self.opened({SYSTEMS: given}, "connect")
 

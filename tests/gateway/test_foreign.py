@@ -84,12 +84,12 @@ def test_what_is_refused_at_the_door_did_not_get_in(
     assert meaning(operations.SUBMIT, httpx.Response(status, content=body), error_mapping) is kind
 
 
-def test_firecrests_own_answer_says_that_nothing_was_done() -> None:
+def test_firecrests_own_answer_states_that_nothing_was_done() -> None:
     assert meaning(operations.SUBMIT, OWN, V2) is errors.TransientError
     assert meaning(operations.SUBMIT, OWN, ANY) is errors.TransientError
 
 
-def test_v1_has_no_5xx_that_says_so() -> None:
+def test_v1_has_no_5xx_with_that_meaning() -> None:
     own = httpx.Response(503, json={"description": "Failed to submit job", "error": "no"})
     assert meaning(operations.SUBMIT, own, V1) is errors.UncertainError
 

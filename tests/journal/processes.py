@@ -8,7 +8,7 @@ from typing import Any
 from reframe_firecrest.journal.process_identity import boot_id, namespaces
 
 GONE: Mapping[str, Any] = {"boot": boot_id(), "namespaces": namespaces(), "pid": 7, "started": 1}
-"""Whoever has this process id now has started at another time."""
+"""The process that has this id now was started at another time."""
 
 ELSEWHERE: Mapping[str, Any] = {**GONE, "boot": "5a1ad000-0000-4000-8000-000000000000"}
 """The same under another kernel, perhaps on a machine of the same name."""

@@ -126,7 +126,7 @@ def test_two_sessions_of_a_run_have_a_journal_each(tmp_path: Path, journal: Begi
     assert len(list(session_logs(tmp_path))) == 2
 
 
-def test_a_journal_that_can_not_be_written_is_told_of_once(tmp_path: Path) -> None:
+def test_a_journal_that_can_not_be_written_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     told: list[str] = []
     written = Journal(tmp_path / "file" / "below", "run-1", told.append)
@@ -175,7 +175,9 @@ def test_a_sign_of_life_needs_no_room(tmp_path: Path, journal: Begin) -> None:
 
 
 def test_a_line_holds_a_jobs_state_without_what_is_no_part_of_the_format() -> None:
-    handle = JobHandle(JobSpec("rfm_t1", "/stage/t1", "rfm_job.sh", ("rfm_job.out", "rfm_job.err")), number=7)
+    outputs = ("rfm_job.out", "rfm_job.err")
+    spec = JobSpec("rfm_t1", "/stage/t1", "rfm_job.sh", outputs, transfer_account="proj")
+    handle = JobHandle(spec, number=7)
     handle.state = JobState(
         Phase.RETRIEVING, "42", "FAILED", 3, "nid[001-002]", 1e9, None, elapsed=2.5, error="no space"
     )
@@ -183,5 +185,5 @@ def test_a_line_holds_a_jobs_state_without_what_is_no_part_of_the_format() -> No
     assert line == (
         '{"time":12.5,"event":"job","number":7,"name":"rfm_t1","directory":"/stage/t1","phase":"retrieving",'
         '"job_id":"42","state":"FAILED","exit_code":3,"nodes":"nid[001-002]","reason":null,"elapsed":2.5,'
-        '"error":"no space"}'
+        '"error":"no space","account":"proj"}'
     )

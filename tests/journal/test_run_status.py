@@ -59,7 +59,7 @@ def no_locks(*_: object) -> None:
     raise OSError(38, "Function not implemented")
 
 
-def test_it_goes_on_as_long_as_its_file_is_open_and_was_killed_if_it_is_not(tmp_path: Path) -> None:
+def test_it_is_active_while_its_file_is_open_and_was_killed_otherwise(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "run", pytest.fail)
     assert journal.locked
     journal.write(opened())
@@ -140,7 +140,7 @@ def live(**more: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("silence", [7 * 3600, 3 * DAY])
-def test_a_live_run_on_a_file_system_without_locks_goes_on_after_hours_of_sleep(
+def test_a_live_run_on_a_file_system_without_locks_continues_after_hours_of_sleep(
     silence: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither its journal's times, hours behind, nor the lock that can be had prove anything."""
@@ -166,7 +166,7 @@ def test_a_step_of_our_clock_kills_no_run_of_another_machine(
     assert run_status_of(session_log) in run_status.ALIVE
 
 
-def test_the_run_itself_says_how_long_it_may_be_silent(tmp_path: Path) -> None:
+def test_the_run_itself_records_how_long_it_may_be_silent(tmp_path: Path) -> None:
     assert (
         run_status_of(written(tmp_path, opened(age=4000, dead_after=3600, **ELSEWHERE))) is RunStatus.KILLED
     )
@@ -232,7 +232,7 @@ def test_a_file_system_without_locks_is_no_obstacle(tmp_path: Path, monkeypatch:
     assert is_held(journal.path) is None
 
 
-def test_a_journal_that_is_gone_tells_nothing(tmp_path: Path) -> None:
+def test_a_missing_journal_reports_nothing(tmp_path: Path) -> None:
     assert is_held(tmp_path / "run.jsonl") is None
 
 

@@ -1,4 +1,4 @@
-"""What each job did when."""
+"""Timelines of jobs."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from reframe_firecrest.model.job_times import job_times_of
 STEPS = [-10.0, 3600.0, -86_400.0]
 
 
-def test_it_tells_the_time() -> None:
+def test_it_reports_the_time() -> None:
     assert abs(clock() - time.time()) < 60
 
 
@@ -33,7 +33,7 @@ def test_a_step_of_the_systems_clock_does_not_change_how_long_a_job_took(
     assert before - 1 < handle.submitted <= clock()
 
 
-def test_it_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_active_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux stops CLOCK_MONOTONIC then, but not CLOCK_BOOTTIME (clock_gettime(2))."""
     before, read = clock(), time.clock_gettime
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Names that nobody would choose: they travel both ways, or are refused by name."""
+"""Unusual names: they survive both transfers, or are refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cleaning up asks of a gateway, and no session does."""
+"""Requests to a gateway that only cleaning up needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_directory_is_listed_without_what_lies_below() -> None:
     assert api.requests[1].url.params["recursive"] == "true"
 
 
-def test_a_job_tells_its_script() -> None:
+def test_a_job_reports_its_script() -> None:
     found = answer(200, {"jobs": [{"jobId": "7", "script": "#!/bin/sh"}]})
     api = Api({"GET /compute/jobs/7/metadata": found})
     assert call(api, lambda gateway: gateway.script("7")) == "#!/bin/sh"
@@ -37,14 +37,14 @@ def test_a_job_whose_script_is_gone_has_none(found: httpx.Response) -> None:
     assert call(api, lambda gateway: gateway.script("7")) == ""
 
 
-def test_a_job_tells_where_its_output_goes() -> None:
+def test_a_job_reports_where_its_output_goes() -> None:
     found = answer(200, {"jobs": [{"jobId": "7", "standardOutput": "/scratch/rf/run/t/rfm_job.out"}]})
     api = Api({"GET /compute/jobs/7/metadata": found})
     assert call(api, lambda gateway: gateway.directory("7")) == "/scratch/rf/run/t"
 
 
 @pytest.mark.parametrize("found", [answer(404, "Job not found."), answer(200, {"jobs": [{"jobId": "7"}]})])
-def test_a_job_that_is_gone_tells_no_directory(found: httpx.Response) -> None:
+def test_a_job_that_is_gone_reports_no_directory(found: httpx.Response) -> None:
     api = Api({"GET /compute/jobs/7/metadata": found})
     assert call(api, lambda gateway: gateway.directory("7")) == ""
 

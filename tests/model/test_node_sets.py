@@ -40,7 +40,7 @@ def test_names_are_in_the_order_of_their_numbers() -> None:
 
 
 @pytest.mark.parametrize("name", ["@all", "@x:y", "@x'; touch {pwned}; '", "*", "n*", "n[1-2]!n1", "n1&n2"])
-def test_what_a_gateway_tells_reaches_no_node_group_and_no_shell(name: str, tmp_path: Path) -> None:
+def test_what_a_gateway_reports_reaches_no_node_group_and_no_shell(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no node set"):
         expand_nodes(name.format(pwned=tmp_path / "pwned"))
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import pytest
 from reframe_firecrest.model.run_names import new_name, start_time_of
 
 
-def test_a_name_tells_when_the_run_began() -> None:
+def test_a_name_reports_when_the_run_began() -> None:
     before = int(time.time())
     begun = start_time_of(new_name())
     assert begun is not None
@@ -22,7 +22,7 @@ def test_no_two_are_alike() -> None:
     assert new_name() != new_name()
 
 
-def test_it_tells_the_same_in_all_time_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_reports_the_same_in_all_time_zones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Pacific/Auckland")
     time.tzset()
     try:

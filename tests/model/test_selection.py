@@ -1,4 +1,4 @@
-"""What comes back and what stays."""
+"""Selection of the files to retrieve."""
 
 from __future__ import annotations
 

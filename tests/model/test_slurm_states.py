@@ -46,7 +46,7 @@ def test_reframe_agrees_that_a_state_is_final(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", [*sorted(PENDING), "RUNNING", "COMPLETING", "", "SOMETHING_NEW"])
-def test_a_job_in_any_other_state_goes_on(state: str) -> None:
+def test_a_job_in_any_other_state_continues(state: str) -> None:
     assert not summarise([part("1", state)]).ended
     assert not slurm_state_completed(state)
 
@@ -62,7 +62,7 @@ class TestPartsOfAJob:
         listed = [part(job_id, "RUNNING") for job_id in ("408_0", "408_1", "408", "409")]
         assert [item.job_id for item in parts_of("408", listed)] == ["408_0", "408_1"]
 
-    def test_an_array_goes_on_with_what_only_the_queue_knows(self) -> None:
+    def test_an_array_continues_with_tasks_that_only_the_queue_knows(self) -> None:
         listed = [part("408_0"), part("408_1"), part("408", "PENDING", end=None)]
         assert not summarise(parts_of("408", listed)).ended
         assert [item.job_id for item in parts_of("408", [*listed[:2], part("408")])] == ["408_0", "408_1"]
@@ -105,7 +105,7 @@ class TestSum:
         assert not summarise([part("1", "FAILED", end=None)]).settled
         assert not summarise([part("9_0"), part("9_1", end=None)]).settled
 
-    def test_it_is_settled_when_all_of_its_nodes_are_told(self) -> None:
+    def test_it_is_settled_when_all_of_its_nodes_are_reported(self) -> None:
         told = replace(part("1"), nodes="nid[1-4]", node_count=4)
         assert summarise([told]).settled
         assert not summarise([replace(told, nodes="nid1")]).settled
@@ -132,7 +132,7 @@ class TestSum:
     @pytest.mark.parametrize(
         ("job_id", "several"), [("9", False), ("9_0", True), ("9_[0-3]", True), ("9+0", True)]
     )
-    def test_a_list_that_may_lag_behind_is_told_apart(self, job_id: str, several: bool) -> None:
+    def test_a_list_that_may_lag_behind_is_distinguished(self, job_id: str, several: bool) -> None:
         assert summarise([part(job_id)]).several is several
 
     @given(st.lists(st.sampled_from(sorted(ENDED | PENDING | {"RUNNING"})), min_size=1, max_size=5))
@@ -142,7 +142,7 @@ class TestSum:
 
 
 class TestCompleteness:
-    """What is listed is not what there is: the accounting reports tasks late (Slurm 22.05)."""
+    """Slurm's accounting reports tasks late (Slurm 22.05), so a list may be incomplete."""
 
     THREE = JobShape(frozenset({1, 2, 7}))
 

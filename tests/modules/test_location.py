@@ -1,4 +1,4 @@
-"""Where snapshots are, and when they are old."""
+"""Paths of snapshots, and their age."""
 
 from __future__ import annotations
 

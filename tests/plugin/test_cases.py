@@ -23,7 +23,7 @@ class Recorder:
 
 
 class Task:
-    """As much of ReFrame's task as is used."""
+    """The attributes of ReFrame's task that are used."""
 
     def __init__(self, case: Any) -> None:
         self.testcase = case
@@ -99,7 +99,7 @@ def test_partitions_of_other_schedulers_are_left_alone(task: Any, cases: Partiti
     assert task.events == ["on_task_success"]
 
 
-def test_another_reframe_goes_on(task: Any) -> None:
+def test_another_reframe_continues(task: Any) -> None:
     del task.check.display_name
     task._notify_listeners("on_task_setup")
     assert task.events == ["on_task_setup"]

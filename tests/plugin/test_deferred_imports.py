@@ -92,7 +92,7 @@ asyncio.run(work())
 
 
 def test_a_run_needs_no_import_path_of_its_own(tmp_path: Path) -> None:
-    """ReFrame may have removed site-packages from `sys.path` by the time of the first request."""
+    """ReFrame may have removed site-packages from `sys.path` before the first request."""
     printed = python(f"PROJECT = {str(PROJECT)!r}\n{OPEN_A_GATEWAY}", cwd=tmp_path)
     assert "RemoteSession" in printed
     assert "can't be reached" in printed

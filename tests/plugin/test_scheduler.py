@@ -1,4 +1,4 @@
-"""What ReFrame asks of the scheduler, without a session behind it."""
+"""ReFrame's calls of the scheduler, with a fake session."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_cancel_returns_at_once_and_wait_after_it_too(make_job: Any, session: Fa
     assert job.state == "CANCELLED"
 
 
-def test_a_job_that_waits_too_long_is_cancelled_and_says_so(make_job: Any, session: FakeSession) -> None:
+def test_a_job_that_waits_too_long_is_cancelled_and_reports_it(make_job: Any, session: FakeSession) -> None:
     job = make_job()
     job.max_pending_time = 1
     job.submit()

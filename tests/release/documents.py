@@ -1,4 +1,4 @@
-"""What the changelog and the documents state about versions. Pure functions."""
+"""Statements of the changelog and the documents about versions. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release contains, and how it is installed."""
+"""Contents and installation of a release."""
 
 from __future__ import annotations
 

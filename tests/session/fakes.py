@@ -56,7 +56,7 @@ HEALTH = SystemHealth(
 
 
 class FakeGateway:
-    """Does what it is told, counts what it is asked, and fails as often as a test wants it to.
+    """A gateway that a test controls: it counts requests and fails on demand.
 
     Attributes:
         calls: how often each method was called.
@@ -310,7 +310,7 @@ class FakeGateway:
         return self.start(script, directory, account)
 
     def start(self, script: str, directory: str, account: str | None = None) -> str:
-        """Have Slurm take a job; the lost answer to a submission is simulated by calling this."""
+        """Let Slurm accept a job; call this to simulate a lost answer to a submission."""
         self._next += 1
         job_id = str(self._next)
         self.submitted.append((script, directory, account))
@@ -380,7 +380,7 @@ class FakeGateway:
         ]
 
     def begin(self, job_id: str, changes: str | None = "searched") -> bool:
-        """Have a job do what its script does before and after the test's commands.
+        """Let a job do what its script does before and after the test's commands.
 
         Args:
             job_id: the job's.

@@ -40,7 +40,7 @@ async def consecutive(target: Batcher[int], number: int, gap: float) -> None:
     await asyncio.gather(*tasks)
 
 
-def test_what_comes_in_a_row_is_waited_for() -> None:
+def test_members_in_quick_succession_share_a_batch() -> None:
     work = Work()
     asyncio.run(consecutive(group(work, max_delay=0.005, max_delay_limit=lambda: 1.0), 20, 0.02))
     assert len(work.groups) <= 5

@@ -34,7 +34,7 @@ def submit_cut(stage: Stage, name: str = "a") -> tuple[JobHandle, str]:
 
 
 def late_job(stage: Stage, name: str = "a") -> str:
-    """Have the gateway carry out the submission that was cut off."""
+    """Let the gateway execute the submission whose connection was closed."""
     directory = str(stage.remote / name)
     return stage.gateway.start(f"{directory}/job.sh", directory)
 
@@ -213,7 +213,7 @@ class TestOwnSteps:
         calls = stage.gateway.calls
         assert (calls["list_tree"], calls["list_directory"], calls["make_directory"]) == (1, 0, 1)
 
-    def test_no_marker_is_fetched_or_told_of(self, stage: Stage) -> None:
+    def test_no_marker_is_fetched_or_reported(self, stage: Stage) -> None:
         handle = stage.submit("a")
         [job_id] = stage.submitted(handle)
         stage.gateway.finish(job_id)

@@ -1,4 +1,4 @@
-"""What several tests have alike is sent once in a session, and never shared between jobs."""
+"""Common inputs of tests are sent once per session, and jobs never share a copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is removed on the system: the fewest directories that hold nothing that is kept."""
+"""Removal on the system: the fewest directories without any file that is kept."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_failure_names_the_stage_directory_on_the_system(stage: Stage) -> None
     assert str(job.state.error).endswith(f"; its stage directory on the system: {stage.remote}/a")
 
 
-def test_what_can_not_be_removed_is_told(stage: Stage) -> None:
+def test_what_can_not_be_removed_is_reported(stage: Stage) -> None:
     finish(stage, "a")
     shutil.rmtree(stage.local / "a")
     stage.gateway.failures["remove"] = [errors.ForbiddenError("Permission denied")] * 2

@@ -115,7 +115,7 @@ def test_no_link_is_followed_and_nothing_outside_is_changed(tree: Path, tmp_path
 
 
 @pytest.mark.parametrize("name", ["back\\slash", ".."])
-def test_a_name_that_a_listing_does_not_show_for_certain_is_left_alone(name: str) -> None:
+def test_a_name_that_a_listing_shows_ambiguously_is_left_alone(name: str) -> None:
     entry = RemoteFile(f"a/{name}", FileKind.DIRECTORY, 0, "", permissions="---------")
     assert not remote_removal._lacks_permissions(entry)
 

@@ -1,4 +1,4 @@
-"""What can be read is fetched, whatever else a job has left; placeholders never go back as data."""
+"""Readable files are fetched, whatever other files exist; placeholders are never sent as data."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_output_comes_when_nothing_can_be_listed_and_the_test_fails(stage: Stage
 
 
 @pytest.mark.parametrize("name", ["job.out", "job.err"])
-def test_output_that_can_not_be_read_fails_the_test_and_says_why(stage: Stage, name: str) -> None:
+def test_output_that_can_not_be_read_fails_the_test_and_reports_why(stage: Stage, name: str) -> None:
     stage.gateway.unreadable.add(name)
     handle = run(stage, "a", result="made")
     assert f"/a/{name} did not come: " in str(handle.state.error)
@@ -136,7 +136,7 @@ def test_one_tests_unreadable_file_costs_the_others_nothing(stage: Stage) -> Non
         assert (stage.local / name / "result").read_text() == "made"
 
 
-def test_a_pipe_is_named_and_stands_in_nobodys_way(stage: Stage) -> None:
+def test_a_pipe_is_named_and_does_no_harm(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
     os.mkfifo(stage.remote / "a/pipe")
@@ -185,7 +185,7 @@ class TestPlaceholdersOfAnEarlierRun:
         return stage.session.submit(JobSpec("rfm_child", str(child), "job.sh", ("job.out", "job.err")))
 
     @pytest.mark.parametrize("command", ["cat {parent}/solver.log", "cd {parent}", "cat {parent}/*.log"])
-    def test_a_job_that_needs_one_fails_and_says_what_to_do(self, later: Stage, command: str) -> None:
+    def test_a_job_that_needs_one_fails_and_reports_the_remedy(self, later: Stage, command: str) -> None:
         handle = ended(self.submit(later, command.format(parent=later.local / PARENT)))
         error = str(handle.state.error)
         assert "is a placeholder of an earlier run and can't be sent" in error

@@ -211,7 +211,7 @@ def test_a_group_that_fails_is_tried_one_by_one(stage: Stage) -> None:
     assert [handle.state.error for handle in failed] == ["tar: still no"]
 
 
-def test_a_large_directory_holds_nobody_up(stage: Stage) -> None:
+def test_a_large_directory_delays_no_other(stage: Stage) -> None:
     stage.settings = stage.settings.model_copy(update={"direct_upload_max": 0})
     stage.gateway.max_direct_upload = 100_000
     slow = asyncio.Event()
@@ -344,7 +344,7 @@ def test_many_jobs_missing_from_the_list_are_not_all_asked_for_at_once(stage: St
     assert len(ids) <= stage.gateway.calls["job"] <= BATCH * (lists - MAX_MISSES + 1)
 
 
-def test_a_job_that_nobody_knows_is_lost_not_completed(stage: Stage) -> None:
+def test_an_unknown_job_is_lost_not_completed(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
     stage.gateway.unknown.add(job_id)
@@ -404,7 +404,7 @@ def test_an_exit_code_is_not_believed_before_the_accounting_is_complete(stage: S
     assert handle.state.exit_code == 7
 
 
-def test_a_job_whose_end_is_never_told_ends_all_the_same(stage: Stage) -> None:
+def test_a_job_whose_end_is_never_reported_ends_all_the_same(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
     stage.gateway.finish(job_id)
@@ -423,7 +423,7 @@ def test_an_outage_is_ridden_out(stage: Stage) -> None:
     assert handle.state.phase is Phase.DONE
 
 
-def test_an_outage_that_lasts_too_long_is_a_failure_that_says_so(stage: Stage) -> None:
+def test_an_outage_that_lasts_too_long_is_a_failure_with_that_reason(stage: Stage) -> None:
     handle = stage.submit("a")
     stage.submitted(handle)
     stage.gateway.failures["jobs"] = [errors.TransientError("gone")] * 1000
@@ -473,7 +473,7 @@ def test_a_submission_that_leaves_nothing_time_and_again_has_failed(
     assert stage.gateway.calls["submit"] == 3
 
 
-def test_a_job_whose_directory_the_list_does_not_tell_is_adopted(
+def test_a_job_whose_directory_the_list_does_not_report_is_adopted(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01, 0.01))
@@ -511,7 +511,7 @@ def test_a_job_under_the_id_of_a_forgotten_one_is_adopted(
     assert stage.gateway.calls["submit"] == 2
 
 
-def test_a_submission_that_can_not_be_told_from_others_is_repeated_without_harm(
+def test_a_submission_that_cannot_be_distinguished_from_others_is_repeated_without_harm(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whatever the first request has left: only one of the jobs runs the script.
@@ -522,7 +522,7 @@ def test_a_submission_that_can_not_be_told_from_others_is_repeated_without_harm(
     assert stage.gateway.calls["submit"] == 2
 
 
-def test_a_submission_that_can_be_told_at_last_is_adopted(
+def test_a_submission_that_is_identified_at_last_is_adopted(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reframe_firecrest.session.submission.SEARCH_PAUSES", (0.01, 0.01))
@@ -661,7 +661,7 @@ def test_what_is_left_there_is_stood_in_for_and_not_sent_back(stage: Stage) -> N
     assert (stage.remote / "a/big.img").read_text() == "1" * 100
 
 
-def test_many_files_that_stay_are_told_of_in_one_line(stage: Stage) -> None:
+def test_many_files_that_stay_are_reported_in_one_line(stage: Stage) -> None:
     spec = JobSpec(
         "rfm",
         str(stage.directory("a")),
@@ -680,7 +680,7 @@ def test_many_files_that_stay_are_told_of_in_one_line(stage: Stage) -> None:
     assert (stage.local / "a" / "job.out_1").read_text() == "an output"
 
 
-def test_a_refusal_that_is_only_for_now_is_repeated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporary_refusal_is_repeated(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reframe_firecrest.session.submission.RESUBMIT_PAUSES", (0.01,))
     stage.gateway.failures["submit"] = [errors.RejectedError("sbatch: error: QOS limit")] * 3
     path = stage.directory("a")
@@ -771,7 +771,7 @@ def test_a_link_in_the_place_of_a_sent_file_is_made_and_not_sent_back(stage: Sta
     assert (stage.remote / "a/current").is_symlink()
 
 
-def test_a_job_that_goes_on_at_the_end_of_the_process_is_not_forgotten(stage: Stage) -> None:
+def test_a_job_that_runs_at_the_end_of_the_process_is_not_forgotten(stage: Stage) -> None:
     [job_id] = stage.submitted(stage.submit("a"))
     stage.close()
     assert stage.gateway.cancelled == [job_id]

@@ -1,4 +1,4 @@
-"""What a session tells of itself: the journal, the lines at -v and the summary."""
+"""Records of a session: the journal, the lines with -v and the summary."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_journal_names_the_jobs_that_may_still_be_there(stage: Stage) -> Non
     assert told.jobs[job.number].phase == "cancelled"
 
 
-def test_the_journal_tells_why_a_job_waits(stage: Stage) -> None:
+def test_the_journal_reports_why_a_job_waits(stage: Stage) -> None:
     job = stage.submit("a")
     stage.submitted(job)
     eventually(lambda: session_log(stage).jobs[job.number].reason == "Resources")
@@ -139,7 +139,7 @@ def test_the_journal_proves_whether_anything_was_created(
     assert created_nothing(told) is (outcome == "refused")
 
 
-def test_the_journal_says_whose_it_is(stage: Stage) -> None:
+def test_the_journal_names_its_owner(stage: Stage) -> None:
     assert stage.session
     opened = session_log(stage).opened
     own = own_identity()
@@ -184,7 +184,7 @@ def test_nothing_is_said_where_nothing_was_done(stage: Stage) -> None:
     assert [text for level, text in stage.said() if level >= logging.INFO] == []
 
 
-def test_the_time_of_a_job_is_told_apart() -> None:
+def test_the_time_of_a_job_is_divided_into_parts() -> None:
     handle = JobHandle(JobSpec("t", "/stage/t", "job.sh", ("o", "e")))
     handle.moments.update(
         {Phase.QUEUED: 100.0, Phase.SUBMITTED: 103.0, Phase.RETRIEVING: 120.0, Phase.DONE: 121.5}
@@ -226,9 +226,7 @@ def test_sizes_are_written_for_people(size: float, text: str) -> None:
     assert format_size(size) == text
 
 
-def test_a_transfer_that_takes_long_tells_how_far_it_is(
-    monkeypatch: pytest.MonkeyPatch, logs: LogQueue
-) -> None:
+def test_a_long_transfer_reports_its_progress(monkeypatch: pytest.MonkeyPatch, logs: LogQueue) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 0.01)
     told: list[str] = []
 
@@ -243,7 +241,7 @@ def test_a_transfer_that_takes_long_tells_how_far_it_is(
     assert told[0].startswith("sending 2.0 MB: 500.0 kB of 2.0 MB after ")
 
 
-def test_a_quick_transfer_tells_nothing(logs: LogQueue) -> None:
+def test_a_quick_transfer_reports_nothing(logs: LogQueue) -> None:
     async def transfer() -> None:
         async with reported("sending") as note:
             note(1, 2)

@@ -47,7 +47,7 @@ def test_a_second_ctrl_c_leaves_no_time(times: int, expected: str) -> None:
     assert list(said(COUNTED.format(before="", times=times))) == [expected]
 
 
-def test_a_handler_of_somebody_else_is_left_alone() -> None:
+def test_a_handler_of_others_is_left_alone() -> None:
     before = "signal.signal(signal.SIGINT, lambda *_: print('theirs'))"
     assert list(said(COUNTED.format(before=before, times=2))) == ["theirs", "theirs", "False"]
 

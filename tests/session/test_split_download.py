@@ -117,7 +117,7 @@ def test_the_job_has_the_access_of_the_test(stage: Stage) -> None:
     assert stage.gateway.submitted[-1][2] is None
 
 
-def test_a_job_that_fails_leaves_the_output_and_says_so(stage: Stage) -> None:
+def test_a_job_that_fails_leaves_the_output_and_reports_it(stage: Stage) -> None:
     [handle] = run(stage, "a", result=RESULT)
     eventually(lambda: split_jobs(stage), "the job")
     for archive in (stage.remote / ".transfer").glob("out-*"):

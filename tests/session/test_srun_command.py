@@ -17,11 +17,11 @@ mysrun --cpus-per-task=4 ./mine
     ("version", "needed"),
     [((20, 11, 9), False), ((21, 8, 8), False), ((22, 5), True), ((22, 5, 8), True), ((24, 11), True)],
 )
-def test_srun_is_told_the_cpus_from_slurm_22_05_on(version: tuple[int, ...], needed: bool) -> None:
+def test_srun_gets_the_cpus_from_slurm_22_05_on(version: tuple[int, ...], needed: bool) -> None:
     assert needs_cpus_per_task(version) is needed
 
 
-def test_where_the_version_is_not_known_srun_is_told_the_cpus() -> None:
+def test_where_the_version_is_not_known_srun_gets_the_cpus() -> None:
     assert needs_cpus_per_task(None)
     assert without_cpus_per_task(SCRIPT, 4, None) == SCRIPT
 

@@ -29,7 +29,7 @@ def test_a_missing_account_is_reported_once_before_a_transfer_needs_it(stage: St
     assert found == [f"large outputs can't be fetched: {NO_ACCOUNT}; {PLACES_OF_ACCOUNT}"]
 
 
-def test_an_array_is_refused_where_its_parts_cannot_be_told_apart(stage: Stage) -> None:
+def test_an_array_is_refused_where_its_parts_cannot_be_distinguished(stage: Stage) -> None:
     stage.gateway.capabilities = Capabilities(connection_mode=ConnectionMode.HYBRID)
     spec = JobSpec("rfm_a", str(stage.directory("a")), "job.sh", (), shape=JobShape(frozenset({0, 1})))
     handle = stage.session.submit(spec)

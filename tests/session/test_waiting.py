@@ -108,7 +108,7 @@ class TestArrays:
         assert handle.ended.wait(10)
         assert (stage.local / "a" / "job.out_2").read_text() == "task 2\n"
 
-    def test_an_output_of_a_task_that_never_appears_is_told(self, stage: Stage) -> None:
+    def test_an_output_of_a_task_that_never_appears_is_reported(self, stage: Stage) -> None:
         handle, job_id, part = submit(stage, "a", JobShape(frozenset({1, 2})))
         write_outputs(part, 1)
         stage.gateway.parts[job_id] = [task(part, 1), task(part, 2)]
@@ -152,7 +152,7 @@ class TestOneJobsTrouble:
         assert broken.ended.wait(10)
         assert broken.state.phase is Phase.DONE
 
-    def test_a_job_that_lists_show_goes_on_although_it_cannot_be_asked_for(
+    def test_a_job_that_lists_show_continues_although_it_cannot_be_queried(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("reframe_firecrest.session.list_doubts.SELDOM", 0.1)

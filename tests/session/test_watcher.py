@@ -1,4 +1,4 @@
-"""What a controller that died makes of ids: forgotten jobs that go on, and other jobs under their ids."""
+"""Job ids after a crash of Slurm's controller: forgotten jobs, and other jobs with their ids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.session.conftest import Stage, eventually
 LIMIT = 1800.0
 
 
-def test_two_jobs_under_one_id_are_told_apart(stage: Stage) -> None:
+def test_two_jobs_under_one_id_are_distinguished(stage: Stage) -> None:
     forgotten = stage.submit("a")
     [job_id] = stage.submitted(forgotten)
     [part] = stage.gateway.parts[job_id]
@@ -37,7 +37,7 @@ def test_two_jobs_under_one_id_are_told_apart(stage: Stage) -> None:
     assert f"forgotten job {job_id} and given its number to another one" in str(forgotten.state.error)
 
 
-def test_a_job_that_was_forgotten_before_anybody_saw_it_is_lost_to_who_has_its_id(stage: Stage) -> None:
+def test_a_job_that_was_forgotten_before_it_was_seen_is_lost_to_the_one_with_its_id(stage: Stage) -> None:
     answering = stage.gateway.blocked["jobs"] = asyncio.Event()
     forgotten = stage.submit("a")
     [job_id] = stage.submitted(forgotten)
@@ -170,7 +170,7 @@ def test_no_job_is_lost_soon_after_a_look_that_took_long(
     reactor().run(follow(), 30)
 
 
-def test_a_preempted_job_that_is_queued_again_goes_on(stage: Stage) -> None:
+def test_a_preempted_job_that_is_queued_again_continues(stage: Stage) -> None:
     handle = stage.submit("a")
     [job_id] = stage.submitted(handle)
     [part] = stage.gateway.parts[job_id]
@@ -196,7 +196,7 @@ def test_a_preempted_job_that_is_not_queued_again_fails_and_is_cancelled(
     eventually(lambda: stage.gateway.cancelled == [job_id])
 
 
-def test_a_heterogeneous_job_is_followed_until_all_of_its_components_are_told(stage: Stage) -> None:
+def test_a_heterogeneous_job_is_followed_until_all_of_its_components_are_reported(stage: Stage) -> None:
     path = stage.directory("a")
     handle = stage.session.submit(
         JobSpec("rfm_a", str(path), "job.sh", ("job.out", "job.err"), shape=JobShape(components=2))

@@ -64,7 +64,7 @@ class TestChoice:
             ({**CLIENT, **COMMAND, **BY_KEY, "FIRECREST_AUTH": "api_key"}, ApiKey, "api_key"),
         ],
     )
-    def test_what_is_given_says_how_unless_it_is_said(
+    def test_the_given_values_select_the_method_unless_it_is_set(
         self, environment: Mapping[str, str], kind: type, auth: str
     ) -> None:
         credentials = read(environment).credentials
@@ -86,7 +86,7 @@ class TestChoice:
         by_variable = {"FIRECREST_AUTH": "client_secret_basic"}
         assert read(CLIENT, by_variable, partition=by_secret).credentials.auth == "client_secret_basic"
 
-    def test_two_ways_in_one_place_are_told_with_the_remedy(self) -> None:
+    def test_two_ways_in_one_place_are_reported_with_the_remedy(self) -> None:
         line = line_of(CLIENT, BY_KEY)
         for word in ("FIRECREST_CLIENT_SECRET", "FIRECREST_API_KEY", "'auth'", "FIRECREST_AUTH", "api_key"):
             assert word in line
@@ -94,7 +94,7 @@ class TestChoice:
             CLIENT, system={"token_command": "get", "api_key_env": "KEY"}
         )
 
-    def test_an_unknown_way_is_told_with_the_known_ones(self) -> None:
+    def test_an_unknown_way_is_reported_with_the_known_ones(self) -> None:
         for line in (
             line_of(CLIENT, {"FIRECREST_AUTH": "kerberos"}),
             line_of(CLIENT, system={"auth": ["api_key"]}),
@@ -140,12 +140,12 @@ class TestTokenCommand:
             ({"get": 1}, "valid"),
         ],
     )
-    def test_what_is_no_command_is_told(self, given: object, reason: str) -> None:
+    def test_what_is_no_command_is_reported(self, given: object, reason: str) -> None:
         line = line_of(partition={"token_command": given})
         assert line.startswith("'token_command' (partition 'gpu') is wrong: ")
         assert reason in line
 
-    def test_a_chosen_command_that_is_missing_is_told_with_the_remedy(self) -> None:
+    def test_a_chosen_command_that_is_missing_is_reported_with_the_remedy(self) -> None:
         line = line_of(CLIENT, {"FIRECREST_AUTH": "token_command"})
         assert "'token_command' is missing" in line
         assert "export FIRECREST_TOKEN_COMMAND=" in line
@@ -172,10 +172,10 @@ class TestApiKey:
         assert "'api_key_header'" in line_of(BY_KEY, {"FIRECREST_API_KEY_HEADER": "two words"})
 
     @pytest.mark.parametrize("key", [f"{KEY}\nX-Other: 1", f"{KEY}é", f"{KEY}\x7f"])
-    def test_one_that_no_header_can_carry_is_told_without_showing_it(self, key: str) -> None:
+    def test_one_that_no_header_can_carry_is_reported_without_showing_it(self, key: str) -> None:
         assert "the API key is wrong: must be one line" in line_of({"FIRECREST_API_KEY": key})
 
-    def test_a_missing_one_is_told_with_every_way_to_give_it(self) -> None:
+    def test_a_missing_one_is_reported_with_every_way_to_give_it(self) -> None:
         line = line_of(CLIENT, {"FIRECREST_AUTH": "api_key"})
         for way in ("FIRECREST_API_KEY", "FIRECREST_API_KEY_FILE", "api_key_file", "api_key_env"):
             assert way in line
@@ -193,7 +193,7 @@ def test_nothing_secret_is_printed(environment: Mapping[str, str]) -> None:
     for text in (*shown, str(settings.model_dump()), settings.model_dump_json()):
         assert SECRET not in text
         assert KEY not in text
-    # Somebody may have put a password into the command.
+    # The command may contain a password.
     assert not any("my cluster" in text for text in shown)
 
 

@@ -313,7 +313,7 @@ def test_without_a_configuration_only_the_environment_is_named(variable: str) ->
 
 
 class TestJournalDirectory:
-    """Where journals lie if nothing says so."""
+    """Default directory of journals."""
 
     def test_it_follows_the_xdg_specification(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_STATE_HOME", "/state")
@@ -340,7 +340,7 @@ def test_the_version_of_the_api_is_asked_for_unless_it_is_given(given: object, e
 
 
 @pytest.mark.parametrize("given", ["3", "1.", "12", "1.16.x"])
-def test_a_version_of_the_api_that_nobody_speaks_is_refused(given: str) -> None:
+def test_an_unknown_version_of_the_api_is_refused(given: str) -> None:
     line = line_of(environment={**ENVIRONMENT, "FIRECREST_API_VERSION": given})
     assert line.startswith("'api_version' (environment variable FIRECREST_API_VERSION) is wrong: ")
     assert "'auto', '1' or '2'" in line

@@ -68,7 +68,7 @@ GARBLE = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 25
 
 @dataclass(frozen=True)
 class Member:
-    """What an archive's author writes into one header."""
+    """Contents of one header of an archive."""
 
     path: str
     kind: bytes
@@ -213,7 +213,7 @@ class TestWhatAnArchiveMayCost:
             world.unpack("good")
         assert not (world.stage / "good").exists()
 
-    def test_so_are_more_members_than_anybody_asked_for(
+    def test_so_are_more_members_than_requested(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(unpacking, "UNASKED_MEMBERS", 50)
@@ -244,7 +244,7 @@ class TestWhatAnArchiveMayCost:
         with pytest.raises(HostileArchiveError, match="headers of more than"):
             world.unpack("x")
 
-    def test_the_holes_of_a_sparse_file_that_nobody_wants_are_not_read(self, tmp_path: Path) -> None:
+    def test_the_holes_of_an_unwanted_sparse_file_are_not_read(self, tmp_path: Path) -> None:
         world = World(tmp_path)
         sparse = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9" * 18}
         world.member("t/holes", b"0\n".ljust(512, b"\0"), lambda info: setattr(info, "pax_headers", sparse))
@@ -291,7 +291,7 @@ def test_a_hard_link_to_what_was_a_stand_in_is_taken(tmp_path: Path) -> None:
 
 
 class TestListings:
-    """What a listing names, without an archive: directories, links, stand-ins, and what is gone."""
+    """Entries of a listing without an archive: directories, links, placeholders, removed files."""
 
     @given(
         steps=st.lists(

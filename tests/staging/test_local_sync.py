@@ -1,4 +1,4 @@
-"""What no archive carries: links by other names, and what is gone."""
+"""Changes that archives do not contain: hard links and deletions."""
 
 from __future__ import annotations
 

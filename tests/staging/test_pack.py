@@ -113,7 +113,7 @@ def test_files_are_dated_back_alike_so_that_make_sees_the_same_order(tmp_path: P
         assert sent[0][name].mtime == now - age - BACKDATE
 
 
-def test_the_size_that_is_told_before_packing_is_no_less_than_what_is_sent(
+def test_the_size_that_is_reported_before_packing_is_no_less_than_what_is_sent(
     tmp_path: Path, stage: Path
 ) -> None:
     for number in range(20):
@@ -147,7 +147,7 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, stage: Path) -> None:
         pack([ArchivePart("t", entries)], tmp_path / "a.tgz")
 
 
-def test_nothing_of_this_machine_is_told(tmp_path: Path, stage: Path) -> None:
+def test_nothing_of_this_machine_is_reported(tmp_path: Path, stage: Path) -> None:
     (stage / "a").touch()
     pack([load(stage)], tmp_path / "a.tgz")
     with tarfile.open(tmp_path / "a.tgz") as tar:

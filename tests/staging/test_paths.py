@@ -99,7 +99,7 @@ class TestOutsideTheStagePrefix:
         assert remote.startswith(f"{REMOTE}/")
         assert MAP.translate(f"cd {self.OUTSIDE}/x", self.OUTSIDE) == f"cd {remote}/x"
 
-    def test_whoever_asks_later_finds_the_same_place(self) -> None:
+    def test_later_queries_find_the_same_place(self) -> None:
         again = PathMap(LOCAL, REMOTE)
         assert again.remote_directory(self.OUTSIDE) == MAP.remote_directory(self.OUTSIDE)
 
@@ -186,7 +186,7 @@ class TestShelves:
             f"{REMOTE}/~1/daint/gpu/gnu/late {REMOTE}"
         )
 
-    def test_whoever_names_a_directory_first_places_it(self) -> None:
+    def test_the_first_to_name_a_directory_places_it(self) -> None:
         found = self.full()
         fixture = f"{LOCAL}/daint/gpu/gnu/fixture"
         text = found.translate(f"ls {fixture}", OWN)

@@ -28,7 +28,7 @@ def test_it_answers_questions_about_existence_and_size(stand_in: Path) -> None:
     assert stand_in.stat().st_size == 99
 
 
-def test_reading_it_fails_and_says_why(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_it_fails_and_reports_why(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(stand_in.parent)
     for opening in (
         stand_in.read_bytes,

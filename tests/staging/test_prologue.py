@@ -1,4 +1,4 @@
-"""What is added to a job script: run by a real shell, in the environment that Slurm would give it."""
+"""Additions to a job script, executed by a real shell in an environment like Slurm's."""
 
 from __future__ import annotations
 

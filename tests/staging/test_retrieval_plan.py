@@ -125,13 +125,13 @@ def test_times_of_the_other_half_of_the_year_are_no_change() -> None:
     assert make_plan(listing, sent, []).files == {}
 
 
-def test_what_a_job_removed_is_told_unless_its_name_is_ambiguous() -> None:
+def test_what_a_job_removed_is_reported_unless_its_name_is_ambiguous() -> None:
     known = {name: SentStat(1, NOW - BACKDATE) for name in ("kept", "gone", "odd\\name")}
     assert make_plan([file("kept", mtime=stamp(NOW))], known, []).gone == ["gone"]
     assert make_plan([], known, []).gone == []
 
 
-def test_a_file_that_became_a_link_is_told() -> None:
+def test_a_file_that_became_a_link_is_reported() -> None:
     link = RemoteFile("result", FileKind.LINK, 4, stamp(NOW), "other")
     assert make_plan([link], {"result": SentStat(1, NOW - BACKDATE)}, []).links == {"result": "other"}
 

@@ -62,7 +62,7 @@ def test_the_copies_are_made_with_their_own_permissions_and_times(remote: Remote
     assert (first.stat().st_mtime, second.stat().st_mtime) == (1_600_000_001, 1_600_000_002)
 
 
-def test_a_job_that_writes_into_its_copy_changes_nobody_elses(remote: Remote) -> None:
+def test_a_job_that_writes_into_its_copy_changes_no_other(remote: Remote) -> None:
     remote.share("a", "A")
     remote.run(
         SCRIPT + f"echo more >> '{remote.directory / 'a'}'\n".replace("stage's", "stage'\\''s").encode()
@@ -82,7 +82,7 @@ def test_directives_stay_before_the_first_command(remote: Remote) -> None:
     assert lines.index(b"#SBATCH --output=o") < lines.index(commands[0])
 
 
-def test_a_copy_that_fails_ends_the_job_and_says_so(remote: Remote) -> None:
+def test_a_copy_that_fails_ends_the_job_and_reports_it(remote: Remote) -> None:
     remote.share("a", "A")
     [(content, _)] = remote.shared.values()
     (remote.store / content.place).unlink()

@@ -74,6 +74,12 @@ class RemoteResidue:
         """Names of the run's jobs that are known from its journal."""
         return {job.name for job in self.session_log.jobs.values()} if self.session_log else set()
 
+    @property
+    def account(self) -> str | None:
+        """First account for transfer jobs that is known from the run's journal."""
+        jobs = self.session_log.jobs.values() if self.session_log else ()
+        return next((job.account for job in jobs if job.account), None)
+
     def add_problem(self, problem: str) -> None:
         """Note a failure, once."""
         if problem not in self.problems:

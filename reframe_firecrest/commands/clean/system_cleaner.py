@@ -65,6 +65,7 @@ class SystemCleaner:
         try:
             opened = standalone_gateway(settings, connect)
             self._gateway = await gateways.enter_async_context(opened)
+            self._charge()
             await self._gateway.connect()
         except errors.GatewayError as error:
             for residue in self._residues:
@@ -72,6 +73,12 @@ class SystemCleaner:
         else:
             for residue in self._residues:
                 residue.reached = True
+
+    def _charge(self) -> None:
+        """Charge transfer jobs, which remove large directories, to an account of the runs."""
+        account = next(filter(None, (residue.account for residue in self._residues)), None)
+        if account:
+            self._gateway.charge_transfers_to(account)
 
     def _reached(self, *, again: bool = False) -> list[RemoteResidue]:
         return [

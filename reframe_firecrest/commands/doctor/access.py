@@ -21,7 +21,8 @@ async def check_settings(context: CheckContext) -> Finding:
     for url in urls:
         if url.scheme == "http" and url.host not in _HERE:
             return yellow(f"secrets are sent to {url} in clear text", "use https, if the site offers it")
-    source = ", ".join(name for name in context.target.partitions if name) or "the environment"
+    names = ", ".join(name for name in context.target.partitions if name)
+    source = f"{names} in {context.target.config}" if context.target.config else "the environment"
     return green(f"complete, from {source}; authentication by {settings.credentials.auth}")
 
 

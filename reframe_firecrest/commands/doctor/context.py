@@ -11,7 +11,8 @@ from reframe_firecrest.model.capabilities import Capabilities
 from reframe_firecrest.model.directives import account_in, directive
 from reframe_firecrest.model.gateway_status import GatewayStatus, SystemHealth
 from reframe_firecrest.session.standalone import StandaloneConnection
-from reframe_firecrest.settings import Settings
+from reframe_firecrest.settings import ENVIRONMENT, Settings
+from reframe_firecrest.settings.secrets import VARIABLE
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class DiagnosisTarget:
         partitions: ReFrame's names of its partitions, each with the options of sbatch that place a job in
             the partition. The empty name stands for the environment's settings, which have no partition.
         config: ReFrame's configuration file; None if there is none.
+        origins: source of each setting that is not a default.
     """
 
     settings: Settings
     partitions: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"": ()})
     config: Path | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -63,6 +66,18 @@ class CheckContext:
         """Account for transfer jobs, from the settings or from the options of a partition."""
         scripts = ("\n".join(map(directive, options)) for options in self.target.partitions.values())
         return self.settings.account or next(filter(None, map(account_in, scripts)), None)
+
+    @property
+    def accounts(self) -> Mapping[str | None, str]:
+        """Accounts of jobs in the partitions, each with the place that names it; None is Slurm's default."""
+        origin = self.target.origins.get("account")
+        in_settings = f"'account' in {origin}" if origin and not origin.startswith(VARIABLE) else None
+        found: dict[str | None, str] = {}
+        for partition, options in self.target.partitions.items():
+            named = account_in("\n".join(map(directive, options)))
+            place = f"--account in the access options of {partition}" if named else in_settings
+            found.setdefault(named or self.settings.account, place or ENVIRONMENT["account"])
+        return found
 
     @property
     def health(self) -> SystemHealth:

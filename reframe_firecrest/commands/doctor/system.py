@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from reframe_firecrest.commands.doctor.context import CheckContext
 from reframe_firecrest.commands.doctor.findings import Finding, green, red, yellow
-from reframe_firecrest.model.capabilities import TransferMethod
+from reframe_firecrest.model.capabilities import Capabilities, TransferMethod
 from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 from reframe_firecrest.model.limitations import missing_account, scripts_without_directives
+from reframe_firecrest.model.system import AccountInfo
 from reframe_firecrest.model.units import format_size
+from reframe_firecrest.session.large_inputs import largest_in_parts
 
 STALE = 3
 """Intervals of the gateway's health checks after which the last check is too old."""
@@ -84,20 +86,24 @@ async def check_account(context: CheckContext) -> Finding:
     elif limitation := missing_account(context.capabilities, None):
         return yellow(limitation.problem, limitation.remedy)
     accounts = await context.gateway.accounts()
-    account_name = context.settings.account
-    names = ", ".join(account.name for account in accounts)
     if not accounts:
         return green("the system reports no accounts")
-    if account_name and all(account.name != account_name for account in accounts):
-        return red(
-            f"account {account_name!r} is not yours; yours: {names}", "set FIRECREST_ACCOUNT to one of them"
-        )
-    if account_name:
-        return green(f"{account_name!r}")
+    yours = ", ".join(account.name for account in accounts)
+    chosen = context.accounts
+    known = {None, *(account.name for account in accounts)}
+    wrong = next((name for name in chosen if name not in known), None)
+    if wrong is not None:
+        return red(f"account {wrong!r} is not yours; yours: {yours}", f"set {chosen[wrong]} to one of them")
+    if None in chosen:
+        return _default_account(accounts, yours)
+    return green(", ".join(f"{name!r}, from {place}" for name, place in chosen.items()))
+
+
+def _default_account(accounts: Sequence[AccountInfo], yours: str) -> Finding:
     default = next((account.name for account in accounts if account.default), None)
     if default is None:
         return yellow(
-            f"no account is set, and Slurm has no default; yours: {names}",
+            f"no account is set, and Slurm has no default; yours: {yours}",
             "set FIRECREST_ACCOUNT to one of them, or --account in the partitions' access options",
         )
     return green(f"Slurm's default, {default!r}")
@@ -107,12 +113,22 @@ async def check_limits(context: CheckContext) -> Finding:
     """Read the limit of direct uploads."""
     reported = context.health.max_direct_upload
     limit = format_size(context.capabilities.max_direct_upload)
+    larger = _larger(context.capabilities, context.settings.direct_upload_max)
     if reported is None:
-        return green(f"not reported; the limit of a direct upload is assumed to be {limit}")
+        return green(f"one request is assumed to take {limit}, as the gateway reports no limit; {larger}")
     if reported < SMALL:
         return yellow(
-            f"direct transfers of only up to {limit}; larger files need jobs, which wait in the queue",
-            "ask the site for a larger max_ops_file_size; otherwise tests start later",
+            f"one request takes only {limit}; {larger}",
+            "ask the site for a larger max_ops_file_size; otherwise larger files take longer",
         )
-    larger = "; larger files by S3" if context.capabilities.transfer is TransferMethod.S3 else ""
-    return green(f"direct transfers of up to {limit}{larger}")
+    return green(f"one request takes {limit}; {larger}")
+
+
+def _larger(capabilities: Capabilities, maximum: int) -> str:
+    """Return how files travel that are too large for one request."""
+    in_parts = largest_in_parts(capabilities, maximum)
+    if capabilities.transfer is not TransferMethod.S3:
+        return f"inputs of up to {format_size(in_parts)} travel in parts; a job splits larger outputs"
+    if in_parts <= capabilities.max_direct_upload:
+        return "larger files travel by S3"
+    return f"inputs of up to {format_size(in_parts)} travel in parts, larger files by S3"

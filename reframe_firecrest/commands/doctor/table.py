@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reframe_firecrest.commands.doctor.findings import Finding, Status
+from reframe_firecrest.commands.doctor.setting_values import SettingValue
 from reframe_firecrest.model.errors import one_line
 
 _SIGNS = {
@@ -18,13 +19,21 @@ _SIGNS = {
 }
 
 
-def render(findings: Sequence[tuple[str, Finding]]) -> Table:
-    """Return a table with a line for each finding and, below it, what to do."""
+def render(findings: Sequence[tuple[str, Finding]], settings: Sequence[SettingValue] = ()) -> Table:
+    """Return a table with a line for each finding and, below it, what to do.
+
+    Args:
+        findings: the findings with their names, that of the settings first.
+        settings: listed below the first finding.
+    """
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, finding in findings:
         sign, style = _SIGNS[finding.status]
         text = Text(one_line(finding.detail), style="dim" if finding.status is Status.SKIPPED else "")
         if finding.remedy:
             text.append(f"\n-> {one_line(finding.remedy)}", style=style)
+        if name == findings[0][0]:
+            for value in settings:
+                text.append(f"\n{one_line(str(value))}", style="dim")
         table.add_row(Text(sign, style=style), Text(name), text)
     return table

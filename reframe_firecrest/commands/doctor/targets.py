@@ -9,7 +9,8 @@ from reframe_firecrest.commands.doctor.context import DiagnosisTarget
 from reframe_firecrest.commands.doctor.imports import require_import
 from reframe_firecrest.commands.targets import Target, targets_of_file
 from reframe_firecrest.model.errors import DetectionError
-from reframe_firecrest.settings import read_settings
+from reframe_firecrest.settings import resolve_settings
+from reframe_firecrest.settings.model import PER_JOB
 
 
 def diagnosis_targets(
@@ -28,7 +29,8 @@ def diagnosis_targets(
         SettingsError: settings are incomplete.
     """
     if file is None:
-        return [DiagnosisTarget(read_settings([], environment))]
+        resolved = resolve_settings([], environment)
+        return [DiagnosisTarget(resolved.settings, origins=resolved.origins)]
     targets = targets_of_file(file, environment, None)
     require_import(file)
     chosen = [target for target in targets if system in (None, target.system, target.name)]
@@ -46,6 +48,19 @@ def _group(targets: Sequence[Target], file: Path) -> list[DiagnosisTarget]:
         key = (*target.settings.session_key, target.settings.account)
         groups.setdefault(key, []).append(target)
     return [
-        DiagnosisTarget(group[0].settings, {target.name: target.options for target in group}, file)
+        DiagnosisTarget(
+            group[0].settings,
+            {target.name: target.options for target in group},
+            file,
+            _common(group),
+        )
         for group in groups.values()
     ]
+
+
+def _common(group: Sequence[Target]) -> Mapping[str, str]:
+    """Return the origins of the first partition, without settings in which the others may differ."""
+    origins = group[0].origins
+    if len(group) == 1:
+        return origins
+    return {key: origin for key, origin in origins.items() if key == "account" or key not in PER_JOB}

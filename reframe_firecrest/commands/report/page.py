@@ -52,9 +52,6 @@ MARGIN = 1.15
 OUTSIDE = "in ReFrame"
 """Time of a test outside its jobs."""
 
-END_OF_AXIS = 90.0
-"""Position in percent from which a tick's label is left of the tick, so that it is not cut off."""
-
 STACKED = ("run", "retrieval", "staging", "queue")
 """Parts of a job's time in the stacked chart, from bottom to top."""
 
@@ -243,7 +240,6 @@ def _environment() -> Environment:
         units=format_size,
     )
     environment.globals.update(
-        end_of_axis=END_OF_AXIS,
         most_at_once=most_at_once,
         steps=STEPS,
         whole=WHOLE,

@@ -7,6 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MOST_TICKS = 10
+_END = 90.0
+"""Position in percent from which a label is left of its tick, so that it is not cut off."""
+
+_ROOM = 15.0
+"""Smallest distance in percent between a label that is left of its tick and the label before it."""
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _STEPS = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30),
@@ -35,6 +41,16 @@ class Axis:
         """Positions in percent with their labels: the time since the beginning."""
         count = math.floor(self.length / self.step) + 1
         return [(self.share(tick * self.step), _label(tick * self.step)) for tick in range(count)]
+
+    @property
+    def labels(self) -> Sequence[tuple[float, str, bool]]:
+        """Positions in percent, texts, and true if left of the tick; a text without enough room is empty."""
+        ticks = self.ticks
+        following = [place for place, _ in ticks[1:]] + [0.0]
+        return [
+            (place, "" if after > _END and after - place < _ROOM else text, place > _END)
+            for (place, text), after in zip(ticks, following, strict=True)
+        ]
 
     def place(self, moment: float) -> float:
         """Return the position of a moment, in percent from the left."""

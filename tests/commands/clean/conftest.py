@@ -48,7 +48,7 @@ class System(FakeGateway):
         state: str = "RUNNING",
         submitted: float = 10 * 365 * 86_400.0,
     ) -> str:
-        """Have a job go on that was submitted so many seconds ago."""
+        """Add a running job that was submitted some seconds ago."""
         job_id = self.start("job.sh", str(directory))
         at = time.time() - submitted
         self.parts[job_id] = [

@@ -1,4 +1,4 @@
-"""What is removed of runs that are over, and what is never touched."""
+"""Removal of runs that have ended; protection of all others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def root_of(session_log: SessionLog) -> Path:
 
 
 class TestAKilledRun:
-    def test_its_jobs_and_its_directory_are_gone_and_its_journal_says_so(self, world: World) -> None:
+    def test_its_jobs_and_its_directory_are_gone_and_its_journal_records_it(self, world: World) -> None:
         root = world.base / "reframe-firecrest" / world.name(3600, "aaaaaa")
         known = world.system.run_job(root / "a")
         unknown = world.system.run_job(root / "b", state="PENDING")
@@ -53,6 +53,12 @@ class TestAKilledRun:
         assert [move.phase for move in after.jobs.values()] == ["cancelled", "cancelled", "done"]
         assert residue.is_clean(after)
 
+    def test_the_removal_of_its_directory_is_charged_to_its_account(self, world: World) -> None:
+        without, with_account = job(1, "done"), job(2, "done").model_copy(update={"account": "proj"})
+        session_log = world.run("aaaaaa", without, with_account)
+        world.cleaner().clean_run(session_log.opened.run)
+        assert world.system.charged == ["proj"]
+
     def test_the_beginning_of_its_name_will_do(self, world: World) -> None:
         session_log = world.run("aaaaaa", age=3600)
         world.run("bbbbbb", age=7200)
@@ -66,7 +72,7 @@ class TestAKilledRun:
             world.cleaner().clean_run(first.opened.run[:-1])
         assert root_of(first).exists()
 
-    def test_a_run_that_nobody_knows_is_refused(self, world: World) -> None:
+    def test_an_unknown_run_is_refused(self, world: World) -> None:
         with pytest.raises(errors.RunError, match=r"no run 'x' in .*FIRECREST_JOURNAL_DIR"):
             world.cleaner().clean_run("x")
 
@@ -79,7 +85,7 @@ class TestAKilledRun:
         world.cleaner().clean_run(session_log.opened.run)
         assert world.system.going_on() == {other}
 
-    def test_a_job_whose_directory_the_list_does_not_tell_is_cancelled(self, world: World) -> None:
+    def test_a_job_whose_directory_the_list_does_not_report_is_cancelled(self, world: World) -> None:
         session_log = world.run("aaaaaa")
         mine, other = (world.system.run_job(Path()) for _ in range(2))
         world.system.places = {mine: f"{root_of(session_log)}/t", other: str(world.base / "mine")}
@@ -224,7 +230,7 @@ class TestWhatFails:
 
 
 class TestWhatIsLeftAlone:
-    def test_a_run_that_goes_on(self, world: World) -> None:
+    def test_a_run_that_is_active(self, world: World) -> None:
         alive = world.run("aaaaaa", alive=True)
         running = world.system.run_job(root_of(alive))
         killed = world.run("bbbbbb")
@@ -236,7 +242,7 @@ class TestWhatIsLeftAlone:
         with pytest.raises(errors.RunError, match="is still running"):
             world.cleaner().clean_run(alive.opened.run)
 
-    def test_a_run_of_which_one_session_goes_on(self, world: World) -> None:
+    def test_a_run_of_which_one_session_is_active(self, world: World) -> None:
         world.run("aaaaaa", age=60, alive=True)
         world.run("aaaaaa", age=60, system="eiger")
         outcome = world.cleaner().clean_finished()
@@ -334,7 +340,7 @@ class TestDryRun:
         assert outcome.complete
         assert not outcome.residues[0].removed
 
-    def test_what_can_not_be_looked_at_is_told(self, world: World) -> None:
+    def test_what_can_not_be_looked_at_is_reported(self, world: World) -> None:
         world.run("aaaaaa")
         world.system.failures["jobs"] = [errors.TransientError("away")]
         assert world.cleaner(dry_run=True).clean_finished().residues[0].problems == ["away"]
@@ -375,7 +381,7 @@ class TestJournals:
         assert first.path.exists()
         assert second.path.exists()
 
-    def test_one_that_can_not_be_written_is_told(self, world: World) -> None:
+    def test_one_that_can_not_be_written_is_reported(self, world: World) -> None:
         session_log = world.run("aaaaaa")
         remove = world.system.remove
 
@@ -422,7 +428,7 @@ class TestWithoutJournals:
         assert world.system.going_on() == {other_id}
         assert world.system.cancelled == [job_id]
 
-    def test_a_run_that_is_known_to_go_on_is_left_alone(self, world: World) -> None:
+    def test_a_run_that_is_known_to_be_active_is_left_alone(self, world: World) -> None:
         alive = world.run("aaaaaa", age=2 * DAY, alive=True)
         outcome = world.cleaner().clean_remote(DAY)
         assert [name for name, _ in outcome.skipped] == [alive.opened.run]
@@ -439,12 +445,12 @@ class TestWithoutJournals:
         assert outcome.complete
         assert outcome.residues == []
 
-    def test_a_gateway_that_is_away_is_told(self, world: World) -> None:
+    def test_a_gateway_that_is_away_is_reported(self, world: World) -> None:
         world.system.failures["connect"] = [errors.TransientError("away")]
         with pytest.raises(errors.TransientError, match="away"):
             world.cleaner().clean_remote(DAY)
 
-    def test_a_gateway_that_does_not_answer_is_told(
+    def test_a_gateway_that_does_not_answer_is_reported(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("reframe_firecrest.commands.clean.remote_runs.TIMEOUT", 0.05)
@@ -452,7 +458,7 @@ class TestWithoutJournals:
         with pytest.raises(errors.TransientError, match="could not list the runs"):
             world.cleaner().clean_remote(DAY)
 
-    def test_a_system_that_is_not_there_is_told(self, world: World) -> None:
+    def test_a_system_that_is_not_there_is_reported(self, world: World) -> None:
         world.system.failures["connect"] = [errors.NotFoundError("no system 'daint'")]
         with pytest.raises(errors.NotFoundError, match="no system"):
             world.cleaner().clean_remote(DAY)

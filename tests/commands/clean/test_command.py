@@ -38,7 +38,7 @@ def clean(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clean]:
     signal.signal(signal.SIGTERM, handler)
 
 
-def test_what_was_done_is_told(world: World, clean: Clean) -> None:
+def test_what_was_done_is_reported(world: World, clean: Clean) -> None:
     session_log = world.run("aaaaaa")
     root = session_log.opened.root
     jobs = [world.system.run_job(world.base / root) for _ in range(2)]
@@ -55,7 +55,7 @@ def test_what_was_done_is_told(world: World, clean: Clean) -> None:
     assert done.stderr == ""
 
 
-def test_what_would_be_done_is_told(world: World, clean: Clean) -> None:
+def test_what_would_be_done_is_reported(world: World, clean: Clean) -> None:
     session_log = world.run("aaaaaa")
     other = world.run("bbbbbb", directory=False)
     job = world.system.run_job(world.base / session_log.opened.root)
@@ -69,7 +69,7 @@ def test_what_would_be_done_is_told(world: World, clean: Clean) -> None:
     assert world.system.cancelled == []
 
 
-def test_what_failed_is_told_with_the_remedy(world: World, clean: Clean) -> None:
+def test_what_failed_is_reported_with_the_remedy(world: World, clean: Clean) -> None:
     session_log = world.run("aaaaaa")
     job = world.system.run_job(world.base / session_log.opened.root)
     world.system.failures["cancel"] = [errors.ForbiddenError("Access denied")]
@@ -115,7 +115,7 @@ def test_a_script_gets_all_of_it(world: World, clean: Clean) -> None:
     }
 
 
-def test_what_is_forgotten_is_told(world: World, clean: Clean) -> None:
+def test_what_is_forgotten_is_reported(world: World, clean: Clean) -> None:
     empty = world.run("aaaaaa", Prepared(time=1.0, outcome="refused"), tells_creation=True, directory=False)
     dropped = world.run("bbbbbb", job(1, "submitted", "77"))
     left = f"{dropped.opened.root} on 'daint' at {dropped.opened.url}, and jobs: 77"
@@ -130,7 +130,7 @@ def test_what_is_forgotten_is_told(world: World, clean: Clean) -> None:
     assert not list(world.journals.iterdir())
 
 
-def test_a_run_that_may_be_alive_is_told_with_the_way_to_clean_it_up(world: World, clean: Clean) -> None:
+def test_a_run_that_may_be_alive_is_reported_with_the_way_to_clean_it_up(world: World, clean: Clean) -> None:
     unknown = world.run("aaaaaa", **ELSEWHERE)
     done = clean("--all")
     assert done.exit_code == 0
@@ -180,7 +180,7 @@ def test_a_setting_that_is_missing_is_named(world: World, clean: Clean) -> None:
     assert "tr0ub4dor" not in done.output
 
 
-def test_help_says_what_the_exit_codes_mean(clean: Clean) -> None:
+def test_help_explains_the_exit_codes(clean: Clean) -> None:
     done = clean("--help")
     assert done.exit_code == 0
     assert "Exit codes: 0 everything was removed, or there was nothing to clean up 1" in " ".join(

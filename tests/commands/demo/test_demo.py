@@ -98,7 +98,7 @@ def test_without_samples_there_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_
         ("firecrest_sandbox.extra.MODULES", ("no_such",), "[sandbox]'"),
     ],
 )
-def test_what_is_missing_is_told_in_one_line(
+def test_what_is_missing_is_reported_in_one_line(
     name: str, value: object, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(name, value)

@@ -107,7 +107,7 @@ class Machine:
         return root
 
     def facts(self, root: Path) -> str:
-        """Have the detection job's own commands look at the machine."""
+        """Run the detection job's own commands on the machine."""
         self.build(root)
         command = ["bash", "-c", COLLECT, "bash", str(root), self.machine]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=60)

@@ -143,7 +143,7 @@ class TestWithoutAGateway:
         )
         assert line == f"no system in {file} has modules; set 'modules_system' to another than 'nomod'"
 
-    def test_a_gateway_that_is_not_there_is_told_in_one_line(self, tmp_path: Path) -> None:
+    def test_a_gateway_that_is_not_there_is_reported_in_one_line(self, tmp_path: Path) -> None:
         variables = settings("http://127.0.0.1:9")
         line = self.refused(detect(tmp_path, variables=variables))
         assert "127.0.0.1:9 can't be reached" in line

@@ -50,7 +50,7 @@ def survey(
 
 
 def load(text: str, tmp_path: Path) -> dict[str, Any]:
-    """Have ReFrame read and validate a settings file; ruff agrees with its form."""
+    """Read and validate a settings file with ReFrame; check its format with ruff."""
     file = tmp_path / "site.py"
     file.write_text(text, encoding="utf-8")
     for command in (["format", "--check"], ["check", "--select", "E4,E7,E9,F,I,W"]):

@@ -25,7 +25,7 @@ def test_nodes_alike_are_one_partition_without_a_constraint() -> None:
     assert len(found["normal"].nodes) == 2
 
 
-def test_nodes_that_differ_are_told_apart_by_what_only_they_have() -> None:
+def test_nodes_that_differ_are_distinguished_by_what_only_they_have() -> None:
     found = groups(node("n1", "amd,cpu"), node("n2", "amd,gpu,a100"), node("n3", "amd,gpu,h100"))
     assert list(found) == ["normal-cpu", "normal-a100", "normal-h100"]
     assert found["normal-a100"].access(None)[-1] == "--constraint=a100"
@@ -39,7 +39,7 @@ def test_without_a_feature_of_their_own_the_combination_is_the_constraint() -> N
     assert found["normal-a-b"].exact
 
 
-def test_a_kind_that_can_not_be_told_apart_is_marked_and_its_node_named_for_the_detection() -> None:
+def test_a_kind_that_cannot_be_distinguished_is_marked_and_its_node_named_for_the_detection() -> None:
     found = groups(node("n1", "mc", state="DRAIN"), node("n2", "mc", state="MIXED"), node("n3", "mc,big"))
     plain = found["normal"]
     assert (plain.constraint, plain.exact) == ((), False)

@@ -153,7 +153,7 @@ def test_a_job_that_is_refused_fails_alone(lab: Lab) -> None:
     assert bad.startswith("invalid partition specified: nosuch; ")
 
 
-def test_a_job_that_does_not_start_is_cancelled_and_says_what_it_waits_for(lab: Lab) -> None:
+def test_a_job_that_does_not_start_is_cancelled_and_states_what_it_waits_for(lab: Lab) -> None:
     lab.gateway.partitions = {"cpu": completes()}
     cpu, gpu = lab.detect("cpu", "gpu", timeout=1.5)
     assert cpu.processor
@@ -195,7 +195,7 @@ def test_a_gateway_that_refuses_us_is_the_reason_for_all(lab: Lab) -> None:
     assert {outcome.reason for outcome in lab.detect("cpu", "gpu")} == {"the client is refused"}
 
 
-def test_warnings_of_the_session_are_told(lab: Lab) -> None:
+def test_warnings_of_the_session_are_reported(lab: Lab) -> None:
     def leaves_a_link(gateway: FakeGateway, job_id: str) -> None:
         directory = Path(gateway.parts[job_id][0].working_directory)
         (directory / "link").symlink_to("/etc/hostname")

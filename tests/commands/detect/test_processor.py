@@ -39,7 +39,7 @@ def validate(info: dict[str, Any]) -> None:
 
 
 def reframes_own(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Have ReFrame's own detection look at a machine that is not here."""
+    """Run ReFrame's own detection on recorded data of another machine."""
     real = glob.glob
 
     def below_root(pattern: str) -> list[str]:

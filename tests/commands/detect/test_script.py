@@ -25,7 +25,7 @@ def test_a_partitions_options_come_before_those_of_the_job() -> None:
     assert "#SBATCH --nodes=1" in found
 
 
-def test_it_names_the_node_and_says_nothing_where_lscpu_is_missing(tmp_path: Path) -> None:
+def test_it_names_only_the_node_where_lscpu_is_missing(tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "uname").symlink_to("/usr/bin/uname")

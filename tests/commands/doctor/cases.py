@@ -27,11 +27,12 @@ class Patient:
         self.gateway = FakeGateway()
         self.settings: dict[str, object] = {"system": "fake", "basedir": str(self.basedir)}
         self.partitions: Mapping[str, Sequence[str]] = {"": ()}
+        self.origins: Mapping[str, str] = {}
         self.timeout = 5.0
         self.waiting: Callable[[str], Awaitable[Sequence[JobPart]]] = self.gateway.job
 
     def context(self) -> CheckContext:
-        target = DiagnosisTarget(make_settings(**self.settings), self.partitions)
+        target = DiagnosisTarget(make_settings(**self.settings), self.partitions, origins=self.origins)
         connection = StandaloneConnection(target.settings, self.gateway, lambda *_: Follower(self.waiting))
         run(connection.open_gateway())
         return CheckContext(target, connection, self.timeout)

@@ -1,4 +1,4 @@
-"""How checks follow each other, and what is shown of them."""
+"""Order of the checks, and their output."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def test_a_job_and_a_transfer_are_made_only_if_asked_for(patient: Patient) -> No
         ("not trusted; set X to a file", "not trusted", "set X to a file"),
     ],
 )
-def test_an_error_that_says_what_to_do_is_believed(text: str, detail: str, remedy: str) -> None:
+def test_an_error_with_a_remedy_is_shown_as_it_is(text: str, detail: str, remedy: str) -> None:
     assert of_error(TransientError(text), "ask") == red(detail, remedy)
 
 
-def test_the_table_says_it_without_colours_and_shows_no_control_sequence() -> None:
+def test_the_table_needs_no_colours_and_shows_no_control_sequence() -> None:
     console = Console(file=StringIO(), width=60, color_system=None)
     findings = [
         ("a", green("fine [bold]")),
@@ -121,7 +121,7 @@ class TestSubjects:
         [target] = diagnosis_targets(file, None, settings("http://gateway.test"))
         assert target.partitions == {"mine:one": ("-p a",), "mine:two": ("-p b",)}
 
-    def test_accounts_tell_partitions_apart(self, tmp_path: Path) -> None:
+    def test_accounts_distinguish_partitions(self, tmp_path: Path) -> None:
         file = write_site(tmp_path, one=[], two=[])
         options = '"sched_options": {"firecrest": {"account": name}}, "access": access'
         file.write_text(file.read_text().replace('"access": access', options))

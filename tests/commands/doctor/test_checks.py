@@ -1,7 +1,8 @@
-"""What each check finds, over a gateway in memory."""
+"""Findings of each check, with a gateway in memory."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from reframe_firecrest.commands.doctor import files, timing
 from reframe_firecrest.commands.doctor.access import check_gateway, check_settings, check_token
 from reframe_firecrest.commands.doctor.files import check_base_directory, check_storage, check_transfer
-from reframe_firecrest.commands.doctor.findings import Status
+from reframe_firecrest.commands.doctor.findings import Status, green
 from reframe_firecrest.commands.doctor.system import check_account, check_limits, check_services, check_system
 from reframe_firecrest.commands.doctor.timing import check_clock, check_latency
 from reframe_firecrest.model.capabilities import Capabilities, ConnectionMode, TransferMethod
@@ -27,7 +28,7 @@ DEMANDING = Capabilities(transfer_directives=("#SBATCH --account={account}",))
 
 class TestAccess:
     @pytest.mark.parametrize("key", ["url", "token_url"])
-    def test_secrets_in_clear_text_are_told(self, patient: Patient, key: str) -> None:
+    def test_secrets_in_clear_text_are_reported(self, patient: Patient, key: str) -> None:
         patient.settings |= {"url": "https://gateway.test", "token_url": "https://idp.test/token"}
         assert patient.check(check_settings).status is Status.GREEN
         patient.settings[key] = "http://far.test"
@@ -47,7 +48,7 @@ class TestAccess:
             (45.0, Status.YELLOW, "only 45 s"),
         ],
     )
-    def test_a_token_tells_its_lifetime(
+    def test_a_token_reports_its_lifetime(
         self, patient: Patient, lifetime: float | None, status: Status, words: str
     ) -> None:
         patient.gateway.token_lifetime = lifetime
@@ -63,7 +64,7 @@ class TestAccess:
             ("3.0", Status.YELLOW, "3.0"),
         ],
     )
-    def test_the_gateway_tells_its_version(
+    def test_the_gateway_reports_its_version(
         self, patient: Patient, version: str | None, status: Status, words: str
     ) -> None:
         async def look() -> GatewayStatus:
@@ -108,7 +109,7 @@ class TestSystem:
         assert "refused" in found.detail
         assert "every 60 s" in found.remedy
 
-    def test_a_health_check_that_stands_still_is_told(self, patient: Patient) -> None:
+    def test_a_health_check_that_stands_still_is_reported(self, patient: Patient) -> None:
         patient.gateway.health = replace(HEALTH, checked=END - 181)
         assert patient.check(check_services).status is Status.YELLOW
         # By the gateway's own clock, it was just now.
@@ -157,6 +158,32 @@ class TestSystem:
         assert patient.check(check_account).status is Status.GREEN
         assert patient.gateway.charged == ["staff"]
 
+    @pytest.mark.parametrize(
+        ("partitions", "origins", "remedy"),
+        [
+            ({"": ()}, {"account": "environment variable FIRECREST_ACCOUNT"}, "set FIRECREST_ACCOUNT to"),
+            ({"a:b": ()}, {"account": "partition 'b'"}, "set 'account' in partition 'b' to"),
+            ({"a:a": (), "a:b": ("-A nosuch",)}, {}, "set --account in the access options of a:b to"),
+        ],
+    )
+    def test_a_wrong_account_is_refused_with_the_place_that_names_it(
+        self, patient: Patient, partitions: Any, origins: Mapping[str, str], remedy: str
+    ) -> None:
+        patient.settings["account"] = "nosuch" if origins else None
+        patient.partitions, patient.origins = partitions, origins
+        found = patient.check(check_account)
+        assert (found.status, found.remedy) == (Status.RED, f"{remedy} one of them")
+
+    def test_the_account_of_the_access_options_needs_no_default(self, patient: Patient) -> None:
+        async def ask() -> list[AccountInfo]:
+            return [AccountInfo("staff")]
+
+        patient.gateway.accounts = ask  # type: ignore[method-assign] # a fake of a fake
+        patient.partitions = {"daint:gpu": ["--account=staff"]}
+        assert patient.check(check_account) == green(
+            "'staff', from --account in the access options of daint:gpu"
+        )
+
     def test_scripts_whose_directives_are_ignored_are_yellow(self, patient: Patient) -> None:
         patient.gateway.capabilities = Capabilities(connection_mode=ConnectionMode.REST)
         found = patient.check(check_system)
@@ -165,18 +192,32 @@ class TestSystem:
         assert "ask the site for connection_mode: hybrid or ssh" in found.remedy
 
     @pytest.mark.parametrize(
-        ("told", "status", "words"),
+        ("reported", "gateway", "words"),
         [
-            (5 << 20, Status.GREEN, "5.2 MB"),
-            (None, Status.GREEN, "not reported"),
-            (100_000, Status.YELLOW, "100.0 kB"),
+            (
+                5 << 20,
+                (256 << 20, TransferMethod.S3),
+                "one request takes 5.2 MB; inputs of up to 268.4 MB travel in parts, larger files by S3",
+            ),
+            (5 << 20, (0, TransferMethod.S3), "one request takes 5.2 MB; larger files travel by S3"),
+            (
+                5 << 20,
+                (1 << 30, TransferMethod.NONE),
+                "inputs of up to 1.1 GB travel in parts; a job splits larger outputs",
+            ),
+            (None, (256 << 20, TransferMethod.S3), "the gateway reports no limit"),
+            (100_000, (256 << 20, TransferMethod.S3), "inputs of up to 6.4 MB travel in parts"),
         ],
     )
-    def test_limits(self, patient: Patient, told: int | None, status: Status, words: str) -> None:
-        patient.gateway.health = replace(HEALTH, max_direct_upload=told)
-        patient.gateway.max_direct_upload = told or 5 << 20
+    def test_limits_are_shown_with_the_way_of_larger_files(
+        self, patient: Patient, reported: int | None, gateway: tuple[int, TransferMethod], words: str
+    ) -> None:
+        patient.settings["direct_upload_max"], transfer = gateway
+        patient.gateway.health = replace(HEALTH, max_direct_upload=reported)
+        patient.gateway.capabilities = Capabilities(transfer=transfer)
+        patient.gateway.max_direct_upload = reported or 5 << 20
         found = patient.check(check_limits)
-        assert found.status is status
+        assert found.status is (Status.YELLOW if reported == 100_000 else Status.GREEN)
         assert words in found.detail
 
 
@@ -184,7 +225,7 @@ class TestTiming:
     def looks(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch, seconds: list[float], date: float | None
     ) -> None:
-        """Have looks take so long, and the gateway's clock be so far ahead."""
+        """Set the duration of queries and the offset of the gateway's clock."""
         left = list(seconds)
 
         async def look() -> GatewayStatus:
@@ -228,14 +269,14 @@ class TestTiming:
         assert found.status is status
         assert words in found.detail
 
-    def test_many_looks_tell_the_skew_more_precisely_than_one(
+    def test_many_queries_give_the_skew_more_precisely_than_one(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Dates are cut off, and a slow answer tells little: taken alone, the first would mean 4.5 s.
         self.looks(patient, monkeypatch, [10.0, *[0.01] * timing.SAMPLES], 0.0)
         assert patient.check(check_latency, check_clock).status is Status.GREEN
 
-    def test_a_gateway_without_dates_tells_no_skew(
+    def test_a_gateway_without_dates_reports_no_skew(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.looks(patient, monkeypatch, [0.01] * 11, None)
@@ -264,7 +305,7 @@ class TestFiles:
         assert "file systems: /" in found.remedy
         assert patient.left() == []
 
-    def test_what_went_wrong_first_is_told(self, patient: Patient) -> None:
+    def test_what_went_wrong_first_is_reported(self, patient: Patient) -> None:
         patient.gateway.failures = {
             "make_directory": [ForbiddenError("Permission denied")],
             "remove": [FinalError("no such directory")],

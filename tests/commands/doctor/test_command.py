@@ -80,7 +80,7 @@ class TestWithoutAGateway:
             f"skip  {name:14}  needs: settings" for name in NAMES[1:]
         ]
 
-    def test_json_tells_the_same(self) -> None:
+    def test_json_reports_the_same(self) -> None:
         done = doctor({}, "--json")
         assert done.exit_code == 2
         assert json.loads(done.stdout)["healthy"] is False
@@ -119,7 +119,7 @@ class TestWithoutAGateway:
         assert "0 no check failed; there may be warnings" in done.stdout
 
     def test_the_documentation_shows_all_lines_and_five_ways_to_be_broken(self) -> None:
-        """What the screens say is compared with what is printed by the tests of the documentation."""
+        """The tests of the documentation compare the sample output with the actual one."""
         text = (PROJECT / "docs/doctor.md").read_text()
         screens = [block for block in text.split("```")[1::2] if block.startswith("text\n")]
         failed = [re.findall(r"^FAIL +([a-z]+(?: [a-z]+)?)  ", screen, re.MULTILINE) for screen in screens]
@@ -173,7 +173,7 @@ class TestThroughAGateway:
             ({"AUTH_TOKEN_URL": "nobody"}, "token", ("can't be reached", "check AUTH_TOKEN_URL")),
         ],
     )
-    def test_what_is_broken_is_told(
+    def test_what_is_broken_is_reported(
         self,
         sandbox: Sandbox,
         nobody: str,
@@ -191,7 +191,7 @@ class TestThroughAGateway:
         assert said[1] in found["remedy"]
         assert "wr0ng-secret" not in done.stdout + done.stderr
 
-    def test_a_base_directory_that_is_not_ours_is_told(self, sandbox: Sandbox) -> None:
+    def test_a_base_directory_that_is_not_ours_is_reported(self, sandbox: Sandbox) -> None:
         sandbox.faults.add(FaultRule(path="/ops/mkdir$", kind=FaultKind.STATUS, status=403))
         done = doctor(sandbox.environment(), "--json")
         assert done.exit_code == 1

@@ -23,7 +23,7 @@ def job(patient: Patient) -> Finding:
 
 
 def ending(patient: Patient, state: str = "COMPLETED", code: int = 0, output: str | None = None) -> None:
-    """Have the job end in that way, with that output or what it was told to print."""
+    """Let the job end in a state, with an output or the requested one."""
 
     async def wait(job_id: str) -> Sequence[JobPart]:
         script, directory, _ = patient.gateway.submitted[0]

@@ -78,7 +78,7 @@ class Browser:
         return rows
 
     def log(self, kind: str) -> list[dict[str, Any]]:
-        """What the browser has logged since the last call."""
+        """Return the browser's log since the last call."""
         entries: list[dict[str, Any]] = self.driver.get_log(kind)  # type: ignore[no-untyped-call]
         return entries
 

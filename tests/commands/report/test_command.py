@@ -54,7 +54,9 @@ def test_journal_and_report_find_each_other(
     assert run in page
 
 
-def test_a_report_without_its_journal_is_shown_and_that_is_told(command: Command, written: Written) -> None:
+def test_a_report_without_its_journal_is_shown_and_that_is_reported(
+    command: Command, written: Written
+) -> None:
     done = command("--report", written(results([case("t1")])), "--output", "-")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("<!doctype html>")
@@ -105,7 +107,9 @@ def test_a_large_run_is_a_page_of_less_than_two_megabytes(command: Command, tmp_
         (["--json", "--output", "x"], "--json excludes --output"),
     ],
 )
-def test_what_can_not_be_shown_is_told_in_one_line(arguments: list[str], said: str, command: Command) -> None:
+def test_what_can_not_be_shown_is_reported_in_one_line(
+    arguments: list[str], said: str, command: Command
+) -> None:
     done = command(*arguments)
     assert done.exit_code == 2
     [line] = done.stderr.splitlines()

@@ -51,7 +51,7 @@ def test_github_gets_as_many_as_it_shows() -> None:
 @pytest.mark.parametrize(
     "text", [HOSTILE, "a\n::set-output name=x::y", "a,b:c%0A", "x|y", "[a](javascript:x)"]
 )
-def test_what_a_test_says_stays_text(text: str) -> None:
+def test_the_output_of_a_test_stays_text(text: str) -> None:
     one = report(failed(text, text))
     [line] = error_commands(one)
     assert "\n" not in line

@@ -52,7 +52,7 @@ def test_the_slowest_are_called_by_their_tests_names_in_each_attempt(journal: Jo
     assert report.spending[0].slowest == [("T %x=1", 3), ("T %x=1", 1)]
 
 
-def test_a_killed_run_is_told_by_its_journal_alone(journal: Journals) -> None:
+def test_a_killed_run_is_described_by_its_journal_alone(journal: Journals) -> None:
     report = report_of(journal([opened(), *done(1)[:-1], *done(2)]), None)
     assert (report.standing, report.judged) == ("killed", False)
     assert report.end == BEGUN + 5
@@ -98,7 +98,7 @@ def test_failures_have_the_end_of_their_output_but_not_all_of_very_many(tmp_path
     assert (cause.phase, cause.reason, cause.count) == ("sanity", "same", QUOTED)
 
 
-def test_a_run_in_which_nothing_happened_is_told_too(journal: Journals) -> None:
+def test_a_run_in_which_nothing_happened_is_reported_too(journal: Journals) -> None:
     report = report_of(journal([opened(), job(1, 0, "queued")]), None)
     assert report.end == report.begin
     assert report.verdicts == {Verdict.UNFINISHED: 1}

@@ -52,12 +52,12 @@ class Reader(HTMLParser):
         (["pass", "?"], "2 tests ended, with unknown verdicts"),
     ],
 )
-def test_the_headline_says_what_became_of_it(verdicts: list[str], said: str) -> None:
+def test_the_headline_shows_the_outcome(verdicts: list[str], said: str) -> None:
     cases = [case(f"t{number}", result=verdict) for number, verdict in enumerate(verdicts)]
     assert headline_of(report(*cases)) == said
 
 
-def test_a_run_that_was_killed_says_how_far_it_came_and_what_to_do(journal: Journals) -> None:
+def test_a_run_that_was_killed_states_how_far_it_came_and_what_to_do(journal: Journals) -> None:
     run = journal([opened(), job(1, 1, "queued"), job(2, 1, "queued"), job(2, 2, "failed", error="no space")])
     made = report_of(run, None)
     assert headline_of(made) == "1 of 2 tests failed, 1 unfinished"

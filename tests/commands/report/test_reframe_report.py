@@ -59,7 +59,7 @@ def test_figures_are_read_with_and_without_a_verdict(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_report_is_told_in_one_line_without_what_it_holds(
+def test_what_is_no_report_is_reported_in_one_line_without_what_it_holds(
     text: str, why: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ReportError) as caught:

@@ -21,6 +21,20 @@ def test_ticks_are_round_and_not_too_many(seconds: float, labels: list[str]) -> 
     assert [label for _, label in axis_of(1000.0, 1000.0 + seconds).ticks] == labels
 
 
+@pytest.mark.parametrize(
+    ("seconds", "last"),
+    [
+        (4.2, [("3 s", False), ("", False), ("4 s", True)]),
+        (34.0, [("20 s", False), ("25 s", False), ("30 s", False)]),
+        (260.0, [("3 min", False), ("", False), ("4 min", True)]),
+        (0.0, [("0 s", False), ("0.1 s", True)]),
+    ],
+)
+def test_a_label_left_of_its_tick_has_room(seconds: float, last: list[tuple[str, bool]]) -> None:
+    labels = axis_of(1000.0, 1000.0 + seconds).labels
+    assert [(text, end) for _, text, end in labels][-len(last) :] == last
+
+
 def test_places_are_parts_of_the_whole_and_never_beside_it() -> None:
     axis = axis_of(1000.0, 1200.0)
     assert [axis.place(moment) for moment in (900, 1000, 1050, 1200, 1300)] == [0, 0, 25, 100, 100]

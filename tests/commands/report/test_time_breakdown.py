@@ -1,4 +1,4 @@
-"""Where the time went."""
+"""Breakdown of the time of jobs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_each_part_has_its_total_its_median_and_its_slowest() -> None:
     assert found[3].slowest == []
 
 
-def test_builds_are_told_from_runs() -> None:
+def test_builds_are_distinguished_from_runs() -> None:
     session_log = SessionLog(Path("journal"), opened())
     session_log.moves[1] = lived(1, begin=0, staging=1, queue=1, run=1, retrieval=1, name="rfm_build_t1")
     [part, *_] = time_breakdown(timelines_of(session_log, BEGUN), {"/stage/alps/gpu/gnu/t1": "T"})

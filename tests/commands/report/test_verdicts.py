@@ -123,7 +123,7 @@ def test_a_test_that_failed_while_it_was_compiled_has_that_output() -> None:
     assert ran.outputs == ["rfm_job.out", "rfm_job.err"]
 
 
-def test_a_skipped_test_says_why() -> None:
+def test_a_skipped_test_reports_why() -> None:
     [test] = joined([], [case("t", result="fail_deps")])
     assert test.reason == "a test that it depends on failed"
 
@@ -138,7 +138,7 @@ def test_a_skipped_test_says_why() -> None:
         ([*done(1)[:4], job(1, 3, "cancelled", error="by hand")], Verdict.ABORTED, "submitted", "by hand"),
     ],
 )
-def test_without_a_report_the_job_tells(
+def test_without_a_report_the_job_shows_the_result(
     moves: list[JobMoved], verdict: Verdict, phase: str, reason: str
 ) -> None:
     [test] = joined(moves)

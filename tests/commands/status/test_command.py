@@ -88,7 +88,7 @@ def test_an_outage_is_shown(write: Write, status: Status) -> None:
     assert "gateway unavailable for " in status().stdout
 
 
-def test_a_run_that_was_killed_is_told_with_the_remedy(write: Write, status: Status) -> None:
+def test_a_run_that_was_killed_is_reported_with_the_remedy(write: Write, status: Status) -> None:
     write(opened(), job(1, 1, "submitted", job_id="12")).close()
     shown = status(RUN[:-3]).stdout
     assert "killed; last sign of life at" in shown
@@ -228,7 +228,9 @@ def test_a_run_that_has_not_started_is_waited_for(
         (["--watch", "--json"], "--watch excludes --json"),
     ],
 )
-def test_what_can_not_be_shown_is_told_in_one_line(arguments: list[str], said: str, status: Status) -> None:
+def test_what_can_not_be_shown_is_reported_in_one_line(
+    arguments: list[str], said: str, status: Status
+) -> None:
     done = status(*arguments)
     assert done.exit_code == 2
     [line] = done.stderr.splitlines()

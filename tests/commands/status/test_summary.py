@@ -1,4 +1,4 @@
-"""How a session stands: phases, times, counts, errors."""
+"""Status of a session: phases, times, counts, errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_jobs_are_counted_by_phase_and_by_slurms_state(write: Write) -> None:
     assert found.jobs[3].exit_code == 3
 
 
-def test_the_time_is_that_in_the_phase_however_often_it_was_told(write: Write) -> None:
+def test_the_time_is_that_in_the_phase_however_often_it_was_reported(write: Write) -> None:
     [line] = overview(
         write,
         job(1, 0, "queued"),
@@ -93,7 +93,7 @@ def test_of_one_that_has_ended_it_is_all_that_it_took(phase: str, write: Write) 
     assert line.reason is None
 
 
-def test_what_waits_in_the_queue_is_told_for_each_and_for_all(write: Write) -> None:
+def test_what_waits_in_the_queue_is_reported_for_each_and_for_all(write: Write) -> None:
     found = overview(
         write,
         *lived(1, "queued", "staging"),

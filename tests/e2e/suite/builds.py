@@ -1,4 +1,4 @@
-"""Where things are built, and that a run after a build finds what it needs."""
+"""Local and remote builds, and runs that need their results."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What must be true of jobs however they were submitted, and whatever they do to their files."""
+"""Properties of all jobs, for any submission and any change of files."""
 
 import os
 

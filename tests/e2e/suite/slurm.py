@@ -1,4 +1,4 @@
-"""What Slurm does for a test: arrays, nodes, environments, limits."""
+"""Features of Slurm: arrays, nodes, environments, limits."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What must survive the way there and back."""
+"""Files and properties that must survive both transfers."""
 
 import os
 

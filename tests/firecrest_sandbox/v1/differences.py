@@ -1,4 +1,4 @@
-"""Where the sandbox's v1 deliberately differs from the recorded gateway, and why.
+"""Deliberate differences of the sandbox's v1 from the recorded gateway, with reasons.
 
 docs/sandbox.md shows the same table to users; a test compares the two.
 """

@@ -57,7 +57,7 @@ def lay_out(top: Path) -> None:
 
 
 def fill(v1: V1) -> None:
-    """Have all nodes taken, so that further jobs wait."""
+    """Occupy all nodes, so that further jobs wait."""
     v1.submitted("#SBATCH --exclusive -N4\nsleep 60\n", "v1test/jobs/fill.sh")
 
 

@@ -196,7 +196,7 @@ def compare_task(replay: Replay, recorded: dict[str, Any], task: dict[str, Any])
 
 
 def compare_job(replay: Replay, recorded: dict[str, Any], job: dict[str, Any]) -> None:
-    """Compare all of what a submission tells; the output is that of the moment."""
+    """Compare all fields of a submission; the output is the current one."""
     data = {key: value for key, value in replay.translated(recorded).items() if "data" not in key}
     assert {key: value for key, value in job.items() if "data" not in key} == data
 

@@ -29,7 +29,7 @@ class Site:
     base: str
 
     def ended(self, job_id: str) -> dict[str, str]:
-        """Wait until accounting tells that a job has ended, with its true name."""
+        """Wait until accounting reports the end of a job, with its actual name."""
         deadline = time.monotonic() + PATIENCE
         while True:
             rows = self.client.poll(self.system, [job_id])

@@ -65,7 +65,7 @@ def test_a_failed_upload_whose_object_is_gone_fails_for_good(v1: V1) -> None:
     assert task["data"] == "File was deleted from staging area. Start a new upload process"
 
 
-def test_the_storage_looks_as_seldom_as_it_is_told(start_v1: Start) -> None:
+def test_the_storage_checks_at_the_configured_interval(start_v1: Start) -> None:
     v1 = start_v1(transfer_poll=3600)
     task_id, form = announced(v1, v1.home)
     v1.put_into_storage(form, b"content")

@@ -1,4 +1,4 @@
-"""Tasks: what is told of them, and the work behind them."""
+"""Tasks: their reported states, and their work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from firecrest_sandbox.v1.tasklist import Task, TaskList, TaskState
 from tests.firecrest_sandbox.v1.conftest import V1
 
 
-def test_several_tasks_are_told_at_once_and_unknown_ones_left_out(v1: V1) -> None:
+def test_several_tasks_are_reported_at_once_and_unknown_ones_left_out(v1: V1) -> None:
     ids = [v1.get("/compute/partitions").json()["task_id"] for _ in range(2)]
     for task_id in ids:
         v1.reached(task_id)
@@ -35,7 +35,7 @@ def test_only_its_owner_sees_a_task(v1: V1) -> None:
     assert invalidated.json() == {"error": "Invalid X-Task-Id"}
 
 
-def test_a_stalled_task_is_told_nothing() -> None:
+def test_a_stalled_task_gets_no_state() -> None:
     task = Task("me", "compute", "here", stalled=True)
     task.update(TaskState.SUCCESS, {"jobid": "1"})
     assert (task.state, task.data) == (TaskState.QUEUED, "Queued")

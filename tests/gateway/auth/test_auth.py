@@ -260,7 +260,7 @@ class TestRefusals:
         run(work())
         assert len(provider.requests) == 2
 
-    def test_one_of_another_service_says_nothing_about_the_token(self) -> None:
+    def test_one_of_another_service_has_no_meaning_for_the_token(self) -> None:
         provider = Provider(lambda number: token(f"t{number}"))
 
         async def work() -> None:
@@ -328,7 +328,7 @@ class TestRefusals:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_refused_client_is_told_which_variables_to_check(status: int) -> None:
+def test_the_error_of_a_refused_client_names_the_variables_to_check(status: int) -> None:
     refusal = answer(status, {"error": "unauthorized_client", "error_description": f"bad secret {SECRET}"})
     line = fails(Provider(lambda _: refusal), errors.AuthError)
     assert TOKEN_URL in line
@@ -411,7 +411,7 @@ def test_a_provider_that_is_down_is_asked_again_later(problem: httpx.TransportEr
     assert told in line
 
 
-def test_a_certificate_that_is_not_trusted_is_told_with_the_remedy() -> None:
+def test_a_certificate_that_is_not_trusted_is_reported_with_the_remedy() -> None:
     def untrusted(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError(
             "[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer", request=request
@@ -442,7 +442,7 @@ def test_a_provider_in_trouble_is_asked_again_later(status: int) -> None:
         httpx.Response(204),
     ],
 )
-def test_what_is_no_token_is_told_without_showing_it(reply: httpx.Response) -> None:
+def test_what_is_no_token_is_reported_without_showing_it(reply: httpx.Response) -> None:
     assert "AUTH_TOKEN_URL" in fails(Provider(lambda _: reply), errors.ProtocolError)
 
 

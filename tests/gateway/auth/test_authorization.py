@@ -1,4 +1,4 @@
-"""What a gateway does with what authenticates its requests, and what it leaves in logs."""
+"""Authentication of requests, and the absence of credentials from logs."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_what_a_server_sets_in_its_answers_heads_is_in_no_log(caplog: pytest.Log
 
 
 def test_no_secret_is_on_a_command_line_of_ours(tmp_path: Path) -> None:
-    """What a token command is started with is the user's own; nothing is added."""
+    """A token command gets the user's environment without additions."""
     seen = tmp_path / "seen"
     script = f"tr '\\0' '\\n' < /proc/$$/cmdline > {seen}; echo {TOKEN}"
     api = Api({LIST: answer(200, JOBS)})

@@ -92,7 +92,7 @@ def test_many_requests_that_are_refused_ask_for_few_tokens() -> None:
     assert api.tokens == 2
 
 
-def test_a_token_that_goes_on_being_refused_is_replaced_from_time_to_time(
+def test_a_token_that_is_refused_repeatedly_is_replaced_from_time_to_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(authorization, "LEAST_USE", 0.0)

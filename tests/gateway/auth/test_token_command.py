@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process runs; a dead one that nobody has buried does not."""
+    """Return true if a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -81,13 +81,13 @@ def test_neither_ctrl_c_nor_reframes_waiting_for_children_reach_it() -> None:
     assert grant.value != str(os.getpgrp())
 
 
-def test_the_loop_goes_on_meanwhile(tmp_path: Path) -> None:
+def test_the_loop_continues_meanwhile(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
 
     async def work() -> str:
         fetching = asyncio.create_task(source("cat", str(fifo)).fetch())
-        # Were the loop held up, nobody would ever write what the command waits for.
+        # If the loop were blocked, the input of the command would never be written.
         await asyncio.to_thread(fifo.write_text, TOKEN)
         return (await fetching).value
 
@@ -144,8 +144,8 @@ def test_one_that_nobody_waits_for_any_more_is_killed(tmp_path: Path) -> None:
         (f"echo {TOKEN}; echo 'bad {TOKEN} here' >&2; exit 1", "exit code 1: bad *** here"),
     ],
 )
-def test_one_that_fails_is_told_with_its_own_last_words(script: str, told: str) -> None:
-    # An identity provider that is down is no mistake of the user's, and can't be told from one.
+def test_one_that_fails_is_reported_with_its_own_last_words(script: str, told: str) -> None:
+    # An unavailable identity provider cannot be distinguished from a mistake of the user.
     line = fails(shell(script), errors.TransientError)
     assert line.startswith("the token command 'sh' gives no token: ")
     assert line.endswith(told)
@@ -168,12 +168,12 @@ def test_last_words_are_not_endless() -> None:
         f"yes {TOKEN} | tr -d '\\n' | head -c {MAX_OUTPUT * 3}",
     ],
 )
-def test_what_is_no_token_is_told_without_showing_it(script: str) -> None:
+def test_what_is_no_token_is_reported_without_showing_it(script: str) -> None:
     assert "prints no token" in fails(shell(script), errors.ProtocolError)
 
 
 @pytest.mark.parametrize("content", [None, "not a program"])
-def test_what_cannot_be_started_is_told_with_the_remedy(tmp_path: Path, content: str | None) -> None:
+def test_what_cannot_be_started_is_reported_with_the_remedy(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "get-token"
     if content is not None:
         path.write_text(content)

@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"access_token": "opaque"}, UNKNOWN_LIFETIME),
     ],
 )
-def test_an_answer_tells_how_long_its_token_is_good(content: object, lifetime: float) -> None:
+def test_an_answer_reports_how_long_its_token_is_good(content: object, lifetime: float) -> None:
     given = json.dumps(content).encode()
     assert parse_token_response(given).lifetime == lifetime
     assert parse_command_output(given) == parse_token_response(given)
@@ -59,7 +59,7 @@ def test_an_answer_tells_how_long_its_token_is_good(content: object, lifetime: f
         ("e30." + base64.urlsafe_b64encode(b"[" * 50_000).decode().rstrip("=") + ".c", UNKNOWN_LIFETIME),
     ],
 )
-def test_a_printed_token_tells_it_by_its_claims(token: str, lifetime: float) -> None:
+def test_the_claims_of_a_printed_token_give_its_lifetime(token: str, lifetime: float) -> None:
     grant = parse_command_output(f" {token}\n".encode())
     assert (grant.value, grant.lifetime) == (token, lifetime)
 

@@ -1,4 +1,4 @@
-"""What a real gateway said, replayed from recordings, and what none should say."""
+"""Recorded errors of a real gateway, and malformed ones."""
 
 from __future__ import annotations
 
@@ -151,19 +151,19 @@ def test_a_recorded_error_is_translated_into_one_line_of_the_right_kind(recordin
 
 
 @pytest.mark.parametrize("recording", recordings("err_submit_*"))
-def test_what_sbatch_says_reaches_the_user_without_the_gateways_wrapping(recording: Any) -> None:
+def test_the_message_of_sbatch_is_shown_without_the_gateways_wrapping(recording: Any) -> None:
     line = str(failure(respond(failures_of(recording)[0]), operations.SUBMIT))
     assert "sbatch: error:" in line
     assert "exit_status" not in line
 
 
-def test_an_error_says_what_to_do_about_a_refused_token() -> None:
+def test_an_error_names_the_remedy_for_a_refused_token() -> None:
     refused = UnexpectedStatusException([answer(401, "Access token is invalid.")], 200)
     line = str(error_translation.translate_error(operations.SUBMIT, refused, WHERE, "check the key"))
     assert line.endswith("Access token is invalid; check the key")
 
 
-def test_a_full_disk_there_is_told_before_all_that_could_not_be_written() -> None:
+def test_a_full_disk_there_is_reported_before_all_that_could_not_be_written() -> None:
     said = "".join(f"tar: stage/{number}: Cannot write: No space left on device\n" for number in range(50))
     full = answer(500, f"Remote process failed with exit status:2 and error message:{said}")
     line = str(
@@ -195,7 +195,7 @@ def test_a_senseless_time_to_come_back_does_no_harm(value: str, understood: floa
         httpx.Response(500),
     ],
 )
-def test_an_error_without_firecrests_body_is_told_by_its_status(response: httpx.Response) -> None:
+def test_an_error_without_firecrests_body_is_identified_by_its_status(response: httpx.Response) -> None:
     assert f"HTTP {response.status_code}" in str(failure(response))
 
 
@@ -224,7 +224,7 @@ class TestSecrets:
             (307, "TemporaryRedirect", errors.ProtocolError),
         ],
     )
-    def test_what_a_storage_answers_is_told_by_its_code_without_a_url(
+    def test_what_a_storage_answers_is_reported_by_its_code_without_a_url(
         self, status: int, code: str, kind: type[errors.GatewayError]
     ) -> None:
         told = f"<Code>{code}</Code>" if code else ""
@@ -297,11 +297,11 @@ class TestConnections:
         )
         assert type(error) is errors.UncertainError
 
-    def test_an_error_without_a_request_is_told_all_the_same(self) -> None:
+    def test_an_error_without_a_request_is_reported_all_the_same(self) -> None:
         error = error_translation.translate_error(operations.SUBMIT, httpx.ConnectError("refused"), WHERE)
         assert "can't be reached" in str(error)
 
-    def test_a_full_disk_here_is_told_as_such(self) -> None:
+    def test_a_full_disk_here_is_reported_as_such(self) -> None:
         error = error_translation.translate_error(
             operations.DOWNLOAD, OSError(28, "No space left on device"), WHERE
         )
@@ -469,7 +469,7 @@ class TestSystems:
         (schemas.parse_job_id, [None, [], {}, {"jobId": None}, {"jobId": ""}, {"jobId": "9_1"}]),
     ],
 )
-def test_an_answer_that_is_not_what_it_should_be_is_told_as_such(
+def test_an_answer_that_is_not_what_it_should_be_is_reported_as_such(
     translation: Any, answers: list[Any]
 ) -> None:
     for body in answers:

@@ -1,4 +1,4 @@
-"""What a remote side may send, and how slowly: everything passes one client, whoever it talks to."""
+"""Limits of size and rate: all requests to all servers use one client."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Endless(httpx.AsyncByteStream):
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -155,7 +155,7 @@ class TestSizes:
         assert 0 < len(response.content) <= limits.ERROR_SIZE
         assert body.closed
 
-    def test_what_came_is_counted_whatever_the_answer_says_of_its_length(self) -> None:
+    def test_received_bytes_are_counted_whatever_length_the_answer_states(self) -> None:
         counts = TrafficCounter()
 
         async def work() -> None:
@@ -412,7 +412,7 @@ class TestPace:
 
         run(work())
 
-    def test_a_stalled_download_goes_on_where_it_was(
+    def test_a_stalled_download_resumes_where_it_was(
         self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(limits, "UNASKED", MB)
@@ -433,7 +433,7 @@ class TestPace:
     def test_a_storage_that_trickles_for_ever_is_given_up(
         self, tmp_path: Path, clock: Clock, every: float
     ) -> None:
-        """It brings a little each time, which must not count as going on."""
+        """A small amount arrives each time, which must not count as progress."""
         asked = []
 
         def serve(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Who waits for something to come back hears of it: once when it is away, and once when it is there again."""
+"""Outages are logged twice: at the beginning and at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHERE = "'daint' at http://gateway.test"
 
 
 class Watched:
-    """Trouble by a clock that goes as it is told."""
+    """An outage log with a clock that a test sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
         self.now = 1000.0
@@ -45,7 +45,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -
     return Watched(monkeypatch, caplog)
 
 
-def test_an_outage_is_told_once_and_so_is_its_end(watched: Watched) -> None:
+def test_an_outage_is_reported_once_and_so_is_its_end(watched: Watched) -> None:
     for at in (0.0, 1.0, 5.0, 16.0, 36.0, 56.0):
         watched.fails(operations.LIST_JOBS, at)
     watched.succeeds(operations.LIST_JOBS, 96.0)
@@ -80,7 +80,7 @@ def test_as_long_as_nothing_works_one_line_is_enough(watched: Watched) -> None:
     assert len(watched.said) == 1
 
 
-def test_what_alone_does_not_work_is_told_beside_what_did_not_work_before(watched: Watched) -> None:
+def test_what_alone_does_not_work_is_reported_beside_what_did_not_work_before(watched: Watched) -> None:
     for at in (0.0, 20.0):
         watched.fails(operations.LIST_JOBS, at)
     watched.fails(operations.SUBMIT, 21.0)
@@ -96,7 +96,7 @@ def test_the_error_shown_is_the_latest(watched: Watched) -> None:
     assert watched.said[0].startswith(f"something else; this has lasted for {format_duration(20)}")
 
 
-def test_a_gateway_tells_of_its_trouble(
+def test_a_gateway_reports_its_trouble(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(outage_log, "WARN_AFTER", 0.0)
@@ -151,7 +151,7 @@ def test_a_refusal_is_an_answer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.
     assert [record for record in caplog.records if record.name == outage_log.__name__] == []
 
 
-def test_a_request_that_fails_for_long_while_others_succeed_is_told(watched: Watched) -> None:
+def test_a_request_that_fails_for_long_while_others_succeed_is_reported(watched: Watched) -> None:
     error = TransientError(f"uploading on {WHERE} failed: refused")
     for at in (0.0, 10.0, 20.0):
         watched.fails(operations.UPLOAD, at)
@@ -164,7 +164,7 @@ def test_a_request_that_fails_for_long_while_others_succeed_is_told(watched: Wat
     )
 
 
-def test_a_request_that_fails_like_all_others_is_told_with_them(watched: Watched) -> None:
+def test_a_request_that_fails_like_all_others_is_reported_with_them(watched: Watched) -> None:
     error = TransientError(f"uploading on {WHERE} failed: refused")
     for at in (0.0, 10.0, 20.0):
         watched.fails(operations.UPLOAD, at)

@@ -76,7 +76,7 @@ def test_the_last_reason_is_why_sbatch_gave_up(before: str) -> None:
     assert slurm_messages.meaning_of(f"{COMMAND}{before}{SBATCH}{AWAY[1]}") is errors.OutageError
 
 
-def test_what_sbatch_says_while_it_goes_on_leaves_it_open() -> None:
+def test_a_warning_of_sbatch_leaves_it_open() -> None:
     for status in ("exit_status:-1", "exit_status:None", "exit_status:1"):
         text = f"Unexpected Slurm command response. {status} std_err:{RETRYING}\n"
         assert slurm_messages.meaning_of(text) is errors.UncertainError
@@ -104,7 +104,7 @@ def test_a_file_may_be_called_like_a_message(name: str) -> None:
     )
 
 
-def test_slurms_rest_interface_says_the_same() -> None:
+def test_slurms_rest_interface_reports_the_same() -> None:
     text = (
         'Unexpected Slurm API response. status:500 message:{"errors": [{"description": "Batch job submission '
         'failed", "error_number": 2045, "error": "Invalid account or account/partition combination '

@@ -103,7 +103,7 @@ def test_a_thread_that_was_given_up_does_no_harm(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("opened", [arriving, departing])
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path, opened: Callable[[Path], object]) -> None:
+def test_a_file_that_cannot_be_opened_is_reported(tmp_path: Path, opened: Callable[[Path], object]) -> None:
     with (
         pytest.raises(errors.FinalError, match=r"nowhere/file on this machine: No such file or directory"),
         opened(tmp_path / "nowhere" / "file"),  # type: ignore[attr-defined] # both are context managers
@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path, opened: Callable[[
         pass
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "pwrite", no_room)
 
     async def work() -> None:

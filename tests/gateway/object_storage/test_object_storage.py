@@ -296,7 +296,7 @@ class TestSending:
         line = fails(errors.TransientError, put, store, source, retry_policy=retry_policy)
         assert "s3.test can't be reached from here" in line
 
-    def test_a_store_that_is_away_for_long_is_told_of(
+    def test_a_store_that_is_away_for_long_is_reported(
         self, source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(outage_log, "WARN_AFTER", 0.0)
@@ -352,13 +352,13 @@ class TestSending:
         store.faults["POST /complete"] = [fault]
         fails(errors.ProtocolError, put, store, source)
 
-    def test_a_file_that_shrinks_meanwhile_is_told(self, source: Path) -> None:
+    def test_a_file_that_shrinks_meanwhile_is_reported(self, source: Path) -> None:
         store = Store()
         source.write_bytes(CONTENT[:1000])
         line = fails(errors.FinalError, put, store, source)
         assert line == f"{source} on this machine has become shorter while it was sent"
 
-    def test_progress_is_told_and_taken_back_where_a_part_has_to_travel_again(self, source: Path) -> None:
+    def test_progress_is_reported_and_taken_back_where_a_part_has_to_travel_again(self, source: Path) -> None:
         store, told = Store(), list[tuple[int, int]]()
         store.faults["PUT /part/1"] = [httpx.WriteError("broken pipe")]
         put(store, source, 2000, progress=lambda *state: told.append(state))
@@ -432,7 +432,7 @@ class TestFetching:
         assert target.read_bytes() == CONTENT
         assert sorted(ranged.spans())[:4] == [(0, 100), (40, 100), (100, 715), (115, 715)]
 
-    def test_what_goes_on_each_time_may_break_any_number_of_times(self, target: Path) -> None:
+    def test_a_transfer_that_progresses_may_break_any_number_of_times(self, target: Path) -> None:
         store = Store(CONTENT)
         store.faults["GET /object"] = [lambda request: store.give(request, 10)] * 50
         get(store, target, retry_policy=RetryPolicy(outage=0.5, pause=0.0))
@@ -507,7 +507,7 @@ class TestFetching:
             (s3_error(416, "InvalidRange"), errors.RejectedError),
         ],
     )
-    def test_a_refusal_is_told_after_one_request_and_leaves_nothing(
+    def test_a_refusal_is_reported_after_one_request_and_leaves_nothing(
         self, target: Path, answer: httpx.Response, kind: type[errors.GatewayError]
     ) -> None:
         store = Store(CONTENT)
@@ -543,7 +543,7 @@ class TestFetching:
         run(work())
         assert not list(target.parent.iterdir())
 
-    def test_progress_is_told(self, ranged: Store, target: Path) -> None:
+    def test_progress_is_reported(self, ranged: Store, target: Path) -> None:
         told: list[tuple[int, int]] = []
         get(ranged, target, progress=lambda *state: told.append(state))
         assert [done for done, _ in told] == sorted(done for done, _ in told)

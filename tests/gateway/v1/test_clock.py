@@ -9,13 +9,13 @@ HOUR = 3600.0
 
 
 @pytest.mark.parametrize("zone", [-11 * HOUR, 0.0, 5.75 * HOUR, 13 * HOUR])
-def test_a_running_job_tells_the_zone(zone: float) -> None:
+def test_a_running_job_shows_the_time_zone(zone: float) -> None:
     clock = SystemClock()
     clock.show(NOW + zone + 2, NOW)
     assert clock.epoch(NOW + zone - 60) == NOW - 60
 
 
-def test_a_job_that_has_just_ended_tells_it_too() -> None:
+def test_a_job_that_has_just_ended_shows_it_too() -> None:
     clock = SystemClock()
     clock.past(NOW + HOUR - 30, NOW)
     assert clock.epoch(NOW + HOUR - 30) == NOW - 30

@@ -81,7 +81,7 @@ class TestSubmission:
             "Finished with errors",
         ],
     )
-    def test_whatever_else_sbatch_says_leaves_it_open_whether_there_is_a_job(self, text: str) -> None:
+    def test_any_other_message_of_sbatch_leaves_it_open_whether_there_is_a_job(self, text: str) -> None:
         api = ApiV1({SUBMIT: failed(text, status=201)})
         assert text in fails(errors.UncertainError, api, submit)
         assert api.count(SUBMIT) == 1
@@ -102,7 +102,7 @@ class TestSubmission:
     def test_an_answer_without_a_task_leaves_it_open(self, body: object) -> None:
         fails(errors.UncertainError, ApiV1({SUBMIT: answer(201, body)}), submit)
 
-    def test_a_script_that_is_not_there_is_told_with_its_path(self) -> None:
+    def test_a_script_that_is_not_there_is_reported_with_its_path(self) -> None:
         api = ApiV1({SUBMIT: refusal(X_Invalid_Path=f"{SCRIPT} is an invalid path.")})
         assert SCRIPT in fails(errors.NotFoundError, api, submit)
 
@@ -136,7 +136,7 @@ class TestAccounting:
         assert parts["95"].start is None
         assert summarise([parts["94"]]).settled
 
-    def test_the_running_job_tells_the_clock_by_which_others_have_ended(self) -> None:
+    def test_the_running_job_gives_the_clock_of_the_others_end_times(self) -> None:
         begun = time.time()
         recorded: Any = data_of("poll_several")
         _, running, ended, _ = recorded
@@ -172,7 +172,7 @@ class TestAccounting:
         (part,) = call(api, jobs("7"))
         assert part.job_id == "7"
 
-    def test_what_the_accounting_refuses_is_told(self) -> None:
+    def test_what_the_accounting_refuses_is_reported(self) -> None:
         api = ApiV1({ACCOUNTING: failed("sacct: fatal: Bad job/step specified: 7x")})
         assert "Bad job/step" in fails(errors.RejectedError, api, jobs("7"))
 
@@ -190,7 +190,7 @@ class TestAccounting:
         assert len(api.seen) <= 2 * asked + 1
         fails(errors.TooLargeError, api, lambda gateway: gateway.job("8"))
 
-    def test_what_breaks_every_answer_is_told_soon(self) -> None:
+    def test_what_breaks_every_answer_is_reported_soon(self) -> None:
         api = ByIds(lambda _ids: failed("Command output exceeded buffer limit"))
         fails(errors.TooLargeError, api, jobs(*map(str, range(1, 201))))
         assert len(api.seen) < 20
@@ -217,7 +217,7 @@ class TestQueue:
         assert part.job_id == "7"
         fails(errors.TooLargeError, ApiV1({QUEUE: broken}), jobs())
 
-    def test_all_jobs_that_go_on_are_told_with_their_directories(self) -> None:
+    def test_all_active_jobs_are_reported_with_their_directories(self) -> None:
         api = ApiV1({QUEUE: done(data_of("poll_active_ids"))})
         parts = call(api, jobs())
         assert [(part.job_id, part.working_directory, part.reason) for part in parts] == [
@@ -226,7 +226,7 @@ class TestQueue:
         ]
         assert (parts[1].elapsed, parts[1].limit, parts[1].nodes) == (17.0, 1800.0, "nid001")
 
-    def test_a_transfer_job_of_ours_is_told_with_what_it_works_on(self) -> None:
+    def test_a_transfer_job_of_ours_is_reported_with_what_it_works_on(self) -> None:
         name = "reframe-firecrest:/scratch/run/.transfer/in-1.tgz#a1"
         parts = call(ApiV1({QUEUE: done({"0": queued("8", name=name)})}), jobs())
         assert parts[0].working_directory == "/scratch/run/.transfer/in-1.tgz"
@@ -245,7 +245,7 @@ class TestQueue:
         api = ApiV1({QUEUE: failed(str(data_of("poll_active_purged_id")))})
         assert call(api, lambda gateway: gateway.directory("7")) == ""
 
-    def test_a_job_that_nobody_knows_is_unknown(self) -> None:
+    def test_a_job_that_no_service_knows_is_unknown(self) -> None:
         api = ApiV1({ACCOUNTING: done({}), QUEUE: failed(str(data_of("poll_active_purged_id")))})
         assert call(api, lambda gateway: gateway.job("7")) == []
 
@@ -259,7 +259,7 @@ class TestQueue:
         (part,) = call(api, jobs("7"), jobs("7"))
         assert part.reason == "launch failed requeued held"
 
-    def test_what_the_queue_does_not_tell_takes_nothing_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_the_queue_does_not_report_takes_nothing_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(job_cache, "REASONS_EVERY", 0.0)
         api = ApiV1({ACCOUNTING: done([row("7", "PENDING")]), QUEUE: refusal("no", status=403)})
         (part,) = call(api, jobs("7"), jobs("7"))
@@ -292,7 +292,7 @@ class TestCancel:
         call(api, lambda gateway: gateway.cancel("7"))
         assert api.count(CANCEL) == 1
 
-    def test_a_refusal_is_told(self) -> None:
+    def test_a_refusal_is_reported(self) -> None:
         text = "scancel: error: Kill job error on job id 7: Access/permission denied"
         api = ApiV1({CANCEL: failed(text)})
         assert "permission denied" in fails(errors.ForbiddenError, api, lambda gateway: gateway.cancel("7"))
@@ -347,7 +347,7 @@ class TestTasks:
         assert "is gone" in fails(errors.UncertainError, api, submit)
 
     @pytest.mark.usefixtures("unhurried")
-    def test_what_is_wrong_with_looking_is_told_to_all_who_wait(self) -> None:
+    def test_an_error_of_a_query_is_reported_to_all_waiting_callers(self) -> None:
         api = ApiV1({SUBMIT: done({"jobid": "82"}, status=201), "GET /tasks": refusal("no", status=403)})
 
         async def work() -> list[Any]:

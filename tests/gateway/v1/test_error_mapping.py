@@ -1,4 +1,4 @@
-"""What a real FirecREST v1 said when something went wrong, and what it means."""
+"""Errors of a real FirecREST v1, and their meaning."""
 
 from __future__ import annotations
 

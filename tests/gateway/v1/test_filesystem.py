@@ -135,7 +135,7 @@ class TestListing:
         api = ApiV1({LS: response_of(exchanges("list_files_denied")[-1])})
         fails(errors.ForbiddenError, api, lambda gateway: gateway.list_tree("/scratch/rootonly"))
 
-    def test_whether_something_is_there_is_told(self) -> None:
+    def test_existence_is_reported(self) -> None:
         api = ApiV1({STAT: [response_of(exchanges("stat")[-1]), response_of(exchanges("stat_missing")[-1])]})
         assert call(api, lambda gateway: gateway.exists("/scratch/t")) is True
         api = ApiV1({STAT: response_of(exchanges("stat_missing")[-1])})
@@ -328,7 +328,7 @@ class TestDownloads:
         fails(errors.NotFoundError, api, self.down(tmp_path / "came", size_hint=100_000_000))
         assert api.seen == [XFER_DOWNLOAD]
 
-    def test_a_storage_that_does_not_get_the_file_is_told(self, tmp_path: Path) -> None:
+    def test_a_storage_that_does_not_get_the_file_is_reported(self, tmp_path: Path) -> None:
         broken = {"error": "Upload to Staging area has failed. Object: out.tgz"}
         api = ApiV1({DOWNLOAD: TOO_LARGE, XFER_DOWNLOAD: Begun(("118", broken), status=201)})
         assert "Staging area" in fails(errors.RejectedError, api, self.down(tmp_path / "came"))
@@ -356,7 +356,7 @@ class TestArchives:
         assert form["account"] == "g1"
         assert form["jobName"].startswith("reframe-firecrest:/scratch/in.tgz#")
 
-    def test_a_job_that_ends_well_although_its_command_failed_is_told_by_its_log(self) -> None:
+    def test_a_failure_of_a_job_that_completed_is_found_in_its_log(self) -> None:
         log = b"srun: error: nid001: task 0: Exited with exit code 2\ntar: nope: Cannot stat\n"
         api = ApiV1(
             {
@@ -370,7 +370,7 @@ class TestArchives:
         )
         assert "Cannot stat" in line
 
-    def test_without_a_log_nothing_tells_that_it_went_well(self) -> None:
+    def test_without_a_log_success_is_not_assumed(self) -> None:
         api = ApiV1(
             {
                 EXTRACT: TOO_LONG,
@@ -383,7 +383,7 @@ class TestArchives:
         )
         assert "/h/job-77.err, is missing" in line
 
-    def test_a_job_that_fails_is_told_with_its_log(self) -> None:
+    def test_a_job_that_fails_is_reported_with_its_log(self) -> None:
         api = ApiV1(
             {
                 RM: TOO_LONG,
@@ -493,7 +493,7 @@ class TestArchives:
         ]
         assert [one.below for one in made] == ["sys", "sys"]
 
-    def test_a_file_that_can_not_be_packed_is_told(self) -> None:
+    def test_a_file_that_can_not_be_packed_is_reported(self) -> None:
         api = ApiV1({COMPRESS: response_of(exchanges("compress_missing")[-1])})
         fails(
             errors.NotFoundError, api, lambda gateway: gateway.archive("/scratch/run", ["t/out"], "/x/out-1")
@@ -545,7 +545,7 @@ def test_nothing_is_unpacked_twice_where_sbatch_refuses_the_job() -> None:
 
 
 class TestPatience:
-    """What a proxy in between says, and tasks that never end."""
+    """Answers of a proxy, and tasks that never end."""
 
     def test_a_transfer_that_a_proxy_cuts_off_is_opened_again(self, tmp_path: Path) -> None:
         large = tmp_path / "large"

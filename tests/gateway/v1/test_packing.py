@@ -1,4 +1,4 @@
-"""What is packed where an archive holds one path: as few archives, and as little besides, as can be."""
+"""Packing with one path per archive: few archives with few unneeded files."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def connect(table: Mapping[str, Answer], **changes: object) -> Any:
     return call(ApiV1(table), lambda gateway: gateway.connect(), **changes)
 
 
-def test_a_recorded_gateway_tells_its_limits() -> None:
+def test_a_recorded_gateway_reports_its_limits() -> None:
     table = {PARAMETERS: response_of(exchanges("parameters")[-1])}
     info = connect(table, system="mycluster")
     assert info.capabilities.max_direct_upload == 5 * 1024 * 1024 - 4096
@@ -48,7 +48,7 @@ def test_the_answer_is_a_fresh_one() -> None:
     assert api.requests[0].headers["cache-control"] == "no-cache"
 
 
-def test_a_system_that_it_does_not_have_is_told_with_those_that_it_has() -> None:
+def test_a_system_that_it_does_not_have_is_reported_with_those_that_it_has() -> None:
     with pytest.raises(errors.NotFoundError, match="it has: other; check FIRECREST_SYSTEM"):
         connect({PARAMETERS: parameters(system="other")})
 

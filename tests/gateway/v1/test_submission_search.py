@@ -56,28 +56,28 @@ def ended(job_id: str, name: str = "rfm", end: str = LATER) -> dict[str, str]:
     return row(job_id, name=name, termination_time=end)
 
 
-def test_a_job_that_goes_on_is_told_by_its_script() -> None:
+def test_a_running_job_is_identified_by_its_script() -> None:
     others = [queued("7"), queued("8", job_file=SCRIPT), queued("9", job_file="/scratch/run/u/job.sh")]
     assert find(queue=others) == ["8"]
 
 
-def test_an_array_that_waits_is_told_by_its_number() -> None:
+def test_a_pending_array_is_identified_by_its_number() -> None:
     assert find(queue=[queued("8_[0-9%2]", job_file=SCRIPT)]) == ["8"]
 
 
-def test_a_job_that_has_ended_is_told_by_the_gateways_own_task() -> None:
+def test_an_ended_job_is_identified_by_the_gateways_own_task() -> None:
     assert find(tasks=[submission("7", "/x"), submission("8", SCRIPT)], accounting=[ended("9")]) == ["8"]
 
 
-def test_where_nobody_knows_of_a_job_there_is_none() -> None:
+def test_where_no_service_knows_a_job_there_is_none() -> None:
     assert find(queue=[queued("7")], accounting=[ended("7"), ended("6", name="other")]) == []
 
 
-def test_a_job_that_the_gateway_has_missed_is_told_by_its_name_if_there_is_but_one() -> None:
+def test_a_job_that_the_gateway_has_missed_is_identified_by_a_unique_name() -> None:
     assert find(accounting=[ended("8")]) == ["8"]
 
 
-def test_among_several_of_its_name_it_can_not_be_told() -> None:
+def test_among_several_of_its_name_it_can_not_be_identified() -> None:
     assert find(accounting=[ended("8"), ended("9")]) is None
 
 
@@ -126,7 +126,7 @@ def test_a_script_with_an_equals_sign_is_compared_as_the_gateway_cuts_it() -> No
     assert found_in(lost, [], rows, []) == ["8"]
 
 
-def test_tasks_that_tell_something_else_are_passed_over() -> None:
+def test_tasks_that_report_something_else_are_passed_over() -> None:
     strange = [task("1", "200", {"job_file": 7, "jobid": []}), task("2", "200", None), task("3", "200", [])]
     assert find(tasks=strange) == []
 

@@ -9,5 +9,5 @@ from reframe_firecrest.gateway.v2 import orphaned_jobs
 
 @pytest.fixture(autouse=True)
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have nothing act late, so that no end of a run waits for it."""
+    """Disable late effects, so that no end of a run waits for them."""
     monkeypatch.setattr(orphaned_jobs, "LATEST_EFFECT", 0.0)

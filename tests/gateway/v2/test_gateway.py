@@ -143,22 +143,22 @@ def fails(
 
 
 class TestConnecting:
-    def test_the_system_is_told_with_its_limits(self) -> None:
+    def test_the_system_is_reported_with_its_limits(self) -> None:
         info = call(Api({CONNECT: answer(200, SYSTEMS)}), connect)
         assert info.name == "daint"
         found = info.capabilities
         assert (found.scheduler_version, found.max_direct_upload) == ((23, 2, 7), 1000)
 
-    def test_where_a_gateway_tells_no_limit_firecrests_default_holds(self) -> None:
+    def test_where_a_gateway_reports_no_limit_firecrests_default_holds(self) -> None:
         api = Api({CONNECT: answer(200, {"systems": [{"name": "daint"}]})})
         assert call(api, connect).capabilities.max_direct_upload == 5 * 1024 * 1024
 
-    def test_an_unknown_system_is_told_with_the_known_ones(self) -> None:
+    def test_an_unknown_system_is_reported_with_the_known_ones(self) -> None:
         api = Api({CONNECT: answer(200, {"systems": [{"name": "eiger"}, {"name": "clariden"}]})})
         line = fails(errors.NotFoundError, api, connect)
         assert "no system 'daint'; it has: clariden, eiger; check FIRECREST_SYSTEM" in line
 
-    def test_a_wrong_url_is_told_by_the_variable(self) -> None:
+    def test_a_wrong_url_is_reported_with_its_variable(self) -> None:
         line = fails(errors.NotFoundError, Api({CONNECT: httpx.Response(404, text="<html>")}), connect)
         assert "check FIRECREST_URL" in line
 
@@ -176,7 +176,7 @@ class TestConnecting:
             (httpx.Response(200, content=b"\xff\xfe"), errors.ForeignAnswerError),
         ],
     )
-    def test_something_else_than_firecrest_is_told_as_such(
+    def test_something_else_than_firecrest_is_reported_as_such(
         self, reply: httpx.Response, kind: type[errors.GatewayError]
     ) -> None:
         api = Api({CONNECT: reply})
@@ -201,19 +201,19 @@ class TestConnecting:
         api = Api({CONNECT: answer(200, SYSTEMS)}, tokens=lambda _: replies.pop(0))
         assert call(api, connect).name == "daint"
 
-    def test_a_wrong_secret_is_told_by_the_variables_soon(self) -> None:
+    def test_a_wrong_secret_is_reported_soon_with_its_variables(self) -> None:
         api = Api({}, tokens=answer(401, {"error_description": f"wrong secret {SECRET}"}))
         line = fails(errors.AuthError, api, connect, retry_policy=RetryPolicy())
         assert "FIRECREST_CLIENT_SECRET" in line
         assert api.tokens == policy.REFUSALS
 
-    def test_a_client_that_the_gateway_does_not_know_is_told_at_once(self) -> None:
+    def test_a_client_that_the_gateway_does_not_know_is_reported_at_once(self) -> None:
         api = Api({CONNECT: answer(401, "Access token is invalid.")})
         line = fails(errors.AuthError, api, connect, retry_policy=RetryPolicy())
         assert "Access token is invalid; a renewed token is refused too; check FIRECREST_CLIENT_ID" in line
         assert len(api.seen) == 2
 
-    def test_a_dead_gateway_is_told_soon(self) -> None:
+    def test_a_dead_gateway_is_reported_soon(self) -> None:
         api = Api({CONNECT: httpx.ConnectError("refused")})
         retry_policy = RetryPolicy(first_contact=0.5, outage=1000, pause=0.001, pause_max=0.002)
         line = fails(errors.TransientError, api, connect, retry_policy=retry_policy)
@@ -221,13 +221,13 @@ class TestConnecting:
         assert len(api.seen) > 1
 
     @pytest.mark.parametrize("status", [502, 503, 504])
-    def test_a_proxy_that_answers_for_a_dead_gateway_is_told_soon_too(self, status: int) -> None:
+    def test_a_proxy_that_answers_for_a_dead_gateway_is_reported_soon_too(self, status: int) -> None:
         api = Api({CONNECT: httpx.Response(status, text="<html>")})
         retry_policy = RetryPolicy(first_contact=0.5, outage=1000, pause=0.001, pause_max=0.002)
         with pytest.raises(errors.GatewayError, match=f"HTTP {status}"):
             call(api, connect, retry_policy=retry_policy)
 
-    def test_a_gateway_that_takes_a_request_and_never_answers_is_told_soon_too(
+    def test_a_gateway_that_takes_a_request_and_never_answers_is_reported_soon_too(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert operations.CONNECT.timeout < 15
@@ -236,7 +236,7 @@ class TestConnecting:
         assert "no answer within" in fails(errors.UncertainError, api, connect)
         assert api.count(CONNECT) == 1
 
-    def test_a_dead_identity_provider_is_told_soon(self) -> None:
+    def test_a_dead_identity_provider_is_reported_soon(self) -> None:
         api = Api({CONNECT: answer(200, SYSTEMS)}, tokens=httpx.ConnectError("refused"))
         retry_policy = RetryPolicy(first_contact=0.5, outage=1000, pause=0.001, pause_max=0.002)
         assert "identity provider" in fails(errors.TransientError, api, connect, retry_policy=retry_policy)
@@ -311,7 +311,7 @@ class TestOutages:
         first, second = asked
         assert 1 <= second - first < 5
 
-    def test_an_internal_error_that_stays_is_told_after_a_few_times(self) -> None:
+    def test_an_internal_error_that_stays_is_reported_after_a_few_times(self) -> None:
         api = Api({LIST: answer(500, "Error executing Slurm command.")})
         assert "Error executing Slurm command." in fails(errors.UncertainError, api, list_jobs)
         assert api.count(LIST) == policy.UNCERTAIN_REPEATS
@@ -443,7 +443,7 @@ class TestSubmitting:
         api = Api({SUBMIT: [httpx.ConnectError("refused"), answer(201, {"jobId": 7})]})
         assert call(api, submit) == "7"
 
-    def test_what_sbatch_says_is_told(self) -> None:
+    def test_the_message_of_sbatch_is_reported(self) -> None:
         said = (
             "Unexpected Slurm command response. exit_status:1 std_err:"
             "sbatch: error: Batch job submission failed: Invalid qos specification\n"
@@ -523,7 +523,7 @@ class TestLookingAtJobs:
             (answer(204), errors.ForeignAnswerError),
         ],
     )
-    def test_a_list_that_makes_no_sense_is_told_as_such(
+    def test_a_list_that_makes_no_sense_is_reported_as_such(
         self, reply: httpx.Response, kind: type[errors.GatewayError]
     ) -> None:
         fails(kind, Api({LIST: reply}), list_jobs)
@@ -548,7 +548,7 @@ class TestCancelling:
         call(api, lambda gateway: gateway.cancel("7"))
         assert len(api.seen) == 1
 
-    def test_any_other_refusal_is_told(self) -> None:
+    def test_any_other_refusal_is_reported(self) -> None:
         api = Api({"DELETE /compute/jobs/7": answer(403, "Access/permission denied")})
         line = fails(errors.ForbiddenError, api, lambda gateway: gateway.cancel("7"))
         assert "Access/permission denied" in line
@@ -621,7 +621,7 @@ class TestUploading:
         assert api.count("PUT /part") == 2
 
     @pytest.mark.parametrize("cancelled", [answer(204), answer(403, "no"), answer(500, "oops")])
-    def test_a_storage_that_refuses_is_told_without_its_urls_and_nothing_waits_for_the_file(
+    def test_a_storage_that_refuses_is_reported_without_its_urls_and_nothing_waits_for_the_file(
         self, large: Path, cancelled: httpx.Response
     ) -> None:
         table = {
@@ -670,14 +670,14 @@ class TestUploading:
         call(api, connect, self.upload(large))
         assert api.count(STAT) == 3
 
-    def test_progress_is_told(self, large: Path) -> None:
+    def test_progress_is_reported(self, large: Path) -> None:
         told: list[tuple[int, int]] = []
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: there(1001)}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
         call(api, connect, lambda gateway: gateway.upload(large, "/x", lambda *state: told.append(state)))
         assert told == [(1001, 1001)]
 
-    def test_a_transfer_job_that_fails_is_told_with_its_log(self, large: Path) -> None:
+    def test_a_transfer_job_that_fails_is_reported_with_its_log(self, large: Path) -> None:
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
         gateway = make_gateway(api, part(state="FAILED", exit_code=70))
@@ -688,7 +688,7 @@ class TestUploading:
     @pytest.mark.parametrize(
         "opened", [{}, {"transferJob": {}}, {"transferJob": {"jobId": "7"}, "transferDirectives": {}}, []]
     )
-    def test_a_transfer_that_is_not_described_is_told_as_such(self, large: Path, opened: object) -> None:
+    def test_a_transfer_that_is_not_described_is_reported_as_such(self, large: Path, opened: object) -> None:
         table = {"POST /filesystem/transfer/upload": answer(201, opened), LIST: answer(200, {"jobs": []})}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
         fails(errors.ProtocolError, api, connect, self.upload(large))
@@ -722,7 +722,7 @@ class TestDownloading:
         assert api.count(DOWNLOAD) == 0
         assert asked == ["77"]
 
-    def test_progress_is_told(self, tmp_path: Path) -> None:
+    def test_progress_is_reported(self, tmp_path: Path) -> None:
         told: list[tuple[int, int]] = []
         api = Api({"POST /filesystem/transfer/download": answer(201, TRANSFER), **S3})
         call(
@@ -743,7 +743,7 @@ class TestDownloading:
         fails(errors.NotFoundError, Api(table), self.download(tmp_path / "out", size_hint))
         assert not list(tmp_path.iterdir())
 
-    def test_a_url_that_has_expired_is_told_without_it(self, tmp_path: Path) -> None:
+    def test_a_url_that_has_expired_is_reported_without_it(self, tmp_path: Path) -> None:
         table = {
             "POST /filesystem/transfer/download": answer(201, TRANSFER),
             "GET /object": httpx.Response(403),
@@ -751,7 +751,7 @@ class TestDownloading:
         line = fails(errors.ForbiddenError, Api(table), self.download(tmp_path / "out", 100_000_000))
         assert "s3.test" not in line
 
-    def test_a_transfer_without_a_url_is_told_as_such(self, tmp_path: Path) -> None:
+    def test_a_transfer_without_a_url_is_reported_as_such(self, tmp_path: Path) -> None:
         opened = {"transferJob": {"jobId": "7"}}
         table = {
             "POST /filesystem/transfer/download": answer(201, opened),
@@ -843,7 +843,7 @@ class TestArchives:
         call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
         assert api.count(DOWNLOAD) == 2
 
-    def test_a_transfer_job_of_which_no_log_tells_anything_is_not_believed(
+    def test_a_transfer_job_without_a_log_entry_is_not_believed(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(transfer_jobs, "TRANSFER_POLL_PAUSES", (0.0, 0.0))
@@ -859,7 +859,7 @@ class TestArchives:
         )
         assert line.startswith("reading the log of a transfer job on ")
 
-    def test_a_gateway_that_tells_no_log_is_believed(self) -> None:
+    def test_a_gateway_that_reports_no_log_is_believed(self) -> None:
         opened = {"transferJob": {"jobId": "77"}}
         api = Api({EXTRACT: TOO_LONG, "POST /filesystem/transfer/extract": answer(201, opened)})
         call(api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
@@ -976,7 +976,7 @@ class TestFiles:
         line = fails(errors.RejectedError, api, lambda gateway: gateway.remove("/scratch/t"))
         assert "/scratch/t is still there, although transfer job 77 reports success" in line
 
-    def test_a_directory_that_may_not_be_written_is_told_with_its_path(self) -> None:
+    def test_a_directory_that_may_not_be_written_is_reported_with_its_path(self) -> None:
         said = (
             "Remote process failed with exit status:1 and error message:"
             "mkdir: cannot create directory '/a': Permission denied"

@@ -190,7 +190,7 @@ def test_what_a_storage_does_not_give_is_put_there_again(sandbox: Sandbox, tmp_p
     assert sandbox.stats().by_shape["POST /filesystem/{system}/transfer/download"] == 2
 
 
-def test_a_stray_that_cannot_be_cancelled_harms_nobody_and_is_told(
+def test_an_orphan_that_cannot_be_cancelled_does_no_harm_and_is_reported(
     sandbox: Sandbox, source: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox.faults.add(
@@ -208,7 +208,7 @@ def test_where_all_is_well_nobody_is_asked_about_strays(sandbox: Sandbox, source
     assert CANCEL not in shapes
 
 
-def test_a_storage_that_goes_on_refusing_is_told(sandbox: Sandbox, source: Path) -> None:
+def test_a_storage_that_keeps_refusing_is_reported(sandbox: Sandbox, source: Path) -> None:
     sandbox.faults.add(FaultRule(shape="PUT storage", kind=FaultKind.STATUS, status=403, times=99))
     with pytest.raises(errors.ForbiddenError, match="the S3 storage answers HTTP 403"):
         asyncio.run(_upload(sandbox, source))

@@ -1,4 +1,4 @@
-"""What a diagnosis asks of a gateway, and no session does."""
+"""Requests to a gateway that only a diagnosis needs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_recorded_gateway_is_understood(recording: Any) -> None:
     assert health.max_direct_upload == 5242880
 
 
-def test_a_gateway_that_tells_next_to_nothing_is_understood() -> None:
+def test_a_gateway_that_reports_almost_nothing_is_understood() -> None:
     body = {"systems": [{"name": SYSTEM, "lastHealthCheck": "1970-01-01T00:01:00", "dataOperation": {}}]}
     api = Api({LOOK: answer(200, body, date="yesterday")})
     look = call(api, lambda gateway: gateway.status())
@@ -145,7 +145,7 @@ def lifetime(api: Api, **changes: object) -> float | None:
 
 
 @pytest.mark.parametrize("expires_in", [300, 45])
-def test_a_token_is_fetched_and_tells_its_lifetime(expires_in: int) -> None:
+def test_a_token_is_fetched_and_reports_its_lifetime(expires_in: int) -> None:
     api = Api({}, tokens=token(expires_in=expires_in))
     assert lifetime(api) == expires_in
     assert (api.tokens, api.seen) == (1, [])
@@ -196,7 +196,7 @@ def test_any_answer_of_a_storage_will_do_and_it_gets_no_credentials() -> None:
         (httpx.ConnectError("CERTIFICATE_VERIFY_FAILED"), "FIRECREST_CA_BUNDLE"),
     ],
 )
-def test_a_storage_that_does_not_answer_is_told(given: Exception, words: str) -> None:
+def test_a_storage_that_does_not_answer_is_reported(given: Exception, words: str) -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         given.request = request  # type: ignore[attr-defined] # httpx sets it where it raises
         raise given
