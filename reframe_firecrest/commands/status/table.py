@@ -117,6 +117,9 @@ def _standing(session: SessionSummary) -> str:
             f"could not determine whether it is running; began at {_clock(session.begun)} ({duration}); "
             f"if it is dead: reframe-firecrest clean {session.run} --force"
         )
+    if session.killed:
+        cleaned = "" if session.left else "; cleaned up since"
+        return f"killed; last sign of life at {_clock(session.until)}, after {duration}{cleaned}"
     if session.standing == RunStatus.ENDED.value:
         return f"ended at {_clock(session.until)}, after {duration}"
     return (
