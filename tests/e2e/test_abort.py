@@ -1,4 +1,4 @@
-"""Runs that are aborted while the gateway does not do as it is told."""
+"""Aborted runs with a gateway that does not cancel jobs."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.v2 import schemas
 from reframe_firecrest.gateway.v2.client import Client
+from reframe_firecrest.gateway.v2.list_cost import ListCost
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.capabilities import ConnectionMode
 from reframe_firecrest.model.clock import clock
@@ -39,21 +40,8 @@ FORGET_AFTER = 300.0
 TRIES = 2
 """Consecutive failures after which another form is tried; a permanent error needs only one."""
 
-ROW = 1000
-"""Approximate bytes of a job in an answer."""
-
-RATE = 500_000
-"""Bytes a second at which the cost of an answer's size is estimated: some of it is the gateway's own work."""
-
-FEW_PIECES = 3
-"""Lists by name that are preferred to one of all jobs whose size is unknown."""
-
 LISTS_AT_A_TIME = 3
 """Lists by name in progress at a time; each takes two of the gateway's sessions on the system."""
-
-REQUEST_TIME = 0.3
-"""Seconds that a request for jobs is assumed to take until one was measured: it costs the gateway two Slurm
-commands."""
 
 _WINDOWS = (("1h", 3000), ("8h", 28_000), ("24h", 85_000), ("3d", 258_000))
 _WIDEST_WINDOW = "7d"
@@ -67,37 +55,6 @@ _LOGGER = logging.getLogger(__name__)
 def time_window(age: float) -> str:
     """Return the shortest of the API's time windows that covers `age` seconds, with a margin."""
     return next((name for name, seconds in _WINDOWS if age <= seconds), _WIDEST_WINDOW)
-
-
-class ListCost:
-    """Estimated cost of lists, in seconds, from the last answers."""
-
-    def __init__(self) -> None:
-        self._request = REQUEST_TIME
-        self._rows_per_name = 1.0
-        self._all: tuple[int, float] | None = None
-
-    def note_by_name(self, seconds: float, rows: int, names: int) -> None:
-        """Note the time of a list by name, and the numbers of its entries and names."""
-        self._request += (max(seconds - rows * ROW / RATE, 0.0) - self._request) / 2
-        self._rows_per_name += (rows / names - self._rows_per_name) / 2
-
-    def note_all(self, rows: int) -> None:
-        """Note the number of entries in a list of all jobs."""
-        self._all = rows, time.monotonic()
-
-    def prefers_names(self, pieces: int, names: int) -> bool:
-        """Return true if lists by name are cheaper than one of all jobs.
-
-        Args:
-            pieces: number of lists by name.
-            names: number of names in them.
-        """
-        if pieces == 1:
-            return True
-        if self._all is None or self._all[1] < time.monotonic() - FORGET_AFTER:
-            return pieces <= FEW_PIECES
-        return (pieces - 1) * self._request < (self._all[0] - names * self._rows_per_name) * ROW / RATE
 
 
 class JobList:

@@ -272,7 +272,7 @@ class TestTiming:
     def test_many_queries_give_the_skew_more_precisely_than_one(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Dates are cut off, and a slow answer tells little: taken alone, the first would mean 4.5 s.
+        # Dates are truncated, and a slow answer is imprecise: alone, the first would mean 4.5 s.
         self.looks(patient, monkeypatch, [10.0, *[0.01] * timing.SAMPLES], 0.0)
         assert patient.check(check_latency, check_clock).status is Status.GREEN
 

@@ -88,6 +88,20 @@ def test_an_outage_is_shown(write: Write, status: Status) -> None:
     assert "gateway unavailable for " in status().stdout
 
 
+@pytest.mark.parametrize(
+    ("left", "shown"), [((), "; cleaned up since"), (("12",), "queued or running: job 12")]
+)
+def test_a_run_that_was_killed_and_cleaned_up_was_still_killed(
+    left: tuple[str, ...], shown: str, write: Write, status: Status
+) -> None:
+    write(opened(), Closed(time=BEGUN + 90, left=left, killed_at=BEGUN + 5)).close()
+    text = status(RUN[:-3]).stdout
+    assert "killed; last sign of life at" in text
+    assert "after 5.0 s" in text
+    assert shown in text
+    assert ("cleaned up" in text) is (not left)
+
+
 def test_a_run_that_was_killed_is_reported_with_the_remedy(write: Write, status: Status) -> None:
     write(opened(), job(1, 1, "submitted", job_id="12")).close()
     shown = status(RUN[:-3]).stdout

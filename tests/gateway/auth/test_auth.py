@@ -21,7 +21,7 @@ from tests.gateway.helpers import KEY, SECRET, TOKEN, TOKEN_URL, URL, answer, ma
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = time.monotonic()
@@ -399,16 +399,16 @@ def test_a_provider_that_asks_for_a_pause_gets_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "told"),
+    ("problem", "reported"),
     [(httpx.ConnectError("refused"), "(ConnectError)"), (httpx.ReadTimeout("slow"), "no answer within")],
 )
-def test_a_provider_that_is_down_is_asked_again_later(problem: httpx.TransportError, told: str) -> None:
+def test_a_provider_that_is_down_is_asked_again_later(problem: httpx.TransportError, reported: str) -> None:
     def down(request: httpx.Request) -> httpx.Response:
         raise problem
 
     line = fails(down, errors.TransientError)
     assert "identity provider" in line
-    assert told in line
+    assert reported in line
 
 
 def test_a_certificate_that_is_not_trusted_is_reported_with_the_remedy() -> None:

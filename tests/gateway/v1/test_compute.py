@@ -273,8 +273,8 @@ class TestQueue:
 
     def test_a_job_that_runs_for_long_is_asked_once_how_long_it_may(self) -> None:
         running = row("7", "RUNNING", elapsed_time="00:02:00", termination_time="Unknown")
-        told = queued("7", "RUNNING", start_time="2:00", time_left="1-00:00:00", nodelist="nid001")
-        api = ApiV1({ACCOUNTING: done([running]), QUEUE: done({"0": told})})
+        reported = queued("7", "RUNNING", start_time="2:00", time_left="1-00:00:00", nodelist="nid001")
+        api = ApiV1({ACCOUNTING: done([running]), QUEUE: done({"0": reported})})
         (part,) = call(api, jobs("7"), jobs("7"), jobs("7"), jobs("7"))
         assert part.limit == 86_520.0
         assert api.count(QUEUE) == 1

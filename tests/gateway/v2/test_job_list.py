@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from reframe_firecrest.gateway.v2 import job_list
+from reframe_firecrest.gateway.v2 import job_list, list_cost
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.slurm_job import JobPart
@@ -23,7 +23,7 @@ LONG = [f"rfm_{letter * 100}" for letter in "abc"]
 @pytest.fixture(autouse=True)
 def all_are_cheapest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prefer one list of all jobs to several by name; see test_list_cost.py for the choice."""
-    monkeypatch.setattr(job_list, "FEW_PIECES", 0)
+    monkeypatch.setattr(list_cost, "FEW_PIECES", 0)
 
 
 def row(job_id: str, name: str) -> dict[str, object]:

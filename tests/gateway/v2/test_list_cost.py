@@ -7,9 +7,9 @@ import time
 import httpx
 import pytest
 
-from reframe_firecrest.gateway.v2 import job_list
+from reframe_firecrest.gateway.v2 import list_cost
 from reframe_firecrest.gateway.v2.gateway import GatewayV2
-from reframe_firecrest.gateway.v2.job_list import FEW_PIECES, ListCost
+from reframe_firecrest.gateway.v2.list_cost import FEW_PIECES, ListCost
 from reframe_firecrest.model import errors
 from tests.gateway.helpers import Api, answer
 from tests.gateway.v2.test_job_list import BROKEN, LIST, ids_of, row, single, with_gateway
@@ -104,5 +104,5 @@ class TestCost:
         cost = ListCost()
         cost.note_all(1)
         assert not cost.prefers_names(FEW_PIECES, 30)
-        monkeypatch.setattr(job_list, "FORGET_AFTER", -1.0)
+        monkeypatch.setattr(list_cost, "KNOWN_FOR", -1.0)
         assert cost.prefers_names(FEW_PIECES, 30)
