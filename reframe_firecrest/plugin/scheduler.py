@@ -131,7 +131,7 @@ class FirecrestScheduler(SlurmJobScheduler):
                 end the run without a report.
         """
         if exit_was_requested():
-            raise ForceExitError("a signal to end was lost")
+            raise ForceExitError("a signal requested the end of the run")
         self._update(*jobs)
 
     def _update(self, *jobs: FirecrestJob | None) -> None:

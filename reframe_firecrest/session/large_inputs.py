@@ -275,7 +275,7 @@ def _stat_of(part: ArchivePart, path: str) -> SentStat:
 
 def _oversize(directory: str, maximum: int) -> str:
     return (
-        f"the files of {directory} have more than {format_size(maximum)} when packed, the limit of "
+        f"the files of {directory} are larger than {format_size(maximum)} when packed, the limit of "
         "'direct_upload_max', and the gateway has no S3 storage for larger ones; raise the setting, or put "
         "the files on the system and map them with 'path_map'"
     )

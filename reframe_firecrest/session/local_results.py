@@ -47,7 +47,7 @@ def _make_directories(directory: StageDirectory, plan: Plan) -> None:
         try:
             safe_directory(directory.local, path)
         except (errors.HostileArchiveError, FileExistsError) as error:
-            _LOGGER.warning("directory not created: %s: %s", path, error)
+            _LOGGER.warning("directory %s was not created: %s", path, error)
 
 
 def _make_links(directory: StageDirectory, plan: Plan, root: str) -> None:

@@ -62,7 +62,7 @@ class RemoteCleanup:
             await asyncio.sleep(CHECK_INTERVAL)
         error = await self._remove(relative)
         if error is not None:
-            _LOGGER.debug("will be removed at the end: %s/%s: %s", self._root, relative, error)
+            _LOGGER.debug("removed at the end of the run instead: %s/%s: %s", self._root, relative, error)
 
     async def finish(
         self, directories: Mapping[str, str], also: str, *, mapped: Collection[str] = ()

@@ -208,7 +208,7 @@ def _reporting(prologue: Prologue) -> Iterator[str]:
     for base in (prologue.claim, prologue.marker):
         path = shlex.quote(base + ERROR)
         yield f'command ln -sn "$__reframe_firecrest_error" {path} 2>/dev/null ||'
-        yield f"command ln -sn 'no reason is known' {path} 2>/dev/null || :"
+        yield f"command ln -sn 'unknown reason' {path} 2>/dev/null || :"
 
 
 def _starting(prologue: Prologue) -> Iterator[str]:

@@ -63,7 +63,7 @@ class RemoteRun:
         """
         for part in self.jobs:
             if part.submitted is not None and self._age(part.submitted) < seconds:
-                return f"its job {part.base_id} was submitted more recently than that"
+                return f"its job {part.base_id} was submitted less than {format_duration(seconds)} ago"
         return None
 
     def _age(self, moment: float | None) -> float:

@@ -198,6 +198,6 @@ class Compute:
             queued = [part_of_queued(row) for row in await self.queries.queue_of(ids)]
         except errors.GatewayError as error:
             # The fields of the accounting are the essential ones.
-            _LOGGER.debug("why jobs are pending and how long they may run is not known: %s", error)
+            _LOGGER.debug("the pending reasons and time limits of jobs are unknown: %s", error)
             return
         self._memory.learn(queued)

@@ -95,5 +95,5 @@ class TestRemote:
         name = world.name(30 * HOUR)
         job_id = world.system.run_job(world.base / "reframe-firecrest" / name / "t", submitted=HOUR)
         outcome = world.cleaner().clean_remote(12 * HOUR)
-        assert outcome.skipped == [(name, f"its job {job_id} was submitted more recently than that")]
+        assert outcome.skipped == [(name, f"its job {job_id} was submitted less than 12 h ago")]
         assert world.system.active_jobs() == {job_id}
