@@ -44,6 +44,9 @@ class FakeSession:
         self.handles.append(JobHandle(spec))
         return self.handles[-1]
 
+    def unavailable(self) -> float:
+        return 0.0
+
     def remote_directory(self, local: str) -> str:
         return f"/scratch{local}"
 
