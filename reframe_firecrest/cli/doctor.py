@@ -62,9 +62,10 @@ def doctor(
 
     The output has one line for each check: ok; WARN, if tests can run but
     something should be changed; FAIL, with what to do; skip, if an earlier
-    check failed or the gateway gives no information. The command writes a
-    small file below the base directory and removes it. It submits no job
-    unless you ask for it:
+    check failed or the gateway gives no information. Below `settings`, each
+    setting that is not a default has its value and its origin. The command
+    writes a small file below the base directory and removes it. It submits
+    no job unless you ask for it:
 
         reframe-firecrest doctor --transfer --job
     """

@@ -35,7 +35,7 @@ EXITS: Mapping[str, Mapping[Exit, str]] = {
     },
     "child-pipeline": {
         Exit.DONE: "the pipeline was written",
-        Exit.FAILED: "nothing was written: the input is no pipeline of ReFrame, or an output error",
+        Exit.FAILED: "nothing was written: the input is not a pipeline of ReFrame, or an output error",
     },
     "clean": {
         Exit.DONE: "everything was removed, or there was nothing to clean up",

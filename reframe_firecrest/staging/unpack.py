@@ -129,7 +129,7 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
                     if number >= 2 * len(wanted) + UNASKED_MEMBERS:
                         raise HostileArchiveError(
                             f"an archive from the remote side has more than {number} members; "
-                            f"{len(wanted)} were requested"
+                            f"{len(wanted)} requested"
                         )
                     source.allow(member.size)
                     _unpack_member(tar, member, wanted, result)

@@ -53,6 +53,11 @@ def test_a_message_of_the_code_is_on_the_page(message: Message) -> None:
     assert explained, f"docs/troubleshooting.md does not explain {message.text!r} ({message.where})"
 
 
+@pytest.mark.parametrize("message", raised(), ids=lambda message: message.where)
+def test_a_message_has_durations_in_the_units_of_people(message: Message) -> None:
+    assert not re.search(rf"{GAP} (s|seconds)\b", message.text), "use format_duration"
+
+
 def test_every_class_of_errors_is_on_the_page() -> None:
     kinds = [name for name, kind in vars(errors).items() if isinstance(kind, type)]
     roots = {"FirecrestError", "GatewayError"}

@@ -29,7 +29,7 @@ def test_what_can_not_be_read_there_does_not_fail_a_test(reframe: ReFrame, gatew
     ], outcome.output
     assert "left on the system" in cases["ReadsTheFile"]["fail_reason"]
     assert "it can't be listed: permission denied" in cases["ListsTheDirectory"]["fail_reason"]
-    assert "rfm_job.out did not come" in cases["ClosesItsOutput"]["fail_reason"]
+    assert "rfm_job.out was not retrieved" in cases["ClosesItsOutput"]["fail_reason"]
 
 
 def test_odd_things_come_or_are_left(reframe: ReFrame) -> None:

@@ -17,7 +17,7 @@ __all__ = ["start"]
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(SANDBOX_API == "v1", reason="FirecREST v1 runs a job where its script lies"),
+    pytest.mark.skipif(SANDBOX_API == "v1", reason="FirecREST v1 runs a job in the directory of its script"),
 ]
 
 
