@@ -74,7 +74,7 @@ def _tags(text: str) -> list[str]:
     except ValueError:
         tags = None
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        fail("child-pipeline", f"--tags is not a JSON list of texts: {text}")
+        fail("child-pipeline", f'--tags is not a JSON list of texts, such as ["docker"]: {text}')
     return tags
 
 

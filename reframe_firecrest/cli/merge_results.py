@@ -37,13 +37,17 @@ def merge_results(
         reframe-firecrest merge-results history.db results.db --keep 90d
         reframe-firecrest report --report report.json --history history.db
 
-    Sessions that are already there are left alone, and sources never change.
+    Sessions that the target already has are not added again, and sources
+    never change.
     Several processes may merge into the same database at the same time.
     """
     try:
         oldest = None if keep is None else time.time() - parse_duration(keep)
+    except ValueError as error:
+        fail("merge-results", f"--keep: {error}")
+    try:
         merged = merge(target, sources, oldest)
-    except (FirecrestError, ValueError) as error:
+    except FirecrestError as error:
         fail("merge-results", str(error))
     for skipped in merged.skipped:
         typer.echo(f"reframe-firecrest merge-results: {skipped}; skipped", err=True)

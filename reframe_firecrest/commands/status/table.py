@@ -73,7 +73,9 @@ def _session(session: SessionSummary, room: int | None, *, wide: bool) -> Iterab
     if session.last_error:
         yield _line(f"last error: {session.last_error}", style="red")
     if session.left:
-        yield _line(f"may still be queued or running: job {' '.join(session.left)}", style="red")
+        jobs = f"job{'s' if len(session.left) > 1 else ''} {' '.join(session.left)}"
+        remedy = f"clean up with: reframe-firecrest clean {session.run}"
+        yield _line(f"may still be queued or running: {jobs}; {remedy}", style="red")
     if session.tests:
         yield _table(session.tests[:room], wide=wide, cut=room is not None)
     if room is not None and len(session.tests) > room:

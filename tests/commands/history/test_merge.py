@@ -197,5 +197,7 @@ def test_the_command_reports_what_it_did(tmp_path: Path) -> None:
     done = command(tmp_path / "history.db", tmp_path / "nosuch.db")
     assert done.exit_code == 1
     assert done.stderr.endswith("nosuch.db can't be read: No such file or directory; skipped\n")
-    assert command(tmp_path / "history.db", new, "--keep", "soon").exit_code == 2
+    wrong = command(tmp_path / "history.db", new, "--keep", "soon")
+    assert wrong.exit_code == 2
+    assert "--keep: 'soon' is not an age; write a number" in wrong.stderr
     assert command(new, new).exit_code == 2

@@ -115,7 +115,7 @@ def test_all_sessions_of_a_run_are_shown(write: Write, status: Status) -> None:
     shown = status().stdout
     assert "on 'daint'" in shown
     assert "ended at" in shown
-    assert "may still be queued or running: job 12" in shown
+    assert "may still be queued or running: job 12; clean up with: reframe-firecrest clean " in shown
     assert "on 'eiger'" in shown
     assert "tests: none" in shown
 
