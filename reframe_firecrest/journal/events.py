@@ -93,8 +93,7 @@ class JobMoved(_Event):
         reason: Slurm's reason for keeping it pending.
         elapsed: run time in seconds.
         error: one line, if something other than the job itself failed.
-        account: account for the gateway's transfer jobs; None if neither the settings nor the script
-            name one.
+        account: account for transfer jobs; None if neither the settings nor the script name one.
     """
 
     event: Literal["job"] = "job"
@@ -203,14 +202,16 @@ class Removed(_Event):
 
 
 class Closed(_Event):
-    """Regular end of a session.
+    """End of a session, or of a clean-up after it.
 
     Attributes:
         left: ids of jobs that may still exist on the system.
+        killed_at: last sign of life of a session that did not record its end; a clean-up has recorded it.
     """
 
     event: Literal["closed"] = "closed"
     left: tuple[str, ...] = ()
+    killed_at: float | None = None
 
 
 Event = Annotated[

@@ -40,7 +40,8 @@ class SessionLog:
         prepared: last event about the run's directory on the system; None if there is none.
         removed: directories removed on the system, relative to the run's directory.
         closed: end of the session; None if it is running or was killed.
-        ended: time of that end, by the session's clock; lines of clean-ups may follow it.
+        ended: end or last sign of life of the session, by its clock; lines of clean-ups may follow it.
+        killed: the session did not record its end, and a clean-up has.
         last: time of the last line, by the session's clock.
     """
 
@@ -55,6 +56,7 @@ class SessionLog:
     removed: list[str] = field(default_factory=list)
     closed: Closed | None = None
     ended: float | None = None
+    killed: bool = False
     last: float = 0.0
 
 
@@ -92,7 +94,9 @@ def read(path: Path) -> SessionLog | None:
             session_log.removed.append(event.path)
         elif isinstance(event, Closed):
             session_log.closed = event
-            session_log.ended = event.time if session_log.ended is None else session_log.ended
+            if session_log.ended is None:
+                session_log.killed = event.killed_at is not None
+                session_log.ended = event.time if event.killed_at is None else event.killed_at
     return session_log
 
 

@@ -55,6 +55,7 @@ class SessionSummary:
         left: ids of jobs that may still be on the system although the session has ended.
         last_error: the latest error of any job, with the test's name.
         unavailable: seconds for which the gateway has served no request; 0 if it is not a long outage.
+        killed: the session did not record its end, but a clean-up has.
     """
 
     run: str
@@ -77,6 +78,7 @@ class SessionSummary:
     left: Sequence[str]
     last_error: str | None
     unavailable: float
+    killed: bool = False
 
 
 def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) -> SessionSummary:
@@ -119,6 +121,7 @@ def summarise_session(session_log: SessionLog, standing: RunStatus, now: float) 
         left=session_log.closed.left if session_log.closed else (),
         last_error=f"{names.get(last.directory, last.name)}: {last.error}" if last else None,
         unavailable=_unavailable(session_log, until) if standing in ALIVE else 0.0,
+        killed=session_log.killed,
     )
 
 

@@ -71,29 +71,33 @@ class Progress:
 
     def log_line(self) -> str:
         """Return the line for a log."""
-        parts = [*_waiting(self), f"{self.done} done" + (f" ({self.failed} failed)" if self.failed else "")]
-        oldest = f"; oldest {format_duration(self.waited)}" if self.states[QUEUED] else ""
-        return f"{_outage(self)}waiting: {', '.join(parts)}{oldest}"
+        failed = f" ({self.failed} failed)" if self.failed else ""
+        parts = [*self._waiting(self.reason), f"{self.done} done{failed}"]
+        oldest = f"; {self._oldest()}" if self.states[QUEUED] else ""
+        return f"{self._outage()}waiting: {', '.join(parts)}{oldest}"
 
     def live_line(self) -> str:
-        """Return the line for a terminal."""
+        """Return the line for a terminal: if it is too narrow, the end of the line is missing."""
         failed = f", {self.failed} failed" if self.failed else ""
-        oldest = f", oldest {format_duration(self.waited)}" if self.states[QUEUED] else ""
-        waiting = ", ".join(_waiting(self))
-        done = f"{_outage(self)}{self.done} of {self.total} done{failed}"
-        return f"{done}; {waiting}{oldest}; {format_duration(self.seconds)}"
+        # During an outage the oldest job may have started.
+        details = [self.reason, "" if self.unavailable else self._oldest()]
+        waiting = ", ".join(self._waiting(", ".join(filter(None, details))))
+        done = f"{self.done} of {self.total} done{failed}"
+        return f"after {format_duration(self.seconds)}: {self._outage()}{done}; {waiting}"
 
+    def _oldest(self) -> str:
+        return f"oldest {format_duration(self.waited)}"
 
-def _outage(progress: Progress) -> str:
-    seconds = progress.unavailable
-    return f"gateway unavailable for {format_duration(seconds)}; " if seconds else ""
+    def _outage(self) -> str:
+        seconds = self.unavailable
+        return f"gateway unavailable for {format_duration(seconds)}; " if seconds else ""
 
-
-def _waiting(progress: Progress) -> Iterable[str]:
-    for state in _ORDER:
-        if progress.states[state]:
-            reason = f" ({progress.reason})" if state == QUEUED and progress.reason else ""
-            yield f"{progress.states[state]} {state}{reason}"
+    def _waiting(self, details: str) -> Iterable[str]:
+        """Return the number of tests in each state, with details about pending ones."""
+        for state in _ORDER:
+            if self.states[state]:
+                more = f" ({details})" if state == QUEUED and details else ""
+                yield f"{self.states[state]} {state}{more}"
 
 
 class RunProgress:

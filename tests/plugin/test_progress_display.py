@@ -106,13 +106,13 @@ def test_reframes_lines_stay_as_they_are_and_the_line_below(
     shown = start()
     log(handler, "[ RUN      ] T")
     shown.line.draw()
-    assert terminal.screen() == ["[ RUN      ] T", "0 of 1 done; 1 not started; 0.0 s"]
+    assert terminal.screen() == ["[ RUN      ] T", "after 0.0 s: 0 of 1 done; 1 not started"]
     log(handler, "[       OK ] " + "x" * 100)
     print("from a test")
     assert terminal.screen() == ["[ RUN      ] T", "[       OK ] " + "x" * 100, "from a test", ""]
     shown.line.draw()
     shown.line.draw()
-    assert terminal.screen()[3:] == ["0 of 1 done; 1 not started; 0.0 s"]
+    assert terminal.screen()[3:] == ["after 0.0 s: 0 of 1 done; 1 not started"]
 
 
 def test_nothing_is_drawn_into_an_unfinished_line(start: Callable[[], Shown], terminal: Terminal) -> None:
@@ -121,7 +121,7 @@ def test_nothing_is_drawn_into_an_unfinished_line(start: Callable[[], Shown], te
     shown.line.draw()
     sys.stdout.write("line\n")
     shown.line.draw()
-    assert terminal.screen() == ["half a line", "0 of 1 done; 1 not started; 0.0 s"]
+    assert terminal.screen() == ["half a line", "after 0.0 s: 0 of 1 done; 1 not started"]
 
 
 def test_the_line_goes_when_all_tests_have_results(
@@ -158,7 +158,7 @@ def test_a_line_fits_a_terminal_that_becomes_narrower(start: Callable[[], Shown]
     before, _, after = terminal.getvalue().rpartition("\x1b[2K")
     assert before.endswith("\r\x1b[2K\x1b[1A\r"), "both lines are cleared"
     text = re.sub("\x1b\\[[0-9;]*m", "", after)
-    assert text == "0 of 1 done; 1 not…"
+    assert text == "after 0.0 s: 0 of …"
 
 
 @pytest.mark.parametrize("kind", ["terminal", "dumb", "file"])

@@ -121,7 +121,7 @@ def test_output_comes_when_nothing_can_be_listed_and_the_test_fails(stage: Stage
 def test_output_that_can_not_be_read_fails_the_test_and_reports_why(stage: Stage, name: str) -> None:
     stage.gateway.unreadable.add(name)
     handle = run(stage, "a", result="made")
-    assert f"/a/{name} did not come: " in str(handle.state.error)
+    assert f"/a/{name} was not retrieved: " in str(handle.state.error)
     assert "Permission denied" in str(handle.state.error)
 
 

@@ -54,8 +54,8 @@ def test_tests_are_counted_by_what_they_wait_for(now: list[float]) -> None:
         "oldest 4 min"
     )
     assert progress.live_line() == (
-        "0 of 6 done; 2 pending (Resources), 1 running, 1 staging, 1 checking, 1 not started, "
-        "oldest 4 min; 4 min"
+        "after 4 min: 0 of 6 done; 2 pending (Resources, oldest 4 min), 1 running, 1 staging, 1 checking, "
+        "1 not started"
     )
     assert progress.active
 
@@ -64,7 +64,7 @@ def test_results_are_counted_and_failures_of_them(now: list[float]) -> None:
     progress = run_of_six(now)
     progress.note_cases([case(4, "pass"), case(5, "fail"), case(0, "xpass"), case(1, "skip")])
     found = progress.now()
-    assert found.live_line() == "4 of 6 done, 2 failed; 1 running, 1 staging; 4 min"
+    assert found.live_line() == "after 4 min: 4 of 6 done, 2 failed; 1 running, 1 staging"
     assert found.log_line() == "waiting: 1 running, 1 staging, 4 done (2 failed)"
     progress.note_cases([case(2, "pass"), case(3, "xfail")])
     assert not progress.now().active
@@ -84,14 +84,14 @@ def test_a_retried_test_is_counted_once(now: list[float]) -> None:
     progress.note_cases([case(0), case(0, "fail"), case(0)])
     job(progress, 0, *TO_SLURM, Phase.RETRIEVING, Phase.DONE)
     job(progress, 0, *TO_SLURM, state="RUNNING")
-    assert progress.now().live_line() == "0 of 1 done; 1 running; 0.0 s"
+    assert progress.now().live_line() == "after 0 s: 0 of 1 done; 1 running"
 
 
 def test_a_hostile_reason_stays_in_its_line(now: list[float]) -> None:
     progress = RunProgress()
     progress.note_cases([case(0)])
     job(progress, 0, *TO_SLURM, state="PENDING", reason="a\x1b[2Jb\nc")
-    assert "(a\\x1b[2Jb\\nc)" in progress.now().live_line()
+    assert "(a\\x1b[2Jb\\nc, oldest 0 s)" in progress.now().live_line()
 
 
 def test_an_outage_is_shown_before_states_that_are_older(now: list[float]) -> None:
@@ -104,5 +104,9 @@ def test_an_outage_is_shown_before_states_that_are_older(now: list[float]) -> No
     seconds[0] = 90.0
     assert progress.now().key != before.key
     prefix = "gateway unavailable for 1 min 30 s; "
-    assert progress.now().live_line() == prefix + before.live_line()
+    assert (
+        progress.now()
+        .live_line()
+        .startswith(f"after 4 min: {prefix}0 of 6 done; 2 pending (Resources), 1 running")
+    )
     assert progress.now().log_line() == prefix + before.log_line()

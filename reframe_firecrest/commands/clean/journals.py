@@ -40,7 +40,9 @@ def record_cleanup(residue: RemoteResidue) -> None:
     ]
     if residue.removed:
         events.append(Removed(time=now, path=ENTIRE_RUN))
-    add(session_log.path, [*events, Closed(time=now, left=tuple(sorted(residue.left)))])
+    killed_at = session_log.last if session_log.closed is None else None
+    closed = Closed(time=now, left=tuple(sorted(residue.left)), killed_at=killed_at)
+    add(session_log.path, [*events, closed])
 
 
 def is_expired(run: Run, *, keep: bool) -> bool:

@@ -62,16 +62,12 @@ def _session(session: SessionSummary, room: int | None, *, wide: bool) -> Iterab
     yield _line(f"run {session.run} on {session.system!r} at {session.url}", style="bold")
     yield _line(_standing(session))
     yield _line(_counts(session.tests))
-    yield _line(
-        f"requests: {session.requests}, {format_size(session.bytes_sent)} sent, "
-        f"{format_size(session.bytes_received)} received; "
-        f"files: {session.files_sent} sent, {session.files_fetched} fetched"
-    )
+    yield from _traffic(session, wide=wide)
     if session.waited:
         yield _line("time in the queue: median {}, longest {}".format(*map(format_duration, session.waited)))
     if session.unavailable:
         yield _line(
-            f"gateway unavailable for {format_duration(session.unavailable)}; states are from before",
+            f"gateway unavailable for {format_duration(session.unavailable)}; states are not updated",
             style="red",
         )
     if session.last_error:
@@ -84,6 +80,15 @@ def _session(session: SessionSummary, room: int | None, *, wide: bool) -> Iterab
         yield _line(
             f"and {len(session.tests) - room} more: reframe-firecrest status {session.run}", style="dim"
         )
+
+
+def _traffic(session: SessionSummary, *, wide: bool) -> Iterable[Text]:
+    requests = (
+        f"requests: {session.requests}, {format_size(session.bytes_sent)} sent, "
+        f"{format_size(session.bytes_received)} received"
+    )
+    files = f"files: {session.files_sent} sent, {session.files_fetched} fetched"
+    return [_line(f"{requests}; {files}")] if wide else [_line(requests), _line(files)]
 
 
 def _counts(tests: Sequence[CaseStatus]) -> str:
@@ -112,6 +117,9 @@ def _standing(session: SessionSummary) -> str:
             f"could not determine whether it is running; began at {_clock(session.begun)} ({duration}); "
             f"if it is dead: reframe-firecrest clean {session.run} --force"
         )
+    if session.killed:
+        cleaned = "" if session.left else "; cleaned up since"
+        return f"killed; last sign of life at {_clock(session.until)}, after {duration}{cleaned}"
     if session.standing == RunStatus.ENDED.value:
         return f"ended at {_clock(session.until)}, after {duration}"
     return (

@@ -48,7 +48,8 @@ class TestAKilledRun:
         assert world.system.active_jobs() == {other}
         assert not root.exists()
         after = again(session_log)
-        assert after.closed == Closed(time=after.last)
+        assert after.closed == Closed(time=after.last, killed_at=session_log.last)
+        assert (after.killed, after.ended) == (True, session_log.last)
         assert after.removed == ["."]
         assert [move.phase for move in after.jobs.values()] == ["cancelled", "cancelled", "done"]
         assert residue.is_clean(after)
@@ -146,7 +147,8 @@ class TestWhatFails:
         assert left.cancelled == {other}
         assert left.problems == [f"{root_of(session_log)} was not removed: jobs may be using it"]
         assert root_of(session_log).exists()
-        assert again(session_log).closed == Closed(time=again(session_log).last, left=(deaf,))
+        closed = Closed(time=again(session_log).last, left=(deaf,), killed_at=session_log.last)
+        assert again(session_log).closed == closed
 
     def test_the_next_attempt_finds_it(self, world: World) -> None:
         self.test_a_job_that_can_not_be_cancelled_is_named_and_keeps_its_directory(world)
@@ -226,7 +228,7 @@ class TestWhatFails:
         session_log = world.run("aaaaaa")
         world.system.deaf.add(world.system.run_job(root_of(session_log)))
         [left] = world.cleaner().clean_run(session_log.opened.run).residues
-        assert left.problems == ["cleaning up did not finish within 0 s"]
+        assert left.problems == ["cleaning up did not finish within 0.1 s"]
 
 
 class TestWhatIsLeftAlone:

@@ -78,6 +78,17 @@ def test_a_clean_up_does_not_move_the_end(write: Write) -> None:
     assert found.until == BEGUN + 30
 
 
+def test_a_clean_up_after_a_kill_does_not_move_the_last_sign_of_life(write: Write) -> None:
+    found = overview(
+        write,
+        *lived(1, "queued", "submitted"),
+        Closed(time=BEGUN + 90, killed_at=BEGUN + 1),
+        Closed(time=BEGUN + 95),
+        standing=RunStatus.ENDED,
+    )
+    assert (found.until, found.killed) == (BEGUN + 1, True)
+
+
 def test_an_outage_goes_on_until_the_session_records_its_end(write: Write) -> None:
     traffic = Traffic(time=BEGUN + 40, requests=1, bytes_sent=1, bytes_received=1, unavailable=16.0)
     assert overview(write, traffic).unavailable == 76.0
@@ -153,6 +164,7 @@ def test_a_phase_of_a_later_version_is_shown_behind_the_others(write: Write) -> 
     [
         (0.04, "0.0 s"),
         (9.94, "9.9 s"),
+        (8.0, "8 s"),
         (59.6, "1 min"),
         (45, "45 s"),
         (3599, "59 min 59 s"),

@@ -333,7 +333,7 @@ def test_the_error_of_a_refused_client_names_the_variables_to_check(status: int)
     line = fails(Provider(lambda _: refusal), errors.AuthError)
     assert TOKEN_URL in line
     assert "'me'" in line
-    assert "FIRECREST_CLIENT_ID and FIRECREST_CLIENT_SECRET" in line
+    assert "FIRECREST_CLIENT_ID, the secret (FIRECREST_CLIENT_SECRET or" in line
     assert "client_secret_post" in line
 
 

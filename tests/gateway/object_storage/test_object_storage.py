@@ -327,7 +327,7 @@ class TestSending:
     def test_a_store_that_names_no_tag_is_none(self, source: Path) -> None:
         store = Store()
         store.faults["PUT /part/3"] = [httpx.Response(200)]
-        assert "names no ETag" in fails(errors.ProtocolError, put, store, source)
+        assert "without returning an ETag" in fails(errors.ProtocolError, put, store, source)
 
     @pytest.mark.parametrize("lost", [httpx.ReadError("reset"), s3_error(500, "InternalError")], ids=str)
     def test_an_upload_that_was_ended_by_the_first_of_two_requests_is_fine(
@@ -487,7 +487,7 @@ class TestFetching:
     def test_other_bytes_than_those_asked_for_are_refused(self, target: Path, reported: str) -> None:
         answer = httpx.Response(206, content=CONTENT, headers={"Content-Range": reported})
         line = fails(errors.ProtocolError, get, lambda _: answer, target)
-        assert "gives other bytes than it was asked for" in line
+        assert "returns other bytes than requested" in line
 
     def test_an_object_that_changes_its_size_is_refused(self, ranged: Store, target: Path) -> None:
         def grown(request: httpx.Request) -> httpx.Response:

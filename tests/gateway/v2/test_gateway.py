@@ -276,7 +276,7 @@ class TestOutages:
         api = Api({CONNECT: answer(200, SYSTEMS), LIST: listing})
         retry_policy = RetryPolicy(first_contact=1.0, outage=30, pause=0.03, pause_max=0.03)
         assert len(call(api, connect, list_jobs, retry_policy=retry_policy)) == 1
-        reported = [record.getMessage() for record in caplog.records if "used up" in record.getMessage()]
+        reported = [record.getMessage() for record in caplog.records if "exhausted" in record.getMessage()]
         assert len(reported) == 1
 
     def test_but_not_for_ever(self) -> None:
@@ -974,7 +974,7 @@ class TestFiles:
             }
         )
         line = fails(errors.RejectedError, api, lambda gateway: gateway.remove("/scratch/t"))
-        assert "/scratch/t is still there, although transfer job 77 reports success" in line
+        assert "/scratch/t still exists, although transfer job 77 reports success" in line
 
     def test_a_directory_that_may_not_be_written_is_reported_with_its_path(self) -> None:
         said = (
