@@ -97,7 +97,7 @@ def test_a_run_that_was_killed_and_cleaned_up_was_still_killed(
     write(opened(), Closed(time=BEGUN + 90, left=left, killed_at=BEGUN + 5)).close()
     text = status(RUN[:-3]).stdout
     assert "killed; last sign of life at" in text
-    assert "after 5.0 s" in text
+    assert "after 5 s" in text
     assert shown in text
     assert ("cleaned up" in text) is (not left)
 
