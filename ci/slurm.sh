@@ -7,7 +7,7 @@
 #   slurm.sh stop    stop what start started (root)
 #   slurm.sh env     print the variables a client needs, as export lines
 #
-# Configuration and state lie in SLURM_LAB_DIR (/var/lib/reframe-firecrest-slurm
+# Configuration and state are in SLURM_LAB_DIR (/var/lib/reframe-firecrest-slurm
 # by default); /etc/slurm is neither read nor written.
 set -euo pipefail
 
@@ -150,7 +150,7 @@ EOF
 
 # --- commands ---------------------------------------------------------------
 
-# What exists already makes sacctmgr fail, so only the last step is judged.
+# sacctmgr fails for existing entries, so only the last step is checked.
 associate() {
     [ -n "$(sacctmgr -nP list assoc cluster=rfmci user="$user" account="$account" format=user)" ] && return
     sacctmgr -iQ add cluster rfmci >/dev/null || true
@@ -194,7 +194,7 @@ stop() {
     [ -d "$dir/run" ] || return 0
     if running slurmctld; then
         squeue -h -o %A | xargs -r scancel
-        # Daemons that don't come to an end are stopped all the same.
+        # Stop the daemons even if jobs are still running after 30 s.
         (await 30 slurmctld no_jobs) || true
     fi
     local node

@@ -151,7 +151,7 @@ def _command(name: str, command: Any, function: Callable[..., Any]) -> Command:
 def _parameter(each: Any, kind: Any) -> Parameter:
     argument = not each.opts[0].startswith("-")
     value = "" if argument or each.is_flag else each.metavar or _kind(kind)
-    default = "" if each.default is None or isinstance(each.default, bool) else f"`{each.default}`"
+    default = "" if each.default in (None, "") or isinstance(each.default, bool) else f"`{each.default}`"
     names = [each.metavar or each.name.upper()] if argument else [*each.opts, *each.secondary_opts]
     return Parameter(names, value, each.help or "", default, argument)
 

@@ -24,13 +24,13 @@ class ServiceTest(rfm.RunOnlyRegressionTest):
     command = variable(str)
     path = variable(str, value="/")
     expected = variable(str)
-    patience = variable(int, value=120)
+    startup_timeout = variable(int, value=120)
 
     @run_before("run")
     def set_arguments(self):
         words = shlex.split(self.command)
         self.executable_opts = ["serve_and_ask.py", "--path", shlex.quote(self.path)]
-        self.executable_opts += ["--patience", str(self.patience), "--", *map(shlex.quote, words)]
+        self.executable_opts += ["--timeout", str(self.startup_timeout), "--", *map(shlex.quote, words)]
 
     @sanity_function
     def it_answers(self):

@@ -18,7 +18,7 @@ _DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 class Presigner:
-    """Signs URLs and forms with a random key, and checks them.
+    """Sign URLs and forms with a random key, and check them.
 
     Args:
         lifetime: seconds after which a URL or form expires.

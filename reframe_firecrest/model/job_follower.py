@@ -9,7 +9,7 @@ from reframe_firecrest.model.slurm_job import JobPart
 
 
 class JobFollower(Protocol):
-    """Follows jobs to their end; one follower asks about all jobs of a system at once."""
+    """Follow jobs to their end; one follower queries all jobs of a system at once."""
 
     async def wait_until_ended(self, job_id: str) -> Sequence[JobPart]:
         """Wait until a job has ended; return its parts.

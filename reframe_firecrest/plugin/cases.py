@@ -32,7 +32,7 @@ RESULT_KNOWN = frozenset(
 
 
 class CaseRecorder(Protocol):
-    """Keeps the states of test cases, such as a session."""
+    """Recorder of the states of test cases; a session is one."""
 
     def note_cases(self, cases: list[CaseState]) -> None:
         """Record the states of test cases."""

@@ -14,7 +14,7 @@ from reframe_firecrest.session.srun_command import needs_cpus_per_task
 
 
 class FirecrestSrun(JobLauncher):
-    """Writes the command line of ReFrame's `srun` launcher for the Slurm version that the gateway reports.
+    """Write the command line of ReFrame's `srun` launcher for the Slurm version that the gateway reports.
 
     Attributes:
         use_cpus_per_task: write ``--cpus-per-task``. A test may set it to false, as with ReFrame's launcher.

@@ -57,7 +57,7 @@ controller, no node is available for a moment."""
 
 
 class FirecrestScheduler(SlurmJobScheduler):
-    """Runs jobs on a Slurm system that is reached through FirecREST."""
+    """Run jobs on a Slurm system that is reached through FirecREST."""
 
     def __init__(self) -> None:
         super().__init__()

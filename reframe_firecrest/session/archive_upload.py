@@ -19,7 +19,7 @@ EXTRACT_ATTEMPTS = 4
 
 
 class ArchiveUpload:
-    """Sends archives.
+    """Send archives.
 
     Args:
         context: the session.

@@ -48,7 +48,7 @@ class _Waiting(Generic[Item]):
 
 
 class Batcher(Generic[Item]):
-    """Collects items into batches.
+    """Collect items into batches.
 
     If a batch fails, its items are processed one by one, so that only the item at fault fails.
 

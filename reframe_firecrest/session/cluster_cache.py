@@ -24,7 +24,7 @@ TIMEOUT = 60.0
 
 
 class ClusterCache:
-    """Requests the nodes, and keeps them for `MAX_AGE` seconds.
+    """Request the nodes, and keep them for `MAX_AGE` seconds.
 
     Args:
         system: the system's name.

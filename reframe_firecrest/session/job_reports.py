@@ -24,7 +24,7 @@ MAX_MISSING = 3
 
 
 class JobReports:
-    """Takes the results of jobs from their reports.
+    """Take the results of jobs from their reports.
 
     Args:
         context: the session.

@@ -77,7 +77,7 @@ class _Stored:
 
 
 class LargeInputs:
-    """Sends the large files of stage directories.
+    """Send the large files of stage directories.
 
     Args:
         context: the session.

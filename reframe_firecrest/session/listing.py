@@ -41,7 +41,7 @@ class Tree:
 
 
 class _Explorer:
-    """Lists one stage directory.
+    """List one stage directory.
 
     Args:
         gateway: the gateway.

@@ -22,7 +22,7 @@ PACKAGE = "reframe_firecrest"
 
 
 class _OneLine(logging.Formatter):
-    """Escapes what a terminal or log can't show: names and messages of the remote side may hold anything."""
+    """Escape control characters: names and messages of the remote side may contain any character."""
 
     def format(self, record: logging.LogRecord) -> str:
         return one_line(super().format(record))

@@ -13,7 +13,7 @@ from reframe_firecrest.staging.unpack import Destination, place_file
 
 
 class OutputRescue:
-    """Downloads outputs without an archive.
+    """Download outputs without an archive.
 
     Args:
         gateway: the gateway.

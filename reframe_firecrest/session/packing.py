@@ -10,7 +10,7 @@ from reframe_firecrest.session.listing import REFUSALS
 
 
 class Packer:
-    """Packs files on the system.
+    """Pack files on the system.
 
     Args:
         gateway: the gateway.

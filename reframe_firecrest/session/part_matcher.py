@@ -10,7 +10,7 @@ from reframe_firecrest.session.verdicts import Verdicts
 
 
 class PartMatcher:
-    """Picks the parts of a job.
+    """Pick the parts of a job.
 
     Args:
         verdicts: ends jobs whose ids belong to other jobs.

@@ -90,7 +90,7 @@ class PreparedDirectory:
 
 
 class Preparation:
-    """Prepares stage directories.
+    """Prepare stage directories.
 
     Args:
         paths: local and remote roots of the stage directories.

@@ -30,7 +30,7 @@ ENTIRE_RUN = "."
 
 
 class RemoteCleanup:
-    """Removes the remote directories of one session.
+    """Remove the remote directories of one session.
 
     Args:
         context: the session.

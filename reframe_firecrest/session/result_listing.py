@@ -33,7 +33,7 @@ TOO_LARGE = (errors.OperationTimeoutError, errors.TooLargeError)
 
 
 class ResultListing:
-    """Lists the stage directories of jobs that have ended.
+    """List the stage directories of jobs that have ended.
 
     Args:
         context: the session.

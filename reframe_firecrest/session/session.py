@@ -39,7 +39,7 @@ Connect = Callable[[Settings], GatewayConnection]
 
 
 class Session:
-    """Runs jobs on a system.
+    """Run jobs on a system.
 
     The public methods are thread-safe. They return at once, except for `cluster` and `shutdown`. Everything
     else runs on the event loop; each job is a `JobLife` there.

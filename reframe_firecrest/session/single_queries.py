@@ -26,7 +26,7 @@ Intervals = tuple[float, float]
 
 
 class SingleQueries:
-    """Queries jobs one by one.
+    """Query jobs one by one.
 
     Args:
         gateway: the gateway.

@@ -58,7 +58,7 @@ class _Wanted:
 
 
 class SplitDownload:
-    """Downloads files that are too large for one request.
+    """Download files that are too large for one request.
 
     Args:
         context: the session.

@@ -25,7 +25,7 @@ def part_size_of(capabilities: Capabilities) -> int:
 
 
 class SplitUpload:
-    """Uploads archives in parts.
+    """Upload archives in parts.
 
     Args:
         context: the session.

@@ -48,7 +48,7 @@ class _Sending:
 
 
 class StageIn:
-    """Sends stage directories.
+    """Send stage directories.
 
     Args:
         context: the session.

@@ -39,7 +39,7 @@ NOT_PACKED = "it is listed, but could not be packed there"
 
 
 class StageOut:
-    """Lists and fetches the results of jobs.
+    """List and fetch the results of jobs.
 
     Args:
         context: the session.

@@ -70,7 +70,7 @@ class Submission:
 
 
 class Submitter:
-    """Submits jobs.
+    """Submit jobs.
 
     Args:
         gateway: the gateway.

@@ -12,7 +12,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class TransferAccount:
-    """Gives the gateway the first account that is known; warns once if it needs one and none is.
+    """Give the gateway the first account that is known; warn once if it needs one and none is known.
 
     Args:
         gateway: charges its transfer jobs to the account.

@@ -31,7 +31,7 @@ OVERDUE = 600.0
 
 
 class Verdicts:
-    """Ends jobs.
+    """End jobs.
 
     Args:
         settings: `retry_timeout` and `job_lost_timeout` are used.

@@ -40,7 +40,7 @@ FEW_JOBS = 4
 
 
 class Watcher:
-    """Follows jobs to their end.
+    """Follow jobs to their end.
 
     Args:
         gateway: the gateway.

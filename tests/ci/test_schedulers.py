@@ -112,7 +112,7 @@ class TestJenkins:
 
 @dataclass
 class Task:
-    """Stands in for Airflow's BashOperator."""
+    """Stand in for Airflow's BashOperator."""
 
     options: Mapping[str, Any]
     teardown: bool = False

@@ -79,7 +79,7 @@ async def never(_request: httpx.Request) -> httpx.Response:
 
 
 class Api:
-    """Answers requests from a table; the last answer of each row is given for ever.
+    """Answer requests from a table; the last answer of each row is given forever.
 
     Attributes:
         seen: all requests but those for tokens, as "METHOD path below the API".

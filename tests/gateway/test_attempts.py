@@ -310,7 +310,7 @@ def test_v1s_job_that_comes_late_is_cancelled_when_the_archive_is_withdrawn() ->
 
 
 class TestParts:
-    """Parts of a file: there is no other way for them."""
+    """Parts of a file, which have no other way."""
 
     @pytest.mark.parametrize("lost", LOST[:5], ids=["cut", "503", "502", "500", "424"])
     def test_each_attempt_has_a_name_of_its_own(self, lost: Answer) -> None:

@@ -15,7 +15,7 @@ import reframe_firecrest  # noqa: F401 - importing puts the shortcut in
 
 
 class Owner:
-    """Has a deprecated variable."""
+    """A test with a deprecated variable."""
 
     old = fields.DeprecatedField(fields.TypedField(int), "'old' is deprecated")
 

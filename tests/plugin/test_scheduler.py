@@ -29,7 +29,7 @@ from tests.conftest import PROJECT
 
 
 class FakeSession:
-    """Takes jobs over and leaves them to the test."""
+    """Take jobs over and leave them to the test."""
 
     def __init__(self) -> None:
         self.handles: list[JobHandle] = []

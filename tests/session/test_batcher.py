@@ -14,7 +14,7 @@ from reframe_firecrest.session.batcher import Batcher, BatchPolicy
 
 
 class Work:
-    """Notes the groups that it is given."""
+    """Record the groups that it gets."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.groups: list[list[int]] = []

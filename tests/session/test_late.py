@@ -13,7 +13,7 @@ from tests.session.conftest import Stage, eventually
 
 
 class Late:
-    """Has some of a gateway's requests act after their answers were lost.
+    """Let some of a gateway's requests act after their answers were lost.
 
     Attributes:
         extracts: archives whose unpacking is still to come.

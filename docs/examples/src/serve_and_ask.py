@@ -1,9 +1,9 @@
-"""Start a service, wait until it answers, print what it answers, end it.
+"""Start a service, wait until it answers, print the answer, stop the service.
 
-    serve_and_ask.py --path /api --patience 60 -- some-server --port {port}
+    serve_and_ask.py --path /api --timeout 60 -- some-server --port {port}
 
-`{port}` in the command becomes a free port of this node. The environment has SERVICE_TOKEN, a word that
-nobody else knows, for services that want one; `{token}` in the path becomes the same.
+`{port}` in the command is replaced by a free port of this node. The environment has SERVICE_TOKEN, a word
+that no other user knows, for services that require one; `{token}` in the path is replaced by it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def free_port():
 
 
 def ask(url):
-    # A site's proxy has no business between two processes of one node.
+    # Two processes of one node must not use the proxy of the site.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=10) as answer:
@@ -36,7 +36,7 @@ def ask(url):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--path", default="/")
-    parser.add_argument("--patience", type=float, default=60)
+    parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     port, token = free_port(), secrets.token_hex(16)
@@ -52,8 +52,8 @@ def main():
             except OSError as error:
                 if service.poll() is not None:
                     sys.exit(f"the service ended with exit code {service.returncode} before it answered")
-                if time.monotonic() - began > options.patience:
-                    sys.exit(f"the service has not answered within {options.patience:.0f} s: {error}")
+                if time.monotonic() - began > options.timeout:
+                    sys.exit(f"the service has not answered within {options.timeout:.0f} s: {error}")
                 time.sleep(0.1)
         print(f"answered after {time.monotonic() - began:.3f} s with status {status}")
         print(body)

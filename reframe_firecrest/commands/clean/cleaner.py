@@ -22,7 +22,7 @@ from reframe_firecrest.settings import read_settings
 
 @dataclass(frozen=True)
 class Cleaner:
-    """Cleans up after runs.
+    """Clean up after runs.
 
     Attributes:
         directory: directory of the journals.

@@ -61,7 +61,7 @@ def is_expired(run: Run, *, keep: bool) -> bool:
 
 @dataclass(frozen=True)
 class JournalDeletion:
-    """Deletes journals during one clean-up, and adds the deleted ones to its outcome.
+    """Delete journals during one clean-up, and add the deleted ones to its outcome.
 
     Attributes:
         directory: directory of the journals.

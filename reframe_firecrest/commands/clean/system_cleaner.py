@@ -40,7 +40,7 @@ POLL_PAUSES = (0.3, 0.5, 1.0, 2.0)
 
 
 class SystemCleaner:
-    """Cleans up on one system.
+    """Clean up on one system.
 
     Args:
         residues: what runs may have left on the system; at least one.

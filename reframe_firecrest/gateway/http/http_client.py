@@ -16,7 +16,7 @@ from reframe_firecrest.gateway.http.limits import HEAD, Limits, Pace, StalledErr
 
 
 class _WithoutQueries(logging.Filter):
-    """Removes the queries from URLs that httpx logs, since those of presigned URLs are secrets."""
+    """Remove the queries from URLs that httpx logs, since those of presigned URLs are secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -28,7 +28,7 @@ class _WithoutQueries(logging.Filter):
 
 
 class _WithoutHeads(logging.Filter):
-    """Removes the headers of answers from what httpcore logs, since they may contain a session cookie."""
+    """Remove the headers of answers from what httpcore logs, since they may contain a session cookie."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         # httpcore formats the text itself. Of requests it logs the method only.

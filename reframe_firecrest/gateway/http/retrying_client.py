@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class RetryingClient:
-    """Makes requests to one gateway.
+    """Make requests to one gateway.
 
     Args:
         gateway: the state that all requests to it share.

@@ -29,7 +29,7 @@ STEP = 0.25
 
 
 class Throttle:
-    """Limits the open requests; the limit follows the response times.
+    """Limit the open requests; the limit follows the response times.
 
     Args:
         most: upper bound of the limit.

@@ -38,7 +38,7 @@ _XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class MultipartUpload:
-    """Uploads files.
+    """Upload files.
 
     Args:
         store: makes the requests.

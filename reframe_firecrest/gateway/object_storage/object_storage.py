@@ -17,7 +17,7 @@ from reframe_firecrest.gateway.protocol import Progress
 
 
 class ObjectStorage:
-    """Uploads files to object storages and downloads them.
+    """Upload files to object storages and download them.
 
     Args:
         http: makes the requests; it must not add the gateway's credentials.

@@ -33,7 +33,7 @@ _UNKNOWN = -1
 
 
 class RangedDownload:
-    """Downloads files.
+    """Download files.
 
     Args:
         store: makes the requests.

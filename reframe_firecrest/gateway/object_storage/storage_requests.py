@@ -175,7 +175,7 @@ class Span:
 
 
 class ProgressMeter:
-    """Counts the bytes of a transfer for a progress callback."""
+    """Count the bytes of a transfer for a progress callback."""
 
     def __init__(self, progress: Progress | None, total: int = 0) -> None:
         self.total = total

@@ -23,7 +23,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 class Client:
-    """Makes requests about one system.
+    """Make requests about one system.
 
     Args:
         connection: to the gateway.

@@ -7,7 +7,7 @@ QUARTER = 900.0
 
 
 class SystemClock:
-    """Estimates the offset of the system's time zone from UTC."""
+    """Estimate the offset of the system's time zone from UTC."""
 
     def __init__(self) -> None:
         self._ahead: float | None = None

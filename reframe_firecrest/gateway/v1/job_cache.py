@@ -24,7 +24,7 @@ class _CachedJob:
 
 
 class JobCache:
-    """Completes answers of the accounting with those of the queue, and schedules the queries of the queue."""
+    """Complete answers of the accounting with those of the queue, and schedule the queries of the queue."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, _CachedJob] = {}

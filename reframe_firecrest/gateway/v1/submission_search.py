@@ -81,7 +81,7 @@ class _Shared(Generic[Result]):
 
 
 class SubmissionSearch:
-    """Searches for jobs by their scripts.
+    """Search for jobs by their scripts.
 
     Args:
         compute: for Slurm's queue and accounting.

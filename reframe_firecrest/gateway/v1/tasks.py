@@ -65,7 +65,7 @@ class _Waiting:
 
 
 class Tasks:
-    """Waits for tasks.
+    """Wait for tasks.
 
     Args:
         client: makes single requests.

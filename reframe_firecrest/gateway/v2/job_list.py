@@ -58,7 +58,7 @@ def time_window(age: float) -> str:
 
 
 class JobList:
-    """Lists jobs, and avoids the forms that have failed.
+    """List jobs, and avoid the forms that have failed.
 
     Args:
         deployment: the system, and what is known of it.

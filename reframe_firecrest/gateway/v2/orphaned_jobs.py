@@ -34,7 +34,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class OrphanedJobs:
-    """Finds and cancels the orphaned transfer jobs of one system.
+    """Find and cancel the orphaned transfer jobs of one system.
 
     Args:
         deployment: the system, and what is known of it.

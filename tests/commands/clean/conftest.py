@@ -62,7 +62,7 @@ class System(FakeGateway):
 
 @dataclass
 class World:
-    """This side and the other.
+    """The local and the remote side.
 
     Attributes:
         journals: the directory of journals.

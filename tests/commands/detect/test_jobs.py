@@ -30,7 +30,7 @@ Run = Callable[[FakeGateway, str], None]
 
 
 class Cluster(FakeGateway):
-    """Runs a job as soon as it is submitted, as its partition says.
+    """Run a job as soon as it is submitted, as its partition requires.
 
     Attributes:
         partitions: what becomes of a partition's job; without an entry it stays in the queue.

@@ -24,7 +24,7 @@ def report(*cases: dict[str, Any]) -> Report:
 
 
 class Reader(HTMLParser):
-    """Knows elements, their attributes and what can be read."""
+    """Parser of elements, their attributes and the visible text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

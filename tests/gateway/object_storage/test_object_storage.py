@@ -132,7 +132,7 @@ class Store:
 
 
 class Reader(httpx.AsyncBaseTransport):
-    """Reads what is sent as it comes, which `httpx.MockTransport` does not, and gives zeroes.
+    """Read a request's body as a stream, which `httpx.MockTransport` does not, and return zeroes.
 
     Attributes:
         chunks: sizes of what came at a time.

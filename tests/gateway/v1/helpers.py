@@ -49,7 +49,7 @@ Row = Answer | Begun | Sequence[Answer | Begun]
 
 
 class ApiV1(Api):
-    """Answers requests from a table, in which an answer can be the beginning of a task.
+    """Answer requests from a table, in which an answer can be the beginning of a task.
 
     Attributes:
         tasks: what each task shows from now on.

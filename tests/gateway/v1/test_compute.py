@@ -197,7 +197,7 @@ class TestAccounting:
 
 
 class ByIds(ApiV1):
-    """Answers each question for the accounting by the ids in it."""
+    """Answer each accounting query by the ids in it."""
 
     def __init__(self, rows: Callable[[list[str]], Begun]) -> None:
         super().__init__({})
