@@ -25,7 +25,7 @@ from reframe_firecrest.plugin.scheduler import FirecrestScheduler
 PACKAGE = Path(reframe_firecrest.__file__).parent
 SERVER = PACKAGE.parent / "firecrest_sandbox"
 COMMANDS = ("child_pipeline", "clean", "demo", "detect", "doctor", "history", "report", "status")
-ROOMS = (
+PACKAGES = (
     "cli",
     "commands",
     "gateway",
@@ -106,23 +106,23 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def files_of(*rooms: str) -> list[Path]:
-    return [path for room in rooms for path in sorted(PACKAGE.glob(room))]
+def files_of(*packages: str) -> list[Path]:
+    return [path for package in packages for path in sorted(PACKAGE.glob(package))]
 
 
 @pytest.mark.parametrize(
-    ("rooms", "never"),
+    ("packages", "never"),
     [
-        (["model/*.py"], [f"reframe_firecrest.{room}" for room in ROOMS if room != "model"]),
+        (["model/*.py"], [f"reframe_firecrest.{package}" for package in PACKAGES if package != "model"]),
         (
             ["modules/*.py"],
-            [f"reframe_firecrest.{room}" for room in ROOMS if room not in ("model", "modules")],
+            [f"reframe_firecrest.{package}" for package in PACKAGES if package not in ("model", "modules")],
         ),
         (["modules/*.py"], ["pydantic"]),
-        (["journal/*.py", "settings/*.py"], [f"reframe_firecrest.{room}" for room in UPPER]),
-        (["gateway/**/*.py"], [f"reframe_firecrest.{room}" for room in (*UPPER, "staging", "journal")]),
-        (["staging/*.py"], [f"reframe_firecrest.{room}" for room in UPPER]),
-        (["session/*.py"], [f"reframe_firecrest.{room}" for room in ("cli", "commands", "plugin")]),
+        (["journal/*.py", "settings/*.py"], [f"reframe_firecrest.{package}" for package in UPPER]),
+        (["gateway/**/*.py"], [f"reframe_firecrest.{package}" for package in (*UPPER, "staging", "journal")]),
+        (["staging/*.py"], [f"reframe_firecrest.{package}" for package in UPPER]),
+        (["session/*.py"], [f"reframe_firecrest.{package}" for package in ("cli", "commands", "plugin")]),
         (["plugin/*.py", "session/*.py", "staging/*.py", "commands/**/*.py"], ["firecrest", "httpx"]),
         (["model/*.py", "modules/*.py", "gateway/**/*.py", "session/*.py", "staging/*.py"], ["reframe"]),
         (["gateway/v1/*.py"], ["reframe_firecrest.gateway.v2", "firecrest"]),
@@ -139,8 +139,8 @@ def files_of(*rooms: str) -> list[Path]:
         (["../firecrest_sandbox/**/*.py"], ["reframe", "firecrest", "reframe_firecrest"]),
     ],
 )
-def test_a_room_knows_only_the_next_one(rooms: list[str], never: list[str]) -> None:
-    files = files_of(*rooms)
+def test_a_package_imports_only_permitted_ones(packages: list[str], never: list[str]) -> None:
+    files = files_of(*packages)
     assert files
     for path in files:
         for name in imports_of(path):

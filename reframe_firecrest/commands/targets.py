@@ -12,6 +12,7 @@ from reframe.core.exceptions import ReframeError
 from reframe.utility import osext
 
 from reframe_firecrest.model.errors import DetectionError
+from reframe_firecrest.model.suggestion import did_you_mean
 from reframe_firecrest.settings import Settings, options_of, places_of, resolve_settings
 
 SCHEDULERS = ("firecrest-scheduler", "firecrest-slurm")
@@ -88,15 +89,26 @@ def _target(
     return Target(system["name"], partition["name"], access, resolved.settings, prefix, resolved.origins)
 
 
+def unknown_system(file: Path, name: str, known: Sequence[str]) -> DetectionError:
+    """Return the error for a name that no system or partition of a configuration has.
+
+    Args:
+        file: the configuration.
+        name: the unknown name.
+        known: the names of those that use FirecREST.
+    """
+    return DetectionError(
+        f"the configuration {file} has no {name!r}{did_you_mean(name, known)} that uses FirecREST; "
+        f"check --system; it has: {', '.join(known)}"
+    )
+
+
 def _select(
     systems: Sequence[tuple[Mapping[str, Any], Path]], name: str, file: Path
 ) -> list[tuple[Mapping[str, Any], Path]]:
     selected = [entry for entry in systems if entry[0]["name"] == name]
     if not selected:
-        known = ", ".join(str(system["name"]) for system, _ in systems)
-        raise DetectionError(
-            f"the configuration {file} has no {name!r} that uses FirecREST; check --system; it has: {known}"
-        )
+        raise unknown_system(file, name, [str(system["name"]) for system, _ in systems])
     return selected
 
 

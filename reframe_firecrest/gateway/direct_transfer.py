@@ -102,7 +102,7 @@ async def download_parts(
         async with slots:
             content = await direct(path, size)
             if len(content) != size:
-                raise errors.DamagedArchiveError(f"{path} has {size} bytes, but {len(content)} came")
+                raise errors.DamagedArchiveError(f"{path} has {size} bytes, but {len(content)} were received")
             await file.write(content, position)
         done += size
         progress(done, total)

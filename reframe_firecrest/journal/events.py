@@ -93,8 +93,7 @@ class JobMoved(_Event):
         reason: Slurm's reason for keeping it pending.
         elapsed: run time in seconds.
         error: one line, if something other than the job itself failed.
-        account: account for the gateway's transfer jobs; None if neither the settings nor the script
-            name one.
+        account: account for transfer jobs; None if neither the settings nor the script name one.
     """
 
     event: Literal["job"] = "job"

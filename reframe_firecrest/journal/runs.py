@@ -13,6 +13,7 @@ from reframe_firecrest.journal.reader import SessionLog, session_logs
 from reframe_firecrest.journal.run_status import RunStatus, run_status_of, silence_of
 from reframe_firecrest.journal.writer import SUFFIX
 from reframe_firecrest.model.errors import RunError
+from reframe_firecrest.model.suggestion import did_you_mean
 
 RECENT = 600.0
 """Seconds without a line after which a journal is not looked at in the search for an active run."""
@@ -143,5 +144,13 @@ def pick(runs: Iterable[Run], name: str, directory: Path) -> Run:
         newest = max(run.name for run in matching)
         raise RunError(f"{name!r} matches {len(matching)} runs, newest {newest}; give more of the name")
     raise RunError(
-        f"there is no run {name!r} in {directory}; set FIRECREST_JOURNAL_DIR if your journals are elsewhere"
+        f"there is no run {name!r}{_similar_run(name, directory)} in {directory}; set "
+        "FIRECREST_JOURNAL_DIR if "
+        "your journals are elsewhere"
     )
+
+
+def _similar_run(name: str, directory: Path) -> str:
+    """Return a suggestion for a name, or for the beginning of one."""
+    names = names_in(directory)
+    return did_you_mean(name, names) or did_you_mean(name, {known[: len(name)] for known in names})

@@ -46,7 +46,7 @@ class _Numbers:
             last = last or first
             padded = any(number.startswith("0") and len(number) > 1 for number in (first, last))
             if int(last) < int(first) or (padded and len(first) != len(last)):
-                raise ValueError(f"{item} is no range")
+                raise ValueError(f"{item} is not a range")
             self._ranges.append((int(first), int(last), len(first) if padded else 0))
             self.count += int(last) - int(first) + 1
             if self.count > MOST_NODES:
@@ -90,7 +90,7 @@ def numbers_in(text: str) -> set[int]:
         ValueError: it is not such a list, or has too many numbers.
     """
     if len(text) > LONGEST_SET or not _NUMBERS.fullmatch(text):
-        raise ValueError("no list of numbers")
+        raise ValueError("not a list of numbers")
     return {int(number) for number in _Numbers(text)}
 
 
@@ -103,7 +103,7 @@ def _parse(nodes: str) -> list[_Name]:
     try:
         return _names(nodes) if nodes else []
     except ValueError as error:
-        raise ValueError(f"{nodes[:80]!r} is no node set: {error}") from None
+        raise ValueError(f"{nodes[:80]!r} is not a node set: {error}") from None
 
 
 def _names(nodes: str) -> list[_Name]:

@@ -15,7 +15,7 @@ def format_size(size: float) -> str:
 def format_duration(seconds: float) -> str:
     """Format a duration in seconds."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.0f} s" if seconds == round(seconds) else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

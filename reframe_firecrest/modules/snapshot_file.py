@@ -59,7 +59,7 @@ def _snapshots(file: Path, data: Any) -> list[Snapshot]:
 
 
 def _invalid(file: Path, reason: str) -> str:
-    return f"{file} is no valid snapshot of modules: {reason}; remove it, and take a new snapshot"
+    return f"{file} is not a valid snapshot of modules: {reason}; remove it, and take a new snapshot"
 
 
 def write_snapshots(file: Path, system: str, snapshots: Iterable[Snapshot]) -> None:

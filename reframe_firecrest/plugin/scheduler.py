@@ -32,6 +32,7 @@ from reframe_firecrest.model.job import JobHandle, JobState, Phase
 from reframe_firecrest.model.local_paths import started_in
 from reframe_firecrest.model.run_names import PROVISIONAL, run_name
 from reframe_firecrest.model.slurm_states import PENDING
+from reframe_firecrest.model.suggestion import did_you_mean
 from reframe_firecrest.model.system import Cluster, NodeInfo
 from reframe_firecrest.plugin import deferred_imports
 from reframe_firecrest.plugin.cases import PartitionCases
@@ -238,7 +239,9 @@ class FirecrestScheduler(SlurmJobScheduler):
         configured = self.open_session().settings.default_partition
         partition = default_partition(self._cluster().partitions, configured)
         if partition is None:
-            self.log("no partition set, so nodes of all partitions count; see 'default_partition'")
+            self.log(
+                "no partition set, so nodes of all partitions count; to use one, set 'default_partition'"
+            )
         return partition
 
     def _get_actual_partition(self, options: Sequence[str]) -> str | None:  # noqa: ARG002 - ReFrame's
@@ -250,8 +253,11 @@ class FirecrestScheduler(SlurmJobScheduler):
         for reservation in cluster.reservations:
             if reservation.name == resv:
                 return self._named(cluster, reservation.nodes)
-        known = ", ".join(sorted(entry.name for entry in cluster.reservations)) or "none"
-        raise JobSchedulerError(f"there is no reservation {resv!r} on the system; it has: {known}")
+        known = sorted(entry.name for entry in cluster.reservations)
+        raise JobSchedulerError(
+            f"there is no reservation {resv!r}{did_you_mean(resv, known)} on the system; it has: "
+            f"{', '.join(known) or 'none'}"
+        )
 
     def _get_nodes_by_name(self, nodespec: str) -> set[Any]:
         return self._named(self._cluster(), nodespec)

@@ -62,7 +62,8 @@ class CancelQueue:
         ids = " ".join(self.left)
         reason = next(iter(self._left.values()))
         _LOGGER.warning(
-            f"{len(self._left)} jobs may still be there; remove them with: scancel {ids} ({reason})"
+            f"{len(self._left)} jobs may still be queued or running; cancel them with: scancel {ids} "
+            f"({reason})"
             if len(self._left) > 1
-            else f"job {ids} may still be there; remove it with: scancel {ids} ({reason})"
+            else f"job {ids} may still be queued or running; cancel it with: scancel {ids} ({reason})"
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.system import Cluster
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.session.reactor import Reactor
 
 MAX_AGE = 30.0
@@ -50,7 +51,7 @@ class ClusterCache:
                 cluster = self._reactor.run(self._request(), TIMEOUT)
             except FuturesTimeoutError:
                 raise errors.TransientError(
-                    f"{self._system!r} did not report its nodes within {TIMEOUT:.0f} s"
+                    f"{self._system!r} did not report its nodes within {format_duration(TIMEOUT)}"
                 ) from None
             self._known = time.monotonic() + MAX_AGE, cluster
         return self._known[1]

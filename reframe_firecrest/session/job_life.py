@@ -94,7 +94,7 @@ class JobLife:
         except Exception as error:  # noqa: BLE001 - a defect that one job meets must not end the session
             text = f"{type(error).__name__}: {error}"
             _LOGGER.error("internal error: %s", text)  # noqa: TRY400 - a log record is one line
-            await self._fail(f"internal error of reframe-firecrest: {text}")
+            await self._fail(f"internal error of reframe-firecrest: {text}; report it as a defect")
 
     async def _run(self) -> None:
         submission, account = await self._stage_in()

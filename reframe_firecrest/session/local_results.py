@@ -104,7 +104,7 @@ def _place_placeholders(request: RetrievalRequest, plan: Plan, root: str) -> Non
                 reasons[reason].append(path)
                 create_placeholder(local, path, sizes.get(path, 0), content, index)
         except errors.HostileArchiveError as error:
-            reasons[f"no placeholder could be made: {error}"].append(path)
+            reasons[f"no placeholder could be created: {error}"].append(path)
     _save(index)
     for reason, paths in reasons.items():
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""

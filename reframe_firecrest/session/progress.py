@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reframe_firecrest.gateway.protocol import Progress
-from reframe_firecrest.model.units import format_size
+from reframe_firecrest.model.units import format_duration, format_size
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,7 +36,11 @@ async def reported(what: str) -> AsyncIterator[Progress]:
             await asyncio.sleep(INTERVAL)
             of_total = f" of {format_size(total)}" if total else ""
             _LOGGER.debug(
-                "%s: %s%s after %.0f s", what, format_size(transferred), of_total, time.monotonic() - begun
+                "%s: %s%s after %s",
+                what,
+                format_size(transferred),
+                of_total,
+                format_duration(time.monotonic() - begun),
             )
 
     reporter = asyncio.get_running_loop().create_task(report())

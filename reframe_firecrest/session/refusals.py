@@ -1,4 +1,4 @@
-"""Explanations of refused submissions: where an account or a QOS comes from, and how to change it."""
+"""Explanations of refused submissions: where a refused value comes from, and how to change it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import re
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.limitations import PLACES_OF_ACCOUNT
+from reframe_firecrest.model.suggestion import did_you_mean
 
 _LOGGER = logging.getLogger(__name__)
 
 # Slurm's messages; see `gateway.http.slurm_messages`.
 _ACCOUNT = re.compile(r"invalid account", re.IGNORECASE)
 _QOS = re.compile(r"invalid qos", re.IGNORECASE)
+_PARTITION = re.compile(r"invalid partition", re.IGNORECASE)
 _LIMIT = re.compile(r"(?:QOS|Assoc)(?:Grp|Max)\w*Submit\w*")
 
 
@@ -31,11 +33,19 @@ async def explain_refusal(
     text = str(error)
     if _ACCOUNT.search(text):
         origin = _origin(of_settings, of_script)
-        return errors.RejectedError(f"{text}; {origin}; {await _accounts(gateway)}{PLACES_OF_ACCOUNT}")
+        return errors.RejectedError(
+            f"{text}; {origin}; {await _accounts(gateway, of_settings or of_script)}{PLACES_OF_ACCOUNT}"
+        )
     if _QOS.search(text):
         return errors.RejectedError(
             f"{text}; the QOS is from --qos in the access options of the partition or in the test's job "
             "options, or is Slurm's default; correct it there"
+        )
+    if _PARTITION.search(text):
+        return errors.RejectedError(
+            f"{text}; the partition is from --partition in the access options of the partition or in the "
+            "test's "
+            "job options; correct it there (sinfo -s lists those of the system)"
         )
     if _LIMIT.search(text):
         return errors.RejectedError(
@@ -54,11 +64,16 @@ def _origin(of_settings: str | None, of_script: str | None) -> str:
     return "no account is set, so Slurm's default was used"
 
 
-async def _accounts(gateway: Gateway) -> str:
-    """Return a clause with the user's accounts; empty if the gateway does not report them."""
+async def _accounts(gateway: Gateway, name: str | None) -> str:
+    """Return a clause with the user's accounts; empty if the gateway does not report them.
+
+    Args:
+        gateway: the gateway.
+        name: the refused account, empty or None if it is unknown.
+    """
     try:
         names = sorted(account.name for account in await gateway.accounts())
     except errors.GatewayError as error:
         _LOGGER.debug("the accounts of a refused submission are unknown: %s", error)
         return ""
-    return f"yours: {', '.join(names)}; " if names else ""
+    return f"yours: {', '.join(names)}{did_you_mean(name or '', names)}; " if names else ""

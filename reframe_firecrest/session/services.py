@@ -125,8 +125,8 @@ async def open_system(
     _record_creation(record, created)
     if isinstance(created, (errors.ForbiddenError, errors.RejectedError, errors.NotFoundError)):
         raise errors.ForbiddenError(
-            f"the base directory {settings.basedir} can't be written on {settings.system!r}; "
-            f"check FIRECREST_BASEDIR ({created})"
+            f"the base directory {settings.basedir} can't be written on {settings.system!r} ({created}); "
+            "check FIRECREST_BASEDIR"
         )
     if isinstance(created, BaseException):
         raise created

@@ -145,7 +145,7 @@ class StageOut:
         """
         if may_retry or request.plan is None or request.is_output(path):
             remote = f"{self._context.root}/{request.directory.relative}/{path}"
-            raise errors.StagingError(f"{remote} did not come: {reason}")
+            raise errors.StagingError(f"{remote} was not retrieved: {reason}")
         del request.plan.files[path]
         if path not in request.plan.suspects:
             request.plan.left[path] = reason

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
+from reframe_firecrest.model.units import format_duration
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Submitter:
             except errors.RejectedError as error:
                 if not any(re.search(pattern, error.detail) for pattern in resubmit_on):
                     raise
-                _LOGGER.warning("submission refused; retrying in %.0f s: %s", pause, error)
+                _LOGGER.warning("submission refused; retrying in %s: %s", format_duration(pause), error)
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: the cycle has no end")
 

@@ -9,6 +9,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.job_shape import in_words
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import HELD_FOR_GOOD, Observation
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.session.followed_job import FollowedJob
 from reframe_firecrest.settings import Settings
 
@@ -44,7 +45,7 @@ class Verdicts:
         job.unknown_since = job.unknown_since or job.queried_at
         seconds = time.monotonic() - job.unknown_since
         if seconds > self._settings.job_lost_timeout:
-            self.lose(job, f"Slurm has not known job {job.job_id} for {seconds:.0f} s")
+            self.lose(job, f"Slurm has not known job {job.job_id} for {format_duration(seconds)}")
 
     def parts_missing(self, job: FollowedJob, observation: Observation) -> None:
         """Note that all reported parts of a job have ended, but expected ones are missing."""
@@ -54,13 +55,18 @@ class Verdicts:
             kind = "task" if job.shape.is_array else "component"
             which = f"{kind}{'s' if len(missing) > 1 else ''} {in_words(missing)}"
             self.lose(
-                job, f"Slurm has reported nothing about {which} of job {job.job_id} for {seconds:.0f} s"
+                job,
+                f"Slurm has reported nothing about {which} of job {job.job_id} for "
+                f"{format_duration(seconds)}",
             )
 
     def query_failed(self, job: FollowedJob, error: errors.GatewayError) -> None:
         """Note a failed single query; the job is lost after a timeout unless lists show its state."""
         seconds = job.query_failed()
-        problem = f"the gateway has not reported job {job.job_id} for {seconds:.0f} s, although it answers"
+        problem = (
+            f"the gateway has not reported job {job.job_id} for {format_duration(seconds)}, although "
+            "it answers"
+        )
         if isinstance(error, errors.AuthError | errors.ForbiddenError):
             self.end(job, error)
         elif isinstance(error, errors.TooLargeError) and job.depends_on_queries:
@@ -71,7 +77,7 @@ class Verdicts:
         elif seconds > WARN_AFTER and not job.warned:
             job.warned = True
             timeout = self._settings.retry_timeout
-            _LOGGER.warning("%s; retrying for up to %.0f s: %s", problem, timeout, error)
+            _LOGGER.warning("%s; retrying for up to %s: %s", problem, format_duration(timeout), error)
 
     def observed(self, job: FollowedJob, parts: list[JobPart], observation: Observation, now: float) -> None:
         """Take what Slurm reports of a job.
@@ -106,10 +112,12 @@ class Verdicts:
             self.end(job, errors.JobHeldError(held))
         elif observation.preempted and time.monotonic() - job.state_since > PREEMPTED_TIMEOUT:
             waited = PREEMPTED_TIMEOUT
-            preempted = f"Slurm has preempted job {job.job_id} and not queued it again for {waited:.0f} s"
+            preempted = (
+                f"Slurm has preempted job {job.job_id} and not queued it again for {format_duration(waited)}"
+            )
             self.end(job, errors.JobHeldError(preempted))
         elif overdue > max(OVERDUE, self._settings.job_lost_timeout):
-            late = f"running {overdue:.0f} s after its time limit"
+            late = f"running {format_duration(overdue)} after its time limit"
             self.lose(job, f"Slurm shows job {job.job_id} as {late}")
 
     def lose(self, job: FollowedJob, reason: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reframe_firecrest.model.errors import SettingsError
+from reframe_firecrest.model.suggestion import did_you_mean
 from reframe_firecrest.settings.credentials import METHODS, ApiKey, ClientSecret, TokenCommand
 from reframe_firecrest.settings.secrets import API_KEY, CLIENT_SECRET
 
@@ -69,14 +70,17 @@ def choose_method(sources: Sequence[AuthSource]) -> str:
     """
     for source in sources:
         if source.auth is not None and (not isinstance(source.auth, str) or source.auth not in METHODS):
-            raise SettingsError(f"'auth' ({source.where}) is wrong: must be one of {', '.join(METHODS)}")
+            raise SettingsError(
+                f"'auth' ({source.where}) is wrong: must be one of "
+                f"{', '.join(METHODS)}{did_you_mean(str(source.auth), METHODS)}"
+            )
     for number, source in enumerate(sources):
         if source.auth is not None:
             return str(source.auth)
         if len(source.given) > 1:
             raise SettingsError(
-                f"{' and '.join(source.given.values())} are given in the same place; say with 'auth' or "
-                f"FIRECREST_AUTH which is meant: {', '.join(METHODS)}"
+                f"{' and '.join(source.given.values())} are set in the same place; choose one with 'auth' or "
+                f"FIRECREST_AUTH: {', '.join(METHODS)}"
             )
         for kind in source.given:
             explicit = (str(other.auth) for other in sources[number:] if METHODS.get(str(other.auth)) is kind)

@@ -16,7 +16,7 @@ _SHELL = {"|", "||", "&&", "&", ";", ">", ">>", "<", "2>&1", "2>"}
 def no_user_in_url(value: AnyHttpUrl) -> AnyHttpUrl:
     """Refuse a URL with a user name or a password, because messages show URLs."""
     if value.username or value.password:
-        raise ValueError("must hold neither user name nor password")
+        raise ValueError("must not contain a user name or a password")
     return value
 
 
@@ -31,7 +31,7 @@ def _words(value: object) -> object:
     for_a_shell = sorted(_SHELL.intersection(words)) or [word[0] for word in words[:1] if word[:1] in {*"~$"}]
     if for_a_shell:
         raise ValueError(
-            f"is run without a shell, to which {for_a_shell[0]!r} would mean something: "
+            f"needs a shell because of {for_a_shell[0]!r}: "
             "write the command as sh -c '...', or put it into a script"
         )
     return words
@@ -39,7 +39,7 @@ def _words(value: object) -> object:
 
 def _startable(words: tuple[str, ...]) -> tuple[str, ...]:
     if not words or not words[0].strip():
-        raise ValueError("names no command")
+        raise ValueError("is empty")
     if any("\0" in word for word in words):
         raise ValueError("must not contain null characters")
     return words

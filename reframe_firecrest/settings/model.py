@@ -81,7 +81,7 @@ def _certificates(value: Path) -> Path:
     try:
         ssl.create_default_context(cafile=str(value))
     except OSError as error:
-        raise ValueError(f"holds no certificates that can be read: {error.strerror or error}") from None
+        raise ValueError(f"contains no readable certificates: {error.strerror or error}") from None
     return value
 
 

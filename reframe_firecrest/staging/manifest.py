@@ -89,7 +89,7 @@ def _scan(directory: str) -> dict[str, Entry]:
         found[path] = entry
         if len(found) > MOST_ENTRIES:
             raise StagingError(
-                f"{directory} has more than {MOST_ENTRIES} entries with those behind links; remove some"
+                f"{directory} has more than {MOST_ENTRIES} entries, including those behind links; remove some"
             )
     return found
 

@@ -129,7 +129,7 @@ def unpack(archive: Path, wanted: Mapping[str, Destination]) -> Unpacked:
                     if number >= 2 * len(wanted) + UNASKED_MEMBERS:
                         raise HostileArchiveError(
                             f"an archive from the remote side has more than {number} members; "
-                            f"{len(wanted)} were asked for"
+                            f"{len(wanted)} were requested"
                         )
                     source.allow(member.size)
                     _unpack_member(tar, member, wanted, result)
@@ -150,7 +150,7 @@ def _verify(archive: Path, wanted: Iterable[Destination]) -> None:
             left -= len(piece)
             if left < 0:
                 raise HostileArchiveError(
-                    f"an archive from the remote side has far more in it than was listed: {listed} bytes"
+                    f"an archive from the remote side contains far more than was listed: {listed} bytes"
                 )
 
 
@@ -233,7 +233,7 @@ def place_file(source: Path, goal: Destination) -> None:
     """
     size = source.stat().st_size
     if size < goal.size:
-        raise StagingError(f"{goal.path} was listed with {goal.size} bytes, but {size} came")
+        raise StagingError(f"{goal.path} was listed with {goal.size} bytes, but {size} were received")
     member = tarfile.TarInfo(goal.path)
     member.mtime, member.mode = int(source.stat().st_mtime), 0o644
     try:

@@ -95,8 +95,8 @@ class Runner:
     def _execute(
         self, step: Mapping[str, Any], variables: Mapping[str, str], workspace: Path, outcome: Outcome
     ) -> bool:
-        told, summary = self.place / "github-output", self.place / "github-summary"
-        told.write_text("")
+        reported, summary = self.place / "github-output", self.place / "github-summary"
+        reported.write_text("")
         summary.write_text("")
         process = subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
@@ -104,7 +104,7 @@ class Runner:
             env={
                 **self.environment,
                 **{name: self._resolve(value) for name, value in variables.items()},
-                "GITHUB_OUTPUT": str(told),
+                "GITHUB_OUTPUT": str(reported),
                 "GITHUB_STEP_SUMMARY": str(summary),
             },
             stdin=subprocess.DEVNULL,
@@ -121,7 +121,7 @@ class Runner:
                 os.killpg(process.pid, signal.SIGKILL)
         outcome.log += output
         outcome.summary += summary.read_text()
-        for line in told.read_text().splitlines():
+        for line in reported.read_text().splitlines():
             name, _, value = line.partition("=")
             outcome.outputs[name] = value
         return process.returncode == 0

@@ -78,12 +78,12 @@ class Page:
 
     @property
     def executed(self) -> bool:
-        """Its bash blocks are run."""
+        """Its bash blocks are executed."""
         return any(mark.startswith("executed") for mark in self.marks)
 
     @property
     def beside_a_sandbox(self) -> bool:
-        """A sandbox goes on meanwhile, and the environment tells where."""
+        """A sandbox is running, and the environment has its address."""
         return self._says("sandbox")
 
     @property

@@ -37,7 +37,7 @@ def check_data(block: Block) -> None:
     if block.language == "json":
         json.loads(block.text)
     else:
-        # It takes tags of whoever the block is for, such as GitLab's `!reference`, for text.
+        # Tags of other programs, such as GitLab's `!reference`, are read as text.
         assert list(YAML().load_all(block.text)), "nothing is in it"
 
 

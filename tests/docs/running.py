@@ -25,13 +25,13 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 @dataclass
 class Reader:
-    """Somebody who works through a page.
+    """A reader who works through a page.
 
     Attributes:
-        directory: where; also the home directory.
-        environment: of the first block; what blocks export is there in those that follow.
-        printed: by the last block that was run.
-        processes: that go on beside.
+        directory: working directory and home directory.
+        environment: variables of the first block; exports of a block are kept for the next ones.
+        printed: output of the last block.
+        processes: background processes.
     """
 
     directory: Path
@@ -94,7 +94,7 @@ class Reader:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """End what goes on."""
+        """End the background processes."""
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)

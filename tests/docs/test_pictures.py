@@ -11,7 +11,7 @@ import pytest
 
 from reframe_firecrest.model.job import Phase
 from tests.conftest import PROJECT
-from tests.test_package import ROOMS
+from tests.test_package import PACKAGES
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def test_the_drawings_are_up_to_date(pictures: ModuleType) -> None:
 
 
 def test_every_package_is_drawn_with_a_note(pictures: ModuleType) -> None:
-    assert {f"{room}/" for room in (*ROOMS, "firecrest_sandbox")} <= texts(pictures.packages())
-    assert set(pictures.PACKAGE_NOTES) == {*ROOMS, "firecrest_sandbox"}
+    assert {f"{package}/" for package in (*PACKAGES, "firecrest_sandbox")} <= texts(pictures.packages())
+    assert set(pictures.PACKAGE_NOTES) == {*PACKAGES, "firecrest_sandbox"}
 
 
 def test_every_phase_is_drawn(pictures: ModuleType) -> None:
@@ -46,7 +46,7 @@ def test_every_phase_is_drawn(pictures: ModuleType) -> None:
 def test_arrows_point_down_to_what_is_imported(pictures: ModuleType) -> None:
     graph = pictures.imports()
     height = pictures.rows(graph)
-    ours = [(start, end) for start, end in pictures.essential(graph) if {start, end} <= set(ROOMS)]
+    ours = [(start, end) for start, end in pictures.essential(graph) if {start, end} <= set(PACKAGES)]
     assert ("plugin", "session") in ours
     assert [(start, end) for start, end in ours if height[start] <= height[end]] == []
 

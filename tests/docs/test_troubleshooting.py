@@ -78,17 +78,17 @@ def test_every_class_of_errors_is_on_the_page() -> None:
         (
             {"token_command": "date", "client_secret_env": "ALPS"},
             {},
-            "are given in the same place; say with 'auth' or FIRECREST_AUTH which is meant:",
+            "are set in the same place; choose one with 'auth' or FIRECREST_AUTH:",
         ),
         ({"basedir": "scratch"}, {}, "is wrong:"),
         ({"basedir": "scratch"}, {}, "must be an absolute path without '..'"),
         ({"basedir": "/my dir"}, {}, "must not contain quotes, blanks, '$' or backslashes"),
         ({"namespace": "/abs"}, {}, "must consist of letters, digits, '.', '_', '-', '+', '@' and '/'"),
         ({"ca_bundle": "/nonexistent"}, {}, "is not an existing file"),
-        ({"url": "https://me:x@daint"}, {}, "must hold neither user name nor password"),
-        ({"token_command": "a | b"}, {}, f"is run without a shell, to which {GAP} would mean something"),
+        ({"url": "https://me:x@daint"}, {}, "must not contain a user name or a password"),
+        ({"token_command": "a | b"}, {}, f"needs a shell because of {GAP}: write the command as"),
         ({"token_command": "a 'b"}, {}, "can't be split into words:"),
-        ({"token_command": ""}, {}, "names no command"),
+        ({"token_command": ""}, {}, "is empty"),
     ],
 )
 def test_a_message_about_settings_comes_as_the_page_says(

@@ -110,7 +110,7 @@ class ReFrame:
         return self.finish(self.start(checks, *options, **more), timeout)
 
     def _poisoned_path(self) -> Path:
-        """Make a directory of commands that must not be called here; each tells on its caller."""
+        """Make a directory of commands that must not be called on this machine; each records its caller."""
         path = self.directory / "poison"
         if not path.exists():
             path.mkdir()

@@ -18,10 +18,10 @@ ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 
 @dataclass(frozen=True)
 class Job:
-    """A job as anybody sees it.
+    """A job as FirecREST reports it.
 
     Attributes:
-        about: a path that it works on; for transfer jobs, whatever names one.
+        about: a path that it works on; for transfer jobs, a text that contains one.
     """
 
     job_id: str
@@ -32,12 +32,12 @@ class Job:
 
 @dataclass
 class Outside:
-    """The system as anybody sees it, by FirecREST v2.
+    """The system as FirecREST v2 reports it.
 
     Attributes:
-        client: asks the gateway.
+        client: client of the gateway.
         system: the system's name.
-        basedir: below which all runs are.
+        basedir: directory of all runs.
     """
 
     client: Any
@@ -45,14 +45,14 @@ class Outside:
     basedir: str
 
     def states(self) -> dict[str, str]:
-        """The states of all jobs, by id."""
+        """Return the states of all jobs, by id."""
         return {
             job["jobId"]: job["status"]["state"]
             for job in self.client.job_info(self.system, time_window="1h")
         }
 
-    def going_on(self) -> list[Job]:
-        """The jobs that go on."""
+    def active_jobs(self) -> list[Job]:
+        """Return the active jobs."""
         return [
             Job(job["jobId"], job["name"], job["status"]["state"], self._about(job))
             for job in self.client.job_info(self.system, time_window="1h")
@@ -65,16 +65,16 @@ class Outside:
         return str(job["workingDirectory"])
 
     def active(self, *runs: str) -> list[str]:
-        """Name the jobs of runs that go on, and the transfer jobs that work for them."""
+        """Name the active jobs of runs, and their transfer jobs."""
         return [
             f"{job.job_id} {job.name} {job.state}"
-            for job in self.going_on()
+            for job in self.active_jobs()
             if any(run in job.about for run in runs)
         ]
 
     def directory_of(self, run: str) -> str:
-        """Return the working directory of the only job of a run, which goes on."""
-        found = {job.about for job in self.going_on() if run in PurePosixPath(job.about).parts}
+        """Return the working directory of a run's only job, which is active."""
+        found = {job.about for job in self.active_jobs() if run in PurePosixPath(job.about).parts}
         assert len(found) == 1, found
         return found.pop()
 
@@ -108,14 +108,14 @@ class Outside:
 
 
 class OutsideV1(Outside):
-    """The same by FirecREST v1, which tells the scripts of jobs that go on."""
+    """The system as FirecREST v1 reports it, with the scripts of active jobs."""
 
     def states(self) -> dict[str, str]:
         return {row["jobid"]: row["state"] for row in self.client.poll(self.system)}
 
-    def going_on(self) -> list[Job]:
+    def active_jobs(self) -> list[Job]:
         return [
-            # Transfer jobs name in their names what they work on.
+            # The names of transfer jobs contain the paths that they work on.
             Job(row["jobid"], row["name"], row["state"], self._place_of(row))
             for row in self.client.poll_active(self.system)
         ]

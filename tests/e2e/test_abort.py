@@ -1,4 +1,4 @@
-"""Runs that are aborted while the gateway does not do as it is told."""
+"""Aborted runs with a gateway that does not cancel jobs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sleepers(sandbox: Sandbox, directory: Path) -> Iterator[tuple[ReFrame, Popen
 def told_to_cancel(outcome: Outcome) -> set[str]:
     """Return the ids in the command that cancels the jobs that may still be there."""
     [(count, ids)] = re.findall(
-        r"(\d+) jobs may still be there; remove them with: scancel ([\d ]+) \(", outcome.output
+        r"(\d+) jobs may still be queued or running; cancel them with: scancel ([\d ]+) \(", outcome.output
     )
     assert len(ids.split()) == int(count)
     return set(ids.split())

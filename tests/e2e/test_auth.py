@@ -51,7 +51,7 @@ def test_basic_authentication(reframe: ReFrame, gateway: GatewayUnderTest, clien
 
 
 def test_a_token_command(reframe: ReFrame, gateway: GatewayUnderTest, client: None) -> None:
-    # By a relative path: ReFrame is somewhere else by the time that it is run.
+    # A relative path: ReFrame has another working directory when it runs the command.
     (reframe.directory / "get_token.py").write_text(GET_TOKEN)
     command = shlex.join([sys.executable, "get_token.py"])
     run(reframe, gateway, "token_command", FIRECREST_TOKEN_COMMAND=command)

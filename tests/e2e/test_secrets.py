@@ -64,7 +64,7 @@ class Large(Scanned):
 
 @dataclass
 class Watched:
-    """A sandbox that tells which secrets it has given out, and what runs through it leave.
+    """A sandbox that records the secrets that it has issued, and the files of runs.
 
     Attributes:
         given: tokens and signatures.
@@ -129,7 +129,7 @@ class Seen:
 
     Attributes:
         commands: command lines of its processes.
-        open_files: temporary files that others may read, although nobody keeps them out.
+        open_files: temporary files that others can read.
         read: contents of temporary files.
     """
 
@@ -211,7 +211,7 @@ def run_and_look(
     return outcome, seen
 
 
-def check_nothing_is_told(watched: Watched, place: Path, outcome: Outcome, seen: Seen) -> None:
+def check_nothing_is_exposed(watched: Watched, place: Path, outcome: Outcome, seen: Seen) -> None:
     left = files_below(place, watched.sandbox.root)
     commands = {f"a command line: {line!r}": line for line in seen.commands}
     needles = watched.needles()
@@ -233,14 +233,14 @@ def test_a_run_that_goes_well(watched: Watched, tmp_path: Path) -> None:
     assert sum("storage" in shape for shape in watched.sandbox.stats().by_shape) >= 3
     assert len(watched.given) > 5
     assert seen.read, "no archive was seen under way"
-    check_nothing_is_told(watched, tmp_path, outcome, seen)
+    check_nothing_is_exposed(watched, tmp_path, outcome, seen)
 
 
 def test_an_identity_provider_that_refuses(watched: Watched, tmp_path: Path) -> None:
     outcome, seen = run_and_look(watched, tmp_path, FIRECREST_CLIENT_SECRET=WRONG_SECRET)
     assert outcome.code != 0
     assert f"refuses client '{CLIENT}'" in outcome.output
-    check_nothing_is_told(watched, tmp_path, outcome, seen)
+    check_nothing_is_exposed(watched, tmp_path, outcome, seen)
 
 
 TROUBLE = {
@@ -259,7 +259,7 @@ def test_trouble(watched: Watched, tmp_path: Path, what: str) -> None:
     outcome, seen = run_and_look(watched, tmp_path, outage=0.0, **basic)
     assert outcome.code == 1
     assert outcome.cases()["Large"]["result"] == "fail", outcome.output
-    check_nothing_is_told(watched, tmp_path, outcome, seen)
+    check_nothing_is_exposed(watched, tmp_path, outcome, seen)
 
 
 def test_the_scanner_finds_what_it_looks_for(watched: Watched, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def tests_of(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         case["display_name"]: {
             **{key: case[key] for key in _COMPARED},
             "nodes": len(case["job_nodelist"]),
-            "told its end": case["job_completion_time"] is not None,
+            "reported its end": case["job_completion_time"] is not None,
         }
         for run in report.get("runs", [])
         for case in run["testcases"]

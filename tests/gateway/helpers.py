@@ -1,4 +1,4 @@
-"""A gateway that answers from a table, and what the gateway room's tests share."""
+"""A gateway that answers from a table, and other helpers of the tests of `gateway`."""
 
 from __future__ import annotations
 

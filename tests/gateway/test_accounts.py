@@ -33,5 +33,5 @@ def test_a_system_without_accounting_has_none(body: dict[str, object]) -> None:
 
 
 def test_the_error_states_what_was_asked_for() -> None:
-    with pytest.raises(errors.ProtocolError, match="asking for the user's accounts"):
+    with pytest.raises(errors.ProtocolError, match="querying the user's accounts"):
         run(ask(answer(200, {"accounts": 7})))

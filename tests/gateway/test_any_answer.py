@@ -1,4 +1,4 @@
-"""Whatever answers, the gateway room returns a value that makes sense or raises an error of ours."""
+"""For any answer, `gateway` returns a valid value or raises an error of ours."""
 
 from __future__ import annotations
 

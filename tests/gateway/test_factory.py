@@ -76,7 +76,7 @@ class TestOpening:
 
     @pytest.mark.parametrize("given", [answer(200, {"name": "x"}), answer(200, [1]), answer(200, None)])
     def test_an_answer_of_something_else_is_reported(self, given: httpx.Response) -> None:
-        with pytest.raises(errors.ProtocolError, match="not what FirecREST promises; check FIRECREST_URL"):
+        with pytest.raises(errors.ProtocolError, match="does not conform to FirecREST; check FIRECREST_URL"):
             self.opened({SYSTEMS: given}, "connect")
 
     def test_a_gateway_that_could_not_be_opened_can_be_opened_later(self) -> None:

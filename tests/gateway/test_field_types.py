@@ -91,15 +91,15 @@ class TestJobs:
             schemas.parse_jobs({"jobs": [{**JOB, "jobId": "../8"}]})
 
     @pytest.mark.parametrize(
-        ("told", "state"),
+        ("reported", "state"),
         [
             ("CANCELLED by 1001", "CANCELLED"),
             ("CANCELLED+", "CANCELLED"),
             (["RUNNING", "COMPLETING"], "RUNNING,COMPLETING"),
         ],
     )
-    def test_states_are_read_without_decoration(self, told: object, state: str) -> None:
-        assert jobs_of(status={"state": told})[1].state == state
+    def test_states_are_read_without_decoration(self, reported: object, state: str) -> None:
+        assert jobs_of(status={"state": reported})[1].state == state
 
     @pytest.mark.parametrize("state", ["RUN\x1bNING", "RUNNING\nX", "[red]", "\uff32"])
     def test_a_job_in_a_state_that_is_none_is_left_out(self, state: str) -> None:
@@ -147,8 +147,8 @@ class TestOthers:
     def test_a_node_whose_state_is_none_does_not_seem_idle(self) -> None:
         odd = {**NODE, "name": "n2", "state": ["DOWN\x1b"]}
         assert [node.name for node in cluster_schemas.parse_nodes({"nodes": [NODE, odd]})] == ["n1"]
-        told = [{"NodeName": "n1", "State": ["IDLE"]}, {"NodeName": "n2", "State": ["DOWN\x1b"]}]
-        assert [node.name for node in system_schemas.parse_nodes(told)] == ["n1"]
+        reported = [{"NodeName": "n1", "State": ["IDLE"]}, {"NodeName": "n2", "State": ["DOWN\x1b"]}]
+        assert [node.name for node in system_schemas.parse_nodes(reported)] == ["n1"]
 
     @pytest.mark.parametrize("task_id", ["..", ".", "a/../b", "", "a\n", "\x1b"])
     def test_a_task_has_an_id_that_leads_nowhere_else(self, task_id: str) -> None:
@@ -157,9 +157,9 @@ class TestOthers:
 
     @pytest.mark.parametrize("value", ["1e999", "nan", "9" * 5000])
     def test_impossible_limits_are_an_error(self, value: str) -> None:
-        told = {"out": {"u": [{"name": "UTILITIES_MAX_FILE_SIZE", "value": value}]}}
+        reported = {"out": {"u": [{"name": "UTILITIES_MAX_FILE_SIZE", "value": value}]}}
         with pytest.raises((ValueError, ArithmeticError)):
-            system_schemas.parse_parameters(told)
+            system_schemas.parse_parameters(reported)
 
     def test_an_error_is_a_line_of_limited_length(self) -> None:
         text = str(errors.GatewayError("\x1b" * 10**6))

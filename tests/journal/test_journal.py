@@ -128,11 +128,11 @@ def test_two_sessions_of_a_run_have_a_journal_each(tmp_path: Path, journal: Begi
 
 def test_a_journal_that_can_not_be_written_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    told: list[str] = []
-    written = Journal(tmp_path / "file" / "below", "run-1", told.append)
+    reported: list[str] = []
+    written = Journal(tmp_path / "file" / "below", "run-1", reported.append)
     written.write(opened())
     written.close()
-    [line] = told
+    [line] = reported
     assert "can't be written (Not a directory)" in line
     assert "journal_dir" in line
 
@@ -144,8 +144,8 @@ def test_no_directory_means_no_stories(tmp_path: Path) -> None:
 def test_a_full_disk_hides_no_later_line_and_frees_no_lock(
     tmp_path: Path, journal: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
-    written = Journal(tmp_path, "run-1", told.append)
+    reported: list[str] = []
+    written = Journal(tmp_path, "run-1", reported.append)
     written.write(opened())
     write = Journal._write
 
@@ -163,7 +163,7 @@ def test_a_full_disk_hides_no_later_line_and_frees_no_lock(
     written.close()
     assert session_log is not None
     assert [move.phase for move in session_log.moves[1]] == ["submitting"]
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 def test_a_sign_of_life_needs_no_room(tmp_path: Path, journal: Begin) -> None:

@@ -79,10 +79,10 @@ def test_files_come_back_under_their_names_or_not_at_all(parts: list[tuple[str, 
             os.path.relpath(path, local): path.read_bytes() for path in local.rglob("*") if path.is_file()
         }
         assert came.items() <= made.items()
-        # A listing does not tell a backslash of the name from one that it has put there itself.
+        # A listing cannot distinguish a backslash in the name from one that it has added.
         lacking = made.keys() - came.keys()
         assert all("\\" in path for path in lacking), lacking
-        # What did not come is known by a name, if not always by its own, and is told to the user.
+        # Files that were not fetched are reported by a name, though not always by their own.
         if len(made) == len(wanted):
             assert len(wanted.keys() - {f"t/{path}" for path in came}) == len(lacking)
 
@@ -145,8 +145,8 @@ create_placeholder(str(root / "back"), listed[0].path, 100, f"{listed[0].path} s
 assert accepted(f"/s/{listed[0].path}") == "/s/f\u00fcr.txt"
 text = PathMap("/st\udcc3\udca4ge", "/r\udcc3\udcb6").translate("cd /st\u00e4ge/x", "/st\udcc3\udca4ge/x")
 assert text == "cd /r\u00f6/x", ascii(text)
-for told in (f"no {listed[0].path}", "no f\u00fcr.txt", listed[2].path):
-    print(StagingError(told))
+for reported in (f"no {listed[0].path}", "no f\u00fcr.txt", listed[2].path):
+    print(StagingError(reported))
 """
 
 

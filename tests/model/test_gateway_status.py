@@ -50,14 +50,14 @@ def test_a_job_that_is_gone_reports_no_directory(found: httpx.Response) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "known"),
+    ("reported", "known"),
     [
         ("/scratch/me/reframe-firecrest/r/t", "/scratch/me/reframe-firecrest/r/t"),
         ("/scratch/me/reframe-", ""),
     ],
 )
-def test_a_directory_that_was_cut_counts_as_not_told(told: str, known: str) -> None:
-    job = {"jobId": "7", "status": {"state": "PENDING"}, "workingDirectory": told}
+def test_a_directory_that_was_cut_counts_as_not_told(reported: str, known: str) -> None:
+    job = {"jobId": "7", "status": {"state": "PENDING"}, "workingDirectory": reported}
     api = Api({"GET /compute/jobs": answer(200, {"jobs": [job]})})
     [part] = call(api, lambda gateway: gateway.jobs(0.0))
     assert part.working_directory == known
@@ -84,5 +84,5 @@ def test_a_lost_submission_is_found_by_its_directory_which_is_asked_for_where_it
         return await gateway.find("/scratch/t/job.sh", "/scratch/t", "rfm", 0.0)
 
     assert call(api, find, find) == ["6", "8"]
-    # What a job has told once need not be asked for again.
+    # Known values of a job are not queried again.
     assert api.count("GET /compute/jobs/6/metadata") == 1

@@ -106,11 +106,11 @@ class TestSum:
         assert not summarise([part("9_0"), part("9_1", end=None)]).settled
 
     def test_it_is_settled_when_all_of_its_nodes_are_reported(self) -> None:
-        told = replace(part("1"), nodes="nid[1-4]", node_count=4)
-        assert summarise([told]).settled
-        assert not summarise([replace(told, nodes="nid1")]).settled
+        reported = replace(part("1"), nodes="nid[1-4]", node_count=4)
+        assert summarise([reported]).settled
+        assert not summarise([replace(reported, nodes="nid1")]).settled
         # One that was cancelled before it started never had any.
-        assert summarise([replace(told, nodes="")]).settled
+        assert summarise([replace(reported, nodes="")]).settled
 
     def test_one_failed_task_fails_the_array(self) -> None:
         total = summarise([part("9_0"), part("9_1", "FAILED", exit_code=3)])

@@ -75,7 +75,7 @@ def test_a_file_that_is_not_valid_is_refused_in_one_line(
     with pytest.raises(ModulesError) as caught:
         read_snapshots(file)
     message = str(caught.value)
-    assert message.startswith(f"{file} is no valid snapshot of modules: ")
+    assert message.startswith(f"{file} is not a valid snapshot of modules: ")
     assert reason in message
     assert message.endswith("; remove it, and take a new snapshot")
     assert "\n" not in message

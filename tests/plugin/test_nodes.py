@@ -56,7 +56,7 @@ def test_availability_is_decided_as_on_a_login_node(state: str, available: bool)
 def test_nodes_are_picked_by_a_node_set() -> None:
     nodes = [node("IDLE", name=f"nid00{number}") for number in range(1, 5)]
     assert [found.name for found in select(nodes, "nid00[2-3],nid009")] == ["nid002", "nid003"]
-    with pytest.raises(ValueError, match="no node set"):
+    with pytest.raises(ValueError, match="not a node set"):
         select(nodes, "nid[1-")
 
 

@@ -276,7 +276,7 @@ class TestSelection:
 
     def test_a_damaged_snapshot_is_refused(self, site: Path, tmp_path: Path) -> None:
         (tmp_path / "daint.modules.json").write_text("{")
-        with pytest.raises(ConfigError, match="is no valid snapshot of modules"):
+        with pytest.raises(ConfigError, match="is not a valid snapshot of modules"):
             rt.temp_runtime(str(site), "daint")
 
     def test_without_a_modules_system_nothing_is_found_with_a_warning(

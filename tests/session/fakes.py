@@ -429,7 +429,7 @@ class FakeGateway:
         if self.unsure:
             self.unsure -= 1
             return None
-        places = {**self.places, **_told_places(await self.jobs(since))}
+        places = {**self.places, **_known_directories(await self.jobs(since))}
         return [job_id for job_id, place in places.items() if place == directory]
 
     async def job(self, job_id: str) -> list[JobPart]:
@@ -488,7 +488,7 @@ def _write_report(report: Path, directory: Path, packed: Iterable[str], *, begun
 _TYPES = {FileKind.FILE: "f", FileKind.DIRECTORY: "d", FileKind.LINK: "l", FileKind.OTHER: "p"}
 
 
-def _told_places(parts: Iterable[JobPart]) -> dict[str, str]:
+def _known_directories(parts: Iterable[JobPart]) -> dict[str, str]:
     return {part.base_id: part.working_directory for part in parts if part.working_directory}
 
 

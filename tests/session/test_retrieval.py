@@ -52,8 +52,8 @@ def test_a_file_that_can_not_be_read_is_left_and_the_rest_comes(stage: Stage) ->
     with pytest.raises(PermissionError, match="Permission denied"):
         (local / "secret").read_text()
     assert (local / "secret").stat().st_size == 1
-    [told] = [text for text in warnings(stage) if "left on the system" in text]
-    assert "/a/secret: " in told
+    [reported] = [text for text in warnings(stage) if "left on the system" in text]
+    assert "/a/secret: " in reported
 
 
 def test_what_is_known_not_to_be_readable_makes_nothing_be_packed_again(
@@ -79,8 +79,8 @@ def test_a_directory_that_can_not_be_read_is_left_and_the_rest_comes(stage: Stag
     assert (local / "d/closed").is_dir()
     with pytest.raises(PermissionError, match="it can't be listed: permission denied"):
         list((local / "d/closed").iterdir())
-    [told] = [text for text in warnings(stage) if "left on the system" in text]
-    assert "/a/d/closed: " in told
+    [reported] = [text for text in warnings(stage) if "left on the system" in text]
+    assert "/a/d/closed: " in reported
 
 
 def test_what_was_sent_into_a_directory_that_is_closed_now_is_not_read_as_it_was(stage: Stage) -> None:
@@ -121,7 +121,7 @@ def test_output_comes_when_nothing_can_be_listed_and_the_test_fails(stage: Stage
 def test_output_that_can_not_be_read_fails_the_test_and_reports_why(stage: Stage, name: str) -> None:
     stage.gateway.unreadable.add(name)
     handle = run(stage, "a", result="made")
-    assert f"/a/{name} did not come: " in str(handle.state.error)
+    assert f"/a/{name} was not retrieved: " in str(handle.state.error)
     assert "Permission denied" in str(handle.state.error)
 
 
@@ -215,8 +215,8 @@ def test_a_file_that_still_names_the_stage_prefix_is_warned_of_once(stage: Stage
     (directory / "text").write_bytes(b"x" * 100_000 + b" " + here)
     handle = stage.submit("a")
     stage.submitted(handle)
-    [told] = [text for text in warnings(stage) if "untranslated" in text]
-    assert "binary0, binary1, binary2 and 2 more" in told
+    [reported] = [text for text in warnings(stage) if "untranslated" in text]
+    assert "binary0, binary1, binary2 and 2 more" in reported
     assert (stage.remote / "a/text").read_bytes() == b"x" * 100_000 + b" " + bytes(stage.remote / "a")
     assert not list(Path(stage.session._scratch).glob("translated-*"))
 

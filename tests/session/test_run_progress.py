@@ -84,14 +84,14 @@ def test_a_retried_test_is_counted_once(now: list[float]) -> None:
     progress.note_cases([case(0), case(0, "fail"), case(0)])
     job(progress, 0, *TO_SLURM, Phase.RETRIEVING, Phase.DONE)
     job(progress, 0, *TO_SLURM, state="RUNNING")
-    assert progress.now().live_line() == "after 0.0 s: 0 of 1 done; 1 running"
+    assert progress.now().live_line() == "after 0 s: 0 of 1 done; 1 running"
 
 
 def test_a_hostile_reason_stays_in_its_line(now: list[float]) -> None:
     progress = RunProgress()
     progress.note_cases([case(0)])
     job(progress, 0, *TO_SLURM, state="PENDING", reason="a\x1b[2Jb\nc")
-    assert "(a\\x1b[2Jb\\nc, oldest 0.0 s)" in progress.now().live_line()
+    assert "(a\\x1b[2Jb\\nc, oldest 0 s)" in progress.now().live_line()
 
 
 def test_an_outage_is_shown_before_states_that_are_older(now: list[float]) -> None:

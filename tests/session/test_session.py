@@ -53,9 +53,9 @@ def test_a_job_goes_there_runs_and_comes_back(stage: Stage) -> None:
     assert (state.nodes, state.completed) == ("nid[001-002]", END)
     assert (stage.local / "a/result.txt").read_text() == "made"
     assert (stage.local / "a/job.out").read_text() == "out"
-    told = " ".join(text for _level, text in stage.said())
-    assert "sent 2 files of 1 stage directory" in told
-    assert "fetched 3 files of 1 job," in told
+    reported = " ".join(text for _level, text in stage.said())
+    assert "sent 2 files of 1 stage directory" in reported
+    assert "fetched 3 files of 1 job," in reported
     # The local script stays as ReFrame wrote it: it was translated in the archive only.
     assert str(stage.local) in (stage.local / "a/job.sh").read_text()
 

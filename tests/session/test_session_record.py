@@ -42,17 +42,17 @@ def test_the_journal_has_every_phase_of_a_job_and_the_end(stage: Stage) -> None:
     eventually(job.ended.is_set)
     assert session_log(stage).closed is None
     stage.close()
-    told = session_log(stage)
-    assert told.opened.root == str(stage.remote)
-    phases = list(dict.fromkeys(move.phase for move in told.moves[job.number]))
+    recorded = session_log(stage)
+    assert recorded.opened.root == str(stage.remote)
+    phases = list(dict.fromkeys(move.phase for move in recorded.moves[job.number]))
     assert phases == ["queued", "staging", "submitting", "submitted", "retrieving", "done"]
-    assert told.jobs[job.number].job_id == job_id
-    assert told.jobs[job.number].nodes == "nid[001-002]"
-    assert [batch.way for batch in told.transfers] == ["sent", "fetched"]
-    assert told.traffic is not None
-    assert told.traffic.requests > 5
-    assert told.closed is not None
-    assert told.closed.left == ()
+    assert recorded.jobs[job.number].job_id == job_id
+    assert recorded.jobs[job.number].nodes == "nid[001-002]"
+    assert [batch.way for batch in recorded.transfers] == ["sent", "fetched"]
+    assert recorded.traffic is not None
+    assert recorded.traffic.requests > 5
+    assert recorded.closed is not None
+    assert recorded.closed.left == ()
 
 
 def test_the_journal_has_reframes_tests_with_their_last_states(stage: Stage) -> None:
@@ -72,10 +72,10 @@ def test_the_journal_names_the_jobs_that_may_still_be_there(stage: Stage) -> Non
     [job_id] = stage.submitted(job)
     stage.gateway.failures["cancel"] = [TransientError("away")]
     stage.close()
-    told = session_log(stage)
-    assert told.closed is not None
-    assert told.closed.left == (job_id,)
-    assert told.jobs[job.number].phase == "cancelled"
+    recorded = session_log(stage)
+    assert recorded.closed is not None
+    assert recorded.closed.left == (job_id,)
+    assert recorded.jobs[job.number].phase == "cancelled"
 
 
 def test_the_journal_reports_why_a_job_waits(stage: Stage) -> None:
@@ -132,11 +132,11 @@ def test_the_journal_proves_whether_anything_was_created(
     job = stage.submit("a")
     eventually(lambda: job.ended.is_set() or job.state.job_id)
     stage.close()
-    told = session_log(stage)
-    assert told.opened.tells_creation
-    assert told.prepared is not None
-    assert told.prepared.outcome == outcome
-    assert created_nothing(told) is (outcome == "refused")
+    recorded = session_log(stage)
+    assert recorded.opened.tells_creation
+    assert recorded.prepared is not None
+    assert recorded.prepared.outcome == outcome
+    assert created_nothing(recorded) is (outcome == "refused")
 
 
 def test_the_journal_names_its_owner(stage: Stage) -> None:
@@ -157,9 +157,9 @@ def test_jobs_that_there_is_no_time_to_cancel_are_named(stage: Stage) -> None:
     reactor().call(answered.set)
     [warning] = [text for _, text in stage.said() if "scancel" in text]
     assert f"scancel {' '.join(sorted(ids))} (there was no time" in warning
-    told = session_log(stage)
-    assert told.closed is not None
-    assert told.closed.left == tuple(sorted(ids))
+    recorded = session_log(stage)
+    assert recorded.closed is not None
+    assert recorded.closed.left == tuple(sorted(ids))
 
 
 def test_a_summary_ends_the_session(stage: Stage) -> None:
@@ -228,17 +228,17 @@ def test_sizes_are_written_for_people(size: float, text: str) -> None:
 
 def test_a_long_transfer_reports_its_progress(monkeypatch: pytest.MonkeyPatch, logs: LogQueue) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 0.01)
-    told: list[str] = []
+    recorded: list[str] = []
 
     async def transfer() -> None:
         async with reported("sending 2.0 MB") as note:
             note(500_000, 2_000_000)
-            while not told:
-                told.extend(text for _level, text in logs.take())
+            while not recorded:
+                recorded.extend(text for _level, text in logs.take())
                 await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(transfer(), 10))
-    assert told[0].startswith("sending 2.0 MB: 500.0 kB of 2.0 MB after ")
+    assert recorded[0].startswith("sending 2.0 MB: 500.0 kB of 2.0 MB after ")
 
 
 def test_a_quick_transfer_reports_nothing(logs: LogQueue) -> None:

@@ -16,7 +16,7 @@ from reframe_firecrest.session.single_queries import BATCH_WITHOUT_LISTS
 from tests.session.conftest import Stage, eventually
 
 TEN = JobShape(frozenset(range(10)))
-REFUSED = errors.UncertainError("asking for a job failed: Internal Server Error", status=500)
+REFUSED = errors.UncertainError("querying a job failed: Internal Server Error", status=500)
 
 
 def submit(stage: Stage, name: str, shape: JobShape = TEN) -> tuple[JobHandle, str, JobPart]:
@@ -140,7 +140,7 @@ class TestOneJobsTrouble:
         broken, other = stage.submit("a"), stage.submit("b")
         bad, good = stage.submitted(broken, other)
         stage.gateway.hidden.add(bad)
-        stage.gateway.trouble[bad] = errors.ProtocolError("the answer is not what FirecREST v2 promises")
+        stage.gateway.trouble[bad] = errors.ProtocolError("the answer does not conform to FirecREST v2")
         asked = stage.gateway.calls["job"]
         eventually(lambda: stage.gateway.calls["job"] > asked + 1)
         stage.gateway.finish(good)

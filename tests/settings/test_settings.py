@@ -121,7 +121,7 @@ def test_a_missing_secret_names_every_way_to_give_it() -> None:
     [
         ("url", "daint", "valid URL"),
         ("url", "ftp://daint", "http"),
-        ("token_url", f"https://me:{SECRET}@auth.example.org", "neither user name nor password"),
+        ("token_url", f"https://me:{SECRET}@auth.example.org", "must not contain a user name or a password"),
         ("basedir", "scratch", "absolute path"),
         ("basedir", "/scratch/../etc", "absolute path"),
         ("basedir", "/scratch/it's", "quotes"),
@@ -150,7 +150,9 @@ def test_a_wrong_value_from_the_environment_names_the_variable() -> None:
 def test_a_file_that_holds_no_certificates_is_one_line(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text("not a certificate")
-    assert "holds no certificates" in line_of(environment={**ENVIRONMENT, "FIRECREST_CA_BUNDLE": str(bundle)})
+    assert "contains no readable certificates" in line_of(
+        environment={**ENVIRONMENT, "FIRECREST_CA_BUNDLE": str(bundle)}
+    )
 
 
 def test_certificates_that_can_be_read_are_taken(tmp_path: Path) -> None:

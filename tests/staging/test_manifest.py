@@ -103,7 +103,7 @@ def test_links_that_multiply_without_end_are_one_clear_error(
         (tmp_path / str(level)).mkdir()
         for number in range(10):
             (tmp_path / str(level) / f"link{number}").symlink_to(f"../{level + 1}")
-    with pytest.raises(StagingError, match="has more than 5000 entries with those behind links"):
+    with pytest.raises(StagingError, match="has more than 5000 entries, including those behind links"):
         scan(str(tmp_path))
 
 

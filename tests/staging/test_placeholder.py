@@ -1,4 +1,4 @@
-"""A stand-in exists, but nobody reads it unawares."""
+"""A placeholder exists, but is never read by accident."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ REASON = "it has 99 bytes, and 'max_file_size' is 10"
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> Path:
+def placeholder_file(tmp_path: Path) -> Path:
     create_placeholder(str(tmp_path), "deep/image", 99, REASON)
     return tmp_path / "deep/image"
 
 
-def test_it_answers_questions_about_existence_and_size(stand_in: Path) -> None:
-    assert stand_in.is_file()
-    assert stand_in.stat().st_size == 99
+def test_it_answers_questions_about_existence_and_size(placeholder_file: Path) -> None:
+    assert placeholder_file.is_file()
+    assert placeholder_file.stat().st_size == 99
 
 
-def test_reading_it_fails_and_reports_why(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(stand_in.parent)
+def test_reading_it_fails_and_reports_why(placeholder_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(placeholder_file.parent)
     for opening in (
-        stand_in.read_bytes,
-        lambda: os.open(stand_in, os.O_RDONLY),
-        lambda: stand_in.open("r+"),
-        lambda: shutil.copy(stand_in, stand_in.parent / "copy"),
+        placeholder_file.read_bytes,
+        lambda: os.open(placeholder_file, os.O_RDONLY),
+        lambda: placeholder_file.open("r+"),
+        lambda: shutil.copy(placeholder_file, placeholder_file.parent / "copy"),
         lambda: Path("image").read_text(),
-        lambda: open(os.fsencode(stand_in), "rb"),  # noqa: PTH123, SIM115 - a path of bytes
+        lambda: open(os.fsencode(placeholder_file), "rb"),  # noqa: PTH123, SIM115 - a path of bytes
     ):
         with pytest.raises(PermissionError, match="left on the system: it has 99 bytes"):
             opening()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads whatever it wants")
-def test_other_programs_can_not_read_it_either(stand_in: Path) -> None:
-    assert subprocess.run(["cat", str(stand_in)], capture_output=True, check=False).returncode
+def test_other_programs_can_not_read_it_either(placeholder_file: Path) -> None:
+    assert subprocess.run(["cat", str(placeholder_file)], capture_output=True, check=False).returncode
 
 
 def test_it_stands_in_for_what_was_sent_too(tmp_path: Path) -> None:
@@ -54,16 +54,16 @@ def test_it_stands_in_for_what_was_sent_too(tmp_path: Path) -> None:
         (tmp_path / "state").read_text()
 
 
-def test_the_real_file_can_be_read_again(stand_in: Path) -> None:
-    stand_in.unlink()
-    stand_in.write_text("real")
-    forget(stand_in)
-    assert stand_in.read_text() == "real"
+def test_the_real_file_can_be_read_again(placeholder_file: Path) -> None:
+    placeholder_file.unlink()
+    placeholder_file.write_text("real")
+    forget(placeholder_file)
+    assert placeholder_file.read_text() == "real"
 
 
-def test_writing_is_not_hindered(stand_in: Path) -> None:
-    stand_in.chmod(0o600)
-    with stand_in.open("w") as file:
+def test_writing_is_not_hindered(placeholder_file: Path) -> None:
+    placeholder_file.chmod(0o600)
+    with placeholder_file.open("w") as file:
         file.write("new")
 
 

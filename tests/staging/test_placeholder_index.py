@@ -104,7 +104,7 @@ def test_an_index_goes_with_a_copied_directory(stage: Path, tmp_path: Path) -> N
     own = tmp_path / "own"
     own.mkdir()
     (own / "copy").mkdir()
-    # As a copy that keeps times but not permissions; as root, whoever makes it.
+    # Like a copy that keeps times but not permissions, also if root makes it.
     (own / "copy/tiny").write_bytes(b"\0\0\0")
     os.utime(own / "copy/tiny", ns=(0, (stage / "tiny").stat().st_mtime_ns))
     shutil.copyfile(stage / INDEX, own / "copy" / INDEX)

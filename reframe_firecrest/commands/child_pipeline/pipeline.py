@@ -94,7 +94,7 @@ def child_pipeline(generated: object, template: JobTemplate, project: PurePosixP
 
 def _tests(generated: object) -> dict[str, Job]:
     if not isinstance(generated, Mapping) or "stages" not in generated:
-        raise PipelineError("this is no pipeline of ReFrame; name the file of --ci-generate")
+        raise PipelineError("this is not a pipeline of ReFrame; name the file of --ci-generate")
     return {name: job for name, job in generated.items() if isinstance(job, Mapping) and "script" in job}
 
 

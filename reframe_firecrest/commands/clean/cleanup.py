@@ -10,6 +10,7 @@ from reframe_firecrest.commands.clean.residue import RemoteResidue
 from reframe_firecrest.commands.clean.system_cleaner import SystemCleaner
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.errors import TransientError
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.session.registry import connect
 from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import run_on_loop
@@ -26,7 +27,7 @@ def clean_up(residues: Sequence[RemoteResidue], *, dry_run: bool, connect: Conne
         dry_run: change nothing; only note the jobs and directories.
         connect: makes the connection to a gateway.
     """
-    message = f"cleaning up did not finish within {TIMEOUT:.0f} s"
+    message = f"cleaning up did not finish within {format_duration(TIMEOUT)}"
     try:
         run_on_loop(_clean_up(residues, connect, dry_run=dry_run), TIMEOUT, message)
     except TransientError as error:

@@ -24,6 +24,7 @@ from reframe_firecrest.model.remote_file import FileKind, RemoteFile
 from reframe_firecrest.model.run_names import NAME, start_time_of
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
 from reframe_firecrest.settings import Settings
@@ -115,7 +116,7 @@ def list_remote_runs(settings: Settings, connect: Connect) -> list[RemoteRun]:
         return [RemoteRun(name, tuple(jobs.get(name, ())), now) for name in sorted(names | jobs.keys())]
 
     return run_on_loop(
-        ask(), TIMEOUT, f"could not list the runs on {settings.system!r} within {TIMEOUT:.0f} s"
+        ask(), TIMEOUT, f"could not list the runs on {settings.system!r} within {format_duration(TIMEOUT)}"
     )
 
 

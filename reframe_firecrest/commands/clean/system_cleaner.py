@@ -18,6 +18,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.session.remote_removal import remove_tree
 from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import standalone_gateway
@@ -123,7 +124,9 @@ class SystemCleaner:
             return
         try:
             for residue, job_id in await self._cancel_until_ended(residues):
-                residue.left[job_id] = f"it was cancelled, but has not ended within {END_TIMEOUT:.0f} s"
+                residue.left[job_id] = (
+                    f"it was cancelled, but has not ended within {format_duration(END_TIMEOUT)}"
+                )
         except errors.GatewayError as error:
             await self._cancel(
                 (residue, job_id) for residue in residues for job_id in residue.known - residue.cancelled

@@ -13,6 +13,7 @@ from reframe_firecrest.commands.detect.script import OUTPUTS, SCRIPT
 from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model.job import JobHandle, JobSpec, JobState, Phase
 from reframe_firecrest.model.slurm_states import PENDING
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.session.log_queue import LOGS
 from reframe_firecrest.session.registry import get_session
 from reframe_firecrest.session.session import Session
@@ -132,7 +133,7 @@ def _wait(
                     each.session.cancel([each.handle])
                     # It may have ended just now.
                     if each.handle.state.phase is Phase.CANCELLED:
-                        each.late = f"it did not start within {timeout:g} s: {_describe(state)}"
+                        each.late = f"it did not start within {format_duration(timeout)}: {_describe(state)}"
         waiting[0].handle.ended.wait(STEP)
 
 

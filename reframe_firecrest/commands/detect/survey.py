@@ -11,6 +11,7 @@ from reframe_firecrest.commands.detect.groups import NodeGroup, node_groups, ref
 from reframe_firecrest.commands.targets import Target
 from reframe_firecrest.model.errors import DetectionError
 from reframe_firecrest.model.system import AccountInfo, Cluster, ReservationInfo, SystemInfo
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.session.registry import connect
 from reframe_firecrest.session.session import Connect
 from reframe_firecrest.session.standalone import run_on_loop, standalone_gateway
@@ -78,7 +79,7 @@ def survey_system(settings: Settings, connect: Connect = connect) -> Survey:
             cluster, accounts = await asyncio.gather(gateway.cluster(), gateway.accounts())
         return make_survey(system, cluster, accounts, settings.account)
 
-    message = f"the gateway did not describe {settings.system!r} within {TIMEOUT:.0f} s"
+    message = f"the gateway did not describe {settings.system!r} within {format_duration(TIMEOUT)}"
     return run_on_loop(ask(), TIMEOUT, message)
 
 

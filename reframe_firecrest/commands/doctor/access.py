@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reframe_firecrest.commands.doctor.context import CheckContext
 from reframe_firecrest.commands.doctor.findings import Finding, green, yellow
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.settings.credentials import ClientSecret
 
 BRIEF = 60.0
@@ -33,10 +34,11 @@ async def check_token(context: CheckContext) -> Finding:
         return green("not needed: authentication by an API key")
     if lifetime < BRIEF:
         return yellow(
-            f"tokens are valid for only {lifetime:.0f} s; FirecREST refuses tokens with less than 30 s left",
+            f"tokens are valid for only {format_duration(lifetime)}; FirecREST refuses tokens with less "
+            "than 30 s left",
             "ask the operators of the identity provider for a lifetime of 5 min",
         )
-    return green(f"valid for {lifetime:.0f} s")
+    return green(f"valid for {format_duration(lifetime)}")
 
 
 async def check_gateway(context: CheckContext) -> Finding:

@@ -16,6 +16,7 @@ from reframe_firecrest.commands.doctor.modules import check_modules
 from reframe_firecrest.commands.doctor.system import check_account, check_limits, check_services, check_system
 from reframe_firecrest.commands.doctor.timing import check_clock, check_latency
 from reframe_firecrest.model.errors import FirecrestError
+from reframe_firecrest.model.units import format_duration
 
 LIMIT = 120.0
 """Seconds for one check, in addition to the time to wait for a job."""
@@ -39,7 +40,7 @@ class Check:
 
 
 CHECKS = (
-    Check("settings", check_settings, (), "see the list of settings in the README"),
+    Check("settings", check_settings, (), "correct it there"),
     Check(
         "token",
         check_token,
@@ -127,7 +128,9 @@ async def run_checks(
         try:
             findings[check.name] = await asyncio.wait_for(check.run(context), limit)
         except asyncio.TimeoutError:
-            findings[check.name] = red(f"the check did not finish within {limit:.0f} s", check.remedy)
+            findings[check.name] = red(
+                f"the check did not finish within {format_duration(limit)}", check.remedy
+            )
         except FirecrestError as error:
             findings[check.name] = of_error(error, check.remedy)
     return list(findings.items())

@@ -14,7 +14,7 @@ from reframe_firecrest.commands.doctor.workspace import workspace
 from reframe_firecrest.model.capabilities import TransferMethod
 from reframe_firecrest.model.errors import RejectedError
 from reframe_firecrest.model.limitations import missing_storage
-from reframe_firecrest.model.units import format_size
+from reframe_firecrest.model.units import format_duration, format_size
 
 FILE = "file"
 SMALL = 4096
@@ -87,7 +87,7 @@ async def check_transfer(context: CheckContext) -> Finding:
                 )
         except asyncio.TimeoutError:
             return yellow(
-                f"{format_size(size)} were not transferred within {context.timeout:.0f} s",
+                f"{format_size(size)} were not transferred within {format_duration(context.timeout)}",
                 "allow transfer jobs more time in the queue with --timeout",
             )
         if await asyncio.to_thread(_digest, sent) != await asyncio.to_thread(_digest, received):

@@ -8,7 +8,8 @@ from enum import Enum
 
 from reframe_firecrest.model.errors import FirecrestError
 
-_REMEDY = re.compile(r"(?P<what>.*); (?P<remedy>(?:check|set|export|choose|define) .*)")
+_VERBS = "add|allow|ask|cancel|check|choose|correct|define|export|free|keep|raise|remove|run|set|use"
+_REMEDY = re.compile(rf"(?P<what>.*); (?P<remedy>(?:(?:{_VERBS}) |did you mean ).*)")
 """Errors of this package end with what to do, if the user can do something."""
 
 

@@ -15,6 +15,7 @@ from reframe_firecrest.commands.doctor.workspace import workspace
 from reframe_firecrest.model.directives import directive, names_account
 from reframe_firecrest.model.errors import GatewayError, NotFoundError
 from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.units import format_duration
 
 SCRIPT, OUTPUT = "doctor.sh", "doctor.out"
 TEXT = "reframe-firecrest"
@@ -68,7 +69,7 @@ async def check_job(context: CheckContext, options: Sequence[str]) -> Finding:
                 )
             if (await asyncio.to_thread(output.read_bytes)).strip() != TEXT.encode():
                 return red(f"the output of job {job_id} is not what its script prints", "ask the site")
-    return green(f"job {job_id} ran on {part.nodes}; {took:.1f} s from submission to end")
+    return green(f"job {job_id} ran on {part.nodes}; {format_duration(took)} from submission to end")
 
 
 async def _late(context: CheckContext, job_id: str) -> Finding:
@@ -76,7 +77,7 @@ async def _late(context: CheckContext, job_id: str) -> Finding:
     await context.gateway.cancel(job_id)
     state = _describe(parts[0]) if parts else "not known to Slurm"
     return yellow(
-        f"after {context.timeout:.0f} s, job {job_id} was {state}; it was cancelled",
+        f"after {format_duration(context.timeout)}, job {job_id} was {state}; it was cancelled",
         "allow more time in the queue with --timeout, or check whether nodes are idle",
     )
 

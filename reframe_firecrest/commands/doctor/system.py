@@ -9,8 +9,9 @@ from reframe_firecrest.commands.doctor.findings import Finding, green, red, yell
 from reframe_firecrest.model.capabilities import Capabilities, TransferMethod
 from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
 from reframe_firecrest.model.limitations import missing_account, scripts_without_directives
+from reframe_firecrest.model.suggestion import did_you_mean
 from reframe_firecrest.model.system import AccountInfo
-from reframe_firecrest.model.units import format_size
+from reframe_firecrest.model.units import format_duration, format_size
 from reframe_firecrest.session.large_inputs import largest_in_parts
 
 STALE = 3
@@ -44,14 +45,17 @@ async def check_services(context: CheckContext) -> Finding:
         reasons = "; ".join(
             f"{_name(service)}: {service.message or 'no reason given'}" for service in unhealthy
         )
-        wait = f"; it is checked every {health.interval:.0f} s" if health.interval else ""
+        wait = (
+            f"; the interval of its checks is {format_duration(health.interval)}" if health.interval else ""
+        )
         if any(_is_needed(service, context.settings.basedir) for service in unhealthy):
             return red(f"unhealthy by the gateway's health check: {reasons}", f"tell the site, or wait{wait}")
         return yellow(f"unhealthy by the gateway's health check: {reasons}", f"tell the site{wait}")
     age = _age(health, context.statuses[-1])
     if health.interval and age is not None and age > STALE * health.interval:
         return yellow(
-            f"the gateway's last health check was {age:.0f} s ago; its interval is {health.interval:.0f} s",
+            f"the gateway's last health check was {format_duration(age)} ago; its interval is "
+            f"{format_duration(health.interval)}",
             "tell the site that its health checks do not run",
         )
     if not health.services:
@@ -90,10 +94,13 @@ async def check_account(context: CheckContext) -> Finding:
         return green("the system reports no accounts")
     yours = ", ".join(account.name for account in accounts)
     chosen = context.accounts
-    known = {None, *(account.name for account in accounts)}
-    wrong = next((name for name in chosen if name not in known), None)
+    known = {account.name for account in accounts}
+    wrong = next((name for name in chosen if name is not None and name not in known), None)
     if wrong is not None:
-        return red(f"account {wrong!r} is not yours; yours: {yours}", f"set {chosen[wrong]} to one of them")
+        similar = did_you_mean(wrong, known)
+        return red(
+            f"account {wrong!r} is not yours; yours: {yours}{similar}", f"set {chosen[wrong]} to one of them"
+        )
     if None in chosen:
         return _default_account(accounts, yours)
     return green(", ".join(f"{name!r}, from {place}" for name, place in chosen.items()))

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from reframe_firecrest.commands.doctor.context import DiagnosisTarget
 from reframe_firecrest.commands.doctor.imports import require_import
-from reframe_firecrest.commands.targets import Target, targets_of_file
-from reframe_firecrest.model.errors import DetectionError
+from reframe_firecrest.commands.targets import Target, targets_of_file, unknown_system
 from reframe_firecrest.settings import resolve_settings
 from reframe_firecrest.settings.model import PER_JOB
 
@@ -35,10 +34,7 @@ def diagnosis_targets(
     require_import(file)
     chosen = [target for target in targets if system in (None, target.system, target.name)]
     if not chosen:
-        known = ", ".join(target.name for target in targets)
-        raise DetectionError(
-            f"the configuration {file} has no {system!r} that uses FirecREST; check --system; it has: {known}"
-        )
+        raise unknown_system(file, str(system), [target.name for target in targets])
     return _group(chosen, file)
 
 

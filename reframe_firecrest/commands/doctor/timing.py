@@ -6,6 +6,7 @@ from statistics import median
 
 from reframe_firecrest.commands.doctor.context import CheckContext
 from reframe_firecrest.commands.doctor.findings import Finding, green, red, skipped, yellow
+from reframe_firecrest.model.units import format_duration
 
 SAMPLES = 10
 SLOW = 0.4
@@ -52,7 +53,10 @@ async def check_clock(context: CheckContext) -> Finding:
     skew = (earliest + latest) / 2
     if abs(skew) <= DELAYED:
         return green("agrees with the gateway's clock within 2 s")
-    detail = f"this machine's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the gateway's"
+    detail = (
+        f"this machine's clock is {format_duration(round(abs(skew)))} {'behind' if skew > 0 else 'ahead of'} "
+        "the gateway's"
+    )
     remedy = "set this machine's clock (NTP), or tell the site if the gateway's clock is wrong"
     if abs(skew) > FAR_OFF:
         return red(f"{detail}; jobs may not be found", remedy)

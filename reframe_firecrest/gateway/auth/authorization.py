@@ -79,7 +79,7 @@ def authorization(credentials: Credentials, client: httpx.AsyncClient) -> Author
 class FixedKey(Authorization):
     """An API key, which never expires."""
 
-    remedy = "check the API key (FIRECREST_API_KEY) and what it may do there"
+    remedy = "check the API key (FIRECREST_API_KEY) and its permissions"
 
     def __init__(self, credentials: ApiKey) -> None:
         self._credentials = credentials

@@ -12,6 +12,7 @@ from reframe_firecrest.gateway.auth.tokens import Grant, parse_token_response
 from reframe_firecrest.gateway.http import error_translation, operations
 from reframe_firecrest.gateway.http.limits import TooMuchError
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.settings.credentials import ClientSecret
 
 
@@ -32,7 +33,7 @@ class IdentityProvider:
         client: sends the requests.
     """
 
-    remedy = "check FIRECREST_CLIENT_ID and what this client may do there"
+    remedy = "check FIRECREST_CLIENT_ID and the client's permissions"
 
     def __init__(self, credentials: ClientSecret, client: httpx.AsyncClient) -> None:
         self._credentials = credentials
@@ -55,7 +56,9 @@ class IdentityProvider:
             credentials = self._credentials
             raise errors.AuthError(
                 f"{self._name} refuses client {credentials.client_id!r} (HTTP {status}); check "
-                f"FIRECREST_CLIENT_ID and FIRECREST_CLIENT_SECRET, and whether it takes {credentials.auth}"
+                "FIRECREST_CLIENT_ID, the secret (FIRECREST_CLIENT_SECRET or "
+                "FIRECREST_CLIENT_SECRET_FILE), and "
+                f"whether the provider accepts {credentials.auth}"
             )
         if status in (408, 424, 425, 429) or status >= 500:
             raise errors.TransientError(
@@ -95,7 +98,7 @@ class IdentityProvider:
         # A request for a token has no side effect, so a retry is always safe.
         except (asyncio.TimeoutError, httpx.ReadTimeout):
             raise errors.TransientError(
-                f"{self._name} gives no token: no answer within {timeout:.0f} s"
+                f"{self._name} gives no token: no answer within {format_duration(timeout)}"
             ) from None
         except httpx.HTTPError as error:
             reason = error_translation.unreachable(error, "AUTH_TOKEN_URL")

@@ -12,6 +12,7 @@ import math
 import time
 
 from reframe_firecrest.model.errors import GatewayError
+from reframe_firecrest.model.units import format_duration
 
 QUIET = 60.0
 """Seconds without a refusal after which the next one starts a new period."""
@@ -36,7 +37,9 @@ class Refusals:
     def accepted(self) -> None:
         """Note that the credential was accepted."""
         if self._since is not None:
-            _LOGGER.debug("the credential is accepted again, after %.0f s", time.monotonic() - self._since)
+            _LOGGER.debug(
+                "the credential is accepted again, after %s", format_duration(time.monotonic() - self._since)
+            )
         self._accepted, self._since = True, None
 
     def may_retry(self, error: GatewayError, since: float, pause: float, *, good: bool = False) -> bool:
@@ -60,8 +63,8 @@ class Refusals:
         if now - self._warned > self._timeout:
             self._warned = now
             _LOGGER.warning(
-                "a credential that was accepted before is refused; retrying for up to %.0f s: %s",
-                self._timeout,
+                "a credential that was accepted before is refused; retrying for up to %s: %s",
+                format_duration(self._timeout),
                 error,
             )
         return True

@@ -14,6 +14,7 @@ from pathlib import Path
 from reframe_firecrest.gateway.auth.tokens import Grant, parse_command_output
 from reframe_firecrest.gateway.http import operations
 from reframe_firecrest.model import errors, local_paths
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.settings.credentials import TokenCommand
 
 MAX_OUTPUT = 65536
@@ -34,7 +35,7 @@ class CommandSource:
     It runs without a shell and without a terminal, in the directory in which ReFrame was started.
     """
 
-    remedy = "check what 'token_command' prints and what its owner may do there"
+    remedy = "check what 'token_command' prints, and its owner's permissions"
 
     def __init__(self, credentials: TokenCommand) -> None:
         self._words = credentials.token_command
@@ -59,7 +60,8 @@ class CommandSource:
         except asyncio.TimeoutError:
             await _end(process)
             raise errors.TransientError(
-                f"{self._name} gives no token: it has not ended within {timeout:.0f} s"
+                f"{self._name} gives no token: it has not ended within {format_duration(timeout)}; "
+                "check that it asks for no input"
             ) from None
         except asyncio.CancelledError:
             await _end(process)
@@ -74,8 +76,8 @@ class CommandSource:
             # The output is not shown, since it may contain a token.
             kind = errors.TransientError if self._has_given else errors.ProtocolError
             raise kind(
-                f"{self._name} prints no token; it has to print a token and nothing else, "
-                "or a JSON object with access_token"
+                f"{self._name} prints no token; check that it prints a token and "
+                "nothing else, or a JSON object with access_token"
             ) from None
         self._has_given = True
         return grant

@@ -204,7 +204,7 @@ def _is_gzipped(response: httpx.Response) -> bool:
     if encoding == "identity" or response.request.headers.get("Accept-Encoding") == "identity":
         return False
     if encoding not in ("gzip", "x-gzip"):
-        raise httpx.DecodingError("an encoding that was not asked for", request=response.request)
+        raise httpx.DecodingError("an encoding that was not requested", request=response.request)
     return True
 
 

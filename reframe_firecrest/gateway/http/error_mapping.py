@@ -43,7 +43,7 @@ class ErrorMapping:
     @property
     def broken(self) -> str:
         """The message for an answer that does not conform to the API."""
-        return f"the answer is not what {self.api} promises; check FIRECREST_URL"
+        return f"the answer does not conform to {self.api}; check FIRECREST_URL"
 
 
 def texts_in(response: httpx.Response, keys: Sequence[str], lists: Sequence[str] = ()) -> list[str]:

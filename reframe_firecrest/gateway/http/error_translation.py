@@ -90,10 +90,11 @@ def unreachable(error: httpx.HTTPError, setting: str | None) -> str:
     host = _host(error)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return (
-            f"the certificate of {host} is not trusted; set FIRECREST_CA_BUNDLE to a file that vouches for it"
+            f"the certificate of {host} is not trusted; set FIRECREST_CA_BUNDLE to a file with the "
+            "site's CA certificates"
         )
-    check = setting or "with the site whether it can be"
-    return f"{host} can't be reached from here ({type(error).__name__}); check {check} and the network"
+    check = f"{setting} and the network" if setting else "the network, or ask the site"
+    return f"{host} can't be reached from here ({type(error).__name__}); check {check}"
 
 
 def translate_storage_error(

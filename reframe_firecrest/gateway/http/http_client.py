@@ -133,7 +133,7 @@ def _head_limited(request: httpx.Request, limits: Limits) -> Iterator[None]:
             request.stream = Sent(request.stream, Pace(current(limits).rate), scope)
         yield
     if scope.cancelled_caught:
-        raise StalledError("no answer, or only the beginning of one", request=request)
+        raise StalledError("no answer, or an incomplete one", request=request)
 
 
 async def _read(response: httpx.Response) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import anyio
 import httpx
 
+from reframe_firecrest.model.units import format_duration
 from reframe_firecrest.settings import Settings
 
 RESPONSE_SIZE = 64 * 10**6
@@ -118,7 +119,7 @@ def deadline(seconds: float) -> Iterator[None]:
         with anyio.fail_after(seconds):
             yield
     except TimeoutError:
-        raise StalledError(f"no answer within {seconds:.0f} s") from None
+        raise StalledError(f"no answer within {format_duration(seconds)}") from None
 
 
 class Pace:
@@ -155,7 +156,9 @@ class Pace:
 
     def stalled(self) -> StalledError:
         """Return the error for a window that is over."""
-        return StalledError(f"{self._moved} bytes in {WINDOW:.0f} s, less than 'min_transfer_rate'")
+        return StalledError(
+            f"{self._moved} bytes in {format_duration(WINDOW)}, less than 'min_transfer_rate'"
+        )
 
 
 class Advance:

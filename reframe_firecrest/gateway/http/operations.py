@@ -27,14 +27,14 @@ class Operation:
 
 
 # A short timeout, so that users of a gateway that never answers get an error within 15 s.
-CONNECT = Operation("asking for the system", timeout=10.0)
+CONNECT = Operation("querying the system", timeout=10.0)
 REACH_STORAGE = Operation("reaching the S3 storage", timeout=10.0)
-STATUS = Operation("asking for nodes")
-USER = Operation("asking for the user's accounts")
+STATUS = Operation("querying nodes")
+USER = Operation("querying the user's accounts")
 MKDIR = Operation("creating a directory")
 CHMOD = Operation("changing permissions")
 LIST_FILES = Operation("listing files")
-STAT = Operation("looking at a file")
+STAT = Operation("inspecting a file")
 # Each attempt has its own file name, since a late one must not truncate a file that is being unpacked.
 UPLOAD = Operation("uploading", fallback=True, timeout=120.0)
 DOWNLOAD = Operation("downloading", fallback=True, timeout=120.0)
@@ -57,8 +57,8 @@ REMOVE = Operation("removing files", fallback=True)
 SUBMIT = Operation("submitting a job", idempotent=False)
 LIST_JOBS = Operation("listing jobs")
 # The watcher retries it, and counts for each job for how long that has failed.
-ASK_JOB = Operation("asking for a job", retry_timeout=5.0)
-TASK = Operation("asking how a request has ended")
+ASK_JOB = Operation("querying a job", retry_timeout=5.0)
+TASK = Operation("querying the result of a request")
 CANCEL = Operation("cancelling a job")
 TOKEN = Operation("fetching a token", timeout=8.0)
 # An interpreter starts slowly on a loaded machine, and then asks an identity provider.

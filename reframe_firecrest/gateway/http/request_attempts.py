@@ -15,6 +15,7 @@ from reframe_firecrest.gateway.http.outage_log import OutageLog
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.http.throttle import Throttle
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.units import format_duration
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -142,10 +143,11 @@ class RequestAttempts:
         used_up = policy.is_exhausted(error) and failing > policy.EXHAUSTED_AFTER
         if used_up and gateway.throttle.rest(policy.COOLDOWN):
             _LOGGER.warning(
-                "the gateway's connection to %s seems to be used up; leaving it alone for %.0f s, so that it "
-                "makes a new one",
+                "the gateway's connection to %s seems to be exhausted; pausing for %s, so that the gateway "
+                "opens "
+                "a new one",
                 gateway.where,
-                policy.COOLDOWN,
+                format_duration(policy.COOLDOWN),
             )
 
 

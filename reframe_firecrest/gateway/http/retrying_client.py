@@ -15,6 +15,7 @@ from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.request_attempts import GatewayState, RequestAttempts
 from reframe_firecrest.gateway.http.retry import retry
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.units import format_duration
 
 Result = TypeVar("Result")
 
@@ -77,7 +78,8 @@ class RetryingClient:
                     result = await request()
             except TimeoutError:
                 raise errors.UncertainError(
-                    f"{operation.name} on {self.where} failed: no answer within {operation.timeout:.0f} s"
+                    f"{operation.name} on {self.where} failed: no answer within "
+                    f"{format_duration(operation.timeout)}"
                 ) from None
             gateway.throttle.answered(time.monotonic() - sent_at)
             return result

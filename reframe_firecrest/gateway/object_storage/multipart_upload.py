@@ -140,7 +140,7 @@ class MultipartUpload:
             raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
         tag: str = answer.headers.get("ETag", "")
         if not tag:
-            raise self._store.not_s3(operations.UPLOAD, "takes a part and names no ETag for it")
+            raise self._store.not_s3(operations.UPLOAD, "accepts a part without returning an ETag")
         return tag if tag.startswith('"') else f'"{tag}"'
 
     async def _complete(self, url: str, tags: Iterable[str]) -> None:
@@ -167,7 +167,7 @@ class MultipartUpload:
             if not answer.is_success or "<Error>" in answer.text:
                 raise error_translation.translate_storage_error(operations.UPLOAD, answer, self._store.where)
             if "CompleteMultipartUploadResult" not in answer.text:
-                raise self._store.not_s3(operations.UPLOAD, "does not say that the parts are together")
+                raise self._store.not_s3(operations.UPLOAD, "does not confirm that the parts were joined")
 
         await self._store.repeat(operations.UPLOAD, ask)
 

@@ -103,7 +103,7 @@ class RangedDownload:
         found = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
         begin, size = (int(found[1]), int(found[2])) if found else (_UNKNOWN, 0)
         if begin != span.at or meter.total not in (0, size):
-            raise self._store.not_s3(operations.DOWNLOAD, "gives other bytes than it was asked for")
+            raise self._store.not_s3(operations.DOWNLOAD, "returns other bytes than requested")
         self._expect_allowed(size)
         meter.total, span.end = size, min(span.end, size)
 
@@ -142,6 +142,6 @@ class RangedDownload:
             span.end = span.at
         if span.at != span.end:
             raise errors.UncertainError(
-                f"{operations.DOWNLOAD.name} on {self._store.where} failed: {span.at} bytes came where "
-                f"the S3 storage promised {span.end}"
+                f"{operations.DOWNLOAD.name} on {self._store.where} failed: {span.at} of {span.end} "
+                "bytes were received from the S3 storage"
             )

@@ -37,7 +37,7 @@ REPEATS = 4
 TIMEOUT = httpx.Timeout(60.0, connect=10.0, read=120.0)
 """Seconds without progress; a storage takes long to complete an upload."""
 
-INTERCEPTED = "answers with a web page; is a proxy between it and here?"
+INTERCEPTED = "answers with a web page; check for a proxy between it and this machine"
 """Message for a storage in whose place something else answers."""
 
 

@@ -76,7 +76,8 @@ class Compute:
         """Submit a script, which must be in its job's working directory."""
         if dirname(script) != directory:
             raise errors.RejectedError(
-                f"FirecREST v1 runs a job where its script lies, so {script} can't run in {directory}"
+                f"FirecREST v1 runs a job in the directory of its script, so {script} can't run in "
+                f"{directory}"
             )
         form = {"targetPath": accepted(script), **({"account": account} if account else {})}
         submitted = await self.begin(operations.SUBMIT, "/compute/jobs/path", form)
@@ -171,7 +172,7 @@ class Compute:
         except errors.GatewayError as error:
             if isinstance(error, PASSING) or not instead:
                 raise
-            _LOGGER.warning("the queue can't be read, so the accounting is asked for jobs: %s", error)
+            _LOGGER.warning("the queue can't be read, so Slurm's accounting is queried: %s", error)
         rows = await self.queries.accounting()
         return [part_of_accounted(row, self._clock) for row in rows if row.is_stub or row.name in instead]
 

@@ -21,7 +21,7 @@ def accepted(path: str) -> str:
     path = to_wire(path)
     found = FORBIDDEN.search(path)
     if found:
-        raise errors.RejectedError(f"FirecREST v1 refuses the path {path!r}: it has {found.group()!r} in it")
+        raise errors.RejectedError(f"FirecREST v1 refuses the path {path!r}: it contains {found.group()!r}")
     return path
 
 

@@ -23,6 +23,7 @@ from reframe_firecrest.gateway.v1 import schemas
 from reframe_firecrest.gateway.v1.client import Client
 from reframe_firecrest.gateway.v1.schemas import Task
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.units import format_duration
 
 DONE, FAILED = "200", "400"
 GONE = ("300", "301", "302")
@@ -104,8 +105,8 @@ class Tasks:
                 task = await waiting.answer
         except TimeoutError:
             raise errors.UncertainError(
-                f"{operation.name} on {self._call.where} failed: the gateway has not come to an end of it "
-                f"within {within:.0f} s (its task {task_id})"
+                f"{operation.name} on {self._call.where} failed: the gateway has not finished it "
+                f"within {format_duration(within)} (its task {task_id})"
             ) from None
         finally:
             self._waiting.discard(waiting)
@@ -113,7 +114,8 @@ class Tasks:
             return task
         if task.status in GONE:
             raise errors.UncertainError(
-                f"{operation.name} on {self._call.where} failed: the gateway's task {task_id} is gone"
+                f"{operation.name} on {self._call.where} failed: the gateway no longer knows its task "
+                f"{task_id}"
             )
         raise failure_of(operation, task, self._call.where)
 
@@ -181,6 +183,6 @@ class Tasks:
 
 def failure_of(operation: Operation, task: Task, where: str) -> errors.GatewayError:
     """Return the error of a failed task."""
-    text = shortened(task.text) or task.description or "the gateway does not say why"
+    text = shortened(task.text) or task.description or "the gateway gives no reason"
     kind = task.meaning or errors.RejectedError
     return kind(f"{operation.name} on {where} failed: {explained(kind, text)}", detail=task.text)

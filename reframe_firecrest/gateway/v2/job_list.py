@@ -29,6 +29,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.capabilities import ConnectionMode
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.units import format_duration
 
 MAX_NAMES = 235
 """Characters of the filter by name, which is passed to ``sacct --name`` and may contain several names."""
@@ -138,7 +139,7 @@ class JobList:
             return found
         if ids:
             raise errors.UnlistableError(
-                f"{operations.LIST_JOBS.name} on {self._call.where} fails in every form"
+                f"{operations.LIST_JOBS.name} on {self._call.where} failed with every query"
             )
         if failure is not None:
             raise failure
@@ -246,9 +247,9 @@ class JobList:
     def _give_up(self, form: str, error: errors.GatewayError) -> None:
         if form not in self._broken:
             _LOGGER.warning(
-                "cannot list %s; asking in another way for %.0f min: %s",
+                "cannot list %s; using another query for %s: %s",
                 form,
-                FORGET_AFTER / 60,
+                format_duration(FORGET_AFTER),
                 error,
             )
         self._broken[form] = time.monotonic() + FORGET_AFTER

@@ -23,6 +23,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.clock import clock
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import ENDED
+from reframe_firecrest.model.units import format_duration
 
 TRANSFER_JOB_NAMES = ("IngressFileTransfer", "OutgressFileTransfer", "CompressFiles", "ExtractFiles")
 
@@ -91,7 +92,9 @@ class OrphanedJobs:
         try:
             await asyncio.wait_for(self._cancel_all(), PATIENCE)
         except asyncio.TimeoutError:
-            _LOGGER.warning("orphaned transfer jobs may remain: no answer within %.0f s", PATIENCE)
+            _LOGGER.warning(
+                "orphaned transfer jobs may remain: no answer within %s", format_duration(PATIENCE)
+            )
         except errors.GatewayError as error:
             _LOGGER.warning("orphaned transfer jobs may remain: %s", error)
 

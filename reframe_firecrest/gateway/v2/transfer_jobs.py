@@ -113,7 +113,7 @@ class TransferJobs:
             await asyncio.sleep(pause)
             if await self._size_of(remote) is None:
                 return
-        raise self._false_success(transfer, what, f"{remote} is still there", "who may remove what is in it")
+        raise self._false_success(transfer, what, f"{remote} still exists", "the permissions of its files")
 
     async def _size_of(self, remote: str) -> int | None:
         """Return the bytes of a file, None if it is missing."""

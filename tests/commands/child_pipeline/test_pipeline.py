@@ -138,9 +138,9 @@ def test_nothing_selected_is_a_pipeline_too() -> None:
 @pytest.mark.parametrize(
     ("pipeline", "reason"),
     [
-        (None, "this is no pipeline of ReFrame"),
-        ([], "this is no pipeline of ReFrame"),
-        ({"site_configuration": {}}, "this is no pipeline of ReFrame"),
+        (None, "this is not a pipeline of ReFrame"),
+        ([], "this is not a pipeline of ReFrame"),
+        ({"site_configuration": {}}, "this is not a pipeline of ReFrame"),
         (generated("Quick", script="reframe -c 'open"), "can't be split: No closing quotation"),
         (generated("Quick", script="sudo reframe -r"), "does not start with 'reframe'"),
         ({"stages": [], "Quick": {"script": "reframe -r"}}, "does not have one command line"),
@@ -214,7 +214,11 @@ def test_tags_are_a_list(tmp_path: Path, tags: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "can't be read: No such file"), ("{", "is not YAML"), ("[1]", "this is no pipeline of ReFrame")],
+    [
+        (None, "can't be read: No such file"),
+        ("{", "is not YAML"),
+        ("[1]", "this is not a pipeline of ReFrame"),
+    ],
 )
 def test_the_command_names_a_file_that_is_none(tmp_path: Path, content: str | None, reason: str) -> None:
     if content is not None:

@@ -56,7 +56,7 @@ class System(FakeGateway):
         ]
         return job_id
 
-    def going_on(self) -> set[str]:
+    def active_jobs(self) -> set[str]:
         return {job_id for job_id, parts in self.parts.items() if parts[0].state != "CANCELLED"}
 
 

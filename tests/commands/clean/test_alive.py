@@ -36,7 +36,7 @@ def test_a_live_run_is_left_alone_without_locks_and_after_a_night_of_sleep(
     assert "it is still running" in untouched(world, world.cleaner().clean_finished(), alive.opened.run)
     with pytest.raises(errors.RunError, match="is still running"):
         world.cleaner(force=True).clean_run(alive.opened.run)
-    assert world.system.going_on() == {running}
+    assert world.system.active_jobs() == {running}
 
 
 def test_a_run_of_a_machine_of_the_same_name_is_left_alone_until_it_has_been_silent_for_a_day(
@@ -57,9 +57,9 @@ def test_a_run_of_which_nothing_is_known_is_cleaned_up_by_force_only(world: Worl
     running = world.system.run_job(Path(unknown.opened.root))
     with pytest.raises(errors.RunError, match=r"could not determine whether run .* --force"):
         world.cleaner().clean_run(unknown.opened.run)
-    assert world.system.going_on() == {running}
+    assert world.system.active_jobs() == {running}
     assert world.cleaner(force=True).clean_run(unknown.opened.run).complete
-    assert world.system.going_on() == set()
+    assert world.system.active_jobs() == set()
 
 
 @pytest.fixture
@@ -96,4 +96,4 @@ class TestRemote:
         job_id = world.system.run_job(world.base / "reframe-firecrest" / name / "t", submitted=HOUR)
         outcome = world.cleaner().clean_remote(12 * HOUR)
         assert outcome.skipped == [(name, f"its job {job_id} was submitted more recently than that")]
-        assert world.system.going_on() == {job_id}
+        assert world.system.active_jobs() == {job_id}

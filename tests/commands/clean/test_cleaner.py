@@ -45,7 +45,7 @@ class TestAKilledRun:
         assert outcome.complete
         [left] = outcome.residues
         assert left.cancelled == {known, unknown}
-        assert world.system.going_on() == {other}
+        assert world.system.active_jobs() == {other}
         assert not root.exists()
         after = again(session_log)
         assert after.closed == Closed(time=after.last, killed_at=session_log.last)
@@ -84,7 +84,7 @@ class TestAKilledRun:
         world.system.scripts[mine] = f"curl -o '{root_of(session_log)}/.transfer/x.tgz'"
         world.system.scripts[other] = f"curl -o '{root_of(session_log)}1/.transfer/x.tgz'"
         world.cleaner().clean_run(session_log.opened.run)
-        assert world.system.going_on() == {other}
+        assert world.system.active_jobs() == {other}
 
     def test_a_job_whose_directory_the_list_does_not_report_is_cancelled(self, world: World) -> None:
         session_log = world.run("aaaaaa")
@@ -95,20 +95,20 @@ class TestAKilledRun:
             for job_id, parts in world.system.parts.items()
         }
         world.cleaner().clean_run(session_log.opened.run)
-        assert world.system.going_on() == {other}
+        assert world.system.active_jobs() == {other}
 
     def test_an_id_that_was_given_to_another_job_is_not_cancelled(self, world: World) -> None:
         other = world.system.run_job(world.base / "mine")
         session_log = world.run("aaaaaa", job(1, "submitted", other))
         world.cleaner().clean_run(session_log.opened.run)
-        assert world.system.going_on() == {other}
+        assert world.system.active_jobs() == {other}
 
     def test_links_on_the_way_to_a_known_job_do_no_harm(self, world: World) -> None:
         name = world.name(3600, "aaaaaa")
         known = world.system.run_job(Path("/elsewhere/reframe-firecrest") / name / "t")
         world.run("aaaaaa", job(1, "submitted", known))
         assert world.cleaner().clean_run(name).complete
-        assert world.system.going_on() == set()
+        assert world.system.active_jobs() == set()
 
     def test_what_it_asked_for_last_is_removed_too(self, world: World) -> None:
         session_log = world.run("aaaaaa", job(1, "submitting", age=0.0))
@@ -154,7 +154,7 @@ class TestWhatFails:
         self.test_a_job_that_can_not_be_cancelled_is_named_and_keeps_its_directory(world)
         outcome = world.cleaner().clean_finished()
         assert outcome.complete
-        assert world.system.going_on() == set()
+        assert world.system.active_jobs() == set()
 
     def test_a_job_that_does_not_end_keeps_its_directory(self, world: World) -> None:
         session_log = world.run("aaaaaa")
@@ -228,7 +228,7 @@ class TestWhatFails:
         session_log = world.run("aaaaaa")
         world.system.deaf.add(world.system.run_job(root_of(session_log)))
         [left] = world.cleaner().clean_run(session_log.opened.run).residues
-        assert left.problems == ["cleaning up did not finish within 0 s"]
+        assert left.problems == ["cleaning up did not finish within 0.1 s"]
 
 
 class TestWhatIsLeftAlone:
@@ -239,7 +239,7 @@ class TestWhatIsLeftAlone:
         outcome = world.cleaner().clean_finished()
         assert [name for name, _ in outcome.skipped] == [alive.opened.run]
         assert [left.run for left in outcome.residues] == [killed.opened.run]
-        assert world.system.going_on() == {running}
+        assert world.system.active_jobs() == {running}
         assert root_of(alive).exists()
         with pytest.raises(errors.RunError, match="is still running"):
             world.cleaner().clean_run(alive.opened.run)
@@ -332,7 +332,7 @@ class TestDryRun:
         [left] = outcome.residues
         assert left.cancelled == {running}
         assert left.removed
-        assert world.system.going_on() == {running}
+        assert world.system.active_jobs() == {running}
         assert root_of(session_log).exists()
         assert session_log.path.read_bytes() == before
 
@@ -427,7 +427,7 @@ class TestWithoutJournals:
         assert [left.run for left in outcome.residues] == [old.name]
         assert not old.exists()
         assert all(path.exists() for path in (young, link, file, *others))
-        assert world.system.going_on() == {other_id}
+        assert world.system.active_jobs() == {other_id}
         assert world.system.cancelled == [job_id]
 
     def test_a_run_that_is_known_to_be_active_is_left_alone(self, world: World) -> None:

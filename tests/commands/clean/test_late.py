@@ -31,7 +31,7 @@ def test_the_second_job_of_a_submission_is_cancelled_after_its_run_has_ended(wor
     assert outcome.complete
     [left] = outcome.residues
     assert left.cancelled == {late}
-    assert world.system.going_on() == {other}
+    assert world.system.active_jobs() == {other}
     assert [event.run for event in outcome.residues] == [session_log.opened.run]
 
 
@@ -45,7 +45,7 @@ def test_a_dry_run_names_it(world: World) -> None:
     session_log = finished(world)
     late = world.system.run_job(Path(session_log.opened.root) / "t")
     assert world.cleaner(dry_run=True).clean_finished().residues[0].cancelled == {late}
-    assert world.system.going_on() == {late}
+    assert world.system.active_jobs() == {late}
 
 
 def test_one_that_can_not_be_cancelled_keeps_the_journal(world: World) -> None:
@@ -60,7 +60,7 @@ def test_one_that_can_not_be_cancelled_keeps_the_journal(world: World) -> None:
     assert again.closed is not None
     assert again.closed.left == (late,)
     assert world.cleaner(forget=True).clean_finished().complete
-    assert world.system.going_on() == set()
+    assert world.system.active_jobs() == set()
 
 
 def test_one_that_comes_after_the_others_were_cancelled_is_found(world: World) -> None:
@@ -76,7 +76,7 @@ def test_one_that_comes_after_the_others_were_cancelled_is_found(world: World) -
 
     world.system.remove = remove_before_another_comes  # type: ignore[method-assign]
     assert world.cleaner().clean_finished().residues[0].cancelled == {first, *late}
-    assert world.system.going_on() == set()
+    assert world.system.active_jobs() == set()
 
 
 @pytest.mark.parametrize("method", ["connect", "jobs"])
@@ -123,7 +123,7 @@ def test_a_list_of_all_jobs_that_can_not_be_had_hides_none(
     outcome = world.cleaner().clean_finished()
     assert outcome.complete, outcome.residues
     assert set(world.system.cancelled) == {first, late, transfer}
-    assert world.system.going_on() == {other}
+    assert world.system.active_jobs() == {other}
 
 
 class TestWithoutJournals:
@@ -151,7 +151,7 @@ class TestWithoutJournals:
         assert outcome.complete
         assert [left.run for left in outcome.residues] == [old]
         assert world.system.cancelled == [late]
-        assert world.system.going_on() == others
+        assert world.system.active_jobs() == others
 
     def test_links_on_the_way_and_transfer_jobs_do_no_harm(self, world: World) -> None:
         name = world.name(2 * DAY)

@@ -1,4 +1,4 @@
-"""Looking at nodes by jobs: what comes of each partition."""
+"""Detection of nodes by jobs: the result of each partition."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Lab:
     def __init__(self, root: Path) -> None:
         self.gateway = Cluster()
         self.root = root
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.stages: list[str] = []
         self.settings = make_settings(
             poll_interval_min=0.1,
@@ -95,7 +95,7 @@ class Lab:
             for name in partitions
         ]
         return run_detection(
-            targets, [], timeout=timeout, notify=self.told.append, open_session=self.open_session
+            targets, [], timeout=timeout, notify=self.reported.append, open_session=self.open_session
         ).processors
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ def test_a_job_that_does_not_start_is_cancelled_and_states_what_it_waits_for(lab
     assert cpu.processor
     [waiting] = [job_id for job_id, parts in lab.gateway.parts.items() if parts[0].state == "PENDING"]
     assert gpu.reason == f"it did not start within 1.5 s: job {waiting} is PENDING (Resources)"
-    assert f"daint:gpu: job {waiting} is PENDING (Resources)" in lab.told
+    assert f"daint:gpu: job {waiting} is PENDING (Resources)" in lab.reported
     lab.close()
     assert lab.gateway.cancelled == [waiting]
 
@@ -174,7 +174,7 @@ def test_a_job_that_has_started_in_time_is_waited_for(lab: Lab) -> None:
     lab.gateway.partitions = {"cpu": runs}
     [found] = lab.detect("cpu", timeout=2.0)
     assert found.processor
-    assert any("is RUNNING" in text for text in lab.told)
+    assert any("is RUNNING" in text for text in lab.reported)
     assert lab.gateway.cancelled == []
 
 
@@ -204,7 +204,7 @@ def test_warnings_of_the_session_are_reported(lab: Lab) -> None:
     lab.gateway.partitions = {"cpu": leaves_a_link}
     [found] = lab.detect("cpu")
     assert found.processor
-    assert any("it is a link to /etc/hostname" in text for text in lab.told)
+    assert any("it is a link to /etc/hostname" in text for text in lab.reported)
 
 
 def test_processor_information_is_where_reframe_looks(lab: Lab) -> None:

@@ -38,7 +38,7 @@ class Patient:
         return CheckContext(target, connection, self.timeout)
 
     def check(self, *checks: Callable[[CheckContext], Awaitable[Finding]]) -> Finding:
-        """Make checks in a row; return what the last one found."""
+        """Make checks in order; return the finding of the last one."""
 
         context = self.context()
 

@@ -23,9 +23,9 @@ NAMES = [check.name for check in CHECKS]
 
 
 def examined(patient: Patient, checks: Sequence[Check] = CHECKS) -> dict[str, Finding]:
-    told: list[str] = []
-    found = run(run_checks(patient.context(), checks, told.append))
-    assert told == [name for name, finding in found if finding.status is not Status.SKIPPED]
+    reported: list[str] = []
+    found = run(run_checks(patient.context(), checks, reported.append))
+    assert reported == [name for name, finding in found if finding.status is not Status.SKIPPED]
     return dict(found)
 
 

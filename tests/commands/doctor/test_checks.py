@@ -43,7 +43,7 @@ class TestAccess:
     @pytest.mark.parametrize(
         ("lifetime", "status", "words"),
         [
-            (300.0, Status.GREEN, "300 s"),
+            (300.0, Status.GREEN, "5 min"),
             (None, Status.GREEN, "API key"),
             (45.0, Status.YELLOW, "only 45 s"),
         ],
@@ -107,7 +107,7 @@ class TestSystem:
         found = patient.check(check_services)
         assert found.status is status
         assert "refused" in found.detail
-        assert "every 60 s" in found.remedy
+        assert "interval of its checks is 1 min" in found.remedy
 
     def test_a_health_check_that_stands_still_is_reported(self, patient: Patient) -> None:
         patient.gateway.health = replace(HEALTH, checked=END - 181)
@@ -251,9 +251,9 @@ class TestTiming:
         [
             (0.0, Status.GREEN, "within 2 s"),
             (8.0, Status.GREEN, "8 s behind"),
-            (-60.0, Status.YELLOW, "60 s ahead of"),
-            (60.0, Status.YELLOW, "60 s behind"),
-            (-3600.0, Status.RED, "3600 s ahead of"),
+            (-60.0, Status.YELLOW, "1 min ahead of"),
+            (60.0, Status.YELLOW, "1 min behind"),
+            (-3600.0, Status.RED, "1 h ahead of"),
         ],
     )
     def test_the_clock(
@@ -272,7 +272,7 @@ class TestTiming:
     def test_many_queries_give_the_skew_more_precisely_than_one(
         self, patient: Patient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Dates are cut off, and a slow answer tells little: taken alone, the first would mean 4.5 s.
+        # Dates are truncated, and a slow answer is imprecise: alone, the first would mean 4.5 s.
         self.looks(patient, monkeypatch, [10.0, *[0.01] * timing.SAMPLES], 0.0)
         assert patient.check(check_latency, check_clock).status is Status.GREEN
 

@@ -43,14 +43,14 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """An address at which nobody listens."""
+    """An address without a listening server."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 def doctor(variables: Mapping[str, str], *options: str) -> Result:
-    # Whoever runs the tests may have set a width.
+    # The user's environment may have set a width.
     environment: dict[str, str | None] = {"COLUMNS": None, **variables}
     return CliRunner().invoke(app, ["doctor", *options], env=environment, catch_exceptions=False)
 

@@ -54,7 +54,7 @@ def test_a_damaged_snapshot_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "daint.modules.json").write_text("{")
     found = check(tmp_path)
     assert found.status is Status.YELLOW
-    assert "no valid snapshot" in found.detail
+    assert "not a valid snapshot" in found.detail
 
 
 def test_without_a_snapshot_it_is_skipped_with_the_command(tmp_path: Path) -> None:

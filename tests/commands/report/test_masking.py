@@ -70,6 +70,6 @@ class Outer:
 
 def test_it_is_taken_out_of_every_text_wherever_it_is() -> None:
     mask = mask_for({"FIRECREST_API_KEY": "topsecret"})
-    told = Outer(Kind.PLAIN, [Inner("a topsecret", None)], (("topsecret", 1),), {"topsecret": 2})
-    assert masked(told, mask) == Outer(Kind.PLAIN, [Inner(f"a {MASK}", None)], ((MASK, 1),), {MASK: 2})
-    assert masked(told, mask).kind is Kind.PLAIN
+    reported = Outer(Kind.PLAIN, [Inner("a topsecret", None)], (("topsecret", 1),), {"topsecret": 2})
+    assert masked(reported, mask) == Outer(Kind.PLAIN, [Inner(f"a {MASK}", None)], ((MASK, 1),), {MASK: 2})
+    assert masked(reported, mask).kind is Kind.PLAIN

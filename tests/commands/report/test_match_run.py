@@ -16,7 +16,7 @@ from tests.commands.report.worlds import BEGUN, RUN, case, job, lived, opened, r
 REPORT = ReframeReport.model_validate(results([case("t1", jobid="1001")], end=100))
 
 STEPS = [-10.0, 3600.0, -86_400.0, 0.0]
-"""Seconds by which a clock is set while a run goes on."""
+"""Seconds by which a clock is changed during a run."""
 
 
 def name(seconds: int, part: str = "0a1b2c") -> str:

@@ -1,4 +1,4 @@
-"""All that a page tells of a run."""
+"""Contents of a run's page."""
 
 from __future__ import annotations
 

@@ -148,11 +148,11 @@ def test_the_parts_of_a_test_add_up_to_its_time(journal: Journals) -> None:
     made = report_of(run, ReframeReport.model_validate(results([case("t1", result="fail", time_total=38.0)])))
     [test] = made.tests
     assert test.seconds == 38.0
-    assert describe(test) == "staging 2.0 s, queue 3.0 s, run 10 s, retrieval 5.0 s, in ReFrame 18 s"
-    assert "<dd>38 s: staging 2.0 s" in render(made)
+    assert describe(test) == "staging 2 s, queue 3 s, run 10 s, retrieval 5 s, in ReFrame 18 s"
+    assert "<dd>38 s: staging 2 s" in render(made)
 
 
 def test_without_a_report_the_parts_are_all(journal: Journals) -> None:
     moves = lived(1, begin=1, staging=2, queue=3, run=10, retrieval=5)
     [test] = report_of(journal([opened(), *moves]), None).tests
-    assert describe(test) == "staging 2.0 s, queue 3.0 s, run 10 s, retrieval 5.0 s"
+    assert describe(test) == "staging 2 s, queue 3 s, run 10 s, retrieval 5 s"

@@ -164,6 +164,7 @@ def test_a_phase_of_a_later_version_is_shown_behind_the_others(write: Write) -> 
     [
         (0.04, "0.0 s"),
         (9.94, "9.9 s"),
+        (8.0, "8 s"),
         (59.6, "1 min"),
         (45, "45 s"),
         (3599, "59 min 59 s"),

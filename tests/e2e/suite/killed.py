@@ -1,4 +1,4 @@
-"""Tests whose runs are killed, each in a state that lasts long enough; and one that goes on beside them."""
+"""Tests whose runs are killed, each in a state that lasts long enough, and one whose run is not."""
 
 import os
 

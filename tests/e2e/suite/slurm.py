@@ -50,7 +50,7 @@ class Flexible(RunOnly):
 
 @rfm.simple_test
 class ExpandedOnTheNode(RunOnly):
-    # The command exists on both sides; called on this one, it tells.
+    # The command exists on both machines; on this one, it reports its call.
     env_vars = {"WHERE": "$(sinfo >/dev/null 2>&1; echo job-${SLURM_JOB_ID})"}
     executable = "echo ${WHERE}"
 

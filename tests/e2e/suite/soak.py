@@ -1,4 +1,4 @@
-"""Many tests, of every tenth kind one, each of which knows what must come of it."""
+"""Many tests of ten kinds, each with its expected result."""
 
 import hashlib
 import os

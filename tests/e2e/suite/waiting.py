@@ -50,7 +50,7 @@ class Quick(RunOnly):
 
 @rfm.simple_test
 class Held(RunOnly):
-    """Runs until somebody holds and cancels it."""
+    """Run until the job is held and cancelled."""
 
     executable = "sleep"
     executable_opts = [os.environ.get("HELD_FOR", "1")]

@@ -67,17 +67,17 @@ def test_a_download_has_to_fit_as_base64(start_v1: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [
         ("a.txt", "filename=a.txt"),
         ("a b", 'filename="a b"'),
         ("ü.txt", "filename=u.txt; filename*=UTF-8''%C3%BC.txt"),
     ],
 )
-def test_a_download_names_its_file(v1: V1, name: str, told: str) -> None:
+def test_a_download_names_its_file(v1: V1, name: str, reported: str) -> None:
     (v1.home / name).write_bytes(b"x")
     answer = v1.get("/utilities/download", sourcePath=str(v1.home / name))
-    assert answer.headers["Content-Disposition"] == f"attachment; {told}"
+    assert answer.headers["Content-Disposition"] == f"attachment; {reported}"
 
 
 @pytest.mark.parametrize("character", list("<>|;\"'&\\()`\t\n"))

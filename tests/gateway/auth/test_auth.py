@@ -21,7 +21,7 @@ from tests.gateway.helpers import KEY, SECRET, TOKEN, TOKEN_URL, URL, answer, ma
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = time.monotonic()
@@ -333,7 +333,7 @@ def test_the_error_of_a_refused_client_names_the_variables_to_check(status: int)
     line = fails(Provider(lambda _: refusal), errors.AuthError)
     assert TOKEN_URL in line
     assert "'me'" in line
-    assert "FIRECREST_CLIENT_ID and FIRECREST_CLIENT_SECRET" in line
+    assert "FIRECREST_CLIENT_ID, the secret (FIRECREST_CLIENT_SECRET or" in line
     assert "client_secret_post" in line
 
 
@@ -399,16 +399,16 @@ def test_a_provider_that_asks_for_a_pause_gets_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "told"),
+    ("problem", "reported"),
     [(httpx.ConnectError("refused"), "(ConnectError)"), (httpx.ReadTimeout("slow"), "no answer within")],
 )
-def test_a_provider_that_is_down_is_asked_again_later(problem: httpx.TransportError, told: str) -> None:
+def test_a_provider_that_is_down_is_asked_again_later(problem: httpx.TransportError, reported: str) -> None:
     def down(request: httpx.Request) -> httpx.Response:
         raise problem
 
     line = fails(down, errors.TransientError)
     assert "identity provider" in line
-    assert told in line
+    assert reported in line
 
 
 def test_a_certificate_that_is_not_trusted_is_reported_with_the_remedy() -> None:

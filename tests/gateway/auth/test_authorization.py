@@ -74,9 +74,7 @@ class TestApiKey:
         with pytest.raises(errors.AuthError) as caught:
             run(ask(gateway, list_jobs, list_jobs))
         line = str(caught.value)
-        assert line.endswith(
-            "API key is invalid; check the API key (FIRECREST_API_KEY) and what it may do there"
-        )
+        assert line.endswith("API key is invalid; check the API key (FIRECREST_API_KEY) and its permissions")
         assert "\n" not in line
         assert api.count(LIST) == 2
         assert KEY not in "".join(traceback.format_exception(caught.value))

@@ -135,7 +135,7 @@ def test_one_that_nobody_waits_for_any_more_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "reported"),
     [
         ("echo starting >&2; echo 'no ticket, run kinit' >&2; exit 3", "exit code 3: no ticket, run kinit"),
         ("exit 1", "exit code 1"),
@@ -144,11 +144,11 @@ def test_one_that_nobody_waits_for_any_more_is_killed(tmp_path: Path) -> None:
         (f"echo {TOKEN}; echo 'bad {TOKEN} here' >&2; exit 1", "exit code 1: bad *** here"),
     ],
 )
-def test_one_that_fails_is_reported_with_its_own_last_words(script: str, told: str) -> None:
+def test_one_that_fails_is_reported_with_its_own_last_words(script: str, reported: str) -> None:
     # An unavailable identity provider cannot be distinguished from a mistake of the user.
     line = fails(shell(script), errors.TransientError)
     assert line.startswith("the token command 'sh' gives no token: ")
-    assert line.endswith(told)
+    assert line.endswith(reported)
 
 
 def test_last_words_are_not_endless() -> None:

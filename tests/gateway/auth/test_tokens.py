@@ -14,7 +14,7 @@ DAY = 86_400.0
 
 
 def jwt(**claims: Any) -> str:
-    """Make a token whose signature nobody here can check."""
+    """Make a token with a signature that cannot be verified on this machine."""
     parts = ({"alg": "RS256"}, claims)
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
     return ".".join([*encoded, "c2lnbmF0dXJl"])
@@ -94,7 +94,7 @@ def test_by_a_wrong_clock_a_token_is_neither_dead_nor_immortal(wrong_by: float) 
 )
 def test_what_is_no_token_is_not_taken_for_one(content: bytes) -> None:
     for read in (parse_command_output, parse_token_response):
-        with pytest.raises(ValueError):  # noqa: PT011 - whoever catches it never shows its text
+        with pytest.raises(ValueError):  # noqa: PT011 - its text is never shown
             read(content)
 
 

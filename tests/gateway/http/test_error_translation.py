@@ -227,8 +227,8 @@ class TestSecrets:
     def test_what_a_storage_answers_is_reported_by_its_code_without_a_url(
         self, status: int, code: str, kind: type[errors.GatewayError]
     ) -> None:
-        told = f"<Code>{code}</Code>" if code else ""
-        text = f"<Error>{told}<Resource>http://s3.test/key?{SIGNATURE}</Resource></Error>"
+        reported = f"<Code>{code}</Code>" if code else ""
+        text = f"<Error>{reported}<Resource>http://s3.test/key?{SIGNATURE}</Resource></Error>"
         response = httpx.Response(status, text=text, headers={"Retry-After": "3"})
         error = error_translation.translate_storage_error(operations.UPLOAD, response, WHERE)
         assert type(error) is kind

@@ -156,8 +156,11 @@ class Reader(httpx.AsyncBaseTransport):
             for at in range(begin, last + 1, 1 << 16):
                 yield bytes(min(1 << 16, last + 1 - at))
 
-        told = {"Content-Range": f"bytes {begin}-{last}/{self.size}", "Content-Length": str(last + 1 - begin)}
-        return httpx.Response(206, headers=told, content=pieces())
+        reported = {
+            "Content-Range": f"bytes {begin}-{last}/{self.size}",
+            "Content-Length": str(last + 1 - begin),
+        }
+        return httpx.Response(206, headers=reported, content=pieces())
 
 
 def make_objects(store: Any, retry_policy: RetryPolicy = FAST) -> ObjectStorage:
@@ -188,7 +191,7 @@ def put(store: Store, source: Path, part_size: int = 300, **options: Any) -> Non
 
 
 def fails(kind: type[errors.GatewayError], work: Callable[..., None], *arguments: Any, **options: Any) -> str:
-    """Return the one line of an error that tells no secret."""
+    """Return the one line of an error, which contains no secret."""
     with pytest.raises(errors.GatewayError) as caught:
         work(*arguments, **options)
     assert type(caught.value) is kind, repr(caught.value)
@@ -324,7 +327,7 @@ class TestSending:
     def test_a_store_that_names_no_tag_is_none(self, source: Path) -> None:
         store = Store()
         store.faults["PUT /part/3"] = [httpx.Response(200)]
-        assert "names no ETag" in fails(errors.ProtocolError, put, store, source)
+        assert "without returning an ETag" in fails(errors.ProtocolError, put, store, source)
 
     @pytest.mark.parametrize("lost", [httpx.ReadError("reset"), s3_error(500, "InternalError")], ids=str)
     def test_an_upload_that_was_ended_by_the_first_of_two_requests_is_fine(
@@ -359,11 +362,11 @@ class TestSending:
         assert line == f"{source} on this machine has become shorter while it was sent"
 
     def test_progress_is_reported_and_taken_back_where_a_part_has_to_travel_again(self, source: Path) -> None:
-        store, told = Store(), list[tuple[int, int]]()
+        store, reported = Store(), list[tuple[int, int]]()
         store.faults["PUT /part/1"] = [httpx.WriteError("broken pipe")]
-        put(store, source, 2000, progress=lambda *state: told.append(state))
-        assert {total for _, total in told} == {len(CONTENT)}
-        done = [done for done, _ in told]
+        put(store, source, 2000, progress=lambda *state: reported.append(state))
+        assert {total for _, total in reported} == {len(CONTENT)}
+        done = [done for done, _ in reported]
         assert done[-1] == max(done) == len(CONTENT)
         assert done != sorted(done)
 
@@ -463,12 +466,12 @@ class TestFetching:
 
     @pytest.mark.parametrize("stop", [0, 1000])
     def test_without_ranges_all_of_it_is_fetched_anew(self, target: Path, stop: int) -> None:
-        store, told = Store(CONTENT, ranges=False), list[tuple[int, int]]()
+        store, reported = Store(CONTENT, ranges=False), list[tuple[int, int]]()
         store.faults["GET /object"] = [lambda request: store.give(request, stop)]
-        get(store, target, progress=lambda *state: told.append(state))
+        get(store, target, progress=lambda *state: reported.append(state))
         assert target.read_bytes() == CONTENT
         assert len(store.seen) == 2
-        assert told[-1] == (len(CONTENT), len(CONTENT))
+        assert reported[-1] == (len(CONTENT), len(CONTENT))
 
     def test_without_ranges_and_length_the_end_is_the_end(self, target: Path) -> None:
         async def pieces() -> AsyncIterator[bytes]:
@@ -478,12 +481,13 @@ class TestFetching:
         assert target.read_bytes() == CONTENT
 
     @pytest.mark.parametrize(
-        "told", ["", "bytes 10-2559/2560", "bytes */2560", "bytes 0-2559/*", "bytes 0-99/2560, 200-299/2560"]
+        "reported",
+        ["", "bytes 10-2559/2560", "bytes */2560", "bytes 0-2559/*", "bytes 0-99/2560, 200-299/2560"],
     )
-    def test_other_bytes_than_those_asked_for_are_refused(self, target: Path, told: str) -> None:
-        answer = httpx.Response(206, content=CONTENT, headers={"Content-Range": told})
+    def test_other_bytes_than_those_asked_for_are_refused(self, target: Path, reported: str) -> None:
+        answer = httpx.Response(206, content=CONTENT, headers={"Content-Range": reported})
         line = fails(errors.ProtocolError, get, lambda _: answer, target)
-        assert "gives other bytes than it was asked for" in line
+        assert "returns other bytes than requested" in line
 
     def test_an_object_that_changes_its_size_is_refused(self, ranged: Store, target: Path) -> None:
         def grown(request: httpx.Request) -> httpx.Response:
@@ -544,11 +548,11 @@ class TestFetching:
         assert not list(target.parent.iterdir())
 
     def test_progress_is_reported(self, ranged: Store, target: Path) -> None:
-        told: list[tuple[int, int]] = []
-        get(ranged, target, progress=lambda *state: told.append(state))
-        assert [done for done, _ in told] == sorted(done for done, _ in told)
-        assert {total for _, total in told} == {2560}
-        assert told[-1][0] == 2560
+        reported: list[tuple[int, int]] = []
+        get(ranged, target, progress=lambda *state: reported.append(state))
+        assert [done for done, _ in reported] == sorted(done for done, _ in reported)
+        assert {total for _, total in reported} == {2560}
+        assert reported[-1][0] == 2560
 
 
 class TestEitherWay:

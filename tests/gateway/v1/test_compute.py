@@ -60,13 +60,13 @@ class TestSubmission:
 
     def test_a_script_that_lies_elsewhere_is_refused_since_its_job_would_run_there(self) -> None:
         line = fails(errors.RejectedError, ApiV1({}), lambda gateway: gateway.submit(SCRIPT, "/other", None))
-        assert "runs a job where its script lies" in line
+        assert "runs a job in the directory of its script" in line
 
     def test_a_path_that_is_refused_there_is_named_with_the_character(self) -> None:
         line = fails(
             errors.RejectedError, ApiV1({}), lambda gateway: gateway.submit("/a(b)/job.sh", "/a(b)", None)
         )
-        assert line == "FirecREST v1 refuses the path '/a(b)/job.sh': it has '(' in it"
+        assert line == "FirecREST v1 refuses the path '/a(b)/job.sh': it contains '('"
 
     def test_what_sbatch_refuses_is_refused(self) -> None:
         api = ApiV1({SUBMIT: failed(str(data_of("submit_bad_partition")), status=201)})
@@ -89,7 +89,7 @@ class TestSubmission:
     def test_a_task_that_never_ends_leaves_it_open(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(compute, "SUBMISSION", 0.05)
         api = ApiV1({SUBMIT: Begun(("100", "http://127.0.0.1:5003"), status=201)})
-        assert "has not come to an end" in fails(errors.UncertainError, api, submit)
+        assert "has not finished" in fails(errors.UncertainError, api, submit)
         assert api.count(SUBMIT) == 1
 
     @pytest.mark.parametrize("data", [{"jobid": None}, {"result": "Job submitted"}, "text", None])
@@ -273,8 +273,8 @@ class TestQueue:
 
     def test_a_job_that_runs_for_long_is_asked_once_how_long_it_may(self) -> None:
         running = row("7", "RUNNING", elapsed_time="00:02:00", termination_time="Unknown")
-        told = queued("7", "RUNNING", start_time="2:00", time_left="1-00:00:00", nodelist="nid001")
-        api = ApiV1({ACCOUNTING: done([running]), QUEUE: done({"0": told})})
+        reported = queued("7", "RUNNING", start_time="2:00", time_left="1-00:00:00", nodelist="nid001")
+        api = ApiV1({ACCOUNTING: done([running]), QUEUE: done({"0": reported})})
         (part,) = call(api, jobs("7"), jobs("7"), jobs("7"), jobs("7"))
         assert part.limit == 86_520.0
         assert api.count(QUEUE) == 1
@@ -344,7 +344,7 @@ class TestTasks:
 
     def test_a_task_that_is_gone_leaves_it_open(self) -> None:
         api = ApiV1({SUBMIT: Begun(("301", ""), status=201)})
-        assert "is gone" in fails(errors.UncertainError, api, submit)
+        assert "no longer knows" in fails(errors.UncertainError, api, submit)
 
     @pytest.mark.usefixtures("unhurried")
     def test_an_error_of_a_query_is_reported_to_all_waiting_callers(self) -> None:

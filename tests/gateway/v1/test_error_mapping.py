@@ -77,7 +77,7 @@ def test_a_recorded_error_means_what_it_should(name: str) -> None:
     error = failed(name)
     assert type(error) is EXPECTED[name], repr(error)
     line = str(error)
-    assert line.startswith(f"looking at a file on {WHERE} failed: ")
+    assert line.startswith(f"inspecting a file on {WHERE} failed: ")
     assert "Error on" not in line
     assert not line.endswith(": ")
 

@@ -243,7 +243,7 @@ class TestUploads:
                 SENT: answer(204),
             }
         )
-        assert "has not come to an end" in fails(errors.UncertainError, api, connect, self.up(large))
+        assert "has not finished" in fails(errors.UncertainError, api, connect, self.up(large))
 
     def test_a_file_that_arrives_with_another_size_has_not_arrived(self, large: Path) -> None:
         api = ApiV1(

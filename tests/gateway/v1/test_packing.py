@@ -41,7 +41,7 @@ def test_what_is_not_known_is_not_packed_as_a_whole() -> None:
 def test_a_file_that_can_not_be_packed_by_its_name_goes_with_its_directory(name: str) -> None:
     sizes = {f"t/{name}": 10, "t/image": 100 * ARCHIVE}
     assert sources_for([f"t/{name}"], sizes, {"t"}) == ["t"]
-    # Nobody could pack that; the error names it.
+    # It cannot be packed; the error names it.
     assert sources_for([f"t/{name}"], sizes, ()) == [f"t/{name}"]
     with pytest.raises(errors.RejectedError, match=re.escape(f"t/{name}")):
         packable(f"t/{name}")

@@ -1,4 +1,4 @@
-"""A submission without an answer: what tells its job, and when nothing may be sent again."""
+"""Submissions without an answer: identification of the job, and conditions for another attempt."""
 
 from __future__ import annotations
 

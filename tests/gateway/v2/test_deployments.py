@@ -233,7 +233,7 @@ class TestSmallLimit:
     def test_a_job_whose_answer_is_too_long_is_not_asked_for_again(self) -> None:
         api = Api({SYSTEMS: systems(), "GET /compute/jobs/7": self.BUFFER})
         words = (
-            r"asking for a job on .* longer than the gateway allows, 999 B; ask the site for a larger max_ops"
+            r"querying a job on .* longer than the gateway allows, 999 B; ask the site for a larger max_ops"
         )
         with pytest.raises(errors.TooLargeError, match=words):
             call(api, connect, lambda gateway: gateway.job("7"))

@@ -276,8 +276,8 @@ class TestOutages:
         api = Api({CONNECT: answer(200, SYSTEMS), LIST: listing})
         retry_policy = RetryPolicy(first_contact=1.0, outage=30, pause=0.03, pause_max=0.03)
         assert len(call(api, connect, list_jobs, retry_policy=retry_policy)) == 1
-        told = [record.getMessage() for record in caplog.records if "used up" in record.getMessage()]
-        assert len(told) == 1
+        reported = [record.getMessage() for record in caplog.records if "exhausted" in record.getMessage()]
+        assert len(reported) == 1
 
     def test_but_not_for_ever(self) -> None:
         api = Api({CONNECT: answer(200, SYSTEMS), LIST: httpx.ConnectError("refused")})
@@ -671,11 +671,11 @@ class TestUploading:
         assert api.count(STAT) == 3
 
     def test_progress_is_reported(self, large: Path) -> None:
-        told: list[tuple[int, int]] = []
+        reported: list[tuple[int, int]] = []
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3, STAT: there(1001)}
         api = Api({CONNECT: answer(200, SYSTEMS), **table})
-        call(api, connect, lambda gateway: gateway.upload(large, "/x", lambda *state: told.append(state)))
-        assert told == [(1001, 1001)]
+        call(api, connect, lambda gateway: gateway.upload(large, "/x", lambda *state: reported.append(state)))
+        assert reported == [(1001, 1001)]
 
     def test_a_transfer_job_that_fails_is_reported_with_its_log(self, large: Path) -> None:
         table = {"POST /filesystem/transfer/upload": answer(201, TRANSFER), **S3}
@@ -723,15 +723,15 @@ class TestDownloading:
         assert asked == ["77"]
 
     def test_progress_is_reported(self, tmp_path: Path) -> None:
-        told: list[tuple[int, int]] = []
+        reported: list[tuple[int, int]] = []
         api = Api({"POST /filesystem/transfer/download": answer(201, TRANSFER), **S3})
         call(
             api,
             lambda gateway: gateway.download(
-                "/x", tmp_path / "out", size_hint=10**9, progress=lambda *state: told.append(state)
+                "/x", tmp_path / "out", size_hint=10**9, progress=lambda *state: reported.append(state)
             ),
         )
-        assert told[-1] == (16, 16)
+        assert reported[-1] == (16, 16)
 
     @pytest.mark.parametrize("size_hint", [100, 100_000_000])
     def test_what_does_not_come_leaves_nothing(self, tmp_path: Path, size_hint: int) -> None:
@@ -788,7 +788,7 @@ class TestArchives:
         assert api.requests[-1].url.params["path"] == "/home/me/f7t_error.log"
 
     @pytest.mark.parametrize(
-        ("said", "kind", "told"),
+        ("said", "kind", "reported"),
         [
             (
                 "tar: d/big: Cannot write: No space left on device\ntar: Exiting with failure status\n",
@@ -799,7 +799,7 @@ class TestArchives:
         ],
     )
     def test_a_transfer_job_that_fails_is_known_by_its_log(
-        self, said: str, kind: type[errors.GatewayError], told: str
+        self, said: str, kind: type[errors.GatewayError], reported: str
     ) -> None:
         # As a real gateway's job with a full disk wrote it; its state was COMPLETED, its exit code 0.
         log = f"{said}Wed Nov 25 20:35:50 UTC 2026 Unable to extract files exit code:0 error: \n"
@@ -812,7 +812,7 @@ class TestArchives:
         )
         line = fails(kind, api, lambda gateway: gateway.extract("/scratch/in.tgz", "/scratch/run"))
         assert line.startswith("unpacking a large archive on ")
-        assert f" failed: {told}" in line
+        assert f" failed: {reported}" in line
 
     def test_a_web_page_is_no_log_of_a_transfer_job(self) -> None:
         log = b"tar: a: Cannot open: File exists\nWed Nov 25 20:35:50 Unable to extract files exit code:0\n"
@@ -974,7 +974,7 @@ class TestFiles:
             }
         )
         line = fails(errors.RejectedError, api, lambda gateway: gateway.remove("/scratch/t"))
-        assert "/scratch/t is still there, although transfer job 77 reports success" in line
+        assert "/scratch/t still exists, although transfer job 77 reports success" in line
 
     def test_a_directory_that_may_not_be_written_is_reported_with_its_path(self) -> None:
         said = (

@@ -93,7 +93,7 @@ def test_the_form_that_works_is_remembered(caplog: pytest.LogCaptureFixture) -> 
     # Twice of all, and then two pieces each time.
     assert api.count(LIST) == 2 + 3 * 2
     assert api.count(f"{LIST}/7") == 1
-    assert sum("cannot list all jobs; asking in another way" in text for text in caplog.messages) == 1
+    assert sum("cannot list all jobs; using another query" in text for text in caplog.messages) == 1
 
 
 def test_after_a_while_the_better_form_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_a_lone_job_that_cannot_be_queried_is_listed(caplog: pytest.LogCaptureFi
         return await gateway.jobs(time.time(), ["rfm"], ["7"])
 
     assert ids_of(with_gateway(api, ask, ask)) == {"7"}
-    assert sum("cannot list a single job; asking in another way" in text for text in caplog.messages) == 1
+    assert sum("cannot list a single job; using another query" in text for text in caplog.messages) == 1
     assert api.requests[-1].url.params.get("name") == "rfm"
 
 
