@@ -69,7 +69,7 @@ class LiveLine:
     def _stop(self, replaced: list[logging.StreamHandler[Any]]) -> None:
         self._stopped.set()
         with self._lock:
-            self._erase()
+            self._terminal.write(self._erase())
             self._terminal.flush()
         for handler in replaced:
             handler.setStream(self._terminal)
@@ -82,32 +82,34 @@ class LiveLine:
         with self._lock:
             if self._stopped.is_set() or not self._at_line_start:
                 return
-            self._erase()
-            if progress.active:
-                self._write_line(progress)
+            # In one piece: the terminal would show the moment between two.
+            self._terminal.write(self._erase() + (self._line(progress) if progress.active else ""))
             self._terminal.flush()
 
     def write_above(self, text: str) -> int:
         """Write a text where the line is, which is drawn again later."""
         with self._lock:
-            self._erase()
-            written = self._terminal.write(text)
+            self._terminal.write(self._erase() + text)
             self._at_line_start = text.endswith("\n") if text else self._at_line_start
-            return written
+            return len(text)
 
-    def _write_line(self, progress: Progress) -> None:
+    def _line(self, progress: Progress) -> str:
+        """Return the line with its control sequences, and note its length."""
         line = Text(progress.live_line(), style="bold red" if progress.failed else "bold")
         # The last column stays free: some terminals wrap there.
         line.truncate(max(self._console.width - 1, 1), overflow="ellipsis")
-        self._console.print(line, end="", no_wrap=True, crop=True)
+        with self._console.capture() as captured:
+            self._console.print(line, end="", no_wrap=True, crop=True)
         self._drawn = cell_len(line.plain)
+        return captured.get()
 
-    def _erase(self) -> None:
-        if self._drawn:
-            # On a terminal that has become narrower, the line takes several.
-            wrapped = (self._drawn - 1) // max(self._console.width, 1)
-            self._terminal.write(_CLEAR + wrapped * (_UP + _CLEAR))
-            self._drawn = 0
+    def _erase(self) -> str:
+        """Return the control sequences that remove the line, and note that it is removed."""
+        # On a terminal that has become narrower, the line takes several.
+        wrapped = (self._drawn - 1) // max(self._console.width, 1)
+        sequences = _CLEAR + wrapped * (_UP + _CLEAR) if self._drawn else ""
+        self._drawn = 0
+        return sequences
 
 
 class _StreamAbove:

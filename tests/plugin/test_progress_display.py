@@ -115,6 +115,20 @@ def test_reframes_lines_stay_as_they_are_and_the_line_below(
     assert terminal.screen()[3:] == ["after 0.0 s: 0 of 1 done; 1 not started"]
 
 
+def test_the_line_is_replaced_in_one_piece(
+    start: Callable[[], Shown], terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, pieces = start(), list[str]()
+    shown.line.draw()
+    monkeypatch.setattr(terminal, "write", pieces.append)
+    shown.line.draw()
+    print("from a test", end="")
+    assert [re.sub(r"\x1b\[[0-9;]*m", "", piece) for piece in pieces if piece] == [
+        "\r\x1b[2Kafter 0.0 s: 0 of 1 done; 1 not started",
+        "\r\x1b[2Kfrom a test",
+    ]
+
+
 def test_nothing_is_drawn_into_an_unfinished_line(start: Callable[[], Shown], terminal: Terminal) -> None:
     shown = start()
     sys.stdout.write("half a ")

@@ -26,7 +26,7 @@ def job(phase: Phase, age: float = 10 * PAUSE) -> JobHandle:
         ([job(Phase.STAGING), job(Phase.STAGING)], 1, False),
         ([job(Phase.STAGING), job(Phase.QUEUED)], 1, False),
         # ReFrame may be submitting one after the other.
-        ([job(Phase.STAGING, age=-60.0)], 1, False),
+        ([job(Phase.STAGING, age=-86_400.0)], 1, False),
     ],
     ids=["none", "all", "staging", "queued", "new"],
 )
