@@ -101,6 +101,7 @@ class JobList:
             # names costs as much as all of them, and is empty for several names.
             names, instead = (), instead if len(instead) == 1 else ()
         window = time_window(clock() - seen_since)
+        self._cost.note_own(ids)
 
         async def ask() -> list[JobPart]:
             return await self._in_some_form(window, names, ids, instead)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterable
 
 ROW = 1000
 """Approximate bytes of a job in an answer."""
@@ -17,6 +19,9 @@ REQUEST_TIME = 0.3
 """Seconds that a request for jobs is assumed to take until one was measured: it costs the gateway two Slurm
 commands."""
 
+WINDOW = 3600.0
+"""Seconds for which a list of all jobs has jobs that have ended: the shortest of the API's time windows."""
+
 KNOWN_FOR = 300.0
 """Seconds for which the size of a list of all jobs is taken as known, since jobs leave its time window."""
 
@@ -27,7 +32,17 @@ class ListCost:
     def __init__(self) -> None:
         self._request = REQUEST_TIME
         self._rows_per_name = 1.0
-        self._all: tuple[int, float] | None = None
+        self._rows = 0
+        self._noted_at = -math.inf
+        self._own: dict[str, float] = {}
+
+    def note_own(self, ids: Iterable[str]) -> None:
+        """Note jobs of this run: for an hour, each list of all jobs has them."""
+        now = time.monotonic()
+        for job_id in ids:
+            self._own.setdefault(job_id, now)
+        while self._own and (oldest := next(iter(self._own))) and self._own[oldest] < now - WINDOW:
+            del self._own[oldest]
 
     def note_by_name(self, seconds: float, rows: int, names: int) -> None:
         """Note the time of a list by name, and the numbers of its entries and names."""
@@ -36,7 +51,7 @@ class ListCost:
 
     def note_all(self, rows: int) -> None:
         """Note the number of entries in a list of all jobs."""
-        self._all = rows, time.monotonic()
+        self._rows, self._noted_at = rows, time.monotonic()
 
     def prefers_names(self, pieces: int, names: int) -> bool:
         """Return true if lists by name are cheaper than one of all jobs.
@@ -47,6 +62,7 @@ class ListCost:
         """
         if pieces == 1:
             return True
-        if self._all is None or self._all[1] < time.monotonic() - KNOWN_FOR:
-            return pieces <= FEW_PIECES
-        return (pieces - 1) * self._request < (self._all[0] - names * self._rows_per_name) * ROW / RATE
+        known = time.monotonic() - self._noted_at <= KNOWN_FOR
+        rows = max(self._rows if known else 0, len(self._own))
+        cheaper = (pieces - 1) * self._request < (rows - names * self._rows_per_name) * ROW / RATE
+        return cheaper or (not known and pieces <= FEW_PIECES)

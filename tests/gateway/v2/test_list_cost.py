@@ -106,3 +106,13 @@ class TestCost:
         assert not cost.prefers_names(FEW_PIECES, 30)
         monkeypatch.setattr(list_cost, "KNOWN_FOR", -1.0)
         assert cost.prefers_names(FEW_PIECES, 30)
+
+    def test_a_list_of_unknown_size_has_the_jobs_of_this_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        cost = ListCost()
+        cost.note_own(map(str, range(2000)))
+        assert cost.prefers_names(4, 50)
+        cost.note_all(60)
+        assert cost.prefers_names(4, 50)
+        monkeypatch.setattr(list_cost, "WINDOW", -1.0)
+        cost.note_own(())
+        assert not cost.prefers_names(4, 50)
