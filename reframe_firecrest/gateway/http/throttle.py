@@ -27,6 +27,13 @@ SMOOTHING = 1 / 8
 STEP = 0.25
 """Change of the limit with one answer; slower than the smoothed response time reacts to it."""
 
+FIRST_STEP = 1.0
+"""The same while the gateway has little to do, until it first has more: the limit doubles with the time of
+one request, as in TCP's slow start."""
+
+LITTLE = 0.5
+"""Share of the requests that may be inside the gateway up to which it has little to do."""
+
 
 class Throttle:
     """Limit the open requests; the limit follows the response times.
@@ -47,6 +54,7 @@ class Throttle:
         self._rests_until = 0.0
         self._eased_at = -math.inf
         self._strained = False
+        self._step = FIRST_STEP
 
     def bound(self, at_first: int, inside: float) -> None:
         """Set the load that a gateway is known to bear, before it has been overloaded.
@@ -116,11 +124,15 @@ class Throttle:
         self._quickest = min(self._quickest, seconds)
         self._usual += (seconds - self._usual) * SMOOTHING if self._usual else seconds
         inside = self._open * (1 - self._quickest / max(self._usual, self._quickest))
+        if inside > LITTLE * self._inside:
+            self._step = STEP
         if inside > self._inside:
             self._limit = max(self._limit - STEP, min(self._at_first, self._limit))
         elif self._waiting:
             # After an overload, the limit rises slowly.
-            self._limit = min(self._limit + (STEP / self._limit if self._strained else STEP), self._most)
+            self._limit = min(
+                self._limit + (STEP / self._limit if self._strained else self._step), self._most
+            )
             self._wake()
 
     def strained(self, retry_after: float | None) -> None:

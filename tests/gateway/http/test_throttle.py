@@ -28,6 +28,22 @@ def test_a_far_gateway_is_asked_more_at_a_time_up_to_the_setting() -> None:
     assert throttle.limit == 32
 
 
+def test_the_limit_rises_with_each_of_the_first_answers() -> None:
+    throttle = Throttle(32)
+    throttle.answered(0.205)
+    run(requests(throttle, 4 * AT_FIRST, 0.21))
+    assert throttle.limit >= AT_FIRST + 6
+
+
+def test_the_limit_no_longer_doubles_once_the_gateway_has_more_to_do() -> None:
+    throttle = Throttle(32)
+    throttle.answered(0.2)
+    run(requests(throttle, AT_FIRST, 0.6))
+    before = throttle.limit
+    run(requests(throttle, 3 * AT_FIRST, 0.2))
+    assert before <= throttle.limit < before + AT_FIRST
+
+
 def test_a_near_gateway_is_not() -> None:
     throttle = Throttle(32)
     throttle.answered(0.01)
