@@ -35,31 +35,31 @@ DIFFERENCES = {
         "Streamer and wormhole",
         "a job receives or sends the file",
         "the same answers; the job waits until its time limit",
-        "a peer would need programs that are not installed",
+        "the other end would need programs that are not installed",
     ),
     "slurmrestd": Difference(
         "Answers over slurmrestd",
         "differ between its versions; an unknown job is 404 or 500",
         "jobs as of 24.11, refusals as of 22.05; an unknown job is 404; nodes and partitions as over SSH",
-        "one form is enough for tests of clients",
+        "one form suffices for tests of clients",
     ),
     "pbs": Difference(
         "PBS",
         "runs jobs",
         "its commands are missing",
-        "clients that support only Slurm need no more",
+        "sufficient for clients that support only Slurm",
     ),
     "validation-message": Difference(
         "Text of a validation error",
         "all errors in lower case",
         "the messages only; `data.fields` is the same",
-        "no program should parse that text",
+        "programs should not parse that text",
     ),
     "pending-start": Difference(
         "Expected start of a waiting job (embedded runner)",
         "sometimes known",
         "null",
-        "it does not plan ahead",
+        "the runner does not plan ahead",
     ),
     "command-texts": Difference(
         "Messages of `tar`, `dd` and `sha256sum` in errors",
@@ -82,8 +82,8 @@ DIFFERENCES = {
     "metadata-age": Difference(
         "Metadata of an ended job",
         "404 some minutes after its end",
-        "stays",
-        "forgetting would have no benefit",
+        "remains available",
+        "removal would have no benefit",
     ),
     "errors-of-services": Difference(
         "Failures of sshd, Slurm's daemons and the health check",
@@ -101,13 +101,13 @@ DIFFERENCES = {
         "HOME of a job (embedded runner)",
         "the user's home",
         "the user's directory below the root",
-        "jobs leave nothing in your home",
+        "jobs leave no files in your home",
     ),
     "srun-stdin": Difference(
         "Standard input of `srun` (embedded runner)",
         "goes to all tasks",
         "goes to task 0",
-        "a broadcast is rarely needed",
+        "rarely needed",
     ),
     "reservations": Difference(
         "Reservations, quotas (embedded runner)",

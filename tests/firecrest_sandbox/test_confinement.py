@@ -29,6 +29,8 @@ class Place:
     """A directory below the root, full of links that jobs have left, and what they point to."""
 
     def __init__(self, home: Path, outside: Path) -> None:
+        # An earlier example may have removed it, as users may.
+        home.mkdir(parents=True, exist_ok=True)
         self.top = Path(tempfile.mkdtemp(prefix="place-", dir=home))
         self.outside = outside
         shutil.rmtree(outside, ignore_errors=True)

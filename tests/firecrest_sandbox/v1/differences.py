@@ -41,14 +41,14 @@ DIFFERENCES = {
     "v1-purged": Difference(
         "Jobs that ended some minutes ago in `/compute/jobs` (v1, embedded runner)",
         "unknown",
-        "stay known",
-        "forgetting would have no benefit",
+        "remain available",
+        "removal would have no benefit",
     ),
     "v1-expiry": Difference(
         "Tasks (v1)",
         "expire after 24 h (compute) or 31 days (storage)",
-        "stay until the sandbox ends",
-        "forgetting would have no benefit",
+        "remain available until the sandbox stops",
+        "removal would have no benefit",
     ),
     "v1-too-large": Difference(
         "An upload that is too large (v1)",
@@ -58,7 +58,7 @@ DIFFERENCES = {
     ),
     "v1-parameters": Difference(
         "`grep` of `head` and `tail`, pages of `ls`, `endtime`, `userJobs` (v1)",
-        "choose what is shown",
+        "filter the answer",
         "ignored",
         "rarely used",
     ),
@@ -77,8 +77,8 @@ DIFFERENCES = {
     "v1-texts": Difference(
         "Descriptions of parameters, messages of `tar` and `ssh`'s wrapper (v1)",
         "specific",
-        "other words",
-        "no program should parse them",
+        "different texts",
+        "programs should not parse them",
     ),
 }
 """By the name under which tests excuse them."""
