@@ -151,6 +151,11 @@ class FollowedJob:
         return due - now <= poll_interval.SOON * interval
 
     @property
+    def was_checked(self) -> bool:
+        """True after its first check, by a list or singly."""
+        return self.state is not None or self.misses > 0 or self.queried_at > -math.inf
+
+    @property
     def is_queried(self) -> bool:
         """True while a single query is in progress."""
         return self.query is not None and not self.query.done()

@@ -36,7 +36,7 @@ INTERRUPTED = LIST_JOBS.timeout
 """Seconds after which the first attempt of a list has failed: a list that takes longer met an outage."""
 
 FEW_JOBS = 4
-"""Number of followed jobs up to which each is queried singly as soon as a list lacks it."""
+"""Number of followed jobs up to which each is queried singly the first time and when a list lacks it."""
 
 
 class Watcher:
@@ -170,6 +170,12 @@ class Watcher:
 
     async def _check(self) -> None:
         due, now = self._due(), clock()
+        if self._are_few_and_new():
+            # Lists would not have them yet if they ended at once.
+            self._queries.start(due, self._intervals(), FEW_JOBS)
+            for job in due:
+                job.checked_at = self._answered_at = time.monotonic()
+            return
         try:
             listed = await self._list(due)
         except errors.UnlistableError:
@@ -190,6 +196,9 @@ class Watcher:
             # They have probably ended. Several would cost more than the next list, which may have them all.
             missing = [job for job in jobs if job.misses and job.unclear_since is None]
             self._queries.start(missing, self._intervals())
+
+    def _are_few_and_new(self) -> bool:
+        return len(self._followed) <= FEW_JOBS and not any(job.was_checked for job in self._followed)
 
     def _due(self) -> list[FollowedJob]:
         """Return the jobs that are due or will be soon: one request covers many.

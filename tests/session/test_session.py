@@ -18,6 +18,7 @@ from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.session.followed_job import MAX_MISSES
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.single_queries import BATCH
+from reframe_firecrest.session.watcher import FEW_JOBS
 from reframe_firecrest.staging import paths
 from tests.session.conftest import Stage, eventually
 from tests.session.fakes import END, FakeGateway
@@ -321,15 +322,40 @@ def test_a_job_missing_from_the_list_is_asked_for_singly(stage: Stage) -> None:
     assert stage.gateway.calls["job"] >= 1
 
 
-def test_a_few_jobs_missing_from_the_list_are_not_listed_again(stage: Stage) -> None:
+def test_a_few_new_jobs_are_queried_singly(stage: Stage) -> None:
+    handle = stage.submit("a")
+    stage.gateway.blocked["job"] = answering = asyncio.Event()
+    [job_id] = stage.submitted(handle)
+    stage.gateway.hidden.add(job_id)
+    stage.gateway.finish(job_id)
+    reactor().call(answering.set)
+    assert handle.ended.wait(10)
+    assert stage.gateway.calls["jobs"] == 0
+
+
+def test_many_new_jobs_are_listed(stage: Stage) -> None:
     answering = stage.gateway.blocked["jobs"] = asyncio.Event()
-    jobs = [stage.submit(name) for name in "abc"]
+    jobs = [stage.submit(f"t{number}") for number in range(3 * FEW_JOBS)]
     for job_id in stage.submitted(*jobs):
+        stage.gateway.finish(job_id)
+    reactor().call(answering.set)
+    eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
+    assert stage.gateway.calls["job"] <= FEW_JOBS
+
+
+def test_a_few_jobs_missing_from_the_list_are_not_listed_again(stage: Stage) -> None:
+    jobs = [stage.submit(name) for name in "abc"]
+    ids = stage.submitted(*jobs)
+    answering = stage.gateway.blocked["jobs"] = asyncio.Event()
+    before = stage.gateway.calls["jobs"]
+    eventually(lambda: stage.gateway.calls["jobs"] > before, "a list")
+    lists = stage.gateway.calls["jobs"]
+    for job_id in ids:
         stage.gateway.hidden.add(job_id)
         stage.gateway.finish(job_id)
     reactor().call(answering.set)
     eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
-    assert stage.gateway.calls["jobs"] == 1
+    assert stage.gateway.calls["jobs"] == lists
 
 
 def test_many_jobs_missing_from_the_list_are_not_all_asked_for_at_once(stage: Stage) -> None:

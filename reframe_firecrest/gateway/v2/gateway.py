@@ -53,7 +53,8 @@ class GatewayV2(Filesystem):
         deployment = Deployment(settings.system, connection.where, settings.account)
         transfers = Transfers(deployment, client, call, connection.objects)
         super().__init__(settings, client, call, transfers)
-        self._single_slots = asyncio.Semaphore(2)
+        # Each query takes two of the ten sessions that sshd allows by default.
+        self._single_slots = asyncio.Semaphore(4)
         self._job_list = JobList(deployment, client, call, self.job)
         self._directories: dict[str, str] = {}
 
