@@ -22,7 +22,8 @@ _NAME = re.compile(NAME)
 def new_name() -> str:
     """Return a name for a run that starts now: the time in UTC, this host's name and a random part."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname().partition(".")[0])[:32]
-    return f"{time.strftime(_BEGUN, time.gmtime())}-{host}-{secrets.token_hex(3)}"
+    # gmtime() alone reads a coarse clock, which can be a second behind.
+    return f"{time.strftime(_BEGUN, time.gmtime(time.time()))}-{host}-{secrets.token_hex(3)}"
 
 
 @cache
