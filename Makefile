@@ -73,14 +73,14 @@ faults: $(VENV)/.installed-dev
 
 # A broken link is an error, and so is any other warning.
 docs: $(VENV)/.installed-docs
-	@$(BIN)/python docs/_reference.py
-	@$(BIN)/python docs/_pictures.py
+	@$(BIN)/python -m docs._reference
+	@$(BIN)/python -m docs._pictures
 	@rm -rf site
 	@$(BIN)/sphinx-build -q -W --keep-going docs site
 	@echo "site/index.html"
 
 pictures: $(VENV)/.installed-dev
-	@$(BIN)/python docs/_pictures.py
+	@$(BIN)/python -m docs._pictures
 	@$(BIN)/python -m docs._screenshots
 
 lint: $(VENV)/.installed-dev

@@ -1,7 +1,7 @@
 """Write the drawings of the documentation: docs/pictures/*.svg.
 
-python docs/_pictures.py           writes the drawings
-python docs/_pictures.py --check   prints the drawings that are not up to date, and fails
+python -m docs._pictures           writes the drawings
+python -m docs._pictures --check   prints the drawings that are not up to date, and fails
 
 The phases of a job, the packages and their imports are read from the code.
 docs/_screenshots.py takes the other pictures.
@@ -10,11 +10,11 @@ docs/_screenshots.py takes the other pictures.
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 
+from docs._generated import run
 from reframe_firecrest.model.job import FINAL, Phase, may_follow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -313,22 +313,5 @@ PICTURES: Mapping[str, Callable[[], str]] = {
 }
 
 
-def main(*, check: bool) -> list[str]:
-    """Write the drawings, or only return the names of those that are not up to date."""
-    stale = []
-    for name, draw in PICTURES.items():
-        path, content = DIRECTORY / name, draw()
-        if path.exists() and path.read_text(encoding="utf-8") == content:
-            continue
-        stale.append(name)
-        if not check:
-            path.write_text(content, encoding="utf-8")
-    return stale
-
-
 if __name__ == "__main__":
-    checking = "--check" in sys.argv[1:]
-    outdated = main(check=checking)
-    for picture in outdated:
-        print("not up to date:" if checking else "written:", f"docs/pictures/{picture}")
-    sys.exit(checking and bool(outdated))
+    run(DIRECTORY, PICTURES)

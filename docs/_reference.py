@@ -1,14 +1,13 @@
 """Write the reference pages from the code: settings, environment variables, commands, exit codes.
 
-python docs/_reference.py           writes docs/reference/*.md
-python docs/_reference.py --check   prints the pages that are not up to date, and fails
+python -m docs._reference           writes docs/reference/*.md
+python -m docs._reference --check   prints the pages that are not up to date, and fails
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import typer
 from pydantic import BaseModel, ByteSize
 from pydantic.fields import FieldInfo
 
+from docs._generated import run
 from reframe_firecrest.cli.exit_codes import EXITS, Exit
 from reframe_firecrest.cli.main import app
 from reframe_firecrest.settings import OPTIONS
@@ -363,21 +363,5 @@ PAGES = {
 }
 
 
-def main(*, check: bool) -> list[str]:
-    """Write the pages, or only return the names of those that are not up to date."""
-    stale = []
-    for name, page in PAGES.items():
-        path, text = DIRECTORY / name, page()
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale.append(name)
-        if not check:
-            path.write_text(text, encoding="utf-8")
-    return stale
-
-
 if __name__ == "__main__":
-    checking = "--check" in sys.argv[1:]
-    for stale_page in main(check=checking):
-        print("not up to date:" if checking else "written:", f"docs/reference/{stale_page}")
-    sys.exit(checking and bool(main(check=True)))
+    run(DIRECTORY, PAGES)

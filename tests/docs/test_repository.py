@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from types import ModuleType
-
 import pytest
 
-from tests.conftest import PROJECT
+from docs import conf
 
 GITLAB = {"CI_PROJECT_URL": "https://git.example.org/hpc/reframe-firecrest"}
 GITHUB = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "hpc/reframe-firecrest"}
-
-
-@pytest.fixture(scope="module")
-def conf() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_conf", PROJECT / "docs/conf.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -41,9 +28,7 @@ def conf() -> ModuleType:
         ({"GITHUB_SERVER_URL": "https://github.com"}, "", ""),
     ],
 )
-def test_the_address_of_the_repository(
-    conf: ModuleType, environment: dict[str, str], remote: str, url: str
-) -> None:
+def test_the_address_of_the_repository(environment: dict[str, str], remote: str, url: str) -> None:
     assert conf.repository_url(environment, remote) == url
 
 
@@ -58,9 +43,7 @@ def test_the_address_of_the_repository(
         ({}, "", None),
     ],
 )
-def test_links_to_a_pages_source(
-    conf: ModuleType, environment: dict[str, str], remote: str, view: str | None
-) -> None:
+def test_links_to_a_pages_source(environment: dict[str, str], remote: str, view: str | None) -> None:
     options = conf.theme_options(environment, remote)
     assert options.get("source_view_link") == view
     assert options.get("source_edit_link") == (view and view.replace("/blob/", "/edit/"))
