@@ -145,8 +145,7 @@ def pick(runs: Iterable[Run], name: str, directory: Path) -> Run:
         raise RunError(f"{name!r} matches {len(matching)} runs, newest {newest}; give more of the name")
     raise RunError(
         f"there is no run {name!r}{_similar_run(name, directory)} in {directory}; set "
-        "FIRECREST_JOURNAL_DIR if "
-        "your journals are elsewhere"
+        "FIRECREST_JOURNAL_DIR if your journals are elsewhere"
     )
 
 

@@ -98,15 +98,11 @@ def summary_line(system: str, jobs: int, seconds: float, counts: Mapping[str, in
     requests = counts.get("requests", 0)
     each = requests / max(jobs, 1)
     return (
-        f"{system!r}: {format_count(jobs, 'job')} in {_whole(seconds)}, "
+        f"{system!r}: {format_count(jobs, 'job')} in {format_duration(round(seconds))}, "
         f"{format_count(requests, 'request')} ({each:.1f} a job), "
         f"{format_size(counts.get('bytes_sent', 0))} sent, "
         f"{format_size(counts.get('bytes_received', 0))} received"
     )
-
-
-def _whole(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 60 else format_duration(seconds)
 
 
 def breakdown(times: Sequence[JobTimes]) -> list[str]:

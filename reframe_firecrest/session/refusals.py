@@ -44,8 +44,7 @@ async def explain_refusal(
     if _PARTITION.search(text):
         return errors.RejectedError(
             f"{text}; the partition is from --partition in the access options of the partition or in the "
-            "test's "
-            "job options; correct it there (sinfo -s lists those of the system)"
+            "test's job options; correct it there (sinfo -s lists those of the system)"
         )
     if _LIMIT.search(text):
         return errors.RejectedError(

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Iterable, Mapping
-from typing import Literal, Protocol
+from collections.abc import Iterable
+from typing import Literal
 
 from reframe_firecrest._version import __version__
+from reframe_firecrest.gateway.protocol import GatewayConnection
 from reframe_firecrest.journal.events import (
     CaseMoved,
     Closed,
@@ -42,18 +43,6 @@ OUTAGE_INTERVAL = 2.0
 _LOGGER = logging.getLogger(__name__)
 
 
-class Observed(Protocol):
-    """What a record takes from the connection to the gateway."""
-
-    def stats(self) -> Mapping[str, int]:
-        """Count the requests and the bytes sent and received."""
-        ...
-
-    def unavailable(self) -> float:
-        """Return the seconds for which the gateway has served no request; 0 if it is not a long outage."""
-        ...
-
-
 class SessionRecord:
     """Record of one session.
 
@@ -63,7 +52,7 @@ class SessionRecord:
         connection: counts the traffic, and knows how long an outage has lasted.
     """
 
-    def __init__(self, system: str, journal: Journal, connection: Observed) -> None:
+    def __init__(self, system: str, journal: Journal, connection: GatewayConnection) -> None:
         self._system = system
         self._journal = journal
         self._connection = connection

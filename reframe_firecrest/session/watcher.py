@@ -173,8 +173,9 @@ class Watcher:
         if self._are_few_and_new():
             # Lists would not have them yet if they ended at once.
             self._queries.start(due, self._intervals(), FEW_JOBS)
+            self._answered_at = time.monotonic()
             for job in due:
-                job.checked_at = self._answered_at = time.monotonic()
+                job.checked_at = self._answered_at
             return
         try:
             listed = await self._list(due)

@@ -88,7 +88,7 @@ class Secret:
         if not value:
             raise SettingsError(
                 f"{self.by_env!r} in {origin} names the environment variable {name}, which is not set; "
-                f"export it"
+                "export it"
             )
         return FoundSecret(value, f"{VARIABLE}{name}, named by {self.by_env!r} in {origin}")
 

@@ -57,8 +57,7 @@ class IdentityProvider:
             raise errors.AuthError(
                 f"{self._name} refuses client {credentials.client_id!r} (HTTP {status}); check "
                 "FIRECREST_CLIENT_ID, the secret (FIRECREST_CLIENT_SECRET or "
-                "FIRECREST_CLIENT_SECRET_FILE), and "
-                f"whether the provider accepts {credentials.auth}"
+                f"FIRECREST_CLIENT_SECRET_FILE), and whether the provider accepts {credentials.auth}"
             )
         if status in (408, 424, 425, 429) or status >= 500:
             raise errors.TransientError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 
 # httpx and pyfirecrest import these when they are first used. By then ReFrame may have removed site-packages
 # from sys.path; see plugin/deferred_imports.py.
@@ -21,6 +22,7 @@ from reframe_firecrest.gateway.http.retrying_client import RetryingClient
 from reframe_firecrest.gateway.http.throttle import Throttle
 from reframe_firecrest.gateway.object_storage.object_storage import ObjectStorage
 from reframe_firecrest.model import errors
+from reframe_firecrest.model.suggestion import did_you_mean
 from reframe_firecrest.settings import Settings
 
 
@@ -91,3 +93,15 @@ class Connection:
     def unavailable(self) -> float:
         """Return the seconds for which the gateway has not served any request; see `OutageLog`."""
         return self._state.outage_log.unavailable()
+
+    def unknown_system(self, known: Iterable[str]) -> errors.NotFoundError:
+        """Return the error for a gateway without the system of the settings.
+
+        Args:
+            known: names of its systems.
+        """
+        name, names = self.settings.system, sorted(known)
+        return errors.NotFoundError(
+            f"the gateway {self.url} has no system {name!r}{did_you_mean(name, names)}; "
+            f"it has: {', '.join(names) or 'none'}; check FIRECREST_SYSTEM"
+        )

@@ -144,8 +144,7 @@ class RequestAttempts:
         if used_up and gateway.throttle.rest(policy.COOLDOWN):
             _LOGGER.warning(
                 "the gateway's connection to %s seems to be exhausted; pausing for %s, so that the gateway "
-                "opens "
-                "a new one",
+                "opens a new one",
                 gateway.where,
                 format_duration(policy.COOLDOWN),
             )

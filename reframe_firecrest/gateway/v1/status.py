@@ -17,7 +17,6 @@ from reframe_firecrest.gateway.v1.client import Client
 from reframe_firecrest.gateway.v1.system_schemas import Parameters
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.gateway_status import GatewayStatus, ServiceHealth, SystemHealth
-from reframe_firecrest.model.suggestion import did_you_mean
 
 Result = TypeVar("Result")
 
@@ -60,10 +59,7 @@ class Status:
             )
         system, known = self._connection.settings.system, found.file_systems
         if known and system not in known:
-            raise errors.NotFoundError(
-                f"the gateway {self._connection.url} has no system {system!r}"
-                f"{did_you_mean(system, known)}; it has: {', '.join(sorted(known))}; check FIRECREST_SYSTEM"
-            )
+            raise self._connection.unknown_system(known)
         return found
 
     async def status(self) -> GatewayStatus:

@@ -28,7 +28,6 @@ from reframe_firecrest.model.capabilities import ConnectionMode
 from reframe_firecrest.model.gateway_status import GatewayStatus
 from reframe_firecrest.model.job_follower import JobFollower
 from reframe_firecrest.model.slurm_job import JobPart
-from reframe_firecrest.model.suggestion import did_you_mean
 from reframe_firecrest.model.system import AccountInfo, Cluster, SystemInfo
 
 Result = TypeVar("Result")
@@ -101,12 +100,7 @@ class GatewayV2(Filesystem):
                 info = system_info(system)
                 self._deployment.learn(info.capabilities)
                 return info
-        known = sorted(system.name for system in systems)
-        raise errors.NotFoundError(
-            f"the gateway {self._connection.url} has no system {self._system!r}"
-            f"{did_you_mean(self._system, known)}; it has: {', '.join(known) or 'none'}; check "
-            "FIRECREST_SYSTEM"
-        )
+        raise self._connection.unknown_system(system.name for system in systems)
 
     async def _get_systems(self) -> tuple[object, httpx.Headers]:
         return await self._client.get_with_headers("/status/systems")
