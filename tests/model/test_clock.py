@@ -21,8 +21,8 @@ def test_it_reports_the_time() -> None:
 def test_a_step_of_the_systems_clock_does_not_change_how_long_a_job_took(
     step: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handle = JobHandle(JobSpec("t", "/stage/t", "job.sh", ("o", "e")))
     before, now = clock(), time.time
+    handle = JobHandle(JobSpec("t", "/stage/t", "job.sh", ("o", "e")))
     monkeypatch.setattr(time, "time", lambda: now() + step)
     for phase in (Phase.STAGING, Phase.SUBMITTING, Phase.SUBMITTED, Phase.RETRIEVING, Phase.DONE):
         assert handle.advance(phase)
