@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +10,15 @@ import httpx
 import pytest
 
 from reframe_firecrest.gateway.factory import FirecrestConnection
+from reframe_firecrest.gateway.http.throttle import AT_FIRST
 from reframe_firecrest.gateway.protocol import Gateway
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.system import SystemInfo
 from tests.gateway.helpers import FAST, SYSTEM, Answer, answer, make_settings, run
 from tests.gateway.v1.helpers import ACCOUNTING, PARAMETERS, ApiV1, done, row
 from tests.gateway.v1.test_status import SYSTEMS, V1, parameters
+
+ACCOUNTS = "GET /status/userinfo"
 
 V2 = answer(200, {"systems": [{"name": SYSTEM}]})
 
@@ -49,6 +53,27 @@ class TestOpening:
     def test_a_version_that_is_given_is_not_asked_for(self) -> None:
         assert self.opened({PARAMETERS: parameters()}, "connect", api_version="1")[1].seen == [PARAMETERS]
         assert self.opened({SYSTEMS: V2}, "connect", api_version=2)[1].seen == [SYSTEMS]
+
+    def test_an_answer_that_was_there_already_is_not_a_quick_response(self) -> None:
+        """Otherwise all later responses would seem slow, and the open requests would remain few."""
+
+        async def slowly(request: httpx.Request) -> httpx.Response:
+            await asyncio.sleep(0.1)
+            return await api(request)
+
+        api = ApiV1({SYSTEMS: V2, ACCOUNTS: answer(200, {"user": {"id": "1", "name": "me"}, "groups": []})})
+
+        async def work() -> int:
+            connection = FirecrestConnection(make_settings(), FAST, httpx.MockTransport(slowly))
+            try:
+                gateway = await connection.open_gateway()
+                await gateway.connect()
+                await asyncio.gather(*(gateway.accounts() for _ in range(4 * AT_FIRST)))
+            finally:
+                await connection.close()
+            return connection.stats()["most_in_flight"]
+
+        assert run(work()) > 1.5 * AT_FIRST
 
     @pytest.mark.parametrize(("systems", "right"), [(V2, True), (V1, False)], ids=["v2", "v1"])
     def test_version_2_is_expected_until_the_answer_shows_another(

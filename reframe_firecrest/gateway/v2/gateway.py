@@ -7,6 +7,7 @@ import posixpath
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import httpx
@@ -89,18 +90,26 @@ class GatewayV2(Filesystem):
         """Query the system; see the protocol."""
 
         async def ask() -> Sequence[System]:
-            answer, self._systems = self._systems, None
-            if answer is None:
-                answer, _ = await self._get_systems()
+            answer, _ = await self._get_systems()
             return parse_systems(answer)
 
-        systems = await self._first(ask)
+        systems = self._given_systems() or await self._first(ask)
         for system in systems:
             if system.name == self._system:
                 info = system_info(system)
                 self._deployment.learn(info.capabilities)
                 return info
         raise self._connection.unknown_system(system.name for system in systems)
+
+    def _given_systems(self) -> Sequence[System]:
+        """Return the systems of an answer to another request; none if it is missing or invalid.
+
+        This is not an operation of its own: the throttle would take its duration for a response time.
+        """
+        answer, self._systems = self._systems, None
+        with suppress(ValueError):
+            return parse_systems(answer) if answer is not None else ()
+        return ()
 
     async def _get_systems(self) -> tuple[object, httpx.Headers]:
         return await self._client.get_with_headers("/status/systems")
