@@ -14,7 +14,7 @@ import re
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reframe_firecrest.model.errors import one_line
 from reframe_firecrest.model.node_sets import check_node_set
@@ -34,6 +34,12 @@ _LAST_MOMENT = 253_402_300_799
 
 _NO_NODES = ("", "None", "None assigned", "(null)")
 _STATE = re.compile(r"(?:[A-Za-z_]{1,40}(?:,[A-Za-z_]{1,40}){0,9})?")
+
+
+class Answer(BaseModel):
+    """Base of the models of answers. Their validators are built on first use: a run needs few of them."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 def line(text: str, *, most: int = LONGEST_LINE) -> str:

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from reframe_firecrest.gateway.field_types import Bytes, Line
+from reframe_firecrest.gateway.field_types import Answer, Bytes, Line
 from reframe_firecrest.model.file_names import from_wire
 from reframe_firecrest.model.remote_file import FileKind, RemoteFile
 
 _IfText = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else "")]
 
 
-class File(BaseModel):
+class File(Answer):
     """An entry of a listing; FirecREST v1 has other names for some fields."""
 
     name: str
@@ -75,11 +75,11 @@ def to_remote_files(files: Iterable[File]) -> list[RemoteFile]:
     ]
 
 
-class _Stat(BaseModel):
+class _Stat(Answer):
     size: Bytes
 
 
-class _StatAnswer(BaseModel):
+class _StatAnswer(Answer):
     output: _Stat
 
 

@@ -6,6 +6,8 @@ restores a session (4.10). So the backends are not registered in the modules of 
 
 from __future__ import annotations
 
+import gc
+
 from reframe.core.backends import register_launcher, register_scheduler
 from reframe.core.fields import ConstantField
 
@@ -32,3 +34,8 @@ answer_from_snapshots()
 shorten_pauses()
 observe_test_cases()
 read_settings_first()
+
+# The modules that are loaded now stay for good, so Python's garbage collector need not examine them again and
+# again: this takes 0.1 s from each command, most of it at exit. The tests, which may have files to be
+# closed at exit, are loaded later.
+gc.freeze()

@@ -88,6 +88,11 @@ async def work():
         print(error)
     await gateway.close()
 asyncio.run(work())
+from reframe_firecrest.gateway.field_types import Answer
+models = Answer.__subclasses__()
+built = [model for model in models if model.__pydantic_complete__]
+assert all(model.model_rebuild(force=True) for model in models)
+print(f"{len(built)} of {len(models)} validators built")
 """
 
 
@@ -96,6 +101,7 @@ def test_a_run_needs_no_import_path_of_its_own(tmp_path: Path) -> None:
     printed = python(f"PROJECT = {str(PROJECT)!r}\n{OPEN_A_GATEWAY}", cwd=tmp_path)
     assert "RemoteSession" in printed
     assert "can't be reached" in printed
+    assert "0 of " in printed.splitlines()[-1]
 
 
 def test_a_stage_directory_has_no_part_in_the_imports(tmp_path: Path) -> None:
@@ -125,3 +131,32 @@ def test_a_missing_package_ends_the_run_with_the_remedy(monkeypatch: pytest.Monk
 
 def test_what_is_imported_later_is_the_class_itself() -> None:
     assert deferred_imports.remote_session() is RemoteSession
+
+
+def test_the_garbage_collector_does_not_examine_what_reframe_has_loaded(tmp_path: Path) -> None:
+    program = """
+import gc
+import reframe.frontend.cli
+import reframe_firecrest
+assert gc.get_freeze_count() > 10_000, gc.get_freeze_count()
+from reframe_firecrest.plugin import deferred_imports
+def passes():
+    return sum(generation["collections"] for generation in gc.get_stats())
+before = passes()
+deferred_imports.remote_session()
+assert passes() <= before + 1, passes()
+assert gc.isenabled()
+"""
+    python(program, cwd=tmp_path)
+
+
+def test_a_file_that_a_test_leaves_open_is_written_at_exit(tmp_path: Path) -> None:
+    program = """
+import reframe_firecrest
+class Test: pass
+test = Test()
+test.itself, test.file = test, open("left-open", "w")
+test.file.write("everything")
+"""
+    python(program, cwd=tmp_path)
+    assert (tmp_path / "left-open").read_text() == "everything"

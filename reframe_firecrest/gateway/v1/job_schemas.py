@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, Field
+from pydantic import AfterValidator, AliasChoices, Field
 
 from reframe_firecrest.gateway.field_types import (
     LONGEST_PATH,
+    Answer,
     Count,
     JobId,
     JobName,
@@ -25,7 +26,7 @@ _Path = Annotated[Text, AfterValidator(lambda text: line(text, most=LONGEST_PATH
 _Nodes = Annotated[Text, AfterValidator(lambda text: line(text, most=1 << 20))]
 
 
-class Submitted(BaseModel):
+class Submitted(Answer):
     """Result of a submission's task.
 
     Attributes:
@@ -39,7 +40,7 @@ class Submitted(BaseModel):
     log: _Path = Field(default="", alias="job_file_err")
 
 
-class Accounted(BaseModel):
+class Accounted(Answer):
     """A row of Slurm's accounting: a job or a task of an array."""
 
     job_id: JobId = Field(alias="jobid")
@@ -62,7 +63,7 @@ class Accounted(BaseModel):
         return self.name == "allocation" and not self.partition
 
 
-class Queued(BaseModel):
+class Queued(Answer):
     """A row of Slurm's queue.
 
     Two of its times are swapped: ``start_time`` is the job's run time, and ``time`` is when it began
@@ -80,7 +81,7 @@ class Queued(BaseModel):
     log: _Path = Field(default="", alias="job_file_err")
 
 
-class _Rows(BaseModel):
+class _Rows(Answer):
     rows: list[Any]
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 
-from reframe_firecrest.gateway.field_types import Line, line
+from reframe_firecrest.gateway.field_types import Answer, Line, line
 from reframe_firecrest.gateway.file_schemas import File, to_remote_files
 from reframe_firecrest.gateway.http.error_mapping import MAX_TEXT
 from reframe_firecrest.gateway.object_storage.upload_targets import UploadForm
@@ -22,7 +22,7 @@ from reframe_firecrest.model.remote_file import RemoteFile
 # --- tasks ------------------------------------------------------------------------------------------
 
 
-class _Begun(BaseModel):
+class _Begun(Answer):
     task_id: Annotated[str, Field(pattern="^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}$")]
 
 
@@ -31,7 +31,7 @@ def parse_task_id(answer: object) -> str:
     return _Begun.model_validate(answer).task_id
 
 
-class Task(BaseModel):
+class Task(Answer):
     """A task in its current state.
 
     Attributes:
@@ -60,11 +60,11 @@ class Task(BaseModel):
         return meaning_of(self.text)
 
 
-class _OneTask(BaseModel):
+class _OneTask(Answer):
     task: Task
 
 
-class _Tasks(BaseModel):
+class _Tasks(Answer):
     tasks: dict[str, Task]
 
 
@@ -88,7 +88,7 @@ class _File(File):
     )
 
 
-class _Files(BaseModel):
+class _Files(Answer):
     # If the gateway cannot parse an entry, such as a device, it returns plain lines.
     output: list[_File | str]
 
@@ -102,18 +102,18 @@ def parse_listing(answer: object) -> list[RemoteFile]:
 # --- transfers --------------------------------------------------------------------------------------
 
 
-class _Form(BaseModel):
+class _Form(Answer):
     url: SecretStr
-    data: dict[str, SecretStr] = {}
-    params: dict[str, SecretStr] = {}
-    headers: dict[str, SecretStr] = {}
+    data: dict[str, SecretStr] = Field(default_factory=dict)
+    params: dict[str, SecretStr] = Field(default_factory=dict)
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
 
 
-class _Message(BaseModel):
+class _Message(Answer):
     parameters: _Form
 
 
-class _FormData(BaseModel):
+class _FormData(Answer):
     msg: _Message
 
 
@@ -127,7 +127,7 @@ def parse_upload_form(data: object) -> UploadForm:
     return UploadForm(form.url.get_secret_value(), fields, params, headers)
 
 
-class _UrlData(BaseModel):
+class _UrlData(Answer):
     url: SecretStr
 
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, Field
+from pydantic import AfterValidator, AliasChoices, Field
 
 from reframe_firecrest.gateway.field_types import (
+    Answer,
     Count,
     Line,
     Name,
@@ -27,26 +28,26 @@ from reframe_firecrest.gateway.v1.field_types import Text
 from reframe_firecrest.model.system import NodeInfo, PartitionInfo, ReservationInfo
 
 
-class _Node(BaseModel):
+class _Node(Answer):
     name: NodeName = Field(alias="NodeName")
     states: Annotated[list[str], AfterValidator(node_states)] | None = Field(default=None, alias="State")
     partitions: list[str] | None = Field(default=None, alias="Partitions")
     features: list[str] | None = Field(default=None, alias="ActiveFeatures")
 
 
-class _Partition(BaseModel):
+class _Partition(Answer):
     name: Name = Field(alias="PartitionName")
     nodes: Count = Field(default=0, alias="TotalNodes")
     cpus: Count = Field(default=0, alias="TotalCPUs")
 
 
-class _Reservation(BaseModel):
+class _Reservation(Answer):
     name: Name = Field(alias="ReservationName")
     nodes: NodeSet = Field(default="", alias="Nodes")
 
 
-class _Cluster(BaseModel):
-    entries: list[Any] = []
+class _Cluster(Answer):
+    entries: list[Any] = Field(default_factory=list)
 
 
 def parse_nodes(data: object) -> list[NodeInfo]:
@@ -89,17 +90,17 @@ def _names(values: list[str] | None) -> list[str]:
     return names(_known(values), "partition or feature of a node")
 
 
-class _FileSystems(BaseModel):
+class _FileSystems(Answer):
     system: Name
-    mounted: list[Path] = []
+    mounted: list[Path] = Field(default_factory=list)
 
 
-class _Parameter(BaseModel):
+class _Parameter(Answer):
     name: str
     value: Any = None
 
 
-class _Parameters(BaseModel):
+class _Parameters(Answer):
     out: dict[str, list[_Parameter]]
 
 
@@ -150,13 +151,13 @@ def _mebibytes(value: object) -> int | None:
     return None if value is None else min(max(int(float(str(value)) * 1024 * 1024), 0), 2**63 - 1)
 
 
-class _Available(BaseModel):
+class _Available(Answer):
     name: Annotated[Name, Field(validation_alias=AliasChoices("system", "service"))]
     status: Line = ""
     description: Annotated[Text, AfterValidator(line)] = ""
 
 
-class _AllAvailable(BaseModel):
+class _AllAvailable(Answer):
     out: list[Any]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from reframe_firecrest.gateway.field_types import (
+    Answer,
     Count,
     Name,
     NodeName,
@@ -38,11 +39,11 @@ _Names = Annotated[_Items, AfterValidator(_names)]
 _States = Annotated[_Items, AfterValidator(node_states)]
 
 
-class _Node(BaseModel):
+class _Node(Answer):
     name: NodeName
-    state: _States = []
-    partitions: _Names = []
-    features: _Names = []
+    state: _States = Field(default_factory=list)
+    partitions: _Names = Field(default_factory=list)
+    features: _Names = Field(default_factory=list)
     cpus: Count | None = None
     allocated: Count | None = Field(default=None, alias="allocCpus")
     idle: Count | None = Field(default=None, alias="idleCpus")
@@ -50,37 +51,37 @@ class _Node(BaseModel):
     """All memory of the node, in MiB: FirecREST fills this field from sinfo's ``%m`` (2.5.6)."""
 
 
-class _Nodes(BaseModel):
+class _Nodes(Answer):
     nodes: list[Any] | None = None
 
 
-class _Partition(BaseModel):
+class _Partition(Answer):
     name: Name
     nodes: Count | None = Field(default=None, alias="totalNodes")
     cpus: Count | None = None
 
 
-class _Partitions(BaseModel):
+class _Partitions(Answer):
     partitions: list[Any] | None = None
 
 
-class _Reservation(BaseModel):
+class _Reservation(Answer):
     name: Name
     nodes: NodeSet = Field(default="", alias="nodeList")
     start: Seconds = Field(default=None, alias="startTime")
     end: Seconds = Field(default=None, alias="endTime")
 
 
-class _Reservations(BaseModel):
+class _Reservations(Answer):
     reservations: list[Any] | None = None
 
 
-class _Account(BaseModel):
+class _Account(Answer):
     name: Name
     default: bool | None = None
 
 
-class _UserInfo(BaseModel):
+class _UserInfo(Answer):
     accounts: list[Any] | None = None
 
 

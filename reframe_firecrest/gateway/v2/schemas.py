@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, Field, PositiveInt, SecretStr
+from pydantic import AliasChoices, Field, PositiveInt, SecretStr
 
 from reframe_firecrest.gateway.field_types import (
+    Answer,
     Count,
     ExitCode,
     JobId,
@@ -36,13 +37,13 @@ CUT_DIRECTORY = 20
 squeue for ``WorkDir`` without a width. The directories of our jobs are longer."""
 
 
-class _Status(BaseModel):
+class _Status(Answer):
     state: JobState
     reason: Line | None = Field(default=None, alias="stateReason")
     exit_code: ExitCode | None = Field(default=None, alias="exitCode")
 
 
-class _Time(BaseModel):
+class _Time(Answer):
     start: Seconds = None
     end: Seconds = None
     submission: Seconds = None
@@ -50,7 +51,7 @@ class _Time(BaseModel):
     limit: Seconds = None
 
 
-class _Job(BaseModel):
+class _Job(Answer):
     job_id: JobId = Field(alias="jobId")
     name: JobName = ""
     status: _Status
@@ -60,11 +61,11 @@ class _Job(BaseModel):
     directory: TextPath = Field(default="", alias="workingDirectory")
 
 
-class _Jobs(BaseModel):
+class _Jobs(Answer):
     jobs: list[Any] | None = None
 
 
-class _Submitted(BaseModel):
+class _Submitted(Answer):
     job_id: NewJobId = Field(alias="jobId")
 
 
@@ -109,12 +110,12 @@ def parse_jobs(answer: object) -> list[JobPart]:
     return parts
 
 
-class _Metadata(BaseModel):
+class _Metadata(Answer):
     script: str | None = None
     output: str | None = Field(default=None, alias="standardOutput")
 
 
-class _AllMetadata(BaseModel):
+class _AllMetadata(Answer):
     jobs: list[_Metadata] | None = None
 
 
@@ -131,7 +132,7 @@ def parse_output(answer: object) -> str:
 # --- files ------------------------------------------------------------------------------------------
 
 
-class _Files(BaseModel):
+class _Files(Answer):
     output: list[File] | None = None
 
 
@@ -143,11 +144,11 @@ def parse_listing(answer: object) -> list[RemoteFile]:
 # --- transfers --------------------------------------------------------------------------------------
 
 
-class _Logs(BaseModel):
+class _Logs(Answer):
     error: Path | None = Field(default=None, alias="errorLog")
 
 
-class _TransferJob(BaseModel):
+class _TransferJob(Answer):
     job_id: NewJobId = Field(alias="jobId")
     logs: _Logs | None = None
 
@@ -157,14 +158,14 @@ def _spelt(camel: str, snake: str) -> Any:
     return Field(default=None, validation_alias=AliasChoices(camel, snake))
 
 
-class _Directives(BaseModel):
+class _Directives(Answer):
     download_url: SecretStr | None = _spelt("downloadUrl", "download_url")
     parts: list[SecretStr] | None = _spelt("partsUploadUrls", "parts_upload_urls")
     complete_url: SecretStr | None = _spelt("completeUploadUrl", "complete_upload_url")
     part_size: PositiveInt | None = _spelt("maxPartSize", "max_part_size")
 
 
-class Transfer(BaseModel):
+class Transfer(Answer):
     """A transfer that the gateway has begun: its job, and the URLs for the data."""
 
     job: _TransferJob = Field(alias="transferJob")

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from reframe_firecrest.gateway.field_types import Bytes, Line, Name, Path, Seconds, line, valid
+from reframe_firecrest.gateway.field_types import Answer, Bytes, Line, Name, Path, Seconds, line, valid
 from reframe_firecrest.gateway.http.dates import epoch_seconds, parse_date
 from reframe_firecrest.model.capabilities import (
     DEFAULT_DIRECT_LIMIT,
@@ -31,7 +31,7 @@ def _known_mode(value: object) -> object:
     return value if value in [mode.value for mode in ConnectionMode] else ConnectionMode.SSH
 
 
-class _Scheduler(BaseModel):
+class _Scheduler(Answer):
     type: Line = "slurm"
     version: Line | None = None
     connection_mode: Annotated[ConnectionMode, BeforeValidator(_known_mode)] = Field(
@@ -48,26 +48,26 @@ class _Scheduler(BaseModel):
 _IfText = BeforeValidator(lambda value: value if isinstance(value, str) else None)
 
 
-class _DataTransfer(BaseModel):
+class _DataTransfer(Answer):
     kind: Line | None = Field(default=None, alias="serviceType")
     url: Annotated[Path | None, _IfText] = Field(default=None, alias="publicUrl")
 
 
-class _DataOperation(BaseModel):
+class _DataOperation(Answer):
     max_direct_upload: Bytes | None = Field(default=None, alias="max_ops_file_size")
     data_transfer: _DataTransfer | None = None
     directives: list[Line] | None = Field(default=None, alias="datatransfer_jobs_directives")
 
 
-class _SshTimeouts(BaseModel):
+class _SshTimeouts(Answer):
     command: Annotated[float, Field(ge=0, le=3600)] | None = Field(default=None, alias="commandExecution")
 
 
-class _Ssh(BaseModel):
+class _Ssh(Answer):
     timeout: _SshTimeouts | None = None
 
 
-class System(BaseModel):
+class System(Answer):
     """The fields of a system that a session needs."""
 
     name: Name
@@ -123,18 +123,18 @@ class System(BaseModel):
         return None if found is None else tuple(found)
 
 
-class _Service(BaseModel):
+class _Service(Answer):
     kind: Line = Field(alias="serviceType")
     healthy: bool = False
     path: Path | None = None
     message: Line | None = None
 
 
-class _Probing(BaseModel):
+class _Probing(Answer):
     interval: Seconds = Field(default=None, alias="intervalCheck")
 
 
-class _FileSystem(BaseModel):
+class _FileSystem(Answer):
     path: Path
 
 
@@ -147,7 +147,7 @@ class _SystemDetails(System):
     file_systems: list[_FileSystem] | None = Field(default=None, alias="fileSystems")
 
 
-class _Systems(BaseModel):
+class _Systems(Answer):
     systems: list[Any]
 
 
