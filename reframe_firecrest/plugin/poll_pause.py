@@ -15,24 +15,37 @@ from typing import Any
 
 from reframe_firecrest.session.completions import wait_for_end
 
-SHORTEST = 0.1
-"""Seconds of a pause that are always waited: ReFrame polls at most ten times a second by default."""
+SHORTEST = 0.03
+"""Seconds of a pause that are always waited."""
+
+LONGEST_SHORT = 0.1
+"""Seconds up to which a short pause is as long as ReFrame's work before it, so as not to take a processor."""
 
 
 class InterruptibleTime:
-    """Python's module ``time``, except that `sleep` returns when a job has ended."""
+    """Python's module ``time``, except that `sleep` returns when a job has ended.
+
+    ReFrame finishes the test of a job that has ended in its next two cycles, so the pause between them is
+    short, too.
+    """
+
+    def __init__(self) -> None:
+        self._slept_until = time.monotonic()
+        self._ended = False
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the module."""
         return getattr(time, name)
 
-    @staticmethod
-    def sleep(seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Sleep until a job has ended, or for some seconds."""
-        shortest = min(seconds, SHORTEST)
+        worked = time.monotonic() - self._slept_until
+        shortest = min(seconds, max(SHORTEST, min(worked, LONGEST_SHORT)))
         time.sleep(shortest)
-        if seconds > shortest:
-            wait_for_end(seconds - shortest)
+        followed, self._ended = self._ended, False
+        if seconds > shortest and not followed:
+            self._ended = wait_for_end(seconds - shortest)
+        self._slept_until = time.monotonic()
 
 
 def shorten_pauses() -> None:

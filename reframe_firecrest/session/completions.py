@@ -12,7 +12,8 @@ def note_end() -> None:
     _ended.set()
 
 
-def wait_for_end(seconds: float) -> None:
-    """Wait until a job has ended since the last call, or for some seconds."""
-    _ended.wait(seconds)
+def wait_for_end(seconds: float) -> bool:
+    """Wait until a job has ended since the last call, or for some seconds; return true if one has."""
+    ended = _ended.wait(seconds)
     _ended.clear()
+    return ended

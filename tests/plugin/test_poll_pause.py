@@ -10,7 +10,7 @@ import pytest
 from reframe.frontend.executors import policies
 
 from reframe_firecrest.plugin import poll_pause
-from reframe_firecrest.plugin.poll_pause import SHORTEST, InterruptibleTime, shorten_pauses
+from reframe_firecrest.plugin.poll_pause import LONGEST_SHORT, SHORTEST, InterruptibleTime, shorten_pauses
 from reframe_firecrest.session.completions import note_end, wait_for_end
 
 LONG = 30.0
@@ -26,25 +26,39 @@ def none_has_ended() -> Iterator[None]:
 def test_a_pause_ends_when_a_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = time.monotonic()
     # The job ends during the part of the pause that is always waited.
-    monkeypatch.setattr(poll_pause, "time", SimpleNamespace(sleep=lambda _seconds: note_end()))
-    InterruptibleTime.sleep(LONG)
+    monkeypatch.setattr(
+        poll_pause, "time", SimpleNamespace(sleep=lambda _seconds: note_end(), monotonic=time.monotonic)
+    )
+    InterruptibleTime().sleep(LONG)
     assert time.monotonic() - begun < LONG
 
 
-def test_a_job_that_ended_before_the_pause_shortens_it_once() -> None:
+def test_a_job_that_ended_before_the_pause_shortens_it_and_the_next_one() -> None:
+    """ReFrame finishes its test in two cycles."""
+    pauses = InterruptibleTime()
+    note_end()
+    for _ in range(2):
+        begun = time.monotonic()
+        pauses.sleep(LONG)
+        assert SHORTEST <= time.monotonic() - begun < LONG
+    begun = time.monotonic()
+    pauses.sleep(2 * LONGEST_SHORT)
+    assert time.monotonic() - begun >= 2 * LONGEST_SHORT
+
+
+def test_a_short_pause_is_as_long_as_the_work_before_it() -> None:
+    pauses = InterruptibleTime()
+    time.sleep(2 * SHORTEST)
     note_end()
     begun = time.monotonic()
-    InterruptibleTime.sleep(LONG)
-    assert SHORTEST <= time.monotonic() - begun < LONG
-    begun = time.monotonic()
-    InterruptibleTime.sleep(2 * SHORTEST)
-    assert time.monotonic() - begun >= 2 * SHORTEST
+    pauses.sleep(LONG)
+    assert 2 * SHORTEST <= time.monotonic() - begun < LONG
 
 
 def test_a_short_pause_is_not_shortened() -> None:
     note_end()
     begun = time.monotonic()
-    InterruptibleTime.sleep(SHORTEST / 2)
+    InterruptibleTime().sleep(SHORTEST / 2)
     assert time.monotonic() - begun >= SHORTEST / 2
 
 
