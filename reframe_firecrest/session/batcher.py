@@ -70,6 +70,7 @@ class Batcher(Generic[Item]):
         self._waiting: list[_Waiting[Item]] = []
         self._batches: set[asyncio.Task[None]] = set()
         self._collecting = False
+        self._joined = asyncio.Event()
         self._joined_at = -policy.max_delay_limit()
         self._mean_gap = policy.max_delay_limit()
         self._large = asyncio.Semaphore(LARGE_ITEM_CONCURRENCY)
@@ -90,6 +91,7 @@ class Batcher(Generic[Item]):
         self._mean_gap += (gap - self._mean_gap) / 2
         waiting = _Waiting(item, loop.create_future())
         self._waiting.append(waiting)
+        self._joined.set()
         self._start_batch()
         await waiting.done
 
@@ -116,16 +118,18 @@ class Batcher(Generic[Item]):
 
     async def _collect(self) -> None:
         """Wait until no item has arrived for a while, or none can."""
-        waited = 0.0
-        count = -1
+        loop = asyncio.get_running_loop()
         longest = self._policy.max_delay_limit()
-        while count != len(self._waiting) and waited < longest:
-            if self._policy.is_complete(len(self._waiting)):
+        latest = loop.time() + longest
+        # What arrives at the same moment belongs together.
+        await asyncio.sleep(0)
+        while not self._policy.is_complete(len(self._waiting)):
+            self._joined.clear()
+            quiet = self._joined_at + self._delay(longest)
+            try:
+                await asyncio.wait_for(self._joined.wait(), min(quiet, latest) - loop.time())
+            except asyncio.TimeoutError:
                 return
-            count = len(self._waiting)
-            delay = self._delay(longest)
-            await asyncio.sleep(delay)
-            waited += delay
 
     def _delay(self, longest: float) -> float:
         """Return the seconds within which the next item is expected if items arrive regularly."""

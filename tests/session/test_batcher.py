@@ -76,6 +76,15 @@ def test_a_complete_batch_does_not_wait() -> None:
     assert work.groups == [[0, 1, 2]]
 
 
+def test_a_batch_starts_when_its_last_item_has_come() -> None:
+    work = Work()
+    target = group(
+        work, max_delay=60.0, max_delay_limit=lambda: 600.0, is_complete=lambda waiting: waiting == 3
+    )
+    asyncio.run(asyncio.wait_for(consecutive(target, 3, 0.05), 30))
+    assert work.groups == [[1, 1, 1]]
+
+
 def test_a_row_without_end_sets_out_all_the_same() -> None:
     work = Work()
     asyncio.run(consecutive(group(work, max_delay=0.05, max_delay_limit=lambda: 0.2), 40, 0.01))
