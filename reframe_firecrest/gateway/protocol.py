@@ -190,6 +190,14 @@ class JobGateway(Protocol):
         """
         ...
 
+    def names_per_list(self, names: Sequence[str]) -> int:
+        """Return how many of these names, from the first on, the next list can have at the cost of one.
+
+        Args:
+            names: names of the jobs that are needed.
+        """
+        ...
+
     async def find(self, script: str, directory: str, name: str, since: float) -> Sequence[str] | None:
         """Find the jobs of a submission that was not answered.
 

@@ -19,11 +19,11 @@ from reframe_firecrest.session.list_doubts import confirm_after, is_doubtful
 MAX_MISSES = 2
 """Consecutive lists without a job after which it is queried singly."""
 
-MISSED_INTERVALS = 3.0
-"""Multiple of the shortest interval for which a job must have been missing: one that has just ended is so
-for about a second."""
+MISSED_INTERVALS = 12.0
+"""Multiple of the shortest interval for which a job must have been missing. One that has just ended is so for
+about a second, and for up to five if it ran so briefly that the accounting has not received its start."""
 
-MISNAMED_INTERVALS = 10.0
+MISNAMED_INTERVALS = 20.0
 """Multiple of the shortest interval after which a job that exists is missing because its name differs."""
 
 Summary = frozenset[tuple[str, str]]
@@ -56,6 +56,7 @@ class FollowedJob:
         notify: called with each new state.
         ended: result: the job's parts, or the error for which it is no longer followed.
         expected: seconds from its submission after which it is expected to have ended; None if unknown.
+        followed_since: time at which it was submitted.
         seen_at: time at which it was last seen, in seconds since the epoch.
         state_since: time at which it entered its state.
         checked_at: time of the last check, by a list or singly.
@@ -84,6 +85,7 @@ class FollowedJob:
     notify: Callable[[JobState], None]
     ended: asyncio.Future[list[JobPart]]
     expected: float | None = None
+    followed_since: float = field(default_factory=time.monotonic)
     seen_at: float = field(default_factory=clock)
     state_since: float = field(default_factory=time.monotonic)
     checked_at: float = field(default_factory=time.monotonic)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import math
 
+Intervals = tuple[float, float]
+"""Shortest and longest interval between checks of a job, in seconds."""
+
 FIRST_SHARE = 0.5
 """The same share for a job that has just changed its state, which is checked often at first."""
 

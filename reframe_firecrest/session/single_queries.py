@@ -12,6 +12,7 @@ from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import summarise
 from reframe_firecrest.session.followed_job import MISNAMED_INTERVALS, FollowedJob, summary_of
 from reframe_firecrest.session.part_matcher import PartMatcher
+from reframe_firecrest.session.poll_interval import Intervals
 from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.verdicts import Verdicts
 
@@ -20,9 +21,6 @@ BATCH = 3
 
 BATCH_WITHOUT_LISTS = 10
 """Single queries in progress at a time where lists are not available."""
-
-Intervals = tuple[float, float]
-"""Shortest and longest interval between checks of a job, in seconds."""
 
 
 class SingleQueries:

@@ -23,20 +23,18 @@ from reframe_firecrest.model.job import JobState
 from reframe_firecrest.model.job_shape import SINGLE, JobShape
 from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.model.slurm_states import summarise
-from reframe_firecrest.session import poll_interval
+from reframe_firecrest.session import poll_interval, poll_selection
 from reframe_firecrest.session.expected_times import ExpectedTimes
 from reframe_firecrest.session.followed_job import FollowedId, FollowedJob, summary_of
 from reframe_firecrest.session.part_matcher import PartMatcher
+from reframe_firecrest.session.poll_interval import Intervals
 from reframe_firecrest.session.reactor import Reactor
-from reframe_firecrest.session.single_queries import Intervals, SingleQueries
+from reframe_firecrest.session.single_queries import SingleQueries
 from reframe_firecrest.session.verdicts import Verdicts
 from reframe_firecrest.settings import Settings
 
 INTERRUPTED = LIST_JOBS.timeout
 """Seconds after which the first attempt of a list has failed: a list that takes longer met an outage."""
-
-FEW_JOBS = 4
-"""Number of followed jobs up to which each is queried singly the first time and when a list lacks it."""
 
 
 class Watcher:
@@ -136,7 +134,9 @@ class Watcher:
         """Wait until the first job is due; a job that is added meanwhile may be due sooner."""
         while self._followed:
             intervals = self._intervals()
-            due = max(min(job.due(*intervals) for job in self._followed), self._rest_until)
+            due = min(job.due(*intervals) for job in self._followed)
+            first_list = poll_selection.first_list_at(self._followed, self._settings.poll_interval_min)
+            due = max(due, first_list, self._rest_until)
             pause = due - time.monotonic()
             if pause <= 0:
                 return
@@ -148,16 +148,16 @@ class Watcher:
 
     async def _check_and_rest(self) -> None:
         """Check the jobs that are due, and let the gateway rest in proportion to the time that it needed."""
-        begun = time.monotonic()
+        begun, share = time.monotonic(), 1.0
         try:
-            await self._check()
+            share = await self._check()
         except errors.GatewayError as error:
             self._list_failed(error)
         now = time.monotonic()
         # That time may include an outage.
         rest = min(poll_interval.REST * (now - begun), self._settings.poll_interval_max)
         # Jobs that become due meanwhile are checked together.
-        rest = max(rest, begun + self._intervals()[0] - now)
+        rest = max(rest, begun + share * self._intervals()[0] - now)
         if self._queries.lists_fail:
             rest = max(rest, self._settings.poll_interval_min)
         self._rest_until = now + rest
@@ -168,15 +168,28 @@ class Watcher:
 
     # --- lists --------------------------------------------------------------------------------------
 
-    async def _check(self) -> None:
-        due, now = self._due(), clock()
-        if self._are_few_and_new():
+    async def _check(self) -> float:
+        """Check the jobs that are due, or some of them; return their share."""
+        due = poll_selection.due(self._followed, self._intervals())
+        if poll_selection.are_few_and_new(self._followed, self._settings.poll_interval_min):
             # Lists would not have them yet if they ended at once.
-            self._queries.start(due, self._intervals(), FEW_JOBS)
+            self._queries.start(due, self._intervals(), poll_selection.FEW_JOBS)
             self._answered_at = time.monotonic()
             for job in due:
                 job.checked_at = self._answered_at
-            return
+            return 1.0
+        some = due[: poll_selection.listed_now(len(due), self._gateway.names_per_list(self._names(due)))]
+        await self._check_by_list(some)
+        others = [job for job in due[len(some) :] if job in self._followed]
+        if not others:
+            return 1.0
+        if not poll_selection.have_most_ended(some):
+            return len(some) / len(due)
+        await self._check_by_list(others)
+        return 1.0
+
+    async def _check_by_list(self, due: Sequence[FollowedJob]) -> None:
+        now = clock()
         try:
             listed = await self._list(due)
         except errors.UnlistableError:
@@ -187,29 +200,17 @@ class Watcher:
         self._queries.lists_fail = False
         # A list of all jobs shows others too, but only those that were asked for can be missing in it.
         jobs = [*due, *(job for job in self._followed - set(due) if listed.get(job.job_id))]
+        jobs = [job for job in jobs if not job.ended.done()]
         unclear = [job for job in jobs if not self._take(job, listed, now)]
         for job in unclear:
             job.unclear_since = time.monotonic() if job.unclear_since is None else job.unclear_since
         self._queries.start(unclear, self._intervals())
         unconfirmed = [job for job in jobs if job.unclear_since is None and job.needs_confirmation()]
         self._queries.start(unconfirmed, self._intervals())
-        if len(self._followed) <= FEW_JOBS:
+        if len(self._followed) <= poll_selection.FEW_JOBS:
             # They have probably ended. Several would cost more than the next list, which may have them all.
             missing = [job for job in jobs if job.misses and job.unclear_since is None]
-            self._queries.start(missing, self._intervals())
-
-    def _are_few_and_new(self) -> bool:
-        return len(self._followed) <= FEW_JOBS and not any(job.was_checked for job in self._followed)
-
-    def _due(self) -> list[FollowedJob]:
-        """Return the jobs that are due or will be soon: one request covers many.
-
-        These are at least two, if two are followed: the gateway may query a single job by its id, which can
-        fail or take long for this job alone, and must not delay others.
-        """
-        intervals, now = self._intervals(), time.monotonic()
-        due = [job for job in self._followed if job.is_due_soon(now, *intervals)]
-        return due if len(due) > 1 else sorted(self._followed, key=lambda job: job.due(*intervals))[:2]
+            self._queries.start(missing, self._intervals(), poll_selection.FEW_JOBS)
 
     async def _list(self, jobs: Sequence[FollowedJob]) -> Mapping[str, Sequence[JobPart]]:
         """List at least the given jobs."""

@@ -69,6 +69,8 @@ class FakeGateway:
         opened: the gateway at the other end of this connection, if it is another one.
         unlistable: no list can be had.
         listed_parts: what lists show instead of `parts`.
+        queried: ids of the jobs that were queried singly, in this order.
+        names_at_once: how many names a list by name has room for.
         unsure: looks for a submission's job that will tell nothing.
         size_hints: sizes that were given for downloads.
         damaged: downloads of which only half will come.
@@ -93,6 +95,8 @@ class FakeGateway:
         self.listed_parts: dict[str, list[JobPart]] = {}
         self.names: list[list[str]] = []
         self.ids: list[list[str]] = []
+        self.names_at_once = 1000
+        self.queried: list[str] = []
         self.unsure = 0
         self.unpackable: set[str] = set()
         self.size_hints: list[int] = []
@@ -424,6 +428,9 @@ class FakeGateway:
             for part in parts
         ]
 
+    def names_per_list(self, names: Sequence[str]) -> int:
+        return min(len(names), self.names_at_once)
+
     async def find(self, script: str, directory: str, name: str, since: float) -> list[str] | None:
         await self._enter("find")
         if self.unsure:
@@ -433,6 +440,7 @@ class FakeGateway:
         return [job_id for job_id, place in places.items() if place == directory]
 
     async def job(self, job_id: str) -> list[JobPart]:
+        self.queried.append(job_id)
         await self._enter("job")
         if job_id in self.trouble:
             raise self.trouble[job_id]

@@ -16,9 +16,9 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobSpec, JobState, Phase
 from reframe_firecrest.model.selection import Selection
 from reframe_firecrest.session.followed_job import MAX_MISSES
+from reframe_firecrest.session.poll_selection import FEW_JOBS
 from reframe_firecrest.session.reactor import reactor
 from reframe_firecrest.session.single_queries import BATCH
-from reframe_firecrest.session.watcher import FEW_JOBS
 from reframe_firecrest.staging import paths
 from tests.session.conftest import Stage, eventually
 from tests.session.fakes import END, FakeGateway
@@ -341,6 +341,50 @@ def test_many_new_jobs_are_listed(stage: Stage) -> None:
     reactor().call(answering.set)
     eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
     assert stage.gateway.calls["job"] <= FEW_JOBS
+
+
+def test_a_few_jobs_are_queried_singly_as_long_as_they_are_new(stage: Stage) -> None:
+    jobs = [stage.submit(name) for name in "ab"]
+    stage.submitted(*jobs)
+    eventually(lambda: stage.gateway.calls["jobs"] > 0, "a list")
+    assert stage.gateway.calls["job"] >= 2 * len(jobs)
+
+
+def test_of_many_jobs_some_are_listed_and_the_others_when_most_of_these_have_ended(stage: Stage) -> None:
+    stage.gateway.names_at_once = 8
+    first = stage.gateway.blocked["jobs"] = asyncio.Event()
+    jobs = [stage.submit(f"t{number}") for number in range(12)]
+    ids = stage.submitted(*jobs)
+    reactor().call(first.set)
+    eventually(lambda: len(stage.gateway.ids) > 3, "some lists")
+    assert all(len(asked) <= 8 for asked in stage.gateway.ids)
+    assert {job_id for asked in stage.gateway.ids for job_id in asked} == set(ids)
+    del stage.gateway.blocked["jobs"]
+    answering = stage.gateway.blocked["jobs"] = asyncio.Event()
+    before = len(stage.gateway.ids)
+    for job_id in ids:
+        stage.gateway.finish(job_id)
+    reactor().call(answering.set)
+    eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
+    assert len(stage.gateway.ids) <= before + 3
+
+
+def test_a_job_that_has_ended_meanwhile_is_not_queried_because_a_list_lacks_it(stage: Stage) -> None:
+    stage.gateway.blocked["job"] = singly = asyncio.Event()
+    stage.gateway.blocked["jobs"] = listed = asyncio.Event()
+    jobs = [stage.submit(name) for name in "ab"]
+    ids = stage.submitted(*jobs)
+    eventually(lambda: stage.gateway.calls["jobs"] > 0, "a list")
+    for job_id in ids:
+        stage.gateway.hidden.add(job_id)
+        stage.gateway.finish(job_id)
+    reactor().call(singly.set)
+    eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
+    reactor().call(listed.set)
+    [job_id] = stage.submitted(later := stage.submit("c"))
+    stage.gateway.finish(job_id)
+    assert later.ended.wait(10)
+    assert stage.gateway.queried.count(ids[0]) == stage.gateway.queried.count(ids[1]) == 1
 
 
 def test_a_few_jobs_missing_from_the_list_are_not_listed_again(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobHandle, JobSpec, Phase
 from reframe_firecrest.model.job_shape import JobShape
 from reframe_firecrest.model.slurm_job import JobPart
-from reframe_firecrest.session import watcher
+from reframe_firecrest.session import poll_selection
 from reframe_firecrest.session.single_queries import BATCH_WITHOUT_LISTS
 from tests.session.conftest import Stage, eventually
 
@@ -80,7 +80,7 @@ class TestArrays:
     def test_a_list_that_shows_every_task_at_its_end_is_enough(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(watcher, "FEW_JOBS", 0)
+        monkeypatch.setattr(poll_selection, "FEW_JOBS", 0)
         handle, job_id, part = submit(stage, "a")
         write_outputs(part, *range(10))
         stage.gateway.trouble[job_id] = REFUSED
@@ -174,7 +174,7 @@ class TestStaleLists:
     @pytest.fixture(autouse=True)
     def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("reframe_firecrest.session.list_doubts.SOON", 0.5)
-        monkeypatch.setattr(watcher, "FEW_JOBS", 0)
+        monkeypatch.setattr(poll_selection, "FEW_JOBS", 0)
 
     def test_a_cancellation_is_noticed_while_lists_keep_showing_a_requeue(self, stage: Stage) -> None:
         handle = stage.submit("a")

@@ -103,6 +103,10 @@ class GatewayV1(Filesystem):
         """Query jobs by their ids; without ids, all of the user's that have not ended."""
         return await self._compute.jobs(seen_since, names, ids, instead)
 
+    def names_per_list(self, names: Sequence[str]) -> int:
+        """Return the number of names: jobs are queried by their ids, all at once."""
+        return len(names)
+
     async def find(self, script: str, directory: str, name: str, since: float) -> list[str] | None:  # noqa: ARG002
         """Find jobs by their script."""
         return await self._search.find(script, name, since)

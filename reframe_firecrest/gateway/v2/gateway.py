@@ -193,6 +193,10 @@ class GatewayV2(Filesystem):
         """List the user's jobs; ids only matter if the gateway fails to list them."""
         return await self._job_list.get(seen_since, names, ids, instead)
 
+    def names_per_list(self, names: Sequence[str]) -> int:
+        """Return how many of these names one list can have; see the protocol."""
+        return self._job_list.names_per_list(names)
+
     async def find(
         self,
         script: str,  # noqa: ARG002 - the directory identifies the job, since it has one at a time

@@ -108,6 +108,19 @@ class JobList:
 
         return await self._call.multi_request(operations.LIST_JOBS, ask)
 
+    def names_per_list(self, names: Sequence[str]) -> int:
+        """Return how many of these names one list can have; see the protocol."""
+        filters = self._deployment.capabilities.connection_mode is ConnectionMode.SSH
+        pieces = self._pieces_of(names) if filters else []
+        return len(pieces[0]) if pieces else len(names)
+
+    def _pieces_of(self, names: Sequence[str]) -> list[list[str]]:
+        """Group names for several lists; return none if they fit into one, or one of all jobs is better."""
+        pieces = _pieces(names)
+        covers_all = sum(map(len, pieces)) == len(set(names))
+        in_pieces = covers_all and len(pieces) > 1 and not self._is_broken("some jobs by name")
+        return pieces if in_pieces and self._cost.prefers_names(len(pieces), len(names)) else []
+
     async def _in_some_form(
         self, window: str, names: Sequence[str], ids: Sequence[str], instead: Sequence[str]
     ) -> list[JobPart]:
@@ -116,13 +129,10 @@ class JobList:
             if found is not None:
                 return found
         good = [name for name in dict.fromkeys(names) if not self._is_broken(name)]
-        pieces = _pieces(good)
-        covers_all = sum(map(len, pieces)) == len(good) > 0
-        if covers_all and len(pieces) > 1 and self._cost.prefers_names(len(pieces), len(good)):
-            found = await self._by_name(pieces)
-            if found is not None:
-                return found
-        wanted = good if covers_all and len(pieces) == 1 else []
+        found = await self._by_name(self._pieces_of(good))
+        if found is not None:
+            return found
+        wanted = good if _pieces(good) == [good] else []
         form = "jobs by name" if wanted else "all jobs"
         failure: errors.GatewayError | None = None
         if not self._is_broken(form):

@@ -42,6 +42,24 @@ def test_a_lone_job_is_queried_by_its_id() -> None:
     assert api.count(LIST) == 0
 
 
+@pytest.mark.parametrize(("number", "at_once"), [(1, 1), (2, 2), (3, 2), (6, 2), (7, 7)])
+def test_a_list_by_name_covers_as_many_names_as_fit_until_one_of_all_jobs_is_better(
+    number: int, at_once: int
+) -> None:
+    async def ask(gateway: GatewayV2) -> int:
+        return gateway.names_per_list(NAMES[:number])
+
+    assert with_gateway(Api({}), ask) == at_once
+
+
+def test_where_the_gateway_does_not_filter_names_a_list_covers_all() -> None:
+    async def ask(gateway: GatewayV2) -> int:
+        gateway._deployment.submits_by_slurmrestd()
+        return gateway.names_per_list(NAMES)
+
+    assert with_gateway(Api({}), ask) == len(NAMES)
+
+
 def test_a_lone_job_that_cannot_be_queried_is_listed(caplog: pytest.LogCaptureFixture) -> None:
     api = Api({f"{LIST}/7": BROKEN, LIST: answer(200, {"jobs": [row("7", "rfm")]})})
 
