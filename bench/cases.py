@@ -52,6 +52,12 @@ class Case:
         return self == Case(self.tests, self.latency)
 
     @property
+    def is_on_a_system(self) -> bool:
+        """Report whether a batch system runs the jobs, not the sandbox or ReFrame itself."""
+        gateway_given = self.partition == FIRECREST and self.latency is None
+        return gateway_given or self.over_slurm or self.partition == SLURM
+
+    @property
     def title(self) -> str:
         """Title in tables."""
         parts = [f"{self.tests} tests" if self.tests > 1 else "1 test"]

@@ -31,11 +31,17 @@ PROCESS_FILE = "process.json"
 LISTINGS = 7
 """Number of lists whose median counts: a single list of half a second varies too much."""
 
+IDLE = 8.0
+"""Seconds without jobs before a run on a real system. Slurm schedules batch jobs every three seconds by
+default (batch_sched_delay), so the last jobs of a run would delay the first ones of the next."""
+
 
 def measure(case: Case, api: Literal["v1", "v2"] = "v2") -> Run:
     """Run a case once, through a new sandbox with the given version of the API if it needs one."""
     if case.listing:
         return list_tests(case)
+    if case.is_on_a_system:
+        time.sleep(IDLE)
     if case.partition != FIRECREST or case.latency is None:
         return run_reframe(case, {})
     # Other versions of the sandbox know no history.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bench import running
 from bench.cases import LOCAL, SLURM, Case, Options
+from bench.runs import Run
 
 LISTINGS = [Case(10, listing=True), Case(10, partition=SLURM, listing=True)]
 
@@ -67,3 +71,12 @@ def test_a_title_states_what_is_special() -> None:
     assert Case(5, partition=LOCAL).title == "5 tests, ReFrame's local"
     assert Case(10, listing=True).title == "10 tests, listed"
     assert Case(20, sleep=9, history=7).title == "20 tests, sleeping 9 s, 7 other jobs"
+
+
+def test_runs_on_a_batch_system_begin_when_it_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("bench.running.time.sleep", pauses.append)
+    monkeypatch.setattr(running, "run_reframe", lambda *_given: Run(passed=True))
+    for case in (Case(1), Case(1, partition=SLURM), Case(1, partition=LOCAL)):
+        assert running.measure(case).passed
+    assert pauses == [running.IDLE, running.IDLE]
