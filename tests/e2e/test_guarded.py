@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from reframe_firecrest.journal.reader import session_logs
 from tests.conftest import GatewayUnderTest
 from tests.e2e.conftest import SUITE, Outcome, ReFrame
 from tests.e2e.meddler import Meddler, meddling
@@ -14,24 +17,28 @@ pytestmark = pytest.mark.e2e
 GUARDED = str(SUITE / "guarded.py")
 
 
+def journal_in(directory: Path, url: str) -> dict[str, str]:
+    """Return the environment of a run through another address, whose journal is found again."""
+    return {"FIRECREST_URL": url, "FIRECREST_JOURNAL_DIR": str(directory)}
+
+
 def results(outcome: Outcome) -> dict[str, str]:
     return {name: case["result"] for name, case in outcome.cases().items()}
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("late", 9.0), ("late", 2.5), ("503", 0.0)])
 def test_a_submission_whose_answer_was_lost_runs_once(
-    reframe: ReFrame, gateway: GatewayUnderTest, kind: str, seconds: float
+    reframe: ReFrame, gateway: GatewayUnderTest, tmp_path: Path, kind: str, seconds: float
 ) -> None:
     with outside(gateway) as system:
-        before = system.states().keys()
         meddler = Meddler(gateway.variables["FIRECREST_URL"], kind, seconds)
         with meddling(meddler) as url:
-            outcome = reframe.run([GUARDED], "-t", "once", environment={"FIRECREST_URL": url})
+            outcome = reframe.run([GUARDED], "-t", "once", environment=journal_in(tmp_path, url))
         [case] = outcome.cases().values()
         assert case["result"] == "pass", outcome.output
-        run = {job_id: state for job_id, state in system.states().items() if job_id not in before}
-        assert case["jobid"] in run
-        assert not [job_id for job_id, state in run.items() if state in ("PENDING", "RUNNING")]
+        [session_log] = session_logs(tmp_path)
+        assert case["jobid"] in system.states()
+        assert system.active(session_log.opened.run) == []
     assert meddler.answers[0] < 300
     # One that acts soon enough is found before anything is sent again. A proxy's 503 is as uncertain as a
     # broken connection, so it is looked into as well. Where looking takes longer than 9 s, as on a loaded
