@@ -221,7 +221,10 @@ class JobGateway(Protocol):
         ...
 
     def unsettled(self) -> float:
-        """Return the seconds for which `close` must wait for what may still be carried out."""
+        """Return the seconds for which requests that failed may still be carried out.
+
+        They may create a directory or queue a transfer job. `close` waits for the latter.
+        """
         ...
 
     async def close(self) -> None:

@@ -201,6 +201,8 @@ class Session:
             *(life.finish() for life in cancelled), services.cancel_queue.finish(), return_exceptions=True
         )
         await services.duplicates.finish()
+        # Otherwise a directory could be created after its removal.
+        await asyncio.sleep(services.context.gateway.unsettled())
         directories = services.directories
         await services.remote_cleanup.finish(
             directories.relative_paths(), TRANSFER, mapped=directories.mapped_paths()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from reframe_firecrest.gateway.attempt_names import attempts
 from reframe_firecrest.gateway.http import policy
+from reframe_firecrest.gateway.protocol import LATEST_EFFECT
 from reframe_firecrest.gateway.v1 import tasks, transfer_jobs
 from reframe_firecrest.model import errors
 from tests.gateway.helpers import Answer, Api, answer, finished, make_gateway, run
@@ -53,6 +54,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 Method = Callable[[Any], Awaitable[Any]]
+
+MADE = answer(201, {"output": None})
+"""The answer of both versions to the creation of a directory."""
 
 
 def call(api: Api, *methods: Method) -> Any:
@@ -326,3 +330,24 @@ class TestParts:
         with pytest.raises(errors.TooLargeError):
             call(api, lambda gateway: gateway.upload_part(b"x", "/run/large-1.7"))
         assert set(api.seen) == {UPLOAD}
+
+
+async def make_a_directory(gateway: Any) -> float:
+    """Create a directory; return the seconds for which that may still happen again."""
+    await gateway.make_directory("/scratch/run")
+    return float(gateway.unsettled())
+
+
+@pytest.mark.parametrize("lost", LOST[:3])
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_directory_may_be_created_again_by_an_attempt_without_an_answer(version: str, lost: Answer) -> None:
+    if version == "v1":
+        left = call_v1(ApiV1({"POST /utilities/mkdir": [lost, MADE]}), make_a_directory)
+    else:
+        left = call(Api({"POST /filesystem/ops/mkdir": [lost, MADE]}), make_a_directory)
+    assert LATEST_EFFECT - 5 < left <= LATEST_EFFECT
+
+
+@pytest.mark.parametrize("answers", [[MADE], [answer(429, "slowly"), MADE]])
+def test_an_attempt_that_was_refused_creates_no_directory(answers: list[Answer]) -> None:
+    assert call(Api({"POST /filesystem/ops/mkdir": answers}), make_a_directory) == 0

@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import tarfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -70,6 +71,7 @@ class FakeGateway:
         unlistable: no list can be had.
         listed_parts: what lists show instead of `parts`.
         queried: ids of the jobs that were queried singly, in this order.
+        settled_at: time by the monotonic clock until which requests may act late.
         names_at_once: how many names a list by name has room for.
         unsure: looks for a submission's job that will tell nothing.
         size_hints: sizes that were given for downloads.
@@ -96,6 +98,7 @@ class FakeGateway:
         self.names: list[list[str]] = []
         self.ids: list[list[str]] = []
         self.names_at_once = 1000
+        self.settled_at = 0.0
         self.queried: list[str] = []
         self.unsure = 0
         self.unpackable: set[str] = set()
@@ -461,7 +464,7 @@ class FakeGateway:
         self.cancelled.append(job_id)
 
     def unsettled(self) -> float:
-        return 0.0
+        return max(self.settled_at - time.monotonic(), 0.0)
 
     async def close(self) -> None:
         self.closed = True

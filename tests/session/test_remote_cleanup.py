@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
+import time
+from functools import partial
 
 import pytest
 
@@ -43,6 +46,18 @@ def test_the_run_leaves_nothing_when_reframe_keeps_nothing(stage: Stage) -> None
     stage.close()
     assert not stage.remote.exists()
     assert stage.gateway.calls["remove"] == 1
+
+
+def test_a_directory_that_a_failed_request_creates_late_is_removed_too(stage: Stage) -> None:
+    finish(stage, "a")
+    shutil.rmtree(stage.local / "a")
+    claims = stage.remote / ".transfer" / "claims"
+    stage.gateway.settled_at = time.monotonic() + 1.0
+    late = threading.Timer(0.3, partial(claims.mkdir, parents=True, exist_ok=True))
+    late.start()
+    stage.close()
+    late.join()
+    assert not stage.remote.exists()
 
 
 def test_what_reframe_keeps_here_is_kept_there_and_named(stage: Stage) -> None:

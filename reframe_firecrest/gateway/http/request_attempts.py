@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from reframe_firecrest.gateway.http.operations import Operation
 from reframe_firecrest.gateway.http.outage_log import OutageLog
 from reframe_firecrest.gateway.http.policy import RetryPolicy
 from reframe_firecrest.gateway.http.throttle import Throttle
+from reframe_firecrest.gateway.protocol import LATEST_EFFECT
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.units import format_duration
 
@@ -28,6 +30,8 @@ class GatewayState:
         where: the gateway and system, as the user knows them.
         authorization: of the requests; it is renewed when the gateway refuses it.
         answered: the gateway has answered at least once.
+        doubtful_creation: time of the last attempt to create a directory that may still be carried out, by
+            the monotonic clock; the directory may have been removed by then.
     """
 
     where: str
@@ -37,10 +41,15 @@ class GatewayState:
     outage_log: OutageLog = field(init=False)
     refusals: Refusals = field(init=False)
     answered: bool = False
+    doubtful_creation: float = -math.inf
 
     def __post_init__(self) -> None:
         self.outage_log = OutageLog(self.where, self.retry_policy.outage)
         self.refusals = Refusals(self.retry_policy.refused)
+
+    def unsettled(self) -> float:
+        """Return the seconds for which an attempt to create a directory may still be carried out."""
+        return max(self.doubtful_creation + LATEST_EFFECT - time.monotonic(), 0.0)
 
 
 class RequestAttempts:
@@ -123,6 +132,8 @@ class RequestAttempts:
         outage_log = self._gateway.outage_log
         outage_log.failed(self.current, error)
         self._ease(error)
+        if self.current is operations.MKDIR and isinstance(error, errors.UncertainError):
+            self._gateway.doubtful_creation = now
         if self._failing_since is None:
             self._failing_since = now
         self._warned = self._warned or outage_log.failed_alone(self.current, error, now - self._failing_since)

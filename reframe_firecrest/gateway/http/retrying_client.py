@@ -50,6 +50,10 @@ class RetryingClient:
         attempts = RequestAttempts(self._gateway, self._error_mapping, operation, single=True)
         return retry(partial(self._request, operation, request, attempts), attempts)
 
+    def unsettled(self) -> float:
+        """Return the seconds for which a failed attempt may still create a directory."""
+        return self._gateway.unsettled()
+
     def multi_request(
         self, operation: Operation, requests: Callable[[], Awaitable[Result]]
     ) -> Coroutine[Any, Any, Result]:

@@ -130,8 +130,8 @@ class GatewayV1(Filesystem):
     # --- the end ------------------------------------------------------------------------------------
 
     def unsettled(self) -> float:
-        """Return how long closing takes; no transfer of this version's leaves a job that waits."""
-        return 0.0
+        """Return how long requests may act late; no transfer of this version's leaves a job that waits."""
+        return self._call.unsettled()
 
     async def close(self) -> None:
         """Stop waiting for tasks, and close all connections."""

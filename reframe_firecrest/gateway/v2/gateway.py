@@ -259,7 +259,7 @@ class GatewayV2(Filesystem):
 
     def unsettled(self) -> float:
         """Return how long closing takes; see the protocol."""
-        return self._transfers.unsettled()
+        return max(self._transfers.unsettled(), self._call.unsettled())
 
     async def close(self) -> None:
         """Cancel orphaned jobs, and close all connections."""
