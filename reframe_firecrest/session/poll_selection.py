@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from reframe_firecrest.model.slurm_job import JobPart
+from reframe_firecrest.model.slurm_states import ENDED
 from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.followed_job import FollowedJob
 from reframe_firecrest.session.poll_interval import Intervals
@@ -69,6 +71,16 @@ def listed_now(jobs: int, covered: int) -> int:
     return covered if covered > 0 and jobs <= poll_interval.MAX_LISTS * covered else jobs
 
 
-def have_most_ended(listed: Sequence[FollowedJob]) -> bool:
-    """Return true if the jobs that were not listed have probably ended, too."""
-    return sum(job.ended.done() for job in listed) >= MOST * len(listed)
+def have_most_ended(jobs: Sequence[FollowedJob], listed: Mapping[str, Sequence[JobPart]]) -> bool:
+    """Return true if the jobs that were not listed have probably ended, too.
+
+    Args:
+        jobs: the jobs that were listed.
+        listed: their parts in the list, by job.
+    """
+    ended = [job for job in jobs if (parts := listed.get(job.job_id)) and all(map(_has_ended, parts))]
+    return len(ended) >= MOST * len(jobs)
+
+
+def _has_ended(part: JobPart) -> bool:
+    return part.state in ENDED

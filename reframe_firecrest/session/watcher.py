@@ -11,6 +11,7 @@ not available, all jobs are.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,8 @@ from reframe_firecrest.session.reactor import Reactor
 from reframe_firecrest.session.single_queries import SingleQueries
 from reframe_firecrest.session.verdicts import Verdicts
 from reframe_firecrest.settings import Settings
+
+_LOGGER = logging.getLogger(__name__)
 
 INTERRUPTED = LIST_JOBS.timeout
 """Seconds after which the first attempt of a list has failed: a list that takes longer met an outage."""
@@ -178,26 +181,31 @@ class Watcher:
             for job in due:
                 job.checked_at = self._answered_at
             return 1.0
-        some = due[: poll_selection.listed_now(len(due), self._gateway.names_per_list(self._names(due)))]
-        await self._check_by_list(some)
-        others = [job for job in due[len(some) :] if job in self._followed]
-        if not others:
-            return 1.0
-        if not poll_selection.have_most_ended(some):
-            return len(some) / len(due)
-        await self._check_by_list(others)
-        return 1.0
-
-    async def _check_by_list(self, due: Sequence[FollowedJob]) -> None:
-        now = clock()
+        number = poll_selection.listed_now(len(due), self._gateway.names_per_list(self._names(due)))
+        some, now = due[:number], clock()
         try:
-            listed = await self._list(due)
+            listed = await self._list(some)
         except errors.UnlistableError:
             # Single queries may work; each job has its own timeout.
             self._queries.lists_fail, self._answered_at = True, time.monotonic()
             self._queries.start_without_lists(list(self._followed), self._intervals())
-            return
+            return 1.0
         self._queries.lists_fail = False
+        others = [job for job in due[number:] if job in self._followed and not listed.get(job.job_id)]
+        if others and poll_selection.have_most_ended(some, listed):
+            try:
+                # The results of all of them then take one archive.
+                listed = {**listed, **await self._list(others)}
+                some += others
+            except errors.GatewayError as error:
+                _LOGGER.debug("%d other jobs will be listed with the next poll: %s", len(others), error)
+        self._take_all(some, listed, now)
+        return len(some) / len(due)
+
+    def _take_all(
+        self, due: Sequence[FollowedJob], listed: Mapping[str, Sequence[JobPart]], now: float
+    ) -> None:
+        """Take the jobs of a list, and query those singly that it leaves unclear."""
         # A list of all jobs shows others too, but only those that were asked for can be missing in it.
         jobs = [*due, *(job for job in self._followed - set(due) if listed.get(job.job_id))]
         jobs = [job for job in jobs if not job.ended.done()]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from reframe_firecrest.gateway.protocol import Progress
 from reframe_firecrest.model import errors
 from reframe_firecrest.model.job import JobSpec, JobState, Phase
 from reframe_firecrest.model.selection import Selection
+from reframe_firecrest.model.slurm_job import JobPart
 from reframe_firecrest.session.followed_job import MAX_MISSES
 from reframe_firecrest.session.poll_selection import FEW_JOBS
 from reframe_firecrest.session.reactor import reactor
@@ -367,6 +369,30 @@ def test_of_many_jobs_some_are_listed_and_the_others_when_most_of_these_have_end
     reactor().call(answering.set)
     eventually(lambda: all(job.ended.is_set() for job in jobs), "the end of all jobs")
     assert len(stage.gateway.ids) <= before + 3
+
+
+def test_jobs_whose_list_fails_are_listed_with_the_next_poll(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.gateway.names_at_once = 8
+    stage.gateway.blocked["jobs"] = first = asyncio.Event()
+    sizes: list[int] = []
+    list_jobs = stage.gateway.jobs
+
+    async def jobs(seen_since: float, names: Sequence[str], ids: Sequence[str]) -> list[JobPart]:
+        sizes.append(len(ids))
+        if len(sizes) == 2:
+            raise errors.TransientError("busy")
+        return [part for part in await list_jobs(seen_since, names, ids) if part.job_id in ids]
+
+    monkeypatch.setattr(stage.gateway, "jobs", jobs)
+    handles = [stage.submit(f"t{number}") for number in range(12)]
+    for job_id in stage.submitted(*handles):
+        stage.gateway.finish(job_id)
+    reactor().call(first.set)
+    eventually(lambda: all(job.ended.is_set() for job in handles), "the end of all jobs")
+    assert sizes == [8, 4, 4]
+    assert stage.gateway.calls["job"] == 0
 
 
 def test_a_job_that_has_ended_meanwhile_is_not_queried_because_a_list_lacks_it(stage: Stage) -> None:
