@@ -191,7 +191,7 @@ class JobGateway(Protocol):
         ...
 
     def names_per_list(self, names: Sequence[str]) -> int:
-        """Return how many of these names, from the first on, the next list can have at the cost of one.
+        """Return how many of these names, counted from the first, one request can list.
 
         Args:
             names: names of the jobs that are needed.

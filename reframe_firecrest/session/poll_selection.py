@@ -1,4 +1,4 @@
-"""Which jobs a poll covers, and whether it queries them singly or lists them. Pure functions."""
+"""Which jobs a poll covers, and whether it queries them singly or lists them. No I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 
 from reframe_firecrest.model.slurm_job import JobPart
-from reframe_firecrest.model.slurm_states import ENDED
+from reframe_firecrest.model.slurm_states import summarise
 from reframe_firecrest.session import poll_interval
 from reframe_firecrest.session.followed_job import FollowedJob
 from reframe_firecrest.session.poll_interval import Intervals
@@ -61,8 +61,8 @@ def first_list_at(followed: Collection[FollowedJob], shortest: float) -> float:
 def listed_now(jobs: int, covered: int) -> int:
     """Return how many of the jobs that are due are listed now; the others follow later.
 
-    Jobs that were submitted together often end together, and the accounting learns of many at a time. So one
-    list tells whether it is time for the others.
+    Jobs that were submitted together often end together, and the accounting learns of many at a time. So the
+    others need not be listed before most of these jobs have ended.
 
     Args:
         jobs: number of jobs that are due.
@@ -78,9 +78,5 @@ def have_most_ended(jobs: Sequence[FollowedJob], listed: Mapping[str, Sequence[J
         jobs: the jobs that were listed.
         listed: their parts in the list, by job.
     """
-    ended = [job for job in jobs if (parts := listed.get(job.job_id)) and all(map(_has_ended, parts))]
+    ended = [job for job in jobs if (parts := listed.get(job.job_id)) and summarise(parts, job.shape).silent]
     return len(ended) >= MOST * len(jobs)
-
-
-def _has_ended(part: JobPart) -> bool:
-    return part.state in ENDED

@@ -172,7 +172,7 @@ class Watcher:
     # --- lists --------------------------------------------------------------------------------------
 
     async def _check(self) -> float:
-        """Check the jobs that are due, or some of them; return their share."""
+        """Check jobs that are due; return the share of them that was checked."""
         due = poll_selection.due(self._followed, self._intervals())
         if poll_selection.are_few_and_new(self._followed, self._settings.poll_interval_min):
             # Lists would not have them yet if they ended at once.
@@ -194,7 +194,7 @@ class Watcher:
         others = [job for job in due[number:] if job in self._followed and not listed.get(job.job_id)]
         if others and poll_selection.have_most_ended(some, listed):
             try:
-                # The results of all of them then take one archive.
+                # All their results then take one archive.
                 listed = {**listed, **await self._list(others)}
                 some += others
             except errors.GatewayError as error:

@@ -42,9 +42,7 @@ def test_imports_that_follow_from_others_are_not_drawn() -> None:
     assert pictures.essential(graph) == [("a", "b"), ("b", "c")]
 
 
-def test_a_drawing_that_is_not_up_to_date_is_named_and_written(
-    tmp_path: Path,
-) -> None:
+def test_a_drawing_that_is_not_up_to_date_is_named_and_written(tmp_path: Path) -> None:
     assert update(tmp_path, pictures.PICTURES, check=True) == list(pictures.PICTURES)
     update(tmp_path, pictures.PICTURES, check=False)
     assert update(tmp_path, pictures.PICTURES, check=True) == []

@@ -17,11 +17,6 @@ pytestmark = pytest.mark.e2e
 GUARDED = str(SUITE / "guarded.py")
 
 
-def journal_in(directory: Path, url: str) -> dict[str, str]:
-    """Return the environment of a run through another address, whose journal is found again."""
-    return {"FIRECREST_URL": url, "FIRECREST_JOURNAL_DIR": str(directory)}
-
-
 def results(outcome: Outcome) -> dict[str, str]:
     return {name: case["result"] for name, case in outcome.cases().items()}
 
@@ -33,7 +28,8 @@ def test_a_submission_whose_answer_was_lost_runs_once(
     with outside(gateway) as system:
         meddler = Meddler(gateway.variables["FIRECREST_URL"], kind, seconds)
         with meddling(meddler) as url:
-            outcome = reframe.run([GUARDED], "-t", "once", environment=journal_in(tmp_path, url))
+            environment = {"FIRECREST_URL": url, "FIRECREST_JOURNAL_DIR": str(tmp_path)}
+            outcome = reframe.run([GUARDED], "-t", "once", environment=environment)
         [case] = outcome.cases().values()
         assert case["result"] == "pass", outcome.output
         [session_log] = session_logs(tmp_path)

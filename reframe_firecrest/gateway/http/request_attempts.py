@@ -30,8 +30,8 @@ class GatewayState:
         where: the gateway and system, as the user knows them.
         authorization: of the requests; it is renewed when the gateway refuses it.
         answered: the gateway has answered at least once.
-        doubtful_creation: time of the last attempt to create a directory that may still be carried out, by
-            the monotonic clock; the directory may have been removed by then.
+        doubtful_creation: time of the last failed attempt to create a directory that may still be carried
+            out, by the monotonic clock.
     """
 
     where: str

@@ -194,7 +194,7 @@ class GatewayV2(Filesystem):
         return await self._job_list.get(seen_since, names, ids, instead)
 
     def names_per_list(self, names: Sequence[str]) -> int:
-        """Return how many of these names one list can have; see the protocol."""
+        """Return how many of these names one request can list; see the protocol."""
         return self._job_list.names_per_list(names)
 
     async def find(

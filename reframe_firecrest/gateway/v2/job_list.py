@@ -109,7 +109,7 @@ class JobList:
         return await self._call.multi_request(operations.LIST_JOBS, ask)
 
     def names_per_list(self, names: Sequence[str]) -> int:
-        """Return how many of these names one list can have; see the protocol."""
+        """Return how many of these names one request can list; see the protocol."""
         filters = self._deployment.capabilities.connection_mode is ConnectionMode.SSH
         pieces = self._pieces_of(names) if filters else []
         return len(pieces[0]) if pieces else len(names)
